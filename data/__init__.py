@@ -1,0 +1,1 @@
+"""Cards of the named data sets (TOML) and the bundled checkpoint."""

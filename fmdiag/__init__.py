@@ -1,0 +1,40 @@
+"""Does a flow matching model memorise its training data? Measurements against the closed-form minimiser û*."""
+
+import importlib
+
+__version__ = "0.1.0"
+
+# Names are imported on first use, so that the command line answers --help without loading torch.
+_PUBLIC = {
+    "TrainingSet": "fmdiag.datasets",
+    "load_dataset": "fmdiag.datasets",
+    "LinearPath": "fmdiag.paths",
+    "CosinePath": "fmdiag.paths",
+    "VPPath": "fmdiag.paths",
+    "CustomPath": "fmdiag.paths",
+    "Posterior": "fmdiag.posterior",
+    "ClosedFormField": "fmdiag.fields",
+    "HybridField": "fmdiag.fields",
+    "NetworkField": "fmdiag.fields",
+    "load_checkpoint": "fmdiag.checkpoints",
+    "train": "fmdiag.training",
+    "sample": "fmdiag.sampling",
+    "nearest": "fmdiag.neighbors",
+    "alignment": "fmdiag.diagnostics",
+    "approximation_error": "fmdiag.diagnostics",
+    "hybrid": "fmdiag.diagnostics",
+    "memorization": "fmdiag.diagnostics",
+    "FmdiagError": "fmdiag.errors",
+}
+
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name):
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'fmdiag' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__():
+    return __all__

@@ -1,0 +1,5 @@
+"""Data sets: the finite set of points that a model was trained on."""
+
+from fmdiag.datasets.training_set import TrainingSet
+
+__all__ = ["TrainingSet"]

@@ -1,0 +1,215 @@
+"""Which finite set of points is the model compared with?
+
+A `TrainingSet` keeps its rows as they are stored (uint8 stays uint8, memory maps stay on disk) and hands them out as
+float32 in *model range*, the values that the network saw: `rows / divisor + shift`, computed in float32. With
+horizontal flips the set has 2n rows: row n + i is the mirror image of row i (a model trained with random flips has seen
+both, so the empirical distribution has both).
+"""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from fmdiag.errors import FmdiagError
+
+STORED_DTYPES = ("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
+HASH_BYTES = 1 << 24
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """Rows of a training set, in memory or memory-mapped.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, *shape)
+        The data as stored; images are channels first.
+    divisor, shift : float
+        The map to model range: ``rows / divisor + shift`` in float32; images of 8 bits use 127.5 and -1.
+    labels : ndarray of int, shape (n,), optional
+        Class labels.
+    hflip : bool
+        Whether mirror images count as further rows.
+    name : str
+        Named set, or the path it was read from.
+    split : str
+        ``"train"`` or ``"test"``.
+    held_out : TrainingSet or callable, optional
+        Rows of the same source that were not trained on, or a function that loads them.
+
+    Raises
+    ------
+    FmdiagError
+        If there is no row, the dtype is not numeric, labels do not fit, or flips are asked of vectors.
+    """
+
+    rows: np.ndarray
+    divisor: float = 1.0
+    shift: float = 0.0
+    labels: np.ndarray | None = None
+    hflip: bool = False
+    name: str = "array"
+    split: str = "train"
+    held_out_source: object = field(default=None, repr=False)
+
+    def __post_init__(self):
+        """Check what can be checked without reading the rows."""
+        if self.rows.ndim < 2 or self.rows.shape[0] == 0 or self.dim == 0:
+            raise FmdiagError(f"{self.name}: a training set needs shape (n, ...) with n >= 1, got {self.rows.shape}")
+        if self.rows.dtype.name not in STORED_DTYPES:
+            raise FmdiagError(f"{self.name}: rows must be one of {', '.join(STORED_DTYPES)}, got {self.rows.dtype}")
+        if self.labels is not None and len(self.labels) != len(self.rows):
+            raise FmdiagError(f"{self.name}: {len(self.labels)} labels for {len(self.rows)} rows")
+        if self.hflip and len(self.shape) < 2:
+            raise FmdiagError(f"{self.name}: horizontal flips need images, got rows of shape {self.shape}")
+
+    @property
+    def n_stored(self):
+        """Number of rows stored, flips not counted."""
+        return self.rows.shape[0]
+
+    @property
+    def n(self):
+        """Number of rows of the empirical distribution, flips counted."""
+        return self.n_stored * (2 if self.hflip else 1)
+
+    @property
+    def shape(self):
+        """Shape of one row."""
+        return tuple(int(size) for size in self.rows.shape[1:])
+
+    @property
+    def dim(self):
+        """Number of coordinates of one row."""
+        return int(np.prod(self.rows.shape[1:]))
+
+    @property
+    def dtype(self):
+        """Dtype of the rows as stored."""
+        return self.rows.dtype
+
+    @property
+    def held_out(self):
+        """The held-out TrainingSet, or None where the source has none."""
+        source = self.held_out_source
+        return source() if callable(source) else source
+
+    def __len__(self):
+        """Return n, flips counted."""
+        return self.n
+
+    def __getitem__(self, index):
+        """Return rows in model range.
+
+        Parameters
+        ----------
+        index : int, slice, or sequence of int
+            Row numbers in [0, n); n_stored and above are mirror images.
+
+        Returns
+        -------
+        Tensor, float32, shape (b, *shape), or `shape` for a single int
+        """
+        if isinstance(index, (int, np.integer)):
+            return self[[int(index)]][0]
+        if isinstance(index, slice):
+            index = np.arange(self.n)[index]
+        numbers = np.asarray(index, dtype=np.int64).reshape(-1)
+        if numbers.size and (numbers.min() < -self.n or numbers.max() >= self.n):
+            raise IndexError(f"row numbers must be in [0, {self.n}), got {numbers.min()} to {numbers.max()}")
+        numbers = numbers % self.n
+        rows = self.to_model_range(self.rows[numbers % self.n_stored])
+        flipped = torch.from_numpy(numbers >= self.n_stored)
+        if flipped.any():
+            rows[flipped] = rows[flipped].flip(-1)
+        return rows
+
+    def to_model_range(self, rows):
+        """Return stored `rows`, an ndarray of any leading shape, as a float32 tensor in model range."""
+        values = torch.from_numpy(np.array(rows)).float()
+        return values.div_(self.divisor).add_(self.shift)
+
+    def to_uint8(self, images):
+        """Return `images`, a model-range tensor, as uint8 pictures: `picture_range` is mapped to [0, 255]."""
+        low, high = self.picture_range
+        scaled = (images.float() - low) / (high - low) * 255
+        return scaled.round_().clamp_(0, 255).to(torch.uint8)
+
+    @cached_property
+    def picture_range(self):
+        """The model-range values shown as black and white: the full range of 8-bit data, else that of 1000 rows."""
+        if self.rows.dtype == np.uint8:
+            return self.shift, -self.shift if self.shift < 0 else 255 / self.divisor + self.shift
+        sample = self[slice(0, min(self.n, 1000))]
+        low, high = sample.min().item(), sample.max().item()
+        return (low, high) if high > low else (low - 1, high + 1)
+
+    def blocks(self, size, *, device="cpu"):
+        """Yield (start, block): rows from `start` on, flattened, float32 in model range, shape (m, dim), m <= size."""
+        for start, stop, flipped in self._spans(size):
+            offset = self.n_stored if flipped else 0
+            stored = torch.from_numpy(np.array(self.rows[start:stop])).to(device)
+            block = stored.float().div_(self.divisor).add_(self.shift)
+            if flipped:
+                block = block.flip(-1)
+            yield start + offset, block.reshape(stop - start, self.dim)
+
+    def _spans(self, size):
+        for flipped in (False, True) if self.hflip else (False,):
+            for start in range(0, self.n_stored, size):
+                yield start, min(start + size, self.n_stored), flipped
+
+    @cached_property
+    def fingerprint(self):
+        """SHA-256 (hex) of what the model could have seen: shape, dtype, map to model range, flips and every byte."""
+        digest = hashlib.sha256()
+        header = (self.rows.shape, self.rows.dtype.name, float(self.divisor), float(self.shift), bool(self.hflip))
+        digest.update(repr(header).encode())
+        per_chunk = max(1, HASH_BYTES // max(1, self.rows[:1].nbytes))
+        for start in range(0, self.n_stored, per_chunk):
+            digest.update(np.ascontiguousarray(self.rows[start : start + per_chunk]).data)
+        return digest.hexdigest()
+
+    def subset(self, n, *, seed=0):
+        """Return n stored rows drawn without replacement; subsets of one seed are nested.
+
+        Raises
+        ------
+        FmdiagError
+            If n is not in [1, n_stored].
+        """
+        if not 1 <= n <= self.n_stored:
+            raise FmdiagError(f"{self.name}: a subset must have 1 to {self.n_stored} rows, got {n}")
+        order = np.sort(np.random.default_rng(seed).permutation(self.n_stored)[:n])
+        labels = None if self.labels is None else self.labels[order]
+        return replace(self, rows=self.rows[order], labels=labels)
+
+    def with_hflip(self, hflip=True):
+        """Return the same set with (or without) its mirror images as further rows; the held-out set stays unflipped."""
+        return replace(self, hflip=hflip)
+
+    def split_held_out(self, fraction=0.1, *, seed=0):
+        """Return the training part, its `held_out` set to the rest: a deterministic split by a seeded permutation.
+
+        Raises
+        ------
+        FmdiagError
+            If either part would be empty.
+        """
+        n_test = round(self.n_stored * fraction)
+        if not 1 <= n_test < self.n_stored:
+            raise FmdiagError(f"{self.name}: a held-out fraction of {fraction} leaves {n_test} of {self.n_stored} rows")
+        order = np.random.default_rng(seed).permutation(self.n_stored)
+        parts = [replace(self, rows=self.rows[part], labels=None if self.labels is None else self.labels[part])
+                 for part in (np.sort(order[n_test:]), np.sort(order[:n_test]))]
+        test = replace(parts[1], split="test", hflip=False, held_out_source=None)
+        return replace(parts[0], held_out_source=test)
+
+    def describe(self):
+        """Return what `run.json` and checkpoints record of the set: a dict of plain values."""
+        return {"name": self.name, "split": self.split, "n": self.n, "shape": list(self.shape), "hflip": self.hflip,
+                "dtype": self.rows.dtype.name, "divisor": self.divisor, "shift": self.shift,
+                "fingerprint": self.fingerprint}

@@ -1,0 +1,233 @@
+"""What is written down: intervals on every mean, tidy tables, and a run folder that is whole or absent.
+
+A run folder holds `run.json` (command, versions, seed, fingerprints), `tables/NAME.parquet` (raw) and `NAME.csv`,
+`arrays/NAME.npz` (pictures that figures show) and `figures/NAME.png`, `.pdf`. It is built under a temporary name beside
+its destination and renamed when complete.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from fmdiag.errors import FmdiagError
+
+SUMMARY_COLUMNS = ["diagnostic", "quantity", "value", "low", "high", "level", "n", "interval"]
+
+
+def mean_interval(values, *, level=0.95):
+    """Return (mean, low, high): Student's t interval of the mean of independent values.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        Independent observations; NaN is dropped.
+    level : float
+        Coverage in (0, 1).
+    """
+    values = np.asarray(values, dtype=float)
+    values = values[~np.isnan(values)]
+    mean = values.mean() if values.size else np.nan
+    if values.size < 2:
+        return mean, np.nan, np.nan
+    half = stats.t.ppf((1 + level) / 2, values.size - 1) * values.std(ddof=1) / np.sqrt(values.size)
+    return mean, mean - half, mean + half
+
+
+def proportion_interval(successes, n, *, level=0.95):
+    """Return (share, low, high): the exact interval of Clopper and Pearson (1934), never empty at 0 or n successes."""
+    if n == 0:
+        return np.nan, np.nan, np.nan
+    low, high = stats.binomtest(int(successes), int(n)).proportion_ci(level, method="exact")
+    return successes / n, low, high
+
+
+def bootstrap_interval(values, *, level=0.95, n_resamples=1000, seed=0):
+    """Return (mean, low, high): the percentile bootstrap over observations; its width is 0 when all values agree."""
+    values = np.asarray(values, dtype=float)
+    rng = np.random.default_rng(seed)
+    means = [rng.choice(values, values.size).mean() for _ in range(n_resamples)]
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return values.mean(), low, high
+
+
+INTERVALS = {"student": mean_interval, "bootstrap": bootstrap_interval}
+
+
+def summary_row(diagnostic, quantity, values, *, interval="student", level=0.95, **keys):
+    """Return one row of the summary table: mean of `values` with its interval.
+
+    Parameters
+    ----------
+    diagnostic, quantity : str
+        Which diagnostic and which column (or named quantity) the mean is of.
+    values : array_like, shape (n,)
+        Raw values, one per independent unit; booleans with ``interval="exact"`` for Clopper-Pearson.
+    interval : str
+        ``"student"``, ``"bootstrap"`` or ``"exact"``.
+    **keys
+        What the row belongs to, e.g. ``t=0.5`` or ``source="model"``.
+    """
+    values = np.asarray(values)
+    if interval == "exact":
+        value, low, high = proportion_interval(values.sum(), values.size, level=level)
+    else:
+        value, low, high = INTERVALS[interval](values, level=level)
+    return {"diagnostic": diagnostic, "quantity": quantity, **keys, "value": value, "low": low, "high": high,
+            "level": level, "n": values.size, "interval": interval}
+
+
+def summarise(diagnostic, table, columns, *, by, interval="student", level=0.95):
+    """Return the summary rows of several columns of a raw table, grouped by other columns.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Raw rows; within a group they are independent units.
+    columns : list of str
+        Columns whose means are wanted.
+    by : list of str
+        Grouping columns, kept as columns of the summary.
+    """
+    rows = []
+    for keys, group in table.groupby(by, sort=True, observed=True):
+        named = dict(zip(by, keys, strict=True))
+        rows += [summary_row(diagnostic, c, group[c], interval=interval, level=level, **named) for c in columns]
+    return pd.DataFrame(rows)
+
+
+def replace_atomically(path, write):
+    """Call `write(temporary_path)` and move the outcome to `path`; a failure leaves `path` as it was.
+
+    Raises
+    ------
+    OSError
+        As raised by `write` (full disk, read-only folder); the temporary file is removed first.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+    os.close(handle)
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+class RunFolder:
+    """A run folder under construction; use it as a context manager.
+
+    Parameters
+    ----------
+    out : path
+        Destination; it must not exist unless `overwrite`, which replaces it only once the new run is complete.
+    overwrite : bool
+        Whether an earlier *run folder* may be replaced; any other folder is never touched.
+
+    Raises
+    ------
+    FmdiagError
+        If the destination exists and may not be replaced.
+    """
+
+    def __init__(self, out, *, overwrite=False):
+        self.out = Path(out)
+        self.overwrite = overwrite
+        self.path = None
+        self.summaries = []
+        if self.out.exists() and not (overwrite and (self.out / "run.json").is_file()):
+            raise FmdiagError(f"{self.out} exists: choose another --out"
+                              + ("" if overwrite else ", or --overwrite to replace an earlier run"))
+
+    def __enter__(self):
+        """Create the temporary folder beside the destination."""
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        self.path = Path(tempfile.mkdtemp(dir=self.out.parent, prefix=f".{self.out.name}.", suffix=".partial"))
+        self.path.chmod(0o755)
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        """Rename on success, remove on failure."""
+        if kind is None:
+            try:
+                self._publish()
+            except BaseException:
+                shutil.rmtree(self.path, ignore_errors=True)
+                raise
+        else:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def _publish(self):
+        if self.summaries:
+            save_table(self.path, "summary", pd.concat(self.summaries, ignore_index=True))
+        if self.out.exists():
+            retired = Path(tempfile.mkdtemp(dir=self.out.parent, prefix=f".{self.out.name}.", suffix=".old"))
+            os.replace(self.out, retired / "run")
+            os.replace(self.path, self.out)
+            shutil.rmtree(retired)
+        else:
+            os.replace(self.path, self.out)
+
+    def add_table(self, name, table):
+        """Write a raw table."""
+        save_table(self.path, name, table)
+
+    def add_summary(self, table):
+        """Keep summary rows; they are written together as ``tables/summary``."""
+        self.summaries.append(table)
+
+    def add_array(self, name, **arrays):
+        """Write arrays, e.g. the pictures of a strip, as ``arrays/NAME.npz``."""
+        folder = self.path / "arrays"
+        folder.mkdir(exist_ok=True)
+        np.savez_compressed(folder / f"{name}.npz", **arrays)
+
+    def add_json(self, name, content):
+        """Write a JSON document at the top of the folder."""
+        (self.path / name).write_text(json.dumps(content, indent=1, default=str) + "\n")
+
+
+def save_table(run, name, table):
+    """Write ``tables/NAME.parquet`` (raw) and ``tables/NAME.csv`` below the folder `run`."""
+    folder = Path(run) / "tables"
+    folder.mkdir(exist_ok=True)
+    table.to_parquet(folder / f"{name}.parquet", index=False)
+    table.to_csv(folder / f"{name}.csv", index=False)
+
+
+def load_table(run, name):
+    """Return the table NAME of the run folder `run`, or None where that run has none."""
+    path = Path(run) / "tables" / f"{name}.parquet"
+    return pd.read_parquet(path) if path.is_file() else None
+
+
+def load_array(run, name):
+    """Return the arrays saved as NAME as a dict, or None where that run has none."""
+    path = Path(run) / "arrays" / f"{name}.npz"
+    if not path.is_file():
+        return None
+    with np.load(path) as arrays:
+        return {key: arrays[key] for key in arrays.files}
+
+
+def load_run(run):
+    """Return ``run.json`` of a run folder.
+
+    Raises
+    ------
+    FmdiagError
+        If the folder is not a run folder.
+    """
+    path = Path(run) / "run.json"
+    if not path.is_file():
+        raise FmdiagError(f"{run}: not a run folder (no run.json); give a folder that an fmdiag command wrote")
+    return json.loads(path.read_text())
