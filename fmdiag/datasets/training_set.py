@@ -91,7 +91,7 @@ class TrainingSet:
         """Dtype of the rows as stored."""
         return self.rows.dtype
 
-    @property
+    @cached_property
     def held_out(self):
         """The held-out TrainingSet, or None where the source has none."""
         source = self.held_out_source

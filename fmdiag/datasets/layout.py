@@ -1,0 +1,103 @@
+"""How does an array of unknown origin become rows, channels first, with a map to model range?
+
+- uint8 is pictures: divisor 127.5, shift -1. ``(n, h, w)`` gains a channel axis; ``(n, h, w, 1 or 3)`` is moved to
+  channels first unless its second axis could be the channels (is 1 or 3 itself).
+- Float arrays are taken to be in model range already and are left as they are.
+- With `value_range`, the values that stand for black and white, any array is pictures: laid out as uint8 is, and
+  [low, high] is mapped to [-1, 1].
+- NaN, infinity, values outside `value_range`, Python objects, and whole numbers wider than 8 bits that look like
+  pictures but have no `value_range` are refused.
+"""
+
+import numpy as np
+
+from fmdiag.errors import FmdiagError
+
+CHANNELS = (1, 3)
+SCAN_BYTES = 1 << 26
+
+
+def training_rows(part, name, value_range=None):
+    """Return (rows, divisor, shift) of a part, checked.
+
+    Parameters
+    ----------
+    part : Part
+        As its reader gave it.
+    name : str
+        Source, for messages.
+    value_range : pair of float, optional
+        Stored values that are to become -1 and 1.
+
+    Returns
+    -------
+    tuple of (ndarray, shape (n, *shape); float; float)
+
+    Raises
+    ------
+    FmdiagError
+        If the array cannot be a training set.
+    """
+    rows = _native(np.asanyarray(part.rows), name)
+    if part.divisor is not None:
+        return rows, part.divisor, part.shift
+    if value_range is not None:
+        low, high = _checked_range(value_range)
+        check_values(rows, name, low, high)
+        return channels_first(rows, name), (high - low) / 2, -(high + low) / (high - low)
+    if rows.dtype == np.uint8:
+        return (channels_first(rows, name), 127.5, -1.0) if rows.ndim > 2 else (rows, 127.5, -1.0)
+    if rows.dtype.kind in "iu" and rows.ndim > 2:
+        raise FmdiagError(f"{name}: pictures of dtype {rows.dtype} have no known range; give the values of black and "
+                          "white as value_range (--value-range 0 255), or store uint8")
+    check_values(rows, name)
+    return rows, 1.0, 0.0
+
+
+def _native(rows, name):
+    if rows.dtype.kind in "OSUV":
+        raise FmdiagError(f"{name}: holds {rows.dtype} instead of numbers; save one numeric array of shape (n, ...)")
+    if rows.dtype.kind not in "iuf" or rows.dtype.itemsize > 8:
+        raise FmdiagError(f"{name}: dtype {rows.dtype} is not supported; convert it to uint8 or float32")
+    if rows.dtype.kind == "u" and rows.dtype.itemsize > 1:
+        rows = rows.astype({2: np.int32, 4: np.int64}.get(rows.dtype.itemsize, np.float64))
+    return rows if rows.dtype.isnative else rows.astype(rows.dtype.newbyteorder("="))
+
+
+def _checked_range(value_range):
+    low, high = (float(value) for value in value_range)
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        raise FmdiagError(f"value_range must be two numbers, low < high, got {low:g} and {high:g}")
+    return low, high
+
+
+def channels_first(rows, name):
+    """Return pictures as (n, c, h, w): a view, so that a memory map stays on disk."""
+    if rows.ndim == 3:
+        return rows[:, None]
+    if rows.ndim == 4 and rows.shape[1] not in CHANNELS:
+        if rows.shape[3] in CHANNELS:
+            return rows.transpose(0, 3, 1, 2)
+        if rows.dtype == np.uint8 and rows.shape[3] == 4 != rows.shape[1]:
+            raise FmdiagError(f"{name}: shape {rows.shape} looks like pictures with transparency; drop the 4th channel")
+    return rows
+
+
+def check_values(rows, name, low=-np.inf, high=np.inf):
+    """Refuse NaN, infinity and values outside [low, high], naming the first row that has one; reads in blocks."""
+    if rows.dtype.kind != "f" and not np.isfinite([low, high]).any():
+        return
+    slack = 1e-6 * (high - low) if np.isfinite(high - low) else 0.0
+    step = max(1, SCAN_BYTES // max(1, rows[:1].nbytes))
+    for start in range(0, len(rows), step):
+        values = np.asarray(rows[start : start + step])
+        values = values.reshape(len(values), -1)
+        bad = ~np.isfinite(values).all(1)
+        if bad.any():
+            raise FmdiagError(f"{name}: row {start + int(bad.argmax())} holds NaN or infinity; "
+                              "remove or mend such rows first")
+        outside = (values < low - slack).any(1) | (values > high + slack).any(1)
+        if outside.any():
+            row = int(outside.argmax())
+            raise FmdiagError(f"{name}: row {start + row} has values from {values[row].min():g} to "
+                              f"{values[row].max():g}, outside the value_range {low:g} to {high:g}")

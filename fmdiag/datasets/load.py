@@ -1,0 +1,130 @@
+"""Which data set does the user mean, and which of its rows?
+
+A source is a *name* or a *path*. A string without a path separator that is a named set is that set, even where a file
+of the same name lies in the working directory (write ``./digits`` for the file); every other string and every `Path`
+is a file or folder.
+"""
+
+import os
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from fmdiag.datasets import named, readers
+from fmdiag.datasets.layout import CHANNELS, training_rows
+from fmdiag.datasets.source import Reading, chosen_data_root
+from fmdiag.datasets.training_set import TrainingSet
+from fmdiag.errors import FmdiagError, check_choice
+
+SPLITS = ("train", "test")
+
+
+def load_dataset(source, *, split="train", data_root=None, size=None, hflip=False, n=None, held_out=None,
+                 skip_bad=False, value_range=None, offline=False):
+    """Return the training rows (or the held-out rows) of a named data set, a file or a folder.
+
+    Parameters
+    ----------
+    source : str or Path
+        A name (``fmdiag datasets`` lists them), a folder or a file.
+    split : str
+        ``"train"`` or ``"test"``. A path without a test part of its own is all training rows.
+    data_root : path, optional
+        Folder in which named sets are looked for and downloaded to; else FMDIAG_DATA_ROOT, else the user's data folder.
+    size : int, optional
+        Side of the images in pixels: centre crop to a square, then Lanczos resampling.
+    hflip : bool
+        Whether mirror images count as further training rows; held-out rows are never flipped.
+    n : int, optional
+        Draw n rows of the split, flips not counted; of one source, smaller draws lie in larger ones.
+    held_out : float or path, optional
+        A fraction of the training rows to hold out, or a source that is the test part.
+    skip_bad : bool
+        Leave out unreadable images, with a warning that names them, instead of refusing the folder.
+    value_range : (low, high), optional
+        Stored values that stand for black and white; they become -1 and 1.
+    offline : bool
+        Never download.
+
+    Returns
+    -------
+    TrainingSet
+        Its `held_out` loads the test part when asked, and is None where there is none.
+
+    Raises
+    ------
+    FmdiagError
+        If the source is unknown, unreadable, or has no such part.
+
+    Examples
+    --------
+    >>> load_dataset("digits").shape
+    (1, 8, 8)
+    """
+    check_choice("split", split, SPLITS)
+    if size is not None and size < 1:
+        raise FmdiagError(f"size must be a number of pixels, 1 or more, got {size}")
+    reading = Reading(size=size, skip_bad=skip_bad, data_root=chosen_data_root(data_root), offline=offline)
+    make = partial(_make, str(source), value_range)
+    parts = {part: partial(make, load, part) for part, load in open_source(source, reading).items()}
+    train = parts.get("train") or parts["all"]
+    fraction = _fraction(held_out)
+    if fraction is not None:
+        rows = train().split_held_out(fraction)
+        rows = rows if split == "train" else rows.held_out
+    else:
+        test = parts.get("test") if held_out is None else partial(_held_out_elsewhere, held_out, reading, value_range)
+        rows = replace(train(), held_out_source=test) if split == "train" else _test_rows(test, source)
+    rows = rows if n is None else rows.subset(n)
+    return _flipped(rows) if hflip and split == "train" else rows
+
+
+def open_source(source, reading):
+    """Return the parts of a source, a dict of functions that load them; see `fmdiag.datasets.source`."""
+    loader = None if isinstance(source, os.PathLike) else named.find(source)
+    if loader is not None:
+        return loader(source, reading)
+    path = Path(source).expanduser()
+    if path.exists():
+        return readers.read(path, reading)
+    if os.sep in str(source) or path.suffix or isinstance(source, os.PathLike):
+        raise FmdiagError(f"{source}: no such file or folder; give an existing path, or a name from `fmdiag datasets`")
+    return check_choice("data set", source, named.NAMED)
+
+
+def _make(name, value_range, load, part):
+    found = load()
+    rows, divisor, shift = training_rows(found, name, value_range)
+    return TrainingSet(rows, divisor=divisor, shift=shift, labels=found.labels, name=name,
+                       split="test" if part == "test" else "train")
+
+
+def _fraction(held_out):
+    """Return `held_out` as a fraction in (0, 1), or None where it is no number."""
+    try:
+        fraction = float(held_out)
+    except (TypeError, ValueError):
+        return None
+    if not 0 < fraction < 1:
+        raise FmdiagError(f"held_out must be a fraction between 0 and 1, or a path, got {held_out}")
+    return fraction
+
+
+def _held_out_elsewhere(source, reading, value_range):
+    parts = open_source(source, reading)
+    return _make(str(source), value_range, parts.get("test") or parts["all"], "test")
+
+
+def _test_rows(test, source):
+    if test is None:
+        raise FmdiagError(f"{source} has no test part: give one with held_out (--held-out PATH), or hold out a fraction "
+                          "of its rows (--held-out 0.1)")
+    return test()
+
+
+def _flipped(rows):
+    # Flips mirror the last axis, which must be the width.
+    if len(rows.shape) == 3 and rows.shape[2] in CHANNELS and rows.shape[0] not in CHANNELS:
+        raise FmdiagError(f"{rows.name}: rows of shape {rows.shape} look channels last, so flips would mix the colours; "
+                          "store pictures channels first, or give their value_range")
+    return rows.with_hflip()

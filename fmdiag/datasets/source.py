@@ -1,0 +1,72 @@
+"""What does a source of data offer: which parts, as which arrays, read how?
+
+A reader turns a file or folder into a dict of *parts*: ``{"train": load, "test": load}`` where the source has a test
+part of its own, else ``{"all": load}``. Each `load` is called only when that part is wanted.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+TEST_NAMES = ("test", "val", "valid", "validation")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a source.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, ...)
+        As stored: in memory or memory-mapped, in the source's own layout.
+    labels : ndarray of int, shape (n,), optional
+        Class labels.
+    divisor, shift : float, optional
+        The map to model range; without it the rules of `layout` apply.
+    """
+
+    rows: np.ndarray
+    labels: np.ndarray | None = None
+    divisor: float | None = None
+    shift: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a source is read.
+
+    Parameters
+    ----------
+    size : int, optional
+        Side of the square images wanted, in pixels.
+    skip_bad : bool
+        Whether unreadable images are left out instead of refused.
+    data_root : Path, optional
+        Where downloads are kept, if the user chose.
+    offline : bool
+        Whether downloads are refused.
+    """
+
+    size: int | None = None
+    skip_bad: bool = False
+    data_root: Path | None = None
+    offline: bool = False
+
+    @property
+    def root(self):
+        """Folder in which named data sets are looked for and downloaded to."""
+        return self.data_root or Path(platformdirs.user_data_dir("fmdiag"))
+
+    @property
+    def cache(self):
+        """Folder of decoded pictures and unpacked archives; all of it can be remade."""
+        return self.data_root / ".cache" if self.data_root else Path(platformdirs.user_cache_dir("fmdiag"))
+
+
+def chosen_data_root(data_root):
+    """Return the data root that the user chose, by argument or by FMDIAG_DATA_ROOT, else None."""
+    chosen = data_root or os.environ.get("FMDIAG_DATA_ROOT")
+    return Path(chosen).expanduser() if chosen else None

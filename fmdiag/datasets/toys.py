@@ -1,0 +1,60 @@
+"""Which small data sets need no file? Digits from scikit-learn, two moons, and a Gaussian.
+
+All are deterministic: the same name gives the same rows, so fingerprints can be compared between machines.
+"""
+
+import re
+from functools import partial
+
+import numpy as np
+from sklearn.datasets import load_digits, make_moons
+
+from fmdiag.datasets.source import Part
+
+DIGITS_TRAIN = 1500
+TWO_MOONS = re.compile(r"two-moons(?:-(?P<n>[1-9]\d*))?")
+GAUSSIAN = re.compile(r"gaussian(?:-(?P<dim>[1-9]\d*))?(?:-(?P<n>[1-9]\d*))?")
+
+
+def digits(name, reading):
+    """Return the 8 x 8 handwritten digits: 1500 training rows and 297 test rows by a seeded permutation.
+
+    Rows are uint8 in [0, 16], shape (1, 8, 8); model range is ``rows / 8 - 1``.
+    """
+    return {"train": partial(_digits, slice(None, DIGITS_TRAIN)), "test": partial(_digits, slice(DIGITS_TRAIN, None))}
+
+
+def _digits(part):
+    pictures, labels = load_digits(return_X_y=True)
+    order = np.sort(np.random.default_rng(0).permutation(len(pictures))[part])
+    rows = pictures[order].reshape(-1, 1, 8, 8).astype(np.uint8)
+    return Part(rows, labels[order].astype(np.int64), divisor=8.0, shift=-1.0)
+
+
+def two_moons(name, reading):
+    """Return two interleaved half circles in the plane, ``two-moons`` or ``two-moons-N``.
+
+    50 000 rows unless N is given, noise 0.05, as scikit-learn draws them; the test part, 10 000 rows or N if that is
+    less, has another seed. The moon is the label.
+    """
+    n = int(TWO_MOONS.fullmatch(name)["n"] or 50_000)
+    return {"train": partial(_two_moons, n, 0), "test": partial(_two_moons, min(n, 10_000), 1)}
+
+
+def _two_moons(n, seed):
+    points, labels = make_moons(n, noise=0.05, random_state=seed)
+    return Part(points.astype(np.float32), labels.astype(np.int64))
+
+
+def gaussian(name, reading):
+    """Return standard normal rows, ``gaussian`` (2000 rows of dimension 64), ``gaussian-DIM`` or ``gaussian-DIM-N``.
+
+    A set of more rows begins with the rows of a smaller one of the same dimension. The test part has as many rows.
+    """
+    found = GAUSSIAN.fullmatch(name)
+    dim, n = int(found["dim"] or 64), int(found["n"] or 2000)
+    return {"train": partial(_gaussian, n, dim, 0), "test": partial(_gaussian, n, dim, 1)}
+
+
+def _gaussian(n, dim, seed):
+    return Part(np.random.default_rng(seed).standard_normal((n, dim)).astype(np.float32))
