@@ -117,14 +117,14 @@ def _held_out_elsewhere(source, reading, value_range):
 
 def _test_rows(test, source):
     if test is None:
-        raise FmdiagError(f"{source} has no test part: give one with held_out (--held-out PATH), or hold out a fraction "
-                          "of its rows (--held-out 0.1)")
+        raise FmdiagError(f"{source} has no test part: name one with held_out (--held-out PATH), or hold out a "
+                          "fraction of its rows (--held-out 0.1)")
     return test()
 
 
 def _flipped(rows):
     # Flips mirror the last axis, which must be the width.
     if len(rows.shape) == 3 and rows.shape[2] in CHANNELS and rows.shape[0] not in CHANNELS:
-        raise FmdiagError(f"{rows.name}: rows of shape {rows.shape} look channels last, so flips would mix the colours; "
-                          "store pictures channels first, or give their value_range")
+        raise FmdiagError(f"{rows.name}: rows of shape {rows.shape} look channels last, where a flip would swap colours; "
+                          "store them channels first, or give their value_range")
     return rows.with_hflip()
