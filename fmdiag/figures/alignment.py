@@ -1,0 +1,158 @@
+"""When does û* stop being an average and point at one training row? Paper [1], figures 1a and 1c.
+
+References
+----------
+Bertrand, Gagneux, Massias, Emonet, "On the Closed-Form of Flow Matching", arXiv 2506.03719, figure 1.
+"""
+
+import numpy as np
+
+from fmdiag.figures.curves import draw_curve, families, family_key, family_label
+from fmdiag.figures.style import COLORS, NEUTRAL, legend_beside, new_figure, own_axes
+
+HISTOGRAM_TIMES = np.linspace(0.01, 0.99, 6)
+MAX_HISTOGRAM_ROWS = 5
+SHARE = "share_above_0.9"
+MARKS = {"collapse_time_predicted": ("v", "full", "predicted collapse $t_C$"),
+         "speciation_time": ("^", "none", "speciation time")}
+POSTERIOR_PANELS = {"source_weight": "weight of the source row", "max_weight": "largest weight",
+                    "ess": "effective sample size / n", "entropy": "posterior entropy / log n"}
+
+CAPTIONS = {
+    "alignment_histograms": (
+        "Cosine between û*(x_t, t) and x1 - x0 (dimensionless), as a histogram over {pairs} pairs per time; bars are "
+        "shares of the pairs, dashed: cosine 0.9. {data}. As figure 1a of paper [1].",
+        "Histograms of the cosine between û* and x1 - x0, one panel per time."),
+    "alignment_share": (
+        "Share of {pairs} pairs (x0, x1) whose cosine between û*(x_t, t) and x1 - x0 exceeds 0.9, against time t (0 is "
+        "noise, 1 is data). Bands: {interval}. {data}. As figure 1c of paper [1].",
+        "Line chart of the share of pairs with cosine above 0.9 against time t."),
+    "alignment_posterior": (
+        "Posterior over training rows given x_t, mean over {pairs} pairs against time t; all four are dimensionless. "
+        "Bands: {interval}. {data}.",
+        "Line charts against time t of the source row's weight, largest weight, effective sample size and entropy."),
+}
+
+
+def histogram(table, ax=None):
+    """Draw the cosines of one time and data set as shares of the pairs; `table` has a column cosine in [-1, 1]."""
+    ax = own_axes(ax)
+    cosine = table["cosine"].to_numpy(float)
+    ax.hist(cosine, bins=np.linspace(-1, 1, 41), weights=np.full(len(cosine), 1 / len(cosine)), color=COLORS[0],
+            edgecolor="#003b5c", linewidth=0.4)
+    ax.axvline(0.9, color=NEUTRAL, linewidth=0.8, linestyle="--")
+    ax.set(xlabel="cosine", ylabel="share of pairs", xlim=(-1.04, 1.04), xticks=[-1, 0, 1])
+    return ax
+
+
+def share(table, ax=None):
+    """Draw the share above 0.9 against t, a curve per image size, with the predicted times as marks.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Summary rows of the alignment diagnostic: the share per t and, without t, the predicted times per dim.
+    """
+    ax = own_axes(ax)
+    for label, rows, style in families(table):
+        draw_curve(ax, rows[rows["quantity"] == SHARE], "t", label=label, style=style)
+        _marks(ax, rows, style["color"])
+    _mark_legend(ax, table)
+    ax.set(xlabel="time t (0 noise, 1 data)", ylabel="share of pairs with cosine > 0.9", xlim=(0, 1), ylim=(-0.03, 1.09))
+    legend_beside(ax)
+    return ax
+
+
+def posterior(table, quantity, ax=None, *, scale=None):
+    """Draw one posterior quantity against t, a curve per image size.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Summary rows of the quantity.
+    quantity : str
+        A key of POSTERIOR_PANELS.
+    scale : dict, optional
+        Family value (image size or dim, None for one curve) -> number that `ess` is shown as a share of.
+    """
+    ax = own_axes(ax)
+    key = family_key(table)
+    for label, rows, style in families(table):
+        rows = rows[rows["quantity"] == quantity]
+        if scale and len(rows):
+            divisor = scale[rows[key].iloc[0] if key else None]
+            rows = rows.assign(**{name: rows[name] / divisor for name in ("value", "low", "high")})
+        draw_curve(ax, rows, "t", label=label, style=style)
+    ax.set(xlabel="time t", ylabel=POSTERIOR_PANELS[quantity], xlim=(0, 1))
+    return ax
+
+
+def histograms_figure(run):
+    """Return figure 1a: a row of panels per image size, a panel per time; None without the alignment table."""
+    table = run.table("alignment")
+    if table is None or table.empty:
+        return None
+    key = family_key(table)
+    rows = [(None, table)] if key is None else list(table.groupby(key))[-MAX_HISTOGRAM_ROWS:]
+    times = nearest_times(table["t"].unique())
+    figure, axes = new_figure(1.5 * len(rows) + 0.25, nrows=len(rows), ncols=len(times), sharex=True, sharey=True)
+    for line, (value, group) in zip(axes, rows, strict=True):
+        for ax, t in zip(line, times, strict=True):
+            histogram(group[group["t"] == t], ax).set_title(f"t = {t:.2f}")
+            ax.label_outer()
+        if len(rows) > 1:
+            line[0].set_ylabel(f"{family_label(key, value, group)}\nshare of pairs")
+    return figure
+
+
+def share_figure(run):
+    """Return figure 1c, or None where the summary has no share per time."""
+    rows = run.summary("alignment", SHARE, *MARKS)
+    return share(rows).figure if (rows["quantity"] == SHARE).any() else None
+
+
+def posterior_figure(run):
+    """Return the posterior's panels against t, or None where the summary has none of them."""
+    rows = run.summary("alignment", *POSTERIOR_PANELS)
+    if rows.empty:
+        return None
+    present = [name for name in POSTERIOR_PANELS if (rows["quantity"] == name).any()]
+    figure, axes = new_figure(2.2 * ((len(present) + 1) // 2), nrows=(len(present) + 1) // 2, ncols=2)
+    for name, ax in zip(present, axes.flat, strict=False):
+        posterior(rows, name, ax, scale=_training_sizes(run, rows) if name == "ess" else None)
+    for ax in axes.flat[len(present):]:
+        ax.remove()
+    legend_beside(axes[0, 1] if len(present) > 1 else axes[0, 0])
+    return figure
+
+
+def nearest_times(available):
+    """Return the times among `available` nearest to the paper's six, each once and in order."""
+    available = np.sort(np.asarray(available, dtype=float))
+    return sorted({float(available[np.abs(available - t).argmin()]) for t in HISTOGRAM_TIMES})
+
+
+def _marks(ax, rows, color):
+    for quantity, (marker, fill, _) in MARKS.items():
+        for t in rows.loc[rows["quantity"] == quantity, "value"].dropna():
+            ax.plot([t], [1.05], marker=marker, fillstyle=fill, color=color, linestyle="none", markersize=6)
+            ax.plot([t, t], [0, 1.02], color=color, linewidth=0.8, linestyle=":" if fill == "full" else "--", alpha=0.7)
+
+
+def _mark_legend(ax, table):
+    for quantity, (marker, fill, label) in MARKS.items():
+        if table.loc[table["quantity"] == quantity, "value"].notna().any():
+            ax.plot([], [], marker=marker, fillstyle=fill, color=NEUTRAL, markersize=6, label=label,
+                    linestyle=":" if fill == "full" else "--", linewidth=0.8)
+
+
+def _training_sizes(run, rows):
+    key, table = family_key(rows), run.table("alignment")
+    if table is None or (key is not None and key not in table):
+        n = (run.run.get("dataset") or {}).get("n", 1)
+        return {value: n for value in (rows[key].unique() if key else [None])}
+    return {None: int(table["n"].iloc[0])} if key is None else table.groupby(key)["n"].first().to_dict()
+
+
+FIGURES = {"alignment_histograms": histograms_figure, "alignment_share": share_figure,
+           "alignment_posterior": posterior_figure}

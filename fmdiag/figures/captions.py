@@ -1,0 +1,63 @@
+"""What must a reader know to read a figure? Units, n, the data set and the kind of interval, as text beside it."""
+
+from fmdiag.figures import alignment, error, hybrid, memorization, training
+from fmdiag.figures.style import SOURCES
+
+CAPTIONS = {name: texts for part in (alignment, error, hybrid, memorization, training)
+            for name, texts in part.CAPTIONS.items()}
+
+# Figure -> (diagnostic, quantities whose intervals it draws).
+INTERVALS = {
+    "alignment_share": ("alignment", "share_above_0.9"),
+    "alignment_posterior": ("alignment", *alignment.POSTERIOR_PANELS),
+    "error": ("error", *error.CURVES),
+    "hybrid_distance": ("hybrid", "distance", "memorized"),
+    "memorization_rates": ("memorization", "f_mem"),
+}
+
+
+def captions(run, names):
+    """Return {figure name: {"caption": ..., "alt": ...}} for the named figures of a run.
+
+    Parameters
+    ----------
+    run : RunData
+        The run that the figures were drawn from.
+    names : iterable of str
+        Figures; one without a text of its own is captioned with its name and the data set.
+    """
+    return {name: _caption(run, name) for name in names}
+
+
+def _caption(run, name):
+    text, alt = CAPTIONS.get(name, (name.replace("_", " ").capitalize() + ". {data}.", name.replace("_", " ")))
+    facts = {"data": "Data: " + run.dataset_facts(), "interval": run.interval_facts(*INTERVALS.get(name, ("none",))),
+             "pairs": run.units(name.split("_")[0], "pair"), "noises": run.units("hybrid", "sample"),
+             "feature": _features(run, name.split("_")[0]), "sources": _sources(run)}
+    return {"caption": text.format(**facts), "alt": f"{alt} {_ends(run, name)}".strip()}
+
+
+def _features(run, diagnostic):
+    table = run.table(diagnostic)
+    names = [] if table is None or "feature" not in table else table["feature"].dropna().unique()
+    return "feature: " + ", ".join(names) if len(names) else "pixels"
+
+
+def _sources(run):
+    table = run.table("memorization")
+    counts = {} if table is None else table.groupby("source")["sample"].nunique().to_dict()
+    return "Samples: " + ", ".join(f"{counts[s]} {label}" for s, label in SOURCES.items() if s in counts)
+
+
+def _ends(run, name):
+    """Return the first and last value of the first curve in words, for readers who do not see it."""
+    rows = run.summary(*INTERVALS.get(name, ("none",))[:2])
+    for x in ("t", "tau"):
+        if x in rows and rows[x].notna().any():
+            rows = rows.sort_values(x)
+            first, last = rows.iloc[0], rows.iloc[-1]
+            return f"From {first['value']:.3g} at {x} = {first[x]:.2f} to {last['value']:.3g} at {x} = {last[x]:.2f}."
+    if "source" in rows and len(rows):
+        return " ".join(f"{SOURCES.get(r.source, r.source)}: {r.value:.3g} ({r.low:.3g} to {r.high:.3g})."
+                        for r in rows.drop_duplicates("source").itertuples())
+    return ""

@@ -1,0 +1,68 @@
+"""Which figures does a run have? Every registered one that applies, as PNG and PDF, drawn from the saved tables alone."""
+
+import json
+import os
+
+from fmdiag.errors import FmdiagError
+from fmdiag.figures import alignment, error, hybrid, memorization, training
+from fmdiag.figures.captions import captions
+from fmdiag.figures.run_data import RunData
+from fmdiag.figures.style import paper_style
+from fmdiag.results import replace_atomically
+
+# Figure name -> function (RunData) -> Figure, or None where the run has nothing to draw.
+FIGURES = {**alignment.FIGURES, **error.FIGURES, **hybrid.FIGURES, **memorization.FIGURES, **training.FIGURES}
+
+# No time stamps and no version strings: the same tables give the same bytes.
+METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": "fmdiag", "Producer": None}}
+
+
+def draw_all(run_path):
+    """Draw every figure that applies to a run folder and return the files written.
+
+    Parameters
+    ----------
+    run_path : path
+        Run folder; its ``figures`` receives NAME.png, NAME.pdf and captions.json, each replaced atomically.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    FmdiagError
+        If the folder is not a run folder or cannot be written to.
+    """
+    run = RunData(run_path)
+    written, drawn = [], []
+    with paper_style():
+        for name, draw in FIGURES.items():
+            figure = draw(run)
+            if figure is not None:
+                drawn.append(name)
+                written += [_save(figure, run.path / "figures" / f"{name}.{kind}", kind) for kind in METADATA]
+    if drawn:
+        text = json.dumps(captions(run, drawn), indent=1, ensure_ascii=False) + "\n"
+        _write(run.path / "figures" / "captions.json", lambda path: _write_text(path, text))
+    return written
+
+
+def _save(figure, path, kind):
+    return _write(path, lambda temporary: figure.savefig(temporary, format=kind, metadata=METADATA[kind]))
+
+
+def _write(path, write):
+    try:
+        replace_atomically(path, write)
+        # The temporary file is private to its owner; a figure is as readable as the run.json beside its folder.
+        os.chmod(path, (path.parents[1] / "run.json").stat().st_mode & 0o666)
+    except OSError as error_:
+        raise FmdiagError(f"{path}: cannot be written ({error_.strerror}); make the run folder writable or copy it first"
+                          ) from error_
+    return path
+
+
+def _write_text(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)

@@ -1,0 +1,61 @@
+"""What of a run can be drawn? Its run.json, its tables and its pictures, each read once and never changed."""
+
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from fmdiag.results import SUMMARY_COLUMNS, load_array, load_run, load_table
+
+INTERVAL_NAMES = {"student": "Student t intervals of the mean", "exact": "exact (Clopper-Pearson) intervals",
+                  "bootstrap": "percentile bootstrap intervals"}
+
+
+class RunData:
+    """Reader of one run folder.
+
+    Parameters
+    ----------
+    path : path
+        Run folder, complete or still under its temporary name.
+
+    Raises
+    ------
+    FmdiagError
+        If the folder has no run.json.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.run = load_run(path)
+        self.table = cache(lambda name: load_table(self.path, name))
+        self.arrays = cache(lambda name: load_array(self.path, name))
+
+    def summary(self, diagnostic, *quantities):
+        """Return the summary rows of a diagnostic, of the named quantities where any is named; maybe no row."""
+        table = self.table("summary")
+        if table is None:
+            return pd.DataFrame(columns=SUMMARY_COLUMNS)
+        rows = table[table["diagnostic"] == diagnostic]
+        return rows[rows["quantity"].isin(quantities)] if quantities else rows
+
+    def dataset_facts(self):
+        """Return one phrase for captions: name, number of training rows and shape of a row."""
+        data = self.run.get("dataset") or {}
+        shape = " × ".join(str(size) for size in data.get("shape", []))
+        n = data.get("n")
+        flips = ", mirror images counted" if data.get("hflip") else ""
+        rows = f" (n = {n:,} training rows of {shape}{flips})".replace(",", " ") if n else ""
+        return f"{data.get('name', 'unnamed data')}{rows}"
+
+    def units(self, table, column):
+        """Return how many distinct units (pairs, samples) a raw table has in `column`; 0 without the table."""
+        rows = self.table(table)
+        return 0 if rows is None or column not in rows else int(rows[column].nunique())
+
+    def interval_facts(self, diagnostic, *quantities):
+        """Return which intervals the summary holds of these quantities, e.g. "95 % Student t intervals of the mean"."""
+        rows = self.summary(diagnostic, *quantities)
+        kinds = [INTERVAL_NAMES.get(kind, str(kind)) for kind in rows["interval"].dropna().unique()]
+        level = f"{rows['level'].iloc[0]:.0%} ".replace("%", " %") if len(rows) else ""
+        return level + " and ".join(kinds) if kinds else "no intervals"

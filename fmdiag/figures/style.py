@@ -1,0 +1,84 @@
+"""How do fmdiag's figures look? One paper style, readable in greyscale and by colour-blind readers.
+
+Every curve differs from its neighbours by lightness, dash pattern and marker, never by hue alone. Sizes are in inches at
+the width of a two-column paper's text; no font falls below 7 points there. Figures are `matplotlib.figure.Figure` objects:
+pyplot, its global state and the display are never involved.
+"""
+
+import contextlib
+
+import matplotlib
+import seaborn as sns
+from matplotlib.figure import Figure
+
+WIDTH = 5.5
+DPI = 150
+BAND_ALPHA = 0.22
+NEUTRAL = "#555555"
+
+# Okabe and Ito's colours, ordered by alternating lightness so that neighbours differ in greyscale too.
+COLORS = ["#0072B2", "#E69F00", "#000000", "#CC79A7", "#009E73", "#D55E00"]
+DASHES = ["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.2, 1, 1.2)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2))]
+MARKERS = ["o", "s", "^", "D", "v", "P"]
+MARKS_PER_CURVE = 8
+
+SOURCES = {"model": "model", "heldout": "held-out rows", "closed_form": "û* (closed form)"}
+
+
+def rc():
+    """Return the rcParams of every figure: seaborn's "ticks" style in its "paper" context, text set for column width."""
+    params = {**sns.axes_style("ticks"), **sns.plotting_context("paper")}
+    return params | {
+        "font.family": ["DejaVu Sans"], "font.size": 8.5, "axes.titlesize": 8.5, "axes.labelsize": 8.5,
+        "xtick.labelsize": 7.5, "ytick.labelsize": 7.5, "legend.fontsize": 7.5, "legend.title_fontsize": 7.5,
+        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e4e4e4",
+        "grid.linewidth": 0.6, "axes.axisbelow": True, "axes.linewidth": 0.8, "axes.edgecolor": "#333333",
+        "lines.linewidth": 1.5, "lines.markersize": 4, "legend.frameon": False, "legend.handlelength": 2.6,
+        "figure.facecolor": "white", "savefig.facecolor": "white", "savefig.dpi": DPI, "pdf.fonttype": 42,
+    }
+
+
+@contextlib.contextmanager
+def paper_style():
+    """Apply `rc` within the context and put the caller's settings back afterwards."""
+    with matplotlib.rc_context(rc()):
+        yield
+
+
+def new_figure(height, *, width=WIDTH, nrows=1, ncols=1, **kwargs):
+    """Return (figure, axes): a Figure of its own, laid out so that labels and legends are never cut off.
+
+    Parameters
+    ----------
+    height, width : float
+        Inches.
+    nrows, ncols : int
+        Grid of axes; `axes` is an array of shape (nrows, ncols).
+    **kwargs
+        Passed on to `Figure.subplots`.
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(nrows, ncols, squeeze=False, **kwargs)
+
+
+def own_axes(ax):
+    """Return `ax`, or the only axes of a new figure where `ax` is None."""
+    return new_figure(3.0)[1][0, 0] if ax is None else ax
+
+
+def curve_style(index, n_points, *, color=None):
+    """Return the plot arguments of the curve `index` of a family with `n_points` points each."""
+    return {"color": color or COLORS[index % len(COLORS)], "linestyle": DASHES[index % len(DASHES)],
+            "marker": MARKERS[index % len(MARKERS)], "markevery": max(1, n_points // MARKS_PER_CURVE)}
+
+
+def ordered_colors(n):
+    """Return n colours from light to dark for an ordered family, such as image sizes; none is too pale for white paper."""
+    palette = sns.color_palette("viridis", 256)
+    return [palette[round(190 * (1 - i / max(1, n - 1)))] if n > 1 else COLORS[0] for i in range(n)]
+
+
+def legend_beside(ax, **kwargs):
+    """Put the legend of `ax` to its right, outside the data."""
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), borderaxespad=0.2, **kwargs)

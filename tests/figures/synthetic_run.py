@@ -1,0 +1,122 @@
+"""Synthetic run folders with the columns of real ones, small and with known shapes."""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from fmdiag.results import save_table, summarise, summary_row
+
+TIMES = np.round(np.linspace(0.01, 0.99, 15), 3)
+TAUS = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
+N = 1500
+
+
+def alignment_tables(rng, sizes=(8, 16), n_pairs=40):
+    """Return (raw, summary): the cosine rises with t, earlier for larger images."""
+    rows, marks = [], []
+    for size in sizes:
+        dim, center = 3 * size**2, 2.4 / size
+        for t in TIMES:
+            sharp = 1 / (1 + np.exp(-(t - center) / 0.05))
+            cosine = np.clip(sharp * 0.97 + rng.normal(0, 0.05, n_pairs) * (1.05 - sharp), -1, 1)
+            rows.append(pd.DataFrame({
+                "image_size": size, "dim": dim, "n": N, "t": t, "pair": np.arange(n_pairs), "cosine": cosine,
+                "source_weight": sharp * rng.uniform(0.9, 1, n_pairs), "max_weight": 0.02 + 0.98 * sharp,
+                "ess": 1 + (N - 1) * (1 - sharp) ** 3, "entropy": 1 - sharp, "dropped_mass": 0.0}))
+        keys = {"image_size": size, "dim": dim}
+        marks += [summary_row("alignment", "collapse_time_predicted", [center], **keys),
+                  summary_row("alignment", "speciation_time", [0.3 * center], **keys)]
+    raw = pd.concat(rows, ignore_index=True)
+    by = ["image_size", "dim", "t"]
+    means = summarise("alignment", raw, ["cosine", "source_weight", "max_weight", "ess", "entropy"], by=by)
+    above = raw.assign(**{"share_above_0.9": raw["cosine"] > 0.9})
+    shares = summarise("alignment", above, ["share_above_0.9"], by=by, interval="exact")
+    return raw, pd.concat([means, shares, pd.DataFrame(marks)], ignore_index=True)
+
+
+def error_tables(rng, n_pairs=40):
+    """Return (raw, summary): an error with a bump, a floor that vanishes, and their sum as the loss."""
+    rows = []
+    for t in TIMES:
+        error = (0.05 + 0.3 * np.exp(-((t - 0.2) / 0.08) ** 2)) * rng.uniform(0.6, 1.4, n_pairs)
+        floor = np.exp(-30 * max(0, t - 0.2)) * rng.uniform(0.8, 1.2, n_pairs)
+        rows.append(pd.DataFrame({"n": N, "t": t, "pair": np.arange(n_pairs), "squared_error": error,
+                                  "conditional_variance": floor, "cfm_loss": error + floor,
+                                  "cosine": rng.uniform(0.8, 1, n_pairs)}))
+    raw = pd.concat(rows, ignore_index=True)
+    columns = ["squared_error", "conditional_variance", "cfm_loss", "cosine"]
+    return raw, summarise("error", raw, columns, by=["t"])
+
+
+def hybrid_tables(rng, n_noises=20):
+    """Return (raw, summary): the distance falls with tau and is 0 at tau = 1."""
+    raw = pd.DataFrame([{"tau": tau, "sample": i, "nearest": i, "feature": "pixels",
+                         "distance": 4 * (1 - tau) ** 1.5 * (1 + 0.1 * (i % 7)), "memorized": tau > 0.05 * i}
+                        for tau in TAUS for i in range(n_noises)])
+    by = ["tau", "feature"]
+    return raw, pd.concat([summarise("hybrid", raw, ["distance"], by=by),
+                           summarise("hybrid", raw, ["memorized"], by=by, interval="exact")], ignore_index=True)
+
+
+def memorization_tables(rng, n_samples=60):
+    """Return (raw, summary): the model copies a fifth, held-out rows almost never, û* always."""
+    ratios = {"model": np.where(np.arange(n_samples) % 5 == 0, 0.1, rng.uniform(0.5, 1, n_samples)),
+              "heldout": rng.uniform(0.6, 1, n_samples), "closed_form": np.full(n_samples, 1e-4)}
+    raw = pd.concat([pd.DataFrame({"source": source, "sample": np.arange(n_samples), "nearest": np.arange(n_samples),
+                                   "d1": 3 * ratio, "d2": 3.0, "ratio": ratio, "memorized": ratio < 1 / 3,
+                                   "feature": "pixels"}) for source, ratio in ratios.items()], ignore_index=True)
+    rows = [summary_row("memorization", "f_mem", group["memorized"].to_numpy(), interval=kind, source=source,
+                        feature="pixels")
+            for source, group in raw.groupby("source") for kind in ("exact", "bootstrap")]
+    return raw, pd.DataFrame(rows)
+
+
+def picture_arrays(rng, channels=1, side=8, n_noises=4, n_samples=10):
+    """Return the arrays of hybrid.npz and memorization.npz for images."""
+    nearest = np.broadcast_to(rng.integers(0, 256, (n_noises, channels, side, side)), (len(TAUS), n_noises, channels,
+                              side, side)).astype(np.uint8)
+    noise = rng.integers(0, 256, nearest.shape)
+    keep = TAUS.reshape(-1, 1, 1, 1, 1)
+    ratio = np.sort(rng.uniform(0.05, 1, n_samples))
+    samples = rng.integers(0, 256, (n_samples, channels, side, side)).astype(np.uint8)
+    return ({"taus": TAUS, "images": (keep * nearest + (1 - keep) * noise).astype(np.uint8), "nearest": nearest},
+            {"samples": samples, "neighbors": samples, "d1": 3 * ratio, "ratio": ratio})
+
+
+def point_arrays(rng, n_noises=8, n_samples=16):
+    """Return the arrays of hybrid.npz and memorization.npz for points in the plane."""
+    nearest = np.broadcast_to(rng.normal(size=(n_noises, 2)), (len(TAUS), n_noises, 2))
+    points = nearest + (1 - TAUS).reshape(-1, 1, 1) * rng.normal(size=(len(TAUS), n_noises, 2)) * 0.4
+    neighbors = rng.normal(size=(n_samples, 2))
+    return ({"taus": TAUS, "points": points, "nearest": nearest},
+            {"points": neighbors + 0.1, "neighbors": neighbors, "d1": np.full(n_samples, 0.14),
+             "ratio": np.linspace(0.1, 1, n_samples)})
+
+
+def run_json(name="digits", **changes):
+    """Return a run.json like those that commands write."""
+    return {"fmdiag": "0.1.0", "command": "fmdiag report data/digits.pt", "name": "report-digits",
+            "diagnostics": {"alignment": {"n_pairs": 40}, "error": {"n_pairs": 40}, "hybrid": {"n_noises": 20},
+                            "memorization": {"n_samples": 60}},
+            "dataset": {"name": name, "split": "train", "n": N, "shape": [1, 8, 8], "hflip": False, "dtype": "uint8",
+                        "divisor": 8.0, "shift": -1.0, "fingerprint": "ab" * 32},
+            "checkpoint": {"file": "digits.pt", "sha256": "cd" * 32, "family": "native", "steps": 20000},
+            "seed": 0, "device": "cpu", "dtype": "float32", "versions": {"torch": "2.13.0"},
+            "started": "2026-01-01T00:00:00Z", "seconds": 12.5} | changes
+
+
+def write_run(path, *, arrays=picture_arrays, sizes=(8, 16), document=None, seed=0):
+    """Write a complete synthetic run folder and return its path."""
+    rng = np.random.default_rng(seed)
+    (path / "arrays").mkdir(parents=True)
+    parts = {"alignment": alignment_tables(rng, sizes), "error": error_tables(rng), "hybrid": hybrid_tables(rng),
+             "memorization": memorization_tables(rng)}
+    for name, (raw, _) in parts.items():
+        save_table(path, name, raw)
+    save_table(path, "training", pd.DataFrame({"step": np.arange(1, 101), "loss": 1 / np.arange(1, 101)}))
+    save_table(path, "summary", pd.concat([summary for _, summary in parts.values()], ignore_index=True))
+    for name, values in zip(("hybrid", "memorization"), arrays(rng), strict=True):
+        np.savez_compressed(path / "arrays" / f"{name}.npz", **values)
+    (path / "run.json").write_text(json.dumps(document or run_json()))
+    return path
