@@ -125,6 +125,6 @@ def _test_rows(test, source):
 def _flipped(rows):
     # Flips mirror the last axis, which must be the width.
     if len(rows.shape) == 3 and rows.shape[2] in CHANNELS and rows.shape[0] not in CHANNELS:
-        raise FmdiagError(f"{rows.name}: rows of shape {rows.shape} look channels last, where a flip would swap colours; "
+        raise FmdiagError(f"{rows.name}: rows of shape {rows.shape} look channels last: a flip would swap colours; "
                           "store them channels first, or give their value_range")
     return rows.with_hflip()

@@ -7,7 +7,7 @@ both, so the empirical distribution has both).
 """
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +19,7 @@ STORED_DTYPES = ("uint8", "int8", "int16", "int32", "int64", "float16", "float32
 HASH_BYTES = 1 << 24
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TrainingSet:
     """Rows of a training set, in memory or memory-mapped.
 
@@ -37,7 +37,7 @@ class TrainingSet:
         Named set, or the path it was read from.
     split : str
         ``"train"`` or ``"test"``.
-    held_out : TrainingSet or callable, optional
+    held_out_source : TrainingSet or callable, optional
         Rows of the same source that were not trained on, or a function that loads them.
 
     Raises
@@ -53,7 +53,7 @@ class TrainingSet:
     hflip: bool = False
     name: str = "array"
     split: str = "train"
-    held_out_source: object = field(default=None, repr=False)
+    held_out_source: object = None
 
     def __post_init__(self):
         """Check what can be checked without reading the rows."""
@@ -96,6 +96,10 @@ class TrainingSet:
         """The held-out TrainingSet, or None where the source has none."""
         source = self.held_out_source
         return source() if callable(source) else source
+
+    def __repr__(self):
+        flips = ", hflip" if self.hflip else ""
+        return f"TrainingSet({self.name!r}, {self.split}, n={self.n}, shape={self.shape}, {self.dtype}{flips})"
 
     def __len__(self):
         """Return n, flips counted."""
