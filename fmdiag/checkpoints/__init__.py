@@ -1,1 +1,7 @@
-"""Under construction."""
+"""Checkpoints of every family, read as velocity fields in fmdiag's convention."""
+
+from fmdiag.checkpoints.checkpoint import Checkpoint
+from fmdiag.checkpoints.load import FAMILIES, bundled_checkpoint, load_checkpoint
+from fmdiag.checkpoints.native import save_checkpoint
+
+__all__ = ["FAMILIES", "Checkpoint", "bundled_checkpoint", "load_checkpoint", "save_checkpoint"]

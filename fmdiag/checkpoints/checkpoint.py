@@ -1,0 +1,94 @@
+"""What a checkpoint of any family becomes: a velocity field in fmdiag's convention, and what is known about it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fmdiag.datasets import load_dataset
+from fmdiag.errors import FmdiagError
+from fmdiag.paths import GaussianPath
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint, read.
+
+    Parameters
+    ----------
+    field : callable
+        Velocity field v(x, t), t = 0 noise, t = 1 data.
+    description : dict
+        Plain values: family, weights (``"ema"`` or ``"raw"``), network, parameters (their number), path, dataset (or
+        None where the file does not say), steps, loss, seed, and what else the family records.
+    path : GaussianPath
+        Probability path that it was trained on.
+    file : Path
+        Where it was read from.
+    sha256 : str
+        Hash of the file.
+    """
+
+    field: Callable
+    description: dict
+    path: GaussianPath
+    file: Path
+    sha256: str = field(repr=False)
+
+    def training_set(self, dataset=None, *, data_root=None, allow_mismatch=False, **options):
+        """Return the training set that the checkpoint names, verified.
+
+        Parameters
+        ----------
+        dataset : str or path, optional
+            Name, folder or file to read instead of the recorded source, e.g. after the data have moved.
+        data_root : path, optional
+            Where named data sets lie.
+        allow_mismatch : bool
+            Accept rows other than those trained on, as long as their shape fits.
+        **options
+            Override how the rows are read: `split`, `size`, `hflip`, `n`, `held_out`, ..., as in `load_dataset`.
+
+        Returns
+        -------
+        TrainingSet
+            With the flips and the subset that the checkpoint was trained on, unless overridden.
+
+        Raises
+        ------
+        FmdiagError
+            If no data set is recorded or given, or its shape or fingerprint is not the checkpoint's.
+        """
+        recorded = self.description.get("dataset") or {}
+        source = dataset if dataset is not None else recorded.get("source")
+        if source is None:
+            raise FmdiagError(f"{self.file} does not say what it was trained on: give --dataset NAME or PATH")
+        training_set = _load(source, recorded, data_root, options)
+        self._check(training_set, recorded, source, allow_mismatch)
+        return training_set
+
+    def _check(self, training_set, recorded, source, allow_mismatch):
+        shape = self.description["network"].get("shape", list(training_set.shape))
+        if list(training_set.shape) != list(shape):
+            raise FmdiagError(f"{self.file} takes samples of shape {tuple(shape)} (trained on {recorded.get('name')}), "
+                              f"{source} has rows of shape {training_set.shape}: give its own --dataset, or --size")
+        expected = recorded.get("fingerprint")
+        if expected is None or allow_mismatch or training_set.fingerprint == expected:
+            return
+        raise FmdiagError(
+            f"{self.file} was trained on {recorded.get('name')} (n = {recorded.get('n')}, fingerprint {expected[:12]}), "
+            f"but {source} is another set (n = {training_set.n}, fingerprint {training_set.fingerprint[:12]}): give the "
+            "data it was trained on as --dataset, or --allow-mismatch to compare with these rows all the same")
+
+
+def _load(source, recorded, data_root, options):
+    reading = {name: recorded[name] for name in ("size", "held_out", "skip_bad", "value_range")
+               if recorded.get(name) is not None}
+    reading |= {"split": recorded.get("split", "train"), "hflip": recorded.get("hflip", False)}
+    explicit_n = "n" in options
+    training_set = load_dataset(source, data_root=data_root, **{**reading, **options})
+    if recorded.get("subset_n") is None or explicit_n:
+        return training_set
+    # Given the subset itself, a saved file for instance, there is nothing to draw.
+    if training_set.n_stored == recorded["subset_n"]:
+        return training_set
+    return training_set.subset(recorded["subset_n"], seed=recorded.get("subset_seed", 0))

@@ -1,0 +1,76 @@
+"""What is in a file that says it is a torch checkpoint? Read without running anything that it contains."""
+
+import hashlib
+import pickle
+import warnings
+import zipfile
+from pathlib import Path
+
+import torch
+
+from fmdiag.errors import FmdiagError
+
+CHUNK = 1 << 22
+
+
+def read_torch_file(file):
+    """Return the object in a file of ``torch.save``, on the CPU, by torch's restricted unpickler.
+
+    Raises
+    ------
+    FmdiagError
+        If the file is missing, a folder, empty, truncated, not a torch file, or a pickle that asks for code.
+    OSError
+        If the file cannot be read (permissions).
+    """
+    file = Path(file)
+    if file.is_dir():
+        raise FmdiagError(f"{file} is a folder: give the checkpoint file in it")
+    if not file.exists():
+        raise FmdiagError(f"{file}: no such checkpoint file; check the path")
+    if file.stat().st_size == 0:
+        raise FmdiagError(f"{file} is empty (0 bytes): copy or save the checkpoint again")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:
+        raise FmdiagError(f"{file} {_explain(file, error)}") from error
+
+
+def file_sha256(file):
+    """Return the SHA-256 (hex) of a file's bytes."""
+    digest = hashlib.sha256()
+    with open(file, "rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _explain(file, error):
+    unsafe = _code_asked_for(file, error)
+    if unsafe:
+        return (f"asks to run code on loading ({unsafe}) and was not loaded: save plain tensors with "
+                "torch.save(model.state_dict(), ...) where the checkpoint comes from")
+    with open(file, "rb") as stream:
+        start = stream.read(4)
+    if start[:2] == b"PK":
+        return "is a torch file that is truncated or damaged: copy it again from where it came"
+    if start[:1] == b"\x80":
+        return "is a pickle that is truncated or holds more than tensors: save it again with torch.save"
+    return "is not a torch checkpoint: give a file written by torch.save"
+
+
+def _code_asked_for(file, error):
+    """Return the names of the callables that a pickle would import, "" if the error is another one."""
+    if not isinstance(error, pickle.UnpicklingError) or "Weights only load failed" not in str(error):
+        return ""
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(file) if zipfile.is_zipfile(file) else []
+    except Exception:
+        names = []
+    if not names and "Unsupported" in str(error) and "global" in str(error).lower():
+        names = [str(error).split("GLOBAL ")[-1].split()[0]] if "GLOBAL " in str(error) else ["a function"]
+    return ", ".join(sorted(names)[:3])

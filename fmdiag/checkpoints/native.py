@@ -1,0 +1,95 @@
+"""fmdiag's own checkpoint: one .pt that ``torch.load(weights_only=True)`` reads and that says what it is.
+
+Keys: format, version, network (for `build_network`), path, dataset (`TrainingSet.describe` and how it was loaded: source,
+size, subset_n, subset_seed, held_out), weights and ema (state dicts; either may be absent), ema_decay, loss, seed, steps,
+training (learning rate, batch size, precision, ...). Weights may be stored in half precision; they are used in float32.
+"""
+
+import torch
+
+from fmdiag.checkpoints.checkpoint import Checkpoint
+from fmdiag.checkpoints.file import file_sha256
+from fmdiag.checkpoints.weights import load_weights
+from fmdiag.errors import FmdiagError
+from fmdiag.fields import NetworkField, build_network
+from fmdiag.paths import path_from_description
+from fmdiag.results import replace_atomically
+
+FORMAT = "fmdiag-checkpoint"
+VERSION = 1
+RECORDED = ("dataset", "ema_decay", "loss", "seed", "steps", "training")
+
+
+def recognise(content):
+    """Return whether a loaded object is a native checkpoint."""
+    return isinstance(content, dict) and content.get("format") == FORMAT
+
+
+def load(content, file, *, ema=True, device="cpu"):
+    """Return the Checkpoint of a loaded native file.
+
+    Parameters
+    ----------
+    content : dict
+        What `read_torch_file` returned.
+    file : Path
+        Where from, for messages.
+    ema : bool
+        Whether to use the averaged weights; a file without them gives its raw ones.
+    device : str or torch.device
+        Where the network is to compute.
+
+    Raises
+    ------
+    FmdiagError
+        If the version or network is unknown, or weights are missing, surplus, of another shape or not finite.
+    """
+    if content.get("version") != VERSION:
+        raise FmdiagError(f"{file} is a native checkpoint of version {content.get('version')}, this fmdiag reads version "
+                          f"{VERSION}: update fmdiag")
+    missing = [key for key in ("network", "path") if not isinstance(content.get(key), dict)]
+    if missing:
+        raise FmdiagError(f"{file} is a native checkpoint without {' and '.join(missing)}: save it again")
+    key, weights = _chosen(content, file, ema)
+    module = load_weights(lambda: build_network(content["network"]), weights, file)
+    description = {"family": "native", "weights": key, "network": content["network"],
+                   "parameters": sum(p.numel() for p in module.parameters()), "path": content["path"],
+                   **{name: content.get(name) for name in RECORDED}}
+    field = NetworkField(module.to(device), content["network"]["shape"])
+    return Checkpoint(field, description, path_from_description(content["path"]), file, file_sha256(file))
+
+
+def save_checkpoint(content, file, *, raw=True, dtype=None):
+    """Write a native checkpoint; an earlier file is replaced only when the new one is complete.
+
+    Parameters
+    ----------
+    content : dict
+        As ``TrainingState.checkpoint()`` returns it.
+    file : path
+        Destination.
+    raw : bool
+        Whether to keep the raw weights beside the averaged ones.
+    dtype : torch.dtype, optional
+        Storage dtype of the weights, e.g. torch.float16 for a small file.
+
+    Raises
+    ------
+    OSError
+        Full disk or read-only folder; the earlier file is intact.
+    """
+    content = {"format": FORMAT, "version": VERSION, **content}
+    if not raw:
+        content.pop("weights")
+    for key in ("weights", "ema"):
+        if key in content:
+            content[key] = {name: w.detach().to("cpu", dtype or w.dtype) for name, w in content[key].items()}
+    replace_atomically(file, lambda temporary: torch.save(content, temporary))
+
+
+def _chosen(content, file, ema):
+    for key, name in [("ema", "ema"), ("weights", "raw")] if ema else [("weights", "raw")]:
+        if content.get(key):
+            return name, content[key]
+    held = "only averaged weights (EMA): leave out --no-ema" if content.get("ema") else "no weights: save it again"
+    raise FmdiagError(f"{file} holds {held}")

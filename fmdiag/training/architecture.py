@@ -1,0 +1,56 @@
+"""Which network suits data of this shape, when the user does not say?
+
+Images of at least 8 pixels a side get a U-Net, everything else a residual MLP. From 17 pixels on the U-Net is that of
+Bertrand et al., arXiv 2506.03719 (128 channels times 1, 2, 2, 2, two residual blocks a level, attention at 16 pixels);
+smaller images get fewer levels and channels.
+"""
+
+import math
+
+from fmdiag.errors import FmdiagError, check_choice
+
+KINDS = ("auto", "mlp", "unet2d")
+SMALLEST_IMAGE = 8
+ATTENTION_SIDES = [16]
+
+
+def choose_network(shape, kind="auto", *, width=None, depth=None, dropout=0.0):
+    """Return the network description for samples of `shape`.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Shape of one sample.
+    kind : str
+        ``"auto"``, ``"mlp"`` or ``"unet2d"``.
+    width : int, optional
+        Hidden units of the MLP (512), or channels of the U-Net's first level (by image size: 32, 64, 128).
+    depth : int, optional
+        Residual blocks of the MLP (4), or residual blocks per level of the U-Net (2).
+    dropout : float
+        Dropout of the U-Net.
+
+    Returns
+    -------
+    dict
+        For `fmdiag.fields.build_network`.
+    """
+    check_choice("network", kind, KINDS)
+    shape = [int(size) for size in shape]
+    image = len(shape) == 3 and min(shape[1:]) >= SMALLEST_IMAGE
+    if kind == "unet2d" or (kind == "auto" and image):
+        return _unet(shape, width, depth, dropout)
+    if dropout:
+        raise FmdiagError("dropout is for unet2d; the mlp has none: leave it out")
+    return {"name": "mlp", "shape": shape, "width": width or 512, "depth": depth or 4}
+
+
+def _unet(shape, width, depth, dropout):
+    if len(shape) != 3:
+        raise FmdiagError(f"unet2d needs images of shape (c, h, w), got samples of shape {tuple(shape)}: use mlp")
+    side = max(shape[1:])
+    base = width or (32 if side <= 8 else 64 if side <= 16 else 128)
+    levels = min(4, max(1, math.ceil(math.log2(side)) - 1))
+    channels = [base] + [2 * base] * (levels - 1)
+    return {"name": "unet2d", "shape": shape, "channels": channels, "layers": depth or 2, "attention": ATTENTION_SIDES,
+            "dropout": float(dropout)}
