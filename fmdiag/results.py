@@ -167,8 +167,6 @@ class RunFolder:
             shutil.rmtree(self.path, ignore_errors=True)
 
     def _publish(self):
-        if self.summaries:
-            save_table(self.path, "summary", pd.concat(self.summaries, ignore_index=True))
         if self.out.exists():
             retired = Path(tempfile.mkdtemp(dir=self.out.parent, prefix=f".{self.out.name}.", suffix=".old"))
             os.replace(self.out, retired / "run")
@@ -182,8 +180,14 @@ class RunFolder:
         save_table(self.path, name, table)
 
     def add_summary(self, table):
-        """Keep summary rows; they are written together as ``tables/summary``."""
+        """Keep summary rows for `write_summary`."""
         self.summaries.append(table)
+
+    def write_summary(self):
+        """Write all summary rows as ``tables/summary``, the columns every version keeps first."""
+        summary = pd.concat(self.summaries, ignore_index=True)
+        further = [column for column in summary.columns if column not in SUMMARY_COLUMNS]
+        save_table(self.path, "summary", summary[["diagnostic", "quantity", *further, *SUMMARY_COLUMNS[2:]]])
 
     def add_array(self, name, **arrays):
         """Write arrays, e.g. the pictures of a strip, as ``arrays/NAME.npz``."""

@@ -1,13 +1,13 @@
 """Where does a velocity field carry noise?
 
-Fields are integrated from t = 0 (noise) to t = 1 (data) by torchdiffeq. The closed form û* is singular at t = 1, so it is
-integrated here by its own step, which keeps the posterior mean D fixed over the step,
+Fields are integrated from t = 0 (noise) to t = 1 (data) by torchdiffeq. The closed form û* is singular at t = 1, so it
+is integrated here by its own step, which keeps the posterior mean D fixed over the step,
 
     x' = alpha' D + (sigma' / sigma) (x - alpha D)
 
-(on the linear path this is Euler's step; on any path DDIM's, Song et al., arXiv 2010.02502). Its last step, sigma' = 0,
-lands exactly on D. Where one uniform grid is too coarse, as in low dimensions, the grid goes on geometrically in sigma until
-one row (or its duplicates) carries the weight, so that û*'s samples are training rows.
+(on the linear path this is Euler's step; on any path DDIM's, Song et al., arXiv 2010.02502). Its last step,
+sigma' = 0, lands exactly on D. Where one uniform grid is too coarse, as in low dimensions, the grid goes on
+geometrically in 1 - t until one row (or its duplicates) carries the weight, so that û*'s samples are training rows.
 """
 
 import torch
@@ -67,8 +67,8 @@ def sample(field, x0, n_steps=100, method="euler"):
     Parameters
     ----------
     field : callable
-        v(x, t) -> velocity, x of shape (b, *shape), t of shape (b,). A `ClosedFormField` is integrated by its own step and
-        lands on training rows; a `HybridField` is split at its tau.
+        v(x, t) -> velocity, x of shape (b, *shape), t of shape (b,). A `ClosedFormField` is integrated by its own step
+        and lands on training rows; a `HybridField` is split at its tau.
     x0 : Tensor, shape (b, *shape)
         Noise, t = 0.
     n_steps : int

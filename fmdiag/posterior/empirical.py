@@ -3,9 +3,9 @@
     lambda_i(x, t) = softmax_i( -||x - alpha_t X_i||^2 / (2 sigma_t^2) )
 
 exactly, for any Gaussian path, streamed over blocks of rows with an online softmax. Squared distances come from one
-float64 product per block, ||x||^2 - 2 alpha <x, X_i> + alpha^2 ||X_i||^2. That expansion cancels when sigma is small, so
-every row that could matter is then measured again from its difference x - alpha X_i: at t = 1 - 10^-6 the weights are
-as exact as at t = 1/2.
+float64 product per block, ||x||^2 - 2 alpha <x, X_i> + alpha^2 ||X_i||^2. That expansion cancels when sigma is small,
+so every row that could matter is then measured again from its difference x - alpha X_i: at t = 1 - 10^-6 the weights
+are as exact as at t = 1/2.
 
 References
 ----------

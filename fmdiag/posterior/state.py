@@ -156,7 +156,7 @@ class SoftmaxState:
         )
 
     def _variance(self, x, alpha, sigma, mean, mean_log):
-        """Return tr Cov = E||X||^2 - ||D||^2, or, once alpha >= 1/2, (E||x - alpha X||^2 - ||x - alpha D||^2) / alpha^2.
+        """Return tr Cov = E||X||^2 - ||D||^2; once alpha >= 1/2, (E||x - alpha X||^2 - ||x - alpha D||^2) / alpha^2.
 
         The second form loses nothing as sigma -> 0, since its terms shrink as sigma^2 does.
         """

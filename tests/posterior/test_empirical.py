@@ -58,7 +58,7 @@ def relative_error(got, expected):
 
 @pytest.mark.parametrize("t", TIMES)
 @pytest.mark.parametrize("name", PATHS)
-@pytest.mark.parametrize("dim", [2, 64, 3072])
+@pytest.mark.parametrize("dim", [2, 3072])
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
 def test_velocity_equals_brute_force(name, t, dim, dtype, bound):
     data, path = make_set(101, dim), PATHS[name]
@@ -68,7 +68,7 @@ def test_velocity_equals_brute_force(name, t, dim, dtype, bound):
     assert relative_error(got, brute_force(data, x, t, path)[1]) < bound
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(n=st.integers(1, 70), dim=st.integers(1, 12), block=st.integers(1, 80), scale=st.sampled_from([1e-3, 1.0, 30.0]),
        t=st.floats(0.0, 1 - 1e-6), repeats=st.integers(1, 3), seed=st.integers(0, 5))
 def test_summaries_equal_their_definitions(n, dim, block, scale, t, repeats, seed):
@@ -132,12 +132,14 @@ def test_parent_keeps_its_weight_where_float32_expansions_lose_it():
     torch.testing.assert_close(log_joint, -true, rtol=1e-9, atol=1e-6)
 
 
-def test_a_far_offset_does_not_spoil_the_weights():
-    """Rows around 1000 with spread 1: |x|^2 is 10^6 times what the weights depend on."""
-    rows = (np.random.default_rng(0).normal(size=(60, 8)) + 1000).astype(np.float32)
-    data, path = TrainingSet(rows), LinearPath()
-    x, _ = queries(data, 0.9, path, dtype=torch.float64)
-    assert relative_error(ClosedFormField(data)(x, 0.9), brute_force(data, x, 0.9, path)[1]) < 1e-9
+def test_close_rows_far_from_the_origin_keep_exact_weights():
+    """Rows around 100, 10^-3 apart, at sigma = 10^-3: an expansion in float64 is off by eps 10^5 / sigma^2 = 10^-5."""
+    rows = (100 + 1e-3 * np.random.default_rng(0).normal(size=(60, 8))).astype(np.float64)
+    data, path = TrainingSet(rows.astype(np.float32)), LinearPath()
+    x, _ = queries(data, 0.999, path, dtype=torch.float64)
+    weights, velocity = brute_force(data, x, 0.999, path)
+    assert weights.max(1).values.min() < 0.9
+    assert relative_error(ClosedFormField(data, block_rows=7)(x, 0.999), velocity) < 1e-9
 
 
 def test_flips_are_rows():

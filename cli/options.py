@@ -1,0 +1,93 @@
+"""Options that several commands share, so that the same thing has the same name everywhere."""
+
+import click
+
+
+class Size(click.ParamType):
+    """A number of bytes such as 500MB or 1GB."""
+
+    name = "size"
+    units = {"": 1, "B": 1, "K": 10**3, "KB": 10**3, "M": 10**6, "MB": 10**6, "G": 10**9, "GB": 10**9, "GIB": 2**30,
+             "MIB": 2**20, "T": 10**12, "TB": 10**12}
+
+    def convert(self, value, parameter, context):
+        """Return the number of bytes."""
+        if isinstance(value, int):
+            return value
+        number = value.rstrip("BKMGTIbkmgti ")
+        unit = value[len(number):].strip().upper()
+        try:
+            size = int(float(number) * self.units[unit])
+        except (ValueError, KeyError, OverflowError):
+            self.fail(f"{value!r} is not a size; give for example 500MB or 1GB", parameter, context)
+        if size < 10**7:
+            self.fail(f"{value!r} is too small; give at least 10MB", parameter, context)
+        return size
+
+
+class Numbers(click.ParamType):
+    """One number, or a grid LOW:HIGH:COUNT of evenly spaced ones, each in [0, 1]."""
+
+    name = "number|low:high:count"
+
+    def convert(self, value, parameter, context):
+        """Return a list of floats."""
+        if isinstance(value, list):
+            return value
+        parts = value.split(":")
+        try:
+            if len(parts) == 3:
+                low, high, count = float(parts[0]), float(parts[1]), int(parts[2])
+                numbers = [low + (high - low) * k / max(1, count - 1) for k in range(count)]
+            else:
+                numbers = [float(part) for part in value.split(",")]
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor LOW:HIGH:COUNT", parameter, context)
+        if not numbers or not all(0 <= number <= 1 for number in numbers):
+            self.fail(f"{value!r}: values must be in [0, 1]", parameter, context)
+        return numbers
+
+
+DATA = [
+    click.option("--dataset", metavar="NAME|PATH", help="Named set, folder of images, or file (npy, npz, pt, "
+                 "safetensors, idx, Parquet). Default: the checkpoint's own, or digits."),
+    click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True,
+                 help="Which part plays the training set."),
+    click.option("--held-out", metavar="FRACTION|PATH", help="Held-out rows for sets that bring none."),
+    click.option("--n", "n_rows", type=click.IntRange(1), help="Use a nested random subset of n rows."),
+    click.option("--size", type=click.IntRange(1), help="Image side that pictures are cropped and resized to."),
+    click.option("--hflip/--no-hflip", default=None, help="Count mirror images as rows. Default: as the checkpoint "
+                 "was trained, else no."),
+    click.option("--data-root", type=click.Path(file_okay=False), help="Folder of downloaded data sets."),
+    click.option("--skip-bad", is_flag=True, help="Skip pictures that cannot be read instead of stopping."),
+]
+
+RUN = [
+    click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random."),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
+    click.option("--memory", type=Size(), help="Memory that û* may use, e.g. 1GB.  [default: 1GiB]"),
+    click.option("--out", type=click.Path(file_okay=False), help="Run folder.  [default: reports/COMMAND-DATASET]"),
+    click.option("--overwrite", is_flag=True, help="Replace an earlier run folder once the new one is complete."),
+    click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout."),
+]
+
+
+def data_options(command):
+    """Add the options that choose a training set."""
+    return _add(DATA, command)
+
+
+def run_options(command):
+    """Add the options that every measurement has: data, seed, device, memory, out, json."""
+    return _add([*DATA, *RUN], command)
+
+
+def checkpoint_argument(*, required=True):
+    """Return a decorator that adds the CHECKPOINT argument."""
+    return click.argument("checkpoint", required=required, type=click.Path())
+
+
+def _add(options, command):
+    for option in reversed(options):
+        command = option(command)
+    return command

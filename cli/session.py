@@ -1,0 +1,190 @@
+"""One run of a measuring command: its data, checkpoint, seed and device, and the run folder that it fills."""
+
+import contextlib
+import datetime
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+
+import click
+
+
+class Session(contextlib.ExitStack):
+    """Everything a command needs; use it as a context manager.
+
+    Parameters
+    ----------
+    name : str
+        Command name.
+    options : dict
+        The values of `options.run_options`.
+    checkpoint : path, optional
+        Checkpoint to load.
+    """
+
+    def __init__(self, name, options, checkpoint=None):
+        super().__init__()
+        self.name, self.options, self.checkpoint_file = name, options, checkpoint
+        self.parameters, self.facts = {}, {}
+
+    def __enter__(self):
+        """Load data and checkpoint, then open the run folder; nothing is written before all input was checked."""
+        import torch
+
+        from fmdiag.results import RunFolder
+
+        super().__enter__()
+        self.started, self.clock = datetime.datetime.now(datetime.UTC), time.monotonic()
+        torch.set_flush_denormal(True)
+        torch.backends.cuda.matmul.allow_tf32 = False
+        self.device = choose_device(self.options["device"])
+        self.checkpoint = self._load_checkpoint()
+        self.training_set = self._load_training_set()
+        self.generator = torch.Generator().manual_seed(self.options["seed"])
+        self.folder = self.enter_context(RunFolder(self._out(), overwrite=self.options["overwrite"]))
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        """Draw the figures and write run.json before the folder gets its name; then print the summary."""
+        if kind is None:
+            with self._abandoned_on_failure():
+                self.folder.write_summary()
+                self.folder.add_json("run.json", self._record())
+                self._draw()
+        result = super().__exit__(kind, error, traceback)
+        if kind is None:
+            self._print()
+        return result
+
+    @contextlib.contextmanager
+    def _abandoned_on_failure(self):
+        try:
+            yield
+        except BaseException:
+            super().__exit__(*sys.exc_info())
+            raise
+
+    def _load_checkpoint(self):
+        if self.checkpoint_file is None:
+            return None
+        from fmdiag.checkpoints import load_checkpoint
+
+        return load_checkpoint(self.checkpoint_file, device=self.device)
+
+    def _load_training_set(self):
+        wanted = {"split": self.options["split"], "size": self.options["size"], "n": self.options["n_rows"],
+                  "hflip": self.options["hflip"], "held_out": self.options["held_out"],
+                  "data_root": self.options["data_root"], "skip_bad": self.options["skip_bad"]}
+        if self.checkpoint is not None:
+            given = {key: value for key, value in wanted.items() if value not in (None, False)}
+            given.pop("split") if given.get("split") == "train" else None
+            return self.checkpoint.training_set(self.options["dataset"], **given)
+        from fmdiag.datasets import load_dataset
+
+        wanted["hflip"] = bool(wanted["hflip"])
+        return load_dataset(self.options["dataset"] or "digits", **wanted)
+
+    def _out(self):
+        if self.options["out"]:
+            return Path(self.options["out"])
+        stem = Path(self.training_set.name).stem or "data"
+        base = Path("reports") / f"{self.name}-{stem}"
+        if self.options["overwrite"]:
+            return base
+        numbered = (base.with_name(f"{base.name}-{k}") for k in range(2, 10**6))
+        return base if not base.exists() else next(path for path in numbered if not path.exists())
+
+    def progress(self, iterable, description, total=None):
+        """Return `iterable`, its progress shown on stderr."""
+        from rich.console import Console
+        from rich.progress import track
+
+        console = Console(stderr=True)
+        return track(iterable, description, total=total, console=console, transient=True,
+                     disable=not console.is_terminal)
+
+    def record(self, diagnostic, table, summary, parameters, **arrays):
+        """Keep a raw table, its summary rows, the parameters that made it and the pictures its figures show."""
+        self.folder.add_table(diagnostic, table)
+        self.folder.add_summary(summary)
+        self.parameters[diagnostic] = {**parameters, "command": self.command_for(diagnostic)}
+        if arrays:
+            self.folder.add_array(diagnostic, **arrays)
+
+    def command_for(self, diagnostic):
+        """Return the command line that makes this diagnostic again."""
+        arguments = sys.argv[1:]
+        if diagnostic == self.name or not arguments or arguments[0] != self.name:
+            return shlex.join(["fmdiag", *arguments])
+        return shlex.join(["fmdiag", diagnostic, *arguments[1:]])
+
+    def _record(self):
+        from fmdiag import __version__
+
+        checkpoint = None
+        if self.checkpoint is not None:
+            checkpoint = {"file": str(self.checkpoint_file), "sha256": self.checkpoint.sha256,
+                          **self.checkpoint.description}
+        return {"fmdiag": __version__, "command": shlex.join(["fmdiag", *sys.argv[1:]]), "name": self.name,
+                "diagnostics": self.parameters, "dataset": self.training_set.describe(), "checkpoint": checkpoint,
+                "seed": self.options["seed"], "device": str(self.device), "dtype": "float32, û* in float64",
+                "versions": versions(), "started": self.started.isoformat(timespec="seconds"),
+                "seconds": round(time.monotonic() - self.clock, 1), **self.facts}
+
+    def _draw(self):
+        from fmdiag.figures import draw_all
+
+        draw_all(self.folder.path)
+
+    def _print(self):
+        from fmdiag.results import load_table
+
+        summary = load_table(self.folder.out, "summary")
+        if self.options["as_json"]:
+            rows = json.loads(summary.to_json(orient="records"))
+            click.echo(json.dumps({"run": str(self.folder.out), **self.facts, "summary": rows}))
+        else:
+            from .tables import short_table
+
+            click.echo(short_table(summary))
+            for key, fact in self.facts.items():
+                click.echo(f"{key}: {fact}")
+        click.echo(f"wrote {self.folder.out}/", err=True)
+
+
+def choose_device(name):
+    """Return the torch device; ``auto`` is CUDA where there is one (MPS has no float64, which û* needs).
+
+    Raises
+    ------
+    FmdiagError
+        If the device is unknown or not on this machine.
+    """
+    import torch
+
+    from fmdiag.errors import FmdiagError
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, dtype=torch.float64, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise FmdiagError(f"--device {name}: not usable on this machine "
+                          f"({str(error).splitlines()[0]}); use auto, cpu or cuda") from error
+    return device
+
+
+def versions():
+    """Return the versions that decide the numbers."""
+    import platform
+    from importlib.metadata import version
+
+    packages = ("torch", "numpy", "faiss-cpu", "faiss-gpu-cu12", "torchdiffeq", "diffusers", "scipy")
+    found = {"python": platform.python_version()}
+    for name in packages:
+        with contextlib.suppress(Exception):
+            found[name] = version(name)
+    return found
