@@ -8,7 +8,7 @@ Bertrand, Gagneux, Massias, Emonet, "On the Closed-Form of Flow Matching", arXiv
 import numpy as np
 
 from fmdiag.figures.curves import draw_curve, families, family_key, family_label
-from fmdiag.figures.style import COLORS, NEUTRAL, legend_beside, new_figure, own_axes
+from fmdiag.figures.style import COLORS, NEUTRAL, legend_above, new_figure, own_axes
 
 HISTOGRAM_TIMES = np.linspace(0.01, 0.99, 6)
 MAX_HISTOGRAM_ROWS = 5
@@ -34,14 +34,14 @@ CAPTIONS = {
 }
 
 
-def histogram(table, ax=None):
-    """Draw the cosines of one time and data set as shares of the pairs; `table` has a column cosine in [-1, 1]."""
+def histogram(table, ax=None, *, low=-1.0):
+    """Draw the cosines of one time and data set, in [low, 1], as shares of the pairs; `table` has a column cosine."""
     ax = own_axes(ax)
     cosine = table["cosine"].to_numpy(float)
-    ax.hist(cosine, bins=np.linspace(-1, 1, 41), weights=np.full(len(cosine), 1 / len(cosine)), color=COLORS[0],
-            edgecolor="#003b5c", linewidth=0.4)
+    ax.hist(cosine, bins=np.linspace(low, 1, 26), weights=np.full(len(cosine), 1 / len(cosine)), color=COLORS[0],
+            edgecolor=COLORS[0], linewidth=0.6)
     ax.axvline(0.9, color=NEUTRAL, linewidth=0.8, linestyle="--")
-    ax.set(xlabel="cosine", ylabel="share of pairs", xlim=(-1.04, 1.04), xticks=[-1, 0, 1])
+    ax.set(xlabel="cosine", ylabel="share of pairs", xlim=(low - 0.03, 1.03), xticks=sorted({low, 0, 1}))
     return ax
 
 
@@ -54,12 +54,14 @@ def share(table, ax=None):
         Summary rows of the alignment diagnostic: the share per t and, without t, the predicted times per dim.
     """
     ax = own_axes(ax)
-    for label, rows, style in families(table):
+    drawn = list(families(table))
+    for label, rows, style in drawn:
         draw_curve(ax, rows[rows["quantity"] == SHARE], "t", label=label, style=style)
-        _marks(ax, rows, style["color"])
+        _marks(ax, rows, style["color"], lines=len(drawn) <= 2)
     _mark_legend(ax, table)
-    ax.set(xlabel="time t (0 noise, 1 data)", ylabel="share of pairs with cosine > 0.9", xlim=(0, 1), ylim=(-0.03, 1.09))
-    legend_beside(ax)
+    ax.set(xlabel="time t (0 noise, 1 data)", ylabel="share of pairs with cosine > 0.9")
+    ax.set(xlim=(0, 1), ylim=(-0.03, 1.09), yticks=[0, 0.25, 0.5, 0.75, 1])
+    legend_above(ax)
     return ax
 
 
@@ -95,13 +97,15 @@ def histograms_figure(run):
     key = family_key(table)
     rows = [(None, table)] if key is None else list(table.groupby(key))[-MAX_HISTOGRAM_ROWS:]
     times = nearest_times(table["t"].unique())
-    figure, axes = new_figure(1.5 * len(rows) + 0.25, nrows=len(rows), ncols=len(times), sharex=True, sharey=True)
+    low = min(0.0, np.floor(2 * table["cosine"].min()) / 2)
+    figure, axes = new_figure(1.1 * len(rows) + 0.6, nrows=len(rows), ncols=len(times), sharex=True, sharey=True)
     for line, (value, group) in zip(axes, rows, strict=True):
         for ax, t in zip(line, times, strict=True):
-            histogram(group[group["t"] == t], ax).set_title(f"t = {t:.2f}")
-            ax.label_outer()
+            histogram(group[group["t"] == t], ax, low=low).label_outer()
         if len(rows) > 1:
-            line[0].set_ylabel(f"{family_label(key, value, group)}\nshare of pairs")
+            line[0].set_ylabel(family_label(key, value, group).replace(", ", "\n"))
+    for ax, t in zip(axes[0], times, strict=True):
+        ax.set_title(f"t={t:.2f}")
     return figure
 
 
@@ -122,7 +126,7 @@ def posterior_figure(run):
         posterior(rows, name, ax, scale=_training_sizes(run, rows) if name == "ess" else None)
     for ax in axes.flat[len(present):]:
         ax.remove()
-    legend_beside(axes[0, 1] if len(present) > 1 else axes[0, 0])
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
 
 
@@ -132,18 +136,19 @@ def nearest_times(available):
     return sorted({float(available[np.abs(available - t).argmin()]) for t in HISTOGRAM_TIMES})
 
 
-def _marks(ax, rows, color):
+def _marks(ax, rows, color, *, lines):
     for quantity, (marker, fill, _) in MARKS.items():
         for t in rows.loc[rows["quantity"] == quantity, "value"].dropna():
             ax.plot([t], [1.05], marker=marker, fillstyle=fill, color=color, linestyle="none", markersize=6)
-            ax.plot([t, t], [0, 1.02], color=color, linewidth=0.8, linestyle=":" if fill == "full" else "--", alpha=0.7)
+            if lines:
+                ax.axvline(t, ymax=0.95, color=color, linewidth=0.9, linestyle=":" if fill == "full" else "--")
 
 
 def _mark_legend(ax, table):
     for quantity, (marker, fill, label) in MARKS.items():
         if table.loc[table["quantity"] == quantity, "value"].notna().any():
             ax.plot([], [], marker=marker, fillstyle=fill, color=NEUTRAL, markersize=6, label=label,
-                    linestyle=":" if fill == "full" else "--", linewidth=0.8)
+                    linestyle="none")
 
 
 def _training_sizes(run, rows):

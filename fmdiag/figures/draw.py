@@ -1,4 +1,4 @@
-"""Which figures does a run have? Every registered one that applies, as PNG and PDF, drawn from the saved tables alone."""
+"""Which figures does a run have? Every registered one that applies, as PNG and PDF, from the saved tables alone."""
 
 import json
 import os
@@ -58,8 +58,8 @@ def _write(path, write):
         # The temporary file is private to its owner; a figure is as readable as the run.json beside its folder.
         os.chmod(path, (path.parents[1] / "run.json").stat().st_mode & 0o666)
     except OSError as error_:
-        raise FmdiagError(f"{path}: cannot be written ({error_.strerror}); make the run folder writable or copy it first"
-                          ) from error_
+        reason = f"{path}: cannot be written ({error_.strerror})"
+        raise FmdiagError(f"{reason}; make the run folder writable, or copy it and draw the copy") from error_
     return path
 
 

@@ -9,9 +9,9 @@ Bertrand, Gagneux, Massias, Emonet, "On the Closed-Form of Flow Matching", arXiv
 """
 
 from fmdiag.figures.curves import draw_curve
-from fmdiag.figures.style import curve_style, legend_beside, new_figure, own_axes
+from fmdiag.figures.style import curve_style, legend_above, new_figure, own_axes
 
-CURVES = {"squared_error": "squared error\n$\\|u_\\theta - û^*\\|^2 / d$",
+CURVES = {"squared_error": "squared error\n|u_θ - û*|² / d",
           "conditional_variance": "conditional variance\n(floor of the loss)", "cfm_loss": "CFM loss\n(sum of the two)"}
 
 CAPTIONS = {
@@ -48,7 +48,7 @@ def decomposition(table, ax=None):
         ax.set_yscale("log")
         ax.set_ylim(max(shown[shown > 0].min() / 2, shown.max() * 10.0**-DECADES), shown.max() * 2)
     ax.set(xlabel="time t (0 noise, 1 data)", ylabel="per coordinate", xlim=(0, 1))
-    legend_beside(ax)
+    legend_above(ax)
     return ax
 
 
@@ -57,7 +57,7 @@ def error_figure(run):
     rows = run.summary("error", *CURVES)
     if not (rows["quantity"] == "squared_error").any():
         return None
-    figure, axes = new_figure(4.2, nrows=2, sharex=True)
+    figure, axes = new_figure(4.4, nrows=2, sharex=True)
     squared_error(rows, axes[0, 0]).label_outer()
     decomposition(rows, axes[1, 0])
     return figure

@@ -9,7 +9,7 @@ import numpy as np
 
 from fmdiag.figures.curves import draw_curve
 from fmdiag.figures.pictures import show_image, show_pairs
-from fmdiag.figures.style import COLORS, MARKERS, legend_beside, new_figure, own_axes
+from fmdiag.figures.style import COLORS, MARKERS, legend_above, new_figure, own_axes
 
 SINGLE_COLORS = [COLORS[0], COLORS[1], COLORS[4], COLORS[3]]
 MEAN_STYLE = {"color": "black", "linestyle": "--", "linewidth": 2.0}
@@ -22,8 +22,8 @@ CAPTIONS = {
         "d1/d2 < 1/3. Bands: {interval}. {data}. As figure 3 of paper [1].",
         "Line charts against τ of the distance to the nearest training row and of the memorised share."),
     "hybrid_strips": (
-        "A row per noise, a column per τ: û* leads until τ, the network after it. Last column: the training row nearest to "
-        "the sample of the largest τ. {data}. As the strips of figure 3 of paper [1].",
+        "A row per noise, a column per τ: û* leads until τ, the network after it. Last column: the training row "
+        "nearest to the sample of the largest τ. {data}. As the strips of figure 3 of paper [1].",
         "Grid of samples: a row per noise, a column per τ, and the nearest training row last."),
 }
 
@@ -68,7 +68,7 @@ def distance_figure(run):
         distance(part, upper, singles=_singles(run, feature)).label_outer()
         memorized_share(part, lower)
         upper.set_title(f"feature: {feature}" if len(columns) > 1 else "")
-    legend_beside(axes[0, -1])
+    legend_above(axes[0, 0], ncols=5)
     return figure
 
 
@@ -81,8 +81,8 @@ def strips(arrays, axes):
         show_image(line[-1], arrays["nearest"][-1, row])
         line[0].set_ylabel(f"{row}", rotation=0, ha="right", va="center")
     for ax, column in zip(axes[0], chosen, strict=False):
-        ax.set_title(f"τ={arrays['taus'][column]:g}", fontsize=7)
-    axes[0, -1].set_title("nearest", fontsize=7)
+        ax.set_title(f"τ={arrays['taus'][column]:.2g}", fontsize=8)
+    axes[0, -1].set_title("nearest", fontsize=8)
     return axes
 
 
@@ -100,7 +100,7 @@ def strips_figure(run):
         return _points_figure(arrays) if arrays["points"].shape[-1] == 2 else None
     n_rows, n_columns = min(arrays["images"].shape[1], MAX_ROWS), len(column_numbers(len(arrays["taus"]))) + 1
     height, width = arrays["images"].shape[-2:]
-    figure, axes = new_figure(5.4 / n_columns * n_rows * height / width + 0.3, nrows=n_rows, ncols=n_columns)
+    figure, axes = new_figure(4.7 / n_columns * n_rows * height / width + 0.3, nrows=n_rows, ncols=n_columns)
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
     strips(arrays, axes)
     return figure

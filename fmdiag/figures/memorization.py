@@ -5,26 +5,24 @@ References
 Yoon et al. 2023; Gu et al. 2023; Bonnaire et al. 2025: a sample is memorised if d1/d2 < 1/3.
 """
 
-import numpy as np
-
 from fmdiag.figures.pictures import show_image, show_pairs
-from fmdiag.figures.style import COLORS, DASHES, MARKERS, NEUTRAL, SOURCES, legend_beside, new_figure, own_axes
+from fmdiag.figures.style import COLORS, DASHES, MARKERS, NEUTRAL, SOURCES, legend_above, new_figure, own_axes
 
 THRESHOLD = 1 / 3
-MAX_PICTURES, PER_LINE = 16, 8
+MAX_PICTURES, PER_LINE = 12, 6
 
 CAPTIONS = {
     "memorization_ratio": (
-        "Cumulative share of samples against d1/d2, the ratio of the distances to the nearest and second nearest distinct "
-        "training row (dimensionless, {feature}). Left of the dashed line, 1/3, a sample counts as memorised. {sources}. "
-        "{data}.",
+        "Cumulative share of samples against d1/d2, the ratio of the distances to the nearest and second nearest "
+        "distinct training row (dimensionless, {feature}). Left of the dashed line, 1/3, a sample counts as memorised. "
+        "{sources}. {data}.",
         "Cumulative distributions of d1/d2 for the model's samples, held-out rows and samples of û*."),
     "memorization_rates": (
         "Memorised fraction f_mem, the share of samples with d1/d2 < 1/3. Whiskers: {interval}. {sources}. {data}.",
         "Memorised fraction of the model's samples, of held-out rows and of samples of û*, with intervals."),
     "memorization_gallery": (
-        "The model's samples with the smallest d1/d2 (upper rows) above their nearest training rows (lower rows); d1 in "
-        "Euclidean units of model range, r = d1/d2. {data}.",
+        "The model's samples with the smallest d1/d2 (upper rows) above their nearest training rows (lower rows); d1 "
+        "in Euclidean units of model range, r = d1/d2. {data}.",
         "Samples closest to the training set, each above its nearest training row."),
 }
 
@@ -38,7 +36,7 @@ def ratio(table, ax=None):
             ax.ecdf(values, label=f"{label}\n({values.size} samples)", color=COLORS[index], linestyle=DASHES[index])
     ax.axvline(THRESHOLD, color=NEUTRAL, linewidth=0.9, linestyle="--")
     ax.set(xlabel="d1/d2", ylabel="share of samples", xlim=(-0.02, 1.02), ylim=(-0.03, 1.03))
-    legend_beside(ax, labelspacing=0.9)
+    legend_above(ax)
     return ax
 
 
@@ -64,7 +62,7 @@ def gallery(arrays, axes):
         upper, lower = (axes[2 * (number // PER_LINE) + part, number % PER_LINE] for part in (0, 1))
         show_image(upper, arrays["samples"][number])
         show_image(lower, arrays["neighbors"][number])
-        upper.set_title(f"d1={arrays['d1'][number]:.3g}\nr={arrays['ratio'][number]:.2f}", fontsize=7, pad=2)
+        upper.set_title(f"d1={arrays['d1'][number]:.3g}\nr={arrays['ratio'][number]:.2f}", fontsize=8, pad=2)
     return axes
 
 
@@ -101,7 +99,7 @@ def gallery_figure(run):
         return _points_figure(arrays) if arrays["points"].shape[-1] == 2 else None
     lines = -(-min(len(arrays["samples"]), MAX_PICTURES) // PER_LINE)
     height, width = arrays["samples"].shape[-2:]
-    figure, axes = new_figure(lines * (2 * 0.68 * height / width + 0.35), nrows=2 * lines, ncols=PER_LINE)
+    figure, axes = new_figure(lines * (2 * 0.78 * height / width + 0.35), nrows=2 * lines, ncols=PER_LINE)
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.01)
     gallery(arrays, axes)
     for ax in [ax for ax in axes.flat if not ax.images]:
@@ -111,7 +109,7 @@ def gallery_figure(run):
 
 def _points_figure(arrays):
     figure, axes = new_figure(3.4)
-    legend_beside(show_pairs(axes[0, 0], arrays["points"], arrays["neighbors"]))
+    legend_above(show_pairs(axes[0, 0], arrays["points"], arrays["neighbors"]))
     return figure
 
 

@@ -8,7 +8,7 @@ NEAREST_BELOW = 64
 
 
 def show_image(ax, image):
-    """Show one picture without axes; `image`: uint8, shape (c, h, w) with 1 or 3 channels (further ones are dropped)."""
+    """Show one picture without axes; `image`: uint8, shape (c, h, w) 1 or 3 channels (further ones are dropped)."""
     picture = np.moveaxis(np.asarray(image)[:3], 0, -1)
     picture = picture[..., 0] if picture.shape[-1] < 3 else picture
     # Small pictures keep their pixels visible; large ones are smoothed on their way down.

@@ -1,8 +1,8 @@
 """How do fmdiag's figures look? One paper style, readable in greyscale and by colour-blind readers.
 
-Every curve differs from its neighbours by lightness, dash pattern and marker, never by hue alone. Sizes are in inches at
-the width of a two-column paper's text; no font falls below 7 points there. Figures are `matplotlib.figure.Figure` objects:
-pyplot, its global state and the display are never involved.
+Every curve differs from its neighbours by lightness, dash pattern and marker, never by hue alone. Text is set at 8 to 9
+points on 4.8 inches, so that it stays legible at a paper's column width and on a telephone. Figures are
+`matplotlib.figure.Figure` objects: pyplot, its global state and the display are never involved.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import matplotlib
 import seaborn as sns
 from matplotlib.figure import Figure
 
-WIDTH = 5.5
+WIDTH = 4.8
 DPI = 150
 BAND_ALPHA = 0.22
 NEUTRAL = "#555555"
@@ -26,11 +26,11 @@ SOURCES = {"model": "model", "heldout": "held-out rows", "closed_form": "û* (cl
 
 
 def rc():
-    """Return the rcParams of every figure: seaborn's "ticks" style in its "paper" context, text set for column width."""
+    """Return the rcParams of every figure: seaborn's "ticks" style and "paper" context, text for column width."""
     params = {**sns.axes_style("ticks"), **sns.plotting_context("paper")}
     return params | {
-        "font.family": ["DejaVu Sans"], "font.size": 8.5, "axes.titlesize": 8.5, "axes.labelsize": 8.5,
-        "xtick.labelsize": 7.5, "ytick.labelsize": 7.5, "legend.fontsize": 7.5, "legend.title_fontsize": 7.5,
+        "font.family": ["DejaVu Sans"], "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9,
+        "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.fontsize": 8, "legend.title_fontsize": 8,
         "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e4e4e4",
         "grid.linewidth": 0.6, "axes.axisbelow": True, "axes.linewidth": 0.8, "axes.edgecolor": "#333333",
         "lines.linewidth": 1.5, "lines.markersize": 4, "legend.frameon": False, "legend.handlelength": 2.6,
@@ -73,12 +73,12 @@ def curve_style(index, n_points, *, color=None):
 
 
 def ordered_colors(n):
-    """Return n colours from light to dark for an ordered family, such as image sizes; none is too pale for white paper."""
+    """Return n colours from light to dark for an ordered family such as image sizes; none is too pale for paper."""
     palette = sns.color_palette("viridis", 256)
     return [palette[round(190 * (1 - i / max(1, n - 1)))] if n > 1 else COLORS[0] for i in range(n)]
 
 
-def legend_beside(ax, **kwargs):
-    """Put the legend of `ax` to its right, outside the data."""
+def legend_above(ax, *, ncols=3):
+    """Put the legend of `ax` above it, outside the data; no legend where nothing has a label."""
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), borderaxespad=0.2, **kwargs)
+        ax.legend(loc="lower left", bbox_to_anchor=(-0.03, 1.0), ncols=ncols, borderaxespad=0.3, columnspacing=1.2)

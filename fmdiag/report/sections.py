@@ -1,0 +1,74 @@
+"""What does each diagnostic ask, and how is its figure read? The texts of the report, one section per diagnostic."""
+
+from dataclasses import dataclass
+
+PAPER_1 = ("Q. Bertrand, A. Gagneux, M. Massias, R. Emonet, “On the Closed-Form of Flow Matching: Generalization Does "
+           "Not Arise from Target Stochasticity”, NeurIPS 2025, arXiv 2506.03719")
+
+
+@dataclass(frozen=True)
+class Section:
+    """Text of one diagnostic: what it asks, what both outcomes look like, what exactly is measured, and where from."""
+
+    title: str
+    question: str
+    memorisation: str
+    generalisation: str
+    definition: str
+    reference: str
+
+
+SECTIONS = {
+    "alignment": Section(
+        "Alignment of û* with x1 - x0",
+        "From which time on does the closed-form minimiser û* point at one training row instead of averaging over "
+        "many?",
+        "This diagnostic describes the training set, not a model. Where the share is 1 (and the source weight is 1, "
+        "the effective sample size 1 row), û* heads for one training row: a model that equals û* there reproduces "
+        "the row.",
+        "Where the share is near 0, û* averages over many rows, and following it exactly copies nothing. The "
+        "earlier the rise, the less of the model's generalisation can come from the noise of its regression target.",
+        "cos(û*(x_t, t), x1 - x0) over pairs x0 ~ N(0, I), x1 from the training set, x_t = (1-t) x0 + t x1; source "
+        "weight: the posterior weight of the x1 that made x_t; effective sample size: 1 / Σ λ_i².",
+        f"{PAPER_1}, figures 1a and 1c. Speciation and collapse: G. Biroli et al. 2024."),
+    "error": Section(
+        "Distance of the network from û*",
+        "At which times does the network differ from the closed-form minimiser û*?",
+        "A squared error near 0 at every time: the network has learnt û*, which only ends on training rows.",
+        "A squared error that is clearly above 0, usually with a bump at early times (near t = 0.15) and again near "
+        "t = 1: there the network cannot follow û*, and its samples leave the training set.",
+        "Mean over coordinates of (u_θ(x_t, t) - û*(x_t, t))², x1 from the training set. In expectation the CFM "
+        "loss is this squared error plus the conditional variance, which no network can avoid.",
+        f"{PAPER_1}, figure 2."),
+    "hybrid": Section(
+        "Hybrid model: û* until τ, then the network",
+        "Up to which time does it matter that the network is not û*: when is generalisation decided?",
+        "A distance that is near 0 for every τ, and a memorised share near 1 already at τ = 0: the network alone "
+        "ends on training rows.",
+        "A distance that stays at its value of τ = 0 for small τ and falls as τ grows: the network departs from the "
+        "training set early, and once û* has led past that time it no longer can. At τ = 1 the distance is 0 by "
+        "construction.",
+        "One batch of noises for all τ; û* is integrated on [0, τ], the network on [τ, 1]; distance: Euclidean, to "
+        "the nearest training row.",
+        f"{PAPER_1}, figure 3."),
+    "memorization": Section(
+        "Memorised samples, with controls",
+        "Which samples are copies of training rows, and how often would data that the model never saw look the same?",
+        "The model's curve rises left of 1/3 like that of û*, whose samples are copies by construction; its f_mem "
+        "lies above the interval of the held-out rows.",
+        "The model's curve follows that of the held-out rows, and the two intervals of f_mem overlap. A fraction "
+        "above 0 is no evidence by itself: in few dimensions fresh data pass the rule too.",
+        "d1 and d2: Euclidean distances of a sample to its nearest training row and to the nearest row that is no "
+        "duplicate of that one; memorised: d1/d2 < 1/3; f_mem: share of memorised samples.",
+        "T. Yoon et al. 2023; X. Gu et al. 2023; T. Bonnaire et al. 2025."),
+    "training": Section(
+        "Training", "How did the loss fall?",
+        "The loss cannot show it: on a small training set it approaches the floor of û*.",
+        "The loss cannot show it either: see the diagnostics above.",
+        "Mean over coordinates of the squared difference to the regression target.", PAPER_1 + ", section 2."),
+}
+
+
+def section(name):
+    """Return the texts of a diagnostic; one without texts of its own gets its name as title and nothing else."""
+    return SECTIONS.get(name, Section(name.replace("_", " ").capitalize(), "", "", "", "", ""))
