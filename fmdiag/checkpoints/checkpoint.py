@@ -62,7 +62,7 @@ class Checkpoint:
         source = dataset if dataset is not None else recorded.get("source")
         if source is None:
             raise FmdiagError(f"{self.file} does not say what it was trained on: give --dataset NAME or PATH")
-        training_set = _load(source, recorded, data_root, options)
+        training_set = load_recorded(recorded, source, data_root=data_root, **options)
         self._check(training_set, recorded, source, allow_mismatch)
         return training_set
 
@@ -75,12 +75,27 @@ class Checkpoint:
         if expected is None or allow_mismatch or training_set.fingerprint == expected:
             return
         raise FmdiagError(
-            f"{self.file} was trained on {recorded.get('name')} (n = {recorded.get('n')}, fingerprint {expected[:12]}), "
-            f"but {source} is another set (n = {training_set.n}, fingerprint {training_set.fingerprint[:12]}): give the "
-            "data it was trained on as --dataset, or --allow-mismatch to compare with these rows all the same")
+            f"{self.file} was trained on {recorded.get('name')} (n = {recorded.get('n')}, fingerprint "
+            f"{expected[:12]}), {source} is another set (n = {training_set.n}, fingerprint "
+            f"{training_set.fingerprint[:12]}): give the data it was trained on as --dataset, or --allow-mismatch to "
+            "compare with these rows all the same")
 
 
-def _load(source, recorded, data_root, options):
+def load_recorded(recorded, source=None, *, data_root=None, **options):
+    """Return the set that a checkpoint's record describes; see `Checkpoint.training_set`.
+
+    Parameters
+    ----------
+    recorded : dict
+        ``TrainingSet.describe()`` with source, size, subset_n, subset_seed, held_out, skip_bad, value_range.
+    source : str or path, optional
+        Read instead of the recorded source.
+    data_root : path, optional
+        Where named data sets lie.
+    **options
+        Override recorded options of `load_dataset`.
+    """
+    source = recorded["source"] if source is None else source
     reading = {name: recorded[name] for name in ("size", "held_out", "skip_bad", "value_range")
                if recorded.get(name) is not None}
     reading |= {"split": recorded.get("split", "train"), "hflip": recorded.get("hflip", False)}

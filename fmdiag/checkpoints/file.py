@@ -1,6 +1,8 @@
 """What is in a file that says it is a torch checkpoint? Read without running anything that it contains."""
 
+import errno
 import hashlib
+import os
 import pickle
 import warnings
 import zipfile
@@ -9,6 +11,7 @@ from pathlib import Path
 import torch
 
 from fmdiag.errors import FmdiagError
+from fmdiag.results import replace_atomically
 
 CHUNK = 1 << 22
 
@@ -38,6 +41,30 @@ def read_torch_file(file):
         raise
     except Exception as error:
         raise FmdiagError(f"{file} {_explain(file, error)}") from error
+
+
+def write_torch_file(content, file):
+    """Write `content` by ``torch.save``; an earlier file is replaced only when the new one is complete and on disk.
+
+    Raises
+    ------
+    OSError
+        Full disk or read-only folder; the earlier file is intact.
+    """
+    def write(temporary):
+        with open(temporary, "wb") as stream:
+            torch.save(content, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    try:
+        replace_atomically(file, write)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(file)) from error
+    except RuntimeError as error:
+        # torch reports a write that failed half-way as its own error; the system's is behind it.
+        cause = error.__context__ if isinstance(error.__context__, OSError) else OSError(errno.EIO, str(error))
+        raise OSError(cause.errno, cause.strerror, str(file)) from error
 
 
 def file_sha256(file):

@@ -38,7 +38,8 @@ def load_checkpoint(path, *, ema=True, device="cpu"):
     for family in FAMILIES.values():
         if family.recognise(content):
             return family.load(content, file, ema=ema, device=device)
-    raise FmdiagError(f"{file} is a checkpoint of no known family ({_outline(content)}): known are {', '.join(FAMILIES)}")
+    raise FmdiagError(f"{file} holds a checkpoint of no known family ({_outline(content)}): fmdiag reads "
+                      f"{', '.join(FAMILIES)}")
 
 
 def bundled_checkpoint():

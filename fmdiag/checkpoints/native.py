@@ -1,19 +1,17 @@
 """fmdiag's own checkpoint: one .pt that ``torch.load(weights_only=True)`` reads and that says what it is.
 
-Keys: format, version, network (for `build_network`), path, dataset (`TrainingSet.describe` and how it was loaded: source,
-size, subset_n, subset_seed, held_out), weights and ema (state dicts; either may be absent), ema_decay, loss, seed, steps,
-training (learning rate, batch size, precision, ...). Weights may be stored in half precision; they are used in float32.
+Keys: format, version, network (for `build_network`), path, dataset (`TrainingSet.describe` and how it was loaded:
+source, size, subset_n, subset_seed, held_out), weights and ema (state dicts; either may be absent), ema_decay, loss,
+seed, steps, training (learning rate, batch size, precision, ...). Weights may be stored in half precision; they are
+used in float32.
 """
 
-import torch
-
 from fmdiag.checkpoints.checkpoint import Checkpoint
-from fmdiag.checkpoints.file import file_sha256
+from fmdiag.checkpoints.file import file_sha256, write_torch_file
 from fmdiag.checkpoints.weights import load_weights
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import NetworkField, build_network
 from fmdiag.paths import path_from_description
-from fmdiag.results import replace_atomically
 
 FORMAT = "fmdiag-checkpoint"
 VERSION = 1
@@ -45,8 +43,8 @@ def load(content, file, *, ema=True, device="cpu"):
         If the version or network is unknown, or weights are missing, surplus, of another shape or not finite.
     """
     if content.get("version") != VERSION:
-        raise FmdiagError(f"{file} is a native checkpoint of version {content.get('version')}, this fmdiag reads version "
-                          f"{VERSION}: update fmdiag")
+        raise FmdiagError(f"{file} is a native checkpoint of version {content.get('version')}, this fmdiag reads "
+                          f"version {VERSION}: update fmdiag")
     missing = [key for key in ("network", "path") if not isinstance(content.get(key), dict)]
     if missing:
         raise FmdiagError(f"{file} is a native checkpoint without {' and '.join(missing)}: save it again")
@@ -84,7 +82,7 @@ def save_checkpoint(content, file, *, raw=True, dtype=None):
     for key in ("weights", "ema"):
         if key in content:
             content[key] = {name: w.detach().to("cpu", dtype or w.dtype) for name, w in content[key].items()}
-    replace_atomically(file, lambda temporary: torch.save(content, temporary))
+    write_torch_file(content, file)
 
 
 def _chosen(content, file, ema):

@@ -63,8 +63,8 @@ class NetworkField:
     Parameters
     ----------
     module : torch.nn.Module
-        Called as ``module(x, t)`` with x, shape (b, *shape), and t, shape (b,), in [0, 1]; t = 0 is noise. Both have the
-        device and dtype of its parameters (of `x` where it has none). It is put in evaluation mode.
+        Called as ``module(x, t)`` with x, shape (b, *shape), and t, shape (b,), in [0, 1]; t = 0 is noise. Both have
+        the device and dtype of its parameters (of `x` where it has none). It is put in evaluation mode.
     shape : sequence of int, optional
         Shape of one sample; with it, other shapes are refused with a message.
     batch_size : int, optional

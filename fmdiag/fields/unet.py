@@ -1,8 +1,8 @@
 """`diffusers.UNet2DModel` as a velocity field v(x, t) for images.
 
-Time is passed as the tensor 1000 t: the model's embedding was made for steps 0 to 999, and it would cast a number that is
-not a tensor to an integer. Images whose sides the levels cannot halve evenly are padded with zeros, and the velocity is
-cropped back.
+Time is passed as the tensor 1000 t: the model's embedding was made for steps 0 to 999, and it would cast a number that
+is not a tensor to an integer. Images whose sides the levels cannot halve evenly are padded with zeros, and the velocity
+is cropped back.
 """
 
 import math

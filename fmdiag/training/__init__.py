@@ -1,8 +1,9 @@
 """Training of velocity fields: losses, loop, averaged weights, and states that resume bit for bit."""
 
 from fmdiag.training.architecture import choose_network
-from fmdiag.training.loop import train
+from fmdiag.training.loop import resume, train
 from fmdiag.training.losses import LOSSES
-from fmdiag.training.state import TrainingState, load_state, save_state
+from fmdiag.training.settings import check_unchanged
+from fmdiag.training.state import TrainingState, restore
 
-__all__ = ["LOSSES", "TrainingState", "choose_network", "load_state", "save_state", "train"]
+__all__ = ["LOSSES", "TrainingState", "check_unchanged", "choose_network", "restore", "resume", "train"]

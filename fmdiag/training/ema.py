@@ -1,4 +1,4 @@
-"""Exponential moving average of the weights, with a warm-up so that short runs are not averages with their first weights.
+"""Over which steps are the weights averaged? An exponential moving average that soon forgets the first weights.
 
     theta_ema <- decay_k theta_ema + (1 - decay_k) theta,      decay_k = min(decay, (1 + k) / (10 + k))
 

@@ -1,8 +1,7 @@
 """How is a velocity field trained on a training set?
 
-Adam on a flow matching loss, with linear warm-up of the learning rate, clipping of the gradient's norm, and an exponential
-moving average of the weights. Defaults are those of Bertrand et al., arXiv 2506.03719, appendix (Adam, 2e-4, batch 128,
-clip 1, EMA 0.9999); its warm-up of 5000 steps is capped at a twentieth of the run.
+Adam on a flow matching loss, with linear warm-up of the learning rate, clipping of the gradient's norm, and an
+exponential moving average of the weights (Bertrand et al., arXiv 2506.03719, appendix on training).
 """
 
 import math
@@ -10,22 +9,23 @@ import time
 
 import torch
 
-from fmdiag.errors import FmdiagError, check_choice
+from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath, path_from_description
 from fmdiag.training.ema import update_ema
 from fmdiag.training.losses import LOSSES, regression_loss
-from fmdiag.training.precision import autocast, check_precision, measure_precision
+from fmdiag.training.precision import autocast, measure_precision
 from fmdiag.training.randomness import draw_batch, seeded, step_generator
-from fmdiag.training.state import new_state
+from fmdiag.training.settings import MAX_WARMUP, check_rows, check_settings
+from fmdiag.training.state import initial_state
 
-# A row of the log, and at most one save, per this many steps. Saving only here keeps no half-filled means in the state.
+# A row of the log, and at most one save, per this many steps: saved only here, a state holds no half-filled means.
 LOG_EVERY = 10
-MAX_WARMUP = 5000
+SAVE_SECONDS = 30.0
 
 
 def train(training_set, spec, *, path=None, loss="cfm", steps=10_000, batch_size=128, lr=2e-4, warmup=None, clip=1.0,
-          ema_decay=0.9999, seed=0, precision="auto", device="cpu", dataset=None, state=None, save=None, progress=None,
-          save_seconds=30.0):
+          ema_decay=0.9999, seed=0, precision="auto", device="cpu", dataset=None, save=None, progress=None,
+          save_seconds=SAVE_SECONDS):
     """Train a network; return its state.
 
     Parameters
@@ -33,13 +33,13 @@ def train(training_set, spec, *, path=None, loss="cfm", steps=10_000, batch_size
     training_set : TrainingSet
         Rows to learn; a set with flips is trained with random horizontal flips.
     spec : dict
-        Network, see `fmdiag.fields.build_network`.
+        Network, see `fmdiag.fields.build_network` and `choose_network`.
     path : GaussianPath, optional
         Probability path; linear by default.
     loss : str
         A name in `LOSSES`.
     steps : int
-        Steps in all, those of the resumed state included.
+        Steps to take, at least 1.
     batch_size : int
         Rows per step, drawn with replacement.
     lr : float
@@ -51,21 +51,20 @@ def train(training_set, spec, *, path=None, loss="cfm", steps=10_000, batch_size
     ema_decay : float
         Final decay of the averaged weights, in [0, 1); see `fmdiag.training.ema`.
     seed : int
-        Fixes initial weights and every step's randomness.
+        Fixes the initial weights and every step's randomness.
     precision : str
         ``"fp32"``, ``"bf16"`` (autocast), or ``"auto"``: bf16 where it is measured to be faster.
     device : str or torch.device
         Where to train.
     dataset : dict, optional
         How the set was loaded (source, size, subset_n, subset_seed, held_out), for the checkpoint.
-    state : TrainingState, optional
-        Continue this state; every other setting must be as it was, `steps` may be larger.
     save : callable, optional
-        Called as ``save(state)`` after at least `save_seconds` and at the end, always with finite weights.
+        Called as ``save(state)`` before the first step, every `save_seconds` or so, and at the end; the weights that it
+        gets are finite.
     progress : callable, optional
-        Called as ``progress(step, loss)`` every 10 steps.
+        Called as ``progress(step, loss, steps)`` every 10 steps of `steps` in all.
     save_seconds : float
-        Least time between two saves.
+        Least time between two saves, in seconds.
 
     Returns
     -------
@@ -76,19 +75,46 @@ def train(training_set, spec, *, path=None, loss="cfm", steps=10_000, batch_size
     Raises
     ------
     FmdiagError
-        If a setting is out of range, differs from the resumed state's, or the loss stops being finite (the last saved
-        state stays).
+        If a setting is out of range, or training diverges (the last saved state stays).
     """
-    described = (path or LinearPath()).describe()
-    warmup = min(MAX_WARMUP, steps // 20) if warmup is None and state is None else warmup
-    settings = {"network": dict(spec), "path": described, "loss": loss, "batch_size": batch_size, "lr": lr,
-                "warmup": warmup, "clip": clip, "ema_decay": ema_decay, "seed": seed, "precision": precision,
+    warmup = min(MAX_WARMUP, steps // 20) if warmup is None else warmup
+    settings = {"network": dict(spec), "path": (path or LinearPath()).describe(), "loss": loss, "steps": steps,
+                "batch_size": batch_size, "lr": lr, "warmup": warmup, "clip": clip, "ema_decay": ema_decay,
+                "seed": seed, "precision": precision, "timing": None,
                 "dataset": {**training_set.describe(), **(dataset or {})}}
-    if state is None:
-        state = _start(settings, steps, training_set, device)
-    else:
-        _check_resumed(state, settings, steps)
-    return _run(state, training_set, steps, device, save or _ignore, progress or _ignore, save_seconds)
+    check_settings(settings, training_set)
+    state = initial_state(settings, device)
+    if precision == "auto":
+        timing = measure_precision(state.module, training_set.shape, batch_size, device)
+        state.settings.update(precision=timing.pop("precision"), timing=timing)
+    return _run(state, training_set, device, save or _ignore, progress or _ignore, save_seconds)
+
+
+def resume(state, training_set, *, steps=None, device="cpu", save=None, progress=None, save_seconds=SAVE_SECONDS):
+    """Continue a run; return its state, the same bits as if it had never stopped.
+
+    Parameters
+    ----------
+    state : TrainingState
+        As saved; it is changed in place.
+    training_set : TrainingSet
+        The rows that the run was begun with.
+    steps : int, optional
+        Steps in all, those taken included; by default as planned at the beginning.
+    device, save, progress, save_seconds
+        As in `train`.
+
+    Raises
+    ------
+    FmdiagError
+        If the rows are others, the run has taken more than `steps`, or training diverges.
+    """
+    check_rows(state.settings, training_set)
+    steps = state.settings["steps"] if steps is None else steps
+    if steps < state.step:
+        raise FmdiagError(f"the run to resume has taken {state.step} steps, more than the {steps} asked for")
+    state.settings["steps"] = steps
+    return _run(state, training_set, device, save or _ignore, progress or _ignore, save_seconds)
 
 
 def learning_rate(step, lr, warmup):
@@ -96,48 +122,38 @@ def learning_rate(step, lr, warmup):
     return lr * min(1.0, (step + 1) / max(1, warmup))
 
 
-def _start(settings, steps, training_set, device):
-    _check_settings(settings, steps, training_set)
-    state = new_state({**settings, "timing": None}, device)
-    if settings["precision"] == "auto":
-        timing = measure_precision(state.module, training_set.shape, settings["batch_size"], device)
-        state.settings.update(precision=timing["precision"], timing=timing)
-    return state
-
-
-def _run(state, training_set, steps, device, save, progress, save_seconds):
+def _run(state, training_set, device, save, progress, save_seconds):
     state.module.train()
+    steps = state.settings["steps"]
+    save(state)
     saved = time.monotonic()
     while state.step < steps:
         stop = min(steps, (state.step // LOG_EVERY + 1) * LOG_EVERY)
-        state.log.append(_log_interval(state, training_set, stop, device))
-        progress(state.step, state.log[-1]["loss"])
+        state.log.append(_steps_until(stop, state, training_set, device))
+        progress(state.step, state.log[-1]["loss"], steps)
         if state.step == steps or time.monotonic() - saved > save_seconds:
             save(state)
             saved = time.monotonic()
     return state
 
 
-def _log_interval(state, training_set, stop, device):
+def _steps_until(stop, state, training_set, device):
     first, sums = state.step, torch.zeros(2, device=device)
+    path = path_from_description(state.settings["path"])
     while state.step < stop:
-        sums += _step(state, training_set, device)
+        sums += _step(state, training_set, path, device)
         state.step += 1
     loss, grad_norm = (sums / (stop - first)).tolist()
-    weights = list(state.module.parameters())
-    if not (math.isfinite(loss) and math.isfinite(grad_norm) and all(w.isfinite().all() for w in weights)):
-        raise FmdiagError(f"training diverged between steps {first} and {stop}: loss {loss:.4g}, gradient norm "
-                          f"{grad_norm:.4g}; the last saved state is kept; train with a lower --lr, or check the data")
+    _check_finite(state, first, loss, grad_norm)
     return {"step": stop, "loss": loss, "grad_norm": grad_norm,
             "lr": learning_rate(stop - 1, state.settings["lr"], state.settings["warmup"])}
 
 
-def _step(state, training_set, device):
+def _step(state, training_set, path, device):
     settings = state.settings
     generator = step_generator(settings["seed"], state.step)
     x0, x1, t = (part.to(device) for part in draw_batch(training_set, settings["batch_size"], generator))
-    xt, target = LOSSES[settings["loss"]](x0, x1, t, path=path_from_description(settings["path"]),
-                                          training_set=training_set, generator=generator)
+    xt, target = LOSSES[settings["loss"]](x0, x1, t, path=path, training_set=training_set, generator=generator)
     with seeded(settings["seed"], state.step, device), autocast(device, settings["precision"]):
         velocity = state.module(xt, t)
     loss = regression_loss(velocity, target).mean()
@@ -151,32 +167,12 @@ def _step(state, training_set, device):
     return torch.stack([loss.detach(), grad_norm.detach()])
 
 
-def _check_settings(settings, steps, training_set):
-    check_choice("loss", settings["loss"], LOSSES)
-    check_precision(settings["precision"])
-    for name, value, good in [("steps", steps, steps >= 1), ("batch size", settings["batch_size"], settings["batch_size"] >= 1),
-                              ("lr", settings["lr"], settings["lr"] > 0), ("clip", settings["clip"], settings["clip"] > 0),
-                              ("warm-up", settings["warmup"], settings["warmup"] >= 0)]:
-        if not good:
-            raise FmdiagError(f"{name} is out of range: got {value}")
-    if not 0 <= settings["ema_decay"] < 1:
-        raise FmdiagError(f"EMA decay must be in [0, 1), got {settings['ema_decay']}")
-    if list(settings["network"].get("shape", [])) != list(training_set.shape):
-        raise FmdiagError(f"the network takes samples of shape {settings['network'].get('shape')}, the training set has "
-                          f"rows of shape {list(training_set.shape)}")
-
-
-def _check_resumed(state, settings, steps):
-    if steps < state.step:
-        raise FmdiagError(f"the run to resume has taken {state.step} steps, more than the {steps} asked for")
-    for name, value in settings.items():
-        before = state.settings[name]
-        if name == "dataset":
-            name, value, before = "fingerprint", value["fingerprint"], before["fingerprint"]
-        unchanged = value == before or value is None or (name == "precision" and value == "auto")
-        if not unchanged:
-            raise FmdiagError(f"cannot resume with another {name}: the run has {before}, got {value}; "
-                              "leave the option out, or start a new run")
+def _check_finite(state, first, loss, grad_norm):
+    weights_finite = all(bool(weight.isfinite().all()) for weight in state.module.parameters())
+    if not (math.isfinite(loss) and math.isfinite(grad_norm) and weights_finite):
+        raise FmdiagError(f"training diverged between steps {first} and {state.step}: loss {loss:.4g}, gradient norm "
+                          f"{grad_norm:.4g}; the last saved state is kept; train with a smaller --lr, or look for "
+                          "values that are not finite in the data")
 
 
 def _ignore(*arguments):

@@ -1,12 +1,13 @@
 """What does the network regress on?
 
-Every flow matching loss here is E ||v(x_t, t) - target||^2 (mean over coordinates) with its own pairs (x_t, target). CFM:
+Every loss here is E ||v(x_t, t) - target||^2 (mean over coordinates) with pairs (x_t, target) of its own. For CFM:
 
     x_t = alpha_t x1 + sigma_t x0,      target = u_cond = alpha'_t x1 + sigma'_t x0      (x1 - x0 on the linear path).
 
-Over a finite training set its minimiser is û* (Bertrand et al., arXiv 2506.03719, section 2); its value there is the mean
-of E ||u_cond - û*||^2, not zero.
+Over a finite training set its minimiser is û* (Bertrand et al., arXiv 2506.03719, section 2); its value there is the
+mean of E ||u_cond - û*||^2, not zero.
 """
+
 
 def cfm(x0, x1, t, *, path, training_set, generator):
     """Return the regression pairs of conditional flow matching.

@@ -5,7 +5,6 @@ import time
 
 import torch
 
-from fmdiag.errors import check_choice
 from fmdiag.training.losses import regression_loss
 
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -49,11 +48,6 @@ def measure_precision(module, shape, batch_size, device):
     fastest = {precision: min(times[1:]) for precision, times in seconds.items()}
     chosen = "bf16" if fastest["bf16"] < WORTHWHILE * fastest["fp32"] else "fp32"
     return {"precision": chosen, "fp32_seconds": fastest["fp32"], "bf16_seconds": fastest["bf16"]}
-
-
-def check_precision(precision):
-    """Return `precision` if it is one of auto, fp32 and bf16, else raise FmdiagError."""
-    return check_choice("precision", precision, PRECISIONS)
 
 
 def _timed_pass(module, x, t, device, precision):

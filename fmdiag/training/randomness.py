@@ -1,8 +1,8 @@
 """Which randomness does training step k use?
 
 Each step has a generator of its own, seeded from (seed, step): a run that resumes at step k draws exactly what an
-uninterrupted run draws there, and no generator's state need be saved. Draws are made on the CPU, so that they do not depend
-on the device.
+uninterrupted run draws there, and no generator's state need be saved. Draws are made on the CPU, so that they do not
+depend on the device.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """What must be kept to continue a training run as if nothing had happened?
 
-The network, the averaged weights, the optimiser, the number of steps taken, the log of losses, and the settings. The
-state file holds exactly that; randomness needs no state (see `randomness`).
+The network, the averaged weights, the optimiser, the number of steps taken, the log of losses, and the settings.
+Randomness needs no state (see `randomness`).
 """
 
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ import torch
 
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import build_network
-from fmdiag.results import replace_atomically
 from fmdiag.training.randomness import seeded
 
-STATE_FORMAT = "fmdiag-training-state"
-STATE_VERSION = 1
-# The seed's stream for initial weights; steps use 0, 1, 2, ...
+FORMAT = "fmdiag-training-state"
+VERSION = 1
+# The stream of the seed for initial weights; steps use 0, 1, 2, ...
 INITIALISATION = 2**62
+DESCRIBING = ("network", "path", "dataset", "ema_decay", "loss", "seed")
 
 
 @dataclass
@@ -26,8 +26,8 @@ class TrainingState:
     Parameters
     ----------
     settings : dict
-        Plain values that fix the run: network, path, loss, batch_size, lr, warmup, clip, ema_decay, seed, precision,
-        timing (of the measured precision, or None), dataset (``TrainingSet.describe()`` and how it was loaded).
+        Plain values that fix the run: network, path, loss, steps (to take in all), batch_size, lr, warmup, clip,
+        ema_decay, seed, precision, timing (seconds per pass where the precision was measured, else None), dataset.
     module : torch.nn.Module
         The network.
     ema : dict of str to Tensor
@@ -47,16 +47,20 @@ class TrainingState:
     step: int = 0
     log: list = field(default_factory=list)
 
+    def content(self):
+        """Return everything as a dict of tensors and plain values, for `restore`."""
+        return {"format": FORMAT, "version": VERSION, "settings": self.settings, "step": self.step, "log": self.log,
+                "weights": self.module.state_dict(), "ema": self.ema, "optimizer": self.optimizer.state_dict()}
+
     def checkpoint(self):
-        """Return the content of a native checkpoint (`fmdiag.checkpoints.save_checkpoint` writes it)."""
-        known = ("network", "path", "dataset", "ema_decay", "loss", "seed")
-        training = {key: value for key, value in self.settings.items() if key not in known}
-        return {**{key: self.settings[key] for key in known}, "steps": self.step, "training": training,
+        """Return the content of a native checkpoint, for `fmdiag.checkpoints.save_checkpoint`."""
+        training = {key: value for key, value in self.settings.items() if key not in DESCRIBING}
+        return {**{key: self.settings[key] for key in DESCRIBING}, "steps": self.step, "training": training,
                 "weights": self.module.state_dict(), "ema": self.ema}
 
 
-def new_state(settings, device):
-    """Return the state before the first step; initial weights follow from the seed alone."""
+def initial_state(settings, device):
+    """Return the state before the first step; the initial weights follow from the seed alone."""
     with seeded(settings["seed"], INITIALISATION):
         module = build_network(settings["network"])
     module = module.to(device)
@@ -64,50 +68,36 @@ def new_state(settings, device):
     return TrainingState(settings, module, ema, _adam(module, settings["lr"]))
 
 
-def save_state(state, file):
-    """Write the state file; an earlier one is replaced only when the new one is complete.
+def restore(content, *, device="cpu", file="training state"):
+    """Return the TrainingState that `TrainingState.content` described.
 
-    Raises
-    ------
-    OSError
-        Full disk or read-only folder; the earlier file is intact.
-    """
-    content = {"format": STATE_FORMAT, "version": STATE_VERSION, "settings": state.settings, "step": state.step,
-               "log": state.log, "weights": state.module.state_dict(), "ema": state.ema,
-               "optimizer": state.optimizer.state_dict()}
-    replace_atomically(file, lambda temporary: torch.save(content, temporary))
-
-
-def load_state(file, *, device="cpu"):
-    """Return the state that `save_state` wrote.
+    Parameters
+    ----------
+    content : dict
+        As read from a file.
+    device : str or torch.device
+        Where to go on training.
+    file : path
+        Where it comes from, for messages.
 
     Raises
     ------
     FmdiagError
-        If the file is missing, damaged, or not a training state.
+        If it is no training state, or one of another version.
     """
-    content = _read(file, device)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise FmdiagError(f"{file} is not a training state: --resume takes the folder of an fmdiag train run")
+    if content.get("version") != VERSION:
+        raise FmdiagError(f"{file} is a training state of version {content.get('version')}, this fmdiag continues "
+                          f"version {VERSION}: continue it with the fmdiag that began it")
     module = build_network(content["settings"]["network"]).to(device)
     module.load_state_dict(content["weights"])
     optimizer = _adam(module, content["settings"]["lr"])
     optimizer.load_state_dict(content["optimizer"])
-    return TrainingState(content["settings"], module, content["ema"], optimizer, content["step"], content["log"])
-
-
-def _read(file, device):
-    try:
-        content = torch.load(file, map_location=device, weights_only=True)
-    except FileNotFoundError as error:
-        raise FmdiagError(f"{file}: no training state to resume; start without --resume") from error
-    except Exception as error:
-        raise FmdiagError(f"{file}: not a readable training state ({type(error).__name__}); start anew") from error
-    if not isinstance(content, dict) or content.get("format") != STATE_FORMAT:
-        raise FmdiagError(f"{file}: not a training state of fmdiag; --resume takes the folder of an fmdiag train run")
-    if content.get("version") != STATE_VERSION:
-        raise FmdiagError(f"{file}: training state of version {content.get('version')}, this is version {STATE_VERSION}")
-    return content
+    ema = {name: weight.to(device) for name, weight in content["ema"].items()}
+    return TrainingState(content["settings"], module, ema, optimizer, content["step"], content["log"])
 
 
 def _adam(module, lr):
-    # The fused step is one pass over the weights; on a CPU it takes a third of the time of the plain one.
+    # The fused step is one pass over the weights, on a CPU several times faster than the plain one.
     return torch.optim.Adam(module.parameters(), lr=lr, fused=True)

@@ -1,0 +1,51 @@
+"""fmdiag train: train a flow matching model whose checkpoint every other command reads."""
+
+import click
+
+from .options import data_options
+
+EXAMPLES = """\b
+Examples:
+  fmdiag train --dataset digits --out reports/digits
+  fmdiag train --dataset fashion-mnist --loss cfm --network unet2d --width 64 --steps 50000 --out reports/fashion
+  fmdiag train --dataset digits --n 16 --network mlp --steps 10000 --out reports/memorised
+  fmdiag train --resume --out reports/fashion              after an interruption, or with a larger --steps
+"""
+
+
+@click.command("train", epilog=EXAMPLES)
+@data_options
+@click.option("--loss", metavar="NAME", help="Training loss.  [default: cfm]")
+@click.option("--network", "kind", type=click.Choice(["auto", "mlp", "unet2d"]),
+              help="Residual MLP, or diffusers' UNet2DModel.  [default: auto: unet2d for images, mlp for vectors]")
+@click.option("--width", type=click.IntRange(1), help="Hidden units of the mlp [512], or channels of the unet2d's "
+              "first level [by image size: 32 to 128].")
+@click.option("--depth", type=click.IntRange(1), help="Residual blocks of the mlp [4], or per level of the unet2d [2].")
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Dropout of the unet2d.  [default: 0]")
+@click.option("--steps", type=click.IntRange(1), help="Training steps in all.  [default: 10000]")
+@click.option("--batch-size", type=click.IntRange(1), help="Rows per step.  [default: 128]")
+@click.option("--lr", type=float, help="Learning rate of Adam.  [default: 2e-4]")
+@click.option("--warmup", type=click.IntRange(0), help="Steps of linear warm-up.  [default: steps / 20, at most 5000]")
+@click.option("--clip", type=float, help="Largest norm of the gradient.  [default: 1]")
+@click.option("--ema-decay", type=float, help="Decay of the averaged weights; it rises to this value, so that short "
+              "runs average their last tenth.  [default: 0.9999]")
+@click.option("--path", "path_name", type=click.Choice(["linear", "cosine", "vp"]),
+              help="Probability path.  [default: linear]")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]),
+              help="auto uses bf16 autocast where it is measured to be faster here.  [default: auto]")
+@click.option("--seed", type=int, help="Fixes initial weights and every step.  [default: 0]")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
+@click.option("--save-seconds", type=click.FloatRange(0), default=30.0, show_default=True,
+              help="Least time between two saves.")
+@click.option("--out", type=click.Path(file_okay=False), help="Run folder.  [default: reports/train-DATASET]")
+@click.option("--resume", is_flag=True, help="Continue the run in --out, bit for bit as if it had not stopped.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+def command(**options):
+    """Train a velocity field on a data set.
+
+    Writes checkpoint.pt, which every fmdiag command reads, and state.pt, from which --resume continues, every half
+    minute; tables/loss and run.json beside them.
+    """
+    from .training_run import run_training
+
+    run_training(options)

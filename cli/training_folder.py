@@ -1,0 +1,82 @@
+"""The folder of a training run: filled as training goes on, so that --resume can continue it after any interruption."""
+
+import datetime
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+
+STATE, CHECKPOINT = "state.pt", "checkpoint.pt"
+
+
+class TrainingFolder:
+    """Holds ``state.pt`` (to resume), ``checkpoint.pt`` (to measure), ``tables/loss`` and, at the end, ``run.json``.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+    resume : bool
+        Whether it must hold a run to continue; otherwise it must hold nothing.
+    """
+
+    def __init__(self, path, *, resume):
+        from fmdiag.errors import FmdiagError
+
+        self.path = Path(path)
+        self.started, self.clock = datetime.datetime.now(datetime.UTC), time.monotonic()
+        has_state = (self.path / STATE).is_file()
+        if resume and not has_state:
+            raise FmdiagError(f"{self.path} holds no run to resume (no {STATE}): leave out --resume to start one")
+        occupied = self.path.exists() and any(not entry.name.endswith(".partial") for entry in self.path.iterdir())
+        if not resume and occupied:
+            hint = "continue it with --resume, or " if has_state else ""
+            raise FmdiagError(f"{self.path} is not empty: {hint}choose another --out")
+
+    def load(self, device):
+        """Return the saved TrainingState."""
+        from fmdiag.checkpoints.file import read_torch_file
+        from fmdiag.training import restore
+
+        file = self.path / STATE
+        return restore(read_torch_file(file), device=device, file=file)
+
+    def save(self, state):
+        """Write state, checkpoint and losses, each replaced in one move."""
+        import pandas as pd
+
+        from fmdiag.checkpoints import save_checkpoint
+        from fmdiag.checkpoints.file import write_torch_file
+        from fmdiag.results import save_table
+
+        self._clear_partial()
+        write_torch_file(state.content(), self.path / STATE)
+        save_checkpoint(state.checkpoint(), self.path / CHECKPOINT)
+        save_table(self.path, "loss", pd.DataFrame(state.log, columns=["step", "loss", "lr", "grad_norm"]))
+
+    def finish(self, state):
+        """Write ``run.json`` and return what it says."""
+        from fmdiag import __version__
+        from fmdiag.checkpoints.file import file_sha256
+        from fmdiag.results import replace_atomically
+
+        from .session import versions
+
+        kept = ("network", "path", "loss", "seed", "dataset")
+        record = {"fmdiag": __version__, "command": shlex.join(["fmdiag", *sys.argv[1:]]), "name": "train",
+                  "diagnostics": {}, **{key: state.settings[key] for key in kept}, "steps": state.step,
+                  "training": state.checkpoint()["training"], "final_loss": state.log[-1]["loss"],
+                  "checkpoint": {"file": CHECKPOINT, "sha256": file_sha256(self.path / CHECKPOINT)},
+                  "device": str(next(state.module.parameters()).device), "dtype": state.settings["precision"],
+                  "versions": versions(), "started": self.started.isoformat(timespec="seconds"),
+                  "seconds": round(time.monotonic() - self.clock, 1)}
+        text = json.dumps(record, indent=1, default=str) + "\n"
+        replace_atomically(self.path / "run.json", lambda temporary: Path(temporary).write_text(text))
+        return record
+
+    def _clear_partial(self):
+        # A kill during a save leaves its temporary file behind.
+        for file in (STATE, CHECKPOINT):
+            for leftover in self.path.glob(f".{file}.*.partial"):
+                leftover.unlink(missing_ok=True)

@@ -1,0 +1,144 @@
+"""What `fmdiag train` does: gather data and settings, train or resume with progress shown, report the outcome."""
+
+import contextlib
+import json
+import time
+from pathlib import Path
+
+import click
+
+from .training_folder import CHECKPOINT, TrainingFolder
+
+PLAIN_LINE_SECONDS = 30
+SETTINGS = ("loss", "steps", "batch_size", "lr", "warmup", "clip", "ema_decay", "precision", "seed")
+
+
+def run_training(options):
+    """Train as the options of `fmdiag train` say, and print where the checkpoint is."""
+    import torch
+
+    from .session import choose_device
+
+    # Denormal weights and gradients slow a CPU down severalfold.
+    torch.set_flush_denormal(True)
+    device = choose_device(options["device"])
+    out = Path(options["out"] or f"reports/train-{Path(options['dataset'] or 'digits').stem}")
+    folder = TrainingFolder(out, resume=options["resume"])
+    start = _resumed if options["resume"] else _new
+    with _interruptible(folder), Progress() as progress:
+        state = start(options, folder, device)(
+            device=device, save=folder.save, progress=progress, save_seconds=options["save_seconds"])
+    _report(folder.finish(state), folder, options["as_json"])
+
+
+def _new(options, folder, device):
+    from functools import partial
+
+    from fmdiag.datasets import load_dataset
+    from fmdiag.paths import path_from_description
+    from fmdiag.training import choose_network, train
+
+    given = {name: options[name] for name in SETTINGS if options[name] is not None}
+    source = options["dataset"] or "digits"
+    training_set = load_dataset(source, **_reading(options), n=options["n_rows"])
+    spec = choose_network(training_set.shape, options["kind"] or "auto", width=options["width"],
+                          depth=options["depth"], dropout=options["dropout"] or 0.0)
+    path = path_from_description({"name": options["path_name"] or "linear"})
+    return partial(train, training_set, spec, path=path, dataset=_record(options, source), **given)
+
+
+def _resumed(options, folder, device):
+    from functools import partial
+
+    from fmdiag.checkpoints.checkpoint import load_recorded
+    from fmdiag.training import check_unchanged, choose_network, resume
+
+    state = folder.load(device)
+    check_unchanged(state.settings, {name: options[name] for name in SETTINGS})
+    if options["path_name"] is not None:
+        check_unchanged({"path": state.settings["path"]["name"]}, {"path": options["path_name"]})
+    if any(options[name] is not None for name in ("kind", "width", "depth", "dropout")):
+        spec = choose_network(state.settings["network"]["shape"], options["kind"] or state.settings["network"]["name"],
+                              width=options["width"], depth=options["depth"], dropout=options["dropout"] or 0.0)
+        check_unchanged(state.settings, {"network": spec})
+    given = {name: value for name, value in _reading(options).items() if value not in (None, False) and name != "split"}
+    if options["n_rows"] is not None:
+        given["n"] = options["n_rows"]
+    training_set = load_recorded(state.settings["dataset"], options["dataset"], **given)
+    return partial(resume, state, training_set, steps=options["steps"])
+
+
+def _reading(options):
+    return {"split": options["split"], "data_root": options["data_root"], "size": options["size"],
+            "hflip": bool(options["hflip"]), "held_out": options["held_out"], "skip_bad": options["skip_bad"]}
+
+
+def _record(options, source):
+    """Return how the rows were read, for `load_recorded`; paths are made absolute, names stay."""
+    held_out = options["held_out"]
+    return {"source": _absolute(source), "size": options["size"], "subset_n": options["n_rows"], "subset_seed": 0,
+            "held_out": _absolute(held_out) if held_out else None, "skip_bad": options["skip_bad"]}
+
+
+def _absolute(source):
+    from fmdiag.datasets.named import NAMED
+
+    return str(Path(source).resolve()) if source not in NAMED and Path(source).exists() else source
+
+
+@contextlib.contextmanager
+def _interruptible(folder):
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"interrupted; continue with: fmdiag train --resume --out {folder.path}", err=True)
+        raise click.exceptions.Exit(130) from None
+
+
+class Progress:
+    """Shows steps, loss and time left on stderr: a bar on a terminal, a line every half minute elsewhere."""
+
+    def __enter__(self):
+        from rich.console import Console
+
+        self.console = Console(stderr=True)
+        self.bar, self.first, self.start, self.shown = None, None, time.monotonic(), 0.0
+        return self
+
+    def __exit__(self, *error):
+        if self.bar is not None:
+            self.bar.stop()
+
+    def __call__(self, step, loss, steps):
+        """Show that `step` of `steps` steps are taken."""
+        if self.console.is_terminal:
+            self._draw(step, loss, steps)
+            return
+        if self.first is None:
+            self.first, self.start = step, time.monotonic()
+        if step == steps or time.monotonic() - self.shown > PLAIN_LINE_SECONDS:
+            rate = (time.monotonic() - self.start) / max(1, step - self.first)
+            click.echo(f"step {step}/{steps}  loss {loss:.4g}  {rate * (steps - step):.0f} s left", err=True)
+            self.shown = time.monotonic()
+
+    def _draw(self, step, loss, steps):
+        from rich import progress
+
+        if self.bar is None:
+            columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.MofNCompleteColumn(),
+                       progress.TimeElapsedColumn(), progress.TextColumn("left"), progress.TimeRemainingColumn())
+            self.bar = progress.Progress(*columns, console=self.console)
+            self.bar.start()
+            self.task = self.bar.add_task("training", total=steps)
+        self.bar.update(self.task, completed=step, description=f"loss {loss:.4g}")
+
+
+def _report(record, folder, as_json):
+    result = {"run": str(folder.path), "checkpoint": str(folder.path / CHECKPOINT), "steps": record["steps"],
+              "final_loss": record["final_loss"], "precision": record["dtype"], "seconds": record["seconds"]}
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    for name, value in result.items():
+        click.echo(f"{name:<12} {value:.4g}" if isinstance(value, float) else f"{name:<12} {value}")
+    click.echo(f"next: fmdiag report {result['checkpoint']}", err=True)
