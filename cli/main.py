@@ -50,7 +50,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="fmdiag")
 def fmdiag():
-    r"""Does a flow matching model memorise its training data?
+    """Does a flow matching model memorise its training data?
 
     fmdiag compares a model with û*, the closed-form minimiser of its objective, which only reproduces training points.
 

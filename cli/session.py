@@ -27,7 +27,7 @@ class Session(contextlib.ExitStack):
     def __init__(self, name, options, checkpoint=None):
         super().__init__()
         self.name, self.options, self.checkpoint_file = name, options, checkpoint
-        self.parameters, self.facts = {}, {}
+        self.parameters, self.facts, self.page = {}, {}, False
 
     def __enter__(self):
         """Load data and checkpoint, then open the run folder; nothing is written before all input was checked."""
@@ -42,7 +42,7 @@ class Session(contextlib.ExitStack):
         self.device = choose_device(self.options["device"])
         self.checkpoint = self._load_checkpoint()
         self.training_set = self._load_training_set()
-        self.generator = torch.Generator().manual_seed(self.options["seed"])
+        self.path = self.checkpoint.path if self.checkpoint else None
         self.folder = self.enter_context(RunFolder(self._out(), overwrite=self.options["overwrite"]))
         return self
 
@@ -137,6 +137,10 @@ class Session(contextlib.ExitStack):
         from fmdiag.figures import draw_all
 
         draw_all(self.folder.path)
+        if self.page:
+            from fmdiag.report import write_report
+
+            write_report(self.folder.path)
 
     def _print(self):
         from fmdiag.results import load_table

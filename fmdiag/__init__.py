@@ -20,10 +20,10 @@ _PUBLIC = {
     "train": "fmdiag.training",
     "sample": "fmdiag.sampling",
     "nearest": "fmdiag.neighbors",
-    "alignment": "fmdiag.diagnostics",
-    "approximation_error": "fmdiag.diagnostics",
-    "hybrid": "fmdiag.diagnostics",
-    "memorization": "fmdiag.diagnostics",
+    "alignment": "fmdiag.diagnostics.alignment:measure",
+    "approximation_error": "fmdiag.diagnostics.error:measure",
+    "hybrid": "fmdiag.diagnostics.hybrid:measure",
+    "memorization": "fmdiag.diagnostics.memorization:measure",
     "FmdiagError": "fmdiag.errors",
 }
 
@@ -33,7 +33,8 @@ __all__ = ["__version__", *_PUBLIC]
 def __getattr__(name):
     if name not in _PUBLIC:
         raise AttributeError(f"module 'fmdiag' has no attribute {name!r}")
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
+    module, _, attribute = _PUBLIC[name].partition(":")
+    return getattr(importlib.import_module(module), attribute or name)
 
 
 def __dir__():

@@ -1,0 +1,45 @@
+"""`fmdiag hybrid`: û* until tau, then the model (Bertrand et al., figure 3)."""
+
+import click
+
+from .options import Numbers, checkpoint_argument, run_options
+
+
+@click.command()
+@checkpoint_argument()
+@click.option("--tau", "taus", type=Numbers(), multiple=True, help="Time of the change, or LOW:HIGH:COUNT; several "
+              "may be given.  [default: 0:1:11]")
+@click.option("--n-samples", type=click.IntRange(2), default=256, show_default=True, help="Noises, the same per tau.")
+@click.option("--n-steps", type=click.IntRange(1), default=100, show_default=True, help="Steps from t = 0 to 1.")
+@click.option("--method", default="euler", show_default=True, help="euler, midpoint, heun2, rk4 or dopri5.")
+@run_options
+def command(checkpoint, taus, n_samples, n_steps, method, **options):
+    """Follow û* until tau and the model afterwards: when is it too late to generalise?
+
+    \b
+    Examples:
+      fmdiag hybrid --tau 0.3 ckpt.pt
+      fmdiag hybrid --tau 0:1:11 --n-samples 64 ckpt.pt
+    """
+    from .session import Session
+
+    taus = sorted({tau for grid in taus for tau in grid}) or None
+    with Session("hybrid", options, checkpoint) as session:
+        run(session, taus=taus, n_samples=n_samples, n_steps=n_steps, method=method)
+
+
+def run(session, *, taus=None, n_samples=256, n_steps=100, method="euler"):
+    """Measure the session's checkpoint on its training set and record the result with its strips."""
+    import torch
+
+    from fmdiag.diagnostics import hybrid
+
+    samples = hybrid.sample_hybrids(
+        session.checkpoint.field, session.training_set, taus=taus, n_samples=n_samples, n_steps=n_steps, method=method,
+        path=session.path, memory=session.options["memory"], device=session.device,
+        progress=lambda taus: session.progress(taus, "hybrid"),
+        generator=torch.Generator().manual_seed(session.options["seed"]))
+    table = hybrid.tabulate(samples, session.training_set, device=session.device)
+    parameters = {"taus": list(samples), "n_samples": n_samples, "n_steps": n_steps, "method": method}
+    session.record("hybrid", table, hybrid.summarise(table), parameters,
+                   **hybrid.pictures(samples, table, session.training_set))

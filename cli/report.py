@@ -1,0 +1,35 @@
+"""`fmdiag report`: every diagnostic that applies to a checkpoint, as one page."""
+
+import click
+
+from .options import run_options
+
+
+@click.command()
+@click.argument("checkpoint", required=False, type=click.Path())
+@click.option("--n-pairs", type=click.IntRange(2), default=256, show_default=True, help="Pairs (x0, x1) per time.")
+@click.option("--n-samples", type=click.IntRange(2), default=1024, show_default=True, help="Samples judged as copies.")
+@click.option("--n-noises", type=click.IntRange(2), default=256, show_default=True, help="Noises of the hybrid model.")
+@click.option("--n-steps", type=click.IntRange(1), default=100, show_default=True, help="Solver steps, Euler.")
+@run_options
+def command(checkpoint, n_pairs, n_samples, n_noises, n_steps, **options):
+    """Measure alignment, error, hybrid and memorization, and write one self-contained page, index.html.
+
+    Without CHECKPOINT, the bundled model of the digits is measured.
+
+    \b
+    Examples:
+      fmdiag report
+      fmdiag report ckpt.pt --out reports/mine
+    """
+    from fmdiag.checkpoints import bundled_checkpoint
+
+    from . import alignment, error, hybrid, memorization
+    from .session import Session
+
+    with Session("report", options, checkpoint or bundled_checkpoint("digits")) as session:
+        alignment.run(session, n_pairs=n_pairs)
+        error.run(session, n_pairs=n_pairs)
+        hybrid.run(session, n_samples=n_noises, n_steps=n_steps)
+        memorization.run(session, n_samples=n_samples, n_steps=n_steps)
+        session.page = True

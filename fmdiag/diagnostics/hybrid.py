@@ -1,0 +1,114 @@
+"""Until when must a trajectory follow û* before it can only end on a training point?
+
+The hybrid model follows û* on [0, tau] and the network on [tau, 1], from one fixed batch of noises for every tau. At
+tau = 0 it is the network, at tau = 1 it returns training points. The distance of its samples to the training set falls
+with tau: where it has fallen, the network could no longer generalise (Bertrand et al., arXiv 2506.03719, figure 3:
+creative up to tau = 0.2, not able to generalise from tau = 0.3 on). A network that memorises has distances near 0 at
+every tau.
+"""
+
+import pandas as pd
+import torch
+
+from fmdiag import results
+from fmdiag.errors import FmdiagError
+from fmdiag.features import FEATURES
+from fmdiag.fields import ClosedFormField
+from fmdiag.neighbors import nearest_distinct
+from fmdiag.sampling import closed_form_states, draw_noise, integrate, nearest_time, time_grid
+
+NAME = "hybrid"
+TAUS = [round(0.1 * k, 1) for k in range(11)]
+THRESHOLD = 1 / 3
+
+
+def measure(field, training_set, *, taus=None, n_samples=256, n_steps=100, method="euler", path=None, feature="pixels",
+            memory=None, device="cpu", progress=iter, generator):
+    """Return the distances of hybrid samples to the training set, a row per noise and tau.
+
+    Parameters
+    ----------
+    field : callable
+        v(x, t) of the network.
+    training_set : TrainingSet
+        The rows that the network was trained on, flips included.
+    taus : sequence of float, optional
+        Times in [0, 1] at which û* hands over; default 0, 0.1, ..., 1.
+    n_samples : int
+        Number of noises, the same for every tau.
+    n_steps, method
+        Solver of the network's part, as in `fmdiag.sample`; û* takes the same uniform grid, with every tau in it.
+    path, memory, device, progress, generator
+        As in `fmdiag.alignment`.
+    feature : str
+        Feature space of the distances.
+
+    Returns
+    -------
+    DataFrame
+        Columns tau, sample, nearest (training row), distance (Euclidean, model range), d2 (to the nearest row that is
+        no duplicate of it), ratio, memorized (ratio < 1/3), feature.
+
+    Raises
+    ------
+    FmdiagError
+        If a tau is outside [0, 1] or the field's values are not finite.
+    """
+    samples = sample_hybrids(field, training_set, taus=taus, n_samples=n_samples, n_steps=n_steps, method=method,
+                             path=path, memory=memory, device=device, progress=progress, generator=generator)
+    return tabulate(samples, training_set, feature=feature, device=device)
+
+
+def sample_hybrids(field, training_set, *, taus=None, n_samples=256, n_steps=100, method="euler", path=None,
+                   memory=None, device="cpu", progress=iter, generator):
+    """Return {tau: samples, shape (n_samples, *shape)}: one û* trajectory, branched into the network at every tau."""
+    taus = sorted({float(tau) for tau in (TAUS if taus is None else taus)})
+    if not taus or not all(0 <= tau <= 1 for tau in taus):
+        raise FmdiagError(f"tau must be in [0, 1], got {taus}")
+    x0 = draw_noise(n_samples, training_set.shape, generator=generator)
+    grid = time_grid(n_steps, taus)
+    snapped = {tau: nearest_time(grid, tau) for tau in taus}
+    u_star = ClosedFormField(training_set, path, memory=memory, device=device)
+    states = closed_form_states(u_star, x0, grid, list(snapped.values()))
+    samples = {}
+    for tau in progress(taus):
+        start = states[snapped[tau]].to(x0.dtype)
+        samples[tau] = integrate(field, start, [t for t in grid if t >= snapped[tau]], method)
+    return samples
+
+
+def tabulate(samples, training_set, *, feature="pixels", device="cpu"):
+    """Return the table of `measure` for {tau: samples}."""
+    everything = torch.cat([x.cpu() for x in samples.values()])
+    found = nearest_distinct(everything, training_set, feature=FEATURES[feature], device=device)
+    n = len(next(iter(samples.values())))
+    return pd.DataFrame({
+        "tau": [tau for tau in samples for _ in range(n)],
+        "sample": [k for _ in samples for k in range(n)],
+        "nearest": found.rows1,
+        "distance": found.d1,
+        "d2": found.d2,
+        "ratio": found.ratio,
+        "memorized": found.ratio < THRESHOLD,
+        "feature": feature,
+    })
+
+
+def pictures(samples, table, training_set, n_shown=8):
+    """Return the arrays that the strips show: the first noises' samples per tau beside their nearest training rows."""
+    nearest = {tau: training_set[group["nearest"].to_numpy()[:n_shown]] for tau, group in table.groupby("tau")}
+    shown = torch.stack([x[:n_shown].cpu() for x in samples.values()])
+    rows = torch.stack([nearest[tau] for tau in samples])
+    arrays = {"taus": list(samples)}
+    if len(training_set.shape) == 3:
+        to_uint8 = training_set.to_uint8
+        return arrays | {"images": to_uint8(shown).numpy(), "nearest": to_uint8(rows).numpy()}
+    return arrays | {"points": shown.numpy(), "nearest": rows.numpy()}
+
+
+def summarise(table):
+    """Return the summary rows: mean distance (Student) and memorised fraction (exact interval) per tau."""
+    by = ["tau", "feature"]
+    distances = results.summarise(NAME, table, ["distance"], by=by)
+    shares = results.summarise(NAME, table, ["memorized"], by=by, interval="exact")
+    return pd.concat([distances, shares], ignore_index=True)

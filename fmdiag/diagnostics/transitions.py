@@ -1,0 +1,69 @@
+"""At what times should a closed-form trajectory commit to a class, and to a single training row?
+
+For isotropic Gaussian data of standard deviation sigma in d dimensions, one of n rows outweighs all others from
+
+    t_C = s / (1 + s),    s = sqrt(n^(2/d) - 1) / sigma                       (collapse)
+
+and the trajectory commits to a direction of the data from
+
+    t / (1 - t) = 1 / sqrt(Lambda)                                            (speciation)
+
+with Lambda the top eigenvalue of the data's covariance. Real images are not isotropic, so t_C is a mark, not a fit.
+
+References
+----------
+Biroli, Bonnaire, de Bortoli, Mezard, "Dynamical Regimes of Diffusion Models", Nature Communications 15 (2024), 9957.
+"""
+
+import numpy as np
+import torch
+
+EIGENVALUE_ROWS = 2000
+
+
+def collapse_time(n, dim, std):
+    """Return t_C of n rows in `dim` dimensions with standard deviation `std` per coordinate; 0 for n = 1."""
+    s = np.sqrt(np.expm1(2 / dim * np.log(n))) / std if std > 0 else np.inf
+    return float(s / (1 + s)) if np.isfinite(s) else 1.0
+
+
+def speciation_time(top_eigenvalue):
+    """Return the t with t / (1 - t) = 1 / sqrt(top_eigenvalue)."""
+    return float(1 / (1 + np.sqrt(top_eigenvalue)))
+
+
+def data_std(training_set, block=4096):
+    """Return the standard deviation per coordinate, the root of the mean coordinate variance; model range."""
+    total = torch.zeros(training_set.dim, dtype=torch.float64)
+    square = 0.0
+    for _, rows in training_set.blocks(block):
+        rows = rows.double()
+        total += rows.sum(0)
+        square += rows.square().sum().item()
+    mean = total / training_set.n
+    variance = square / (training_set.n * training_set.dim) - mean.square().mean().item()
+    return float(np.sqrt(max(variance, 0.0)))
+
+
+def top_eigenvalue(training_set):
+    """Return the top eigenvalue of the covariance, from at most 2000 evenly spaced rows (by their Gram matrix)."""
+    n = min(EIGENVALUE_ROWS, training_set.n)
+    if n < 2:
+        return 0.0
+    rows = training_set[np.linspace(0, training_set.n - 1, n).astype(np.int64)].reshape(n, -1).double()
+    rows = rows - rows.mean(0)
+    gram = rows @ rows.T if n < rows.shape[1] else rows.T @ rows
+    return torch.linalg.eigvalsh(gram)[-1].item() / (n - 1)
+
+
+def crossing_time(times, values, level=0.5):
+    """Return the time at which a rising curve first reaches `level`, by linear interpolation; NaN if it never does."""
+    times, values = np.asarray(times, float), np.asarray(values, float)
+    above = np.flatnonzero(values >= level)
+    if not above.size:
+        return np.nan
+    k = above[0]
+    if k == 0:
+        return times[0]
+    share = (level - values[k - 1]) / (values[k] - values[k - 1])
+    return times[k - 1] + share * (times[k] - times[k - 1])
