@@ -1,0 +1,29 @@
+# make report: install what is missing, measure the bundled model and write reports/example/report-digits/index.html
+# make test:   install what is missing and run the tests
+# make paper:  the figures of reports/example/ on photo tiles and two-moons (needs the Debian packages named in README.md)
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+
+.PHONY: report test lint paper
+
+report: $(INSTALLED)
+	$(VENV)/bin/fmdiag report --out reports/example/report-digits --overwrite
+
+test: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist worksteal
+
+lint: $(INSTALLED)
+	$(VENV)/bin/ruff check .
+
+paper: $(INSTALLED)
+	$(VENV)/bin/fmdiag alignment --dataset two-moons --out reports/example/figure-1a-two-moons --overwrite
+	$(VENV)/bin/fmdiag alignment --dataset photo-tiles --size 32 --n 50000 \
+	    --out reports/example/figure-1a-photo-tiles --overwrite
+	$(VENV)/bin/fmdiag alignment --dataset photo-tiles --size 128 --sizes 8,16,32,64,128 \
+	    --out reports/example/figure-1c-photo-tiles --overwrite
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
