@@ -8,15 +8,15 @@ Bertrand, Gagneux, Massias, Emonet, "On the Closed-Form of Flow Matching", arXiv
 import numpy as np
 
 from fmdiag.figures.curves import draw_curve, families, family_key, family_label
-from fmdiag.figures.style import COLORS, NEUTRAL, legend_above, new_figure, own_axes
+from fmdiag.figures.style import COLORS, NEUTRAL, inner_legend, legend_above, new_figure, own_axes
 
 HISTOGRAM_TIMES = np.linspace(0.01, 0.99, 6)
 MAX_HISTOGRAM_ROWS = 5
 SHARE = "share_above_0.9"
 MARKS = {"collapse_time_predicted": ("v", "full", "predicted collapse $t_C$"),
          "speciation_time": ("^", "none", "speciation time")}
-POSTERIOR_PANELS = {"source_weight": "weight of the source row", "max_weight": "largest weight",
-                    "ess": "effective sample size / n", "entropy": "posterior entropy / log n"}
+POSTERIOR_PANELS = {"source_weight": "weight of the\nsource row", "max_weight": "largest weight",
+                    "ess": "effective sample\nsize / n", "entropy": "posterior entropy\n/ log n"}
 
 CAPTIONS = {
     "alignment_histograms": (
@@ -41,7 +41,7 @@ def histogram(table, ax=None, *, low=-1.0):
     ax.hist(cosine, bins=np.linspace(low, 1, 26), weights=np.full(len(cosine), 1 / len(cosine)), color=COLORS[0],
             edgecolor=COLORS[0], linewidth=0.6)
     ax.axvline(0.9, color=NEUTRAL, linewidth=0.8, linestyle="--")
-    ax.set(xlabel="cosine", ylabel="share of pairs", xlim=(low - 0.03, 1.03), xticks=sorted({low, 0, 1}))
+    ax.set(xlabel="cosine", ylabel="share of pairs", xlim=(low - 0.03, 1.03), xticks=[0, 1] if low > -1 else [-1, 0, 1])
     return ax
 
 
@@ -61,8 +61,7 @@ def share(table, ax=None):
     _mark_legend(ax, table)
     ax.set(xlabel="time t (0 noise, 1 data)", ylabel="share of pairs with cosine > 0.9")
     ax.set(xlim=(0, 1), ylim=(-0.03, 1.09), yticks=[0, 0.25, 0.5, 0.75, 1])
-    legend_above(ax)
-    return ax
+    return inner_legend(ax)
 
 
 def posterior(table, quantity, ax=None, *, scale=None):
@@ -85,7 +84,7 @@ def posterior(table, quantity, ax=None, *, scale=None):
             divisor = scale[rows[key].iloc[0] if key else None]
             rows = rows.assign(**{name: rows[name] / divisor for name in ("value", "low", "high")})
         draw_curve(ax, rows, "t", label=label, style=style)
-    ax.set(xlabel="time t", ylabel=POSTERIOR_PANELS[quantity], xlim=(0, 1))
+    ax.set(xlabel="time t (0 noise, 1 data)", ylabel=POSTERIOR_PANELS[quantity], xlim=(0, 1))
     return ax
 
 
@@ -112,7 +111,7 @@ def histograms_figure(run):
 def share_figure(run):
     """Return figure 1c, or None where the summary has no share per time."""
     rows = run.summary("alignment", SHARE, *MARKS)
-    return share(rows).figure if (rows["quantity"] == SHARE).any() else None
+    return legend_above(share(rows)).figure if (rows["quantity"] == SHARE).any() else None
 
 
 def posterior_figure(run):
@@ -126,7 +125,7 @@ def posterior_figure(run):
         posterior(rows, name, ax, scale=_training_sizes(run, rows) if name == "ess" else None)
     for ax in axes.flat[len(present):]:
         ax.remove()
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    legend_above(axes[0, 0])
     return figure
 
 

@@ -9,9 +9,9 @@ Bertrand, Gagneux, Massias, Emonet, "On the Closed-Form of Flow Matching", arXiv
 """
 
 from fmdiag.figures.curves import draw_curve
-from fmdiag.figures.style import curve_style, legend_above, new_figure, own_axes
+from fmdiag.figures.style import curve_style, inner_legend, legend_above, new_figure, own_axes
 
-CURVES = {"squared_error": "squared error\n|u_θ - û*|² / d",
+CURVES = {"squared_error": "squared error\n$|u_\\theta - \\hat{u}^*|^2/d$",
           "conditional_variance": "conditional variance\n(floor of the loss)", "cfm_loss": "CFM loss\n(sum of the two)"}
 
 CAPTIONS = {
@@ -48,8 +48,7 @@ def decomposition(table, ax=None):
         ax.set_yscale("log")
         ax.set_ylim(max(shown[shown > 0].min() / 2, shown.max() * 10.0**-DECADES), shown.max() * 2)
     ax.set(xlabel="time t (0 noise, 1 data)", ylabel="per coordinate", xlim=(0, 1))
-    legend_above(ax)
-    return ax
+    return inner_legend(ax)
 
 
 def error_figure(run):
@@ -59,7 +58,7 @@ def error_figure(run):
         return None
     figure, axes = new_figure(4.4, nrows=2, sharex=True)
     squared_error(rows, axes[0, 0]).label_outer()
-    decomposition(rows, axes[1, 0])
+    legend_above(decomposition(rows, axes[1, 0]))
     return figure
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from fmdiag.figures.curves import draw_curve
 from fmdiag.figures.pictures import show_image, show_pairs
-from fmdiag.figures.style import COLORS, MARKERS, legend_above, new_figure, own_axes
+from fmdiag.figures.style import COLORS, MARKERS, inner_legend, legend_above, new_figure, own_axes
 
 SINGLE_COLORS = [COLORS[0], COLORS[1], COLORS[4], COLORS[3]]
 MEAN_STYLE = {"color": "black", "linestyle": "--", "linewidth": 2.0}
@@ -46,7 +46,7 @@ def distance(table, ax=None, *, singles=None):
     draw_curve(ax, table[table["quantity"] == "distance"], "tau", label="mean", style=MEAN_STYLE)
     ax.set(xlabel="τ (û* leads until τ)", ylabel="distance to nearest\ntraining row", xlim=(-0.02, 1.02))
     ax.set_ylim(bottom=0)
-    return ax
+    return inner_legend(ax)
 
 
 def memorized_share(table, ax=None):
@@ -109,13 +109,18 @@ def strips_figure(run):
 def _points_figure(arrays):
     chosen = column_numbers(len(arrays["taus"]))
     n_rows = -(-len(chosen) // 4)
-    figure, axes = new_figure(1.5 * n_rows + 0.4, nrows=n_rows, ncols=4, sharex=True, sharey=True)
+    n_columns = min(4, len(chosen))
+    figure, axes = new_figure(1.25 * n_rows + 0.7, nrows=n_rows, ncols=n_columns, sharex=True, sharey=True)
     for ax, column in zip(axes.flat, chosen, strict=False):
-        show_pairs(ax, arrays["points"][column], arrays["nearest"][column]).set_title(f"τ = {arrays['taus'][column]:g}")
-        ax.label_outer()
+        show_pairs(ax, arrays["points"][column], arrays["nearest"][column]).set(xlabel="", ylabel="")
+        ax.set_title(f"τ = {arrays['taus'][column]:.2g}")
+    for ax in axes.flat[max(0, len(chosen) - n_columns):len(chosen)]:
+        ax.tick_params(labelbottom=True)
     for ax in axes.flat[len(chosen):]:
         ax.remove()
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure.supxlabel("coordinate 1", fontsize=9)
+    figure.supylabel("coordinate 2", fontsize=9)
+    legend_above(axes[0, 0])
     return figure
 
 

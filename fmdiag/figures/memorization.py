@@ -6,7 +6,17 @@ Yoon et al. 2023; Gu et al. 2023; Bonnaire et al. 2025: a sample is memorised if
 """
 
 from fmdiag.figures.pictures import show_image, show_pairs
-from fmdiag.figures.style import COLORS, DASHES, MARKERS, NEUTRAL, SOURCES, legend_above, new_figure, own_axes
+from fmdiag.figures.style import (
+    COLORS,
+    DASHES,
+    MARKERS,
+    NEUTRAL,
+    SOURCES,
+    inner_legend,
+    legend_above,
+    new_figure,
+    own_axes,
+)
 
 THRESHOLD = 1 / 3
 MAX_PICTURES, PER_LINE = 12, 6
@@ -36,8 +46,7 @@ def ratio(table, ax=None):
             ax.ecdf(values, label=f"{label}\n({values.size} samples)", color=COLORS[index], linestyle=DASHES[index])
     ax.axvline(THRESHOLD, color=NEUTRAL, linewidth=0.9, linestyle="--")
     ax.set(xlabel="d1/d2", ylabel="share of samples", xlim=(-0.02, 1.02), ylim=(-0.03, 1.03))
-    legend_above(ax)
-    return ax
+    return inner_legend(ax)
 
 
 def rates(table, ax=None):
@@ -75,6 +84,9 @@ def ratio_figure(run):
     figure, axes = new_figure(2.7 * len(parts), nrows=len(parts))
     for (feature, part), ax in zip(parts, axes[:, 0], strict=True):
         ratio(part, ax).set_title(f"feature: {feature}" if len(parts) > 1 else "")
+    legend_above(axes[0, 0])
+    for ax in axes[1:, 0]:
+        ax.get_legend().remove()
     return figure
 
 

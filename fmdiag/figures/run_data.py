@@ -1,10 +1,12 @@
 """What of a run can be drawn? Its run.json, its tables and its pictures, each read once and never changed."""
 
+import zipfile
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
+from fmdiag.errors import FmdiagError
 from fmdiag.results import SUMMARY_COLUMNS, load_array, load_run, load_table
 
 INTERVAL_NAMES = {"student": "Student t intervals of the mean", "exact": "exact (Clopper-Pearson) intervals",
@@ -22,14 +24,23 @@ class RunData:
     Raises
     ------
     FmdiagError
-        If the folder has no run.json.
+        If the folder has no run.json, or a file in it is damaged.
     """
 
     def __init__(self, path):
         self.path = Path(path)
-        self.run = load_run(path)
-        self.table = cache(lambda name: load_table(self.path, name))
-        self.arrays = cache(lambda name: load_array(self.path, name))
+        self.run = self._read("run.json", load_run, self.path)
+        self.table = cache(lambda name: self._read(f"tables/{name}.parquet", load_table, self.path, name))
+        self.arrays = cache(lambda name: self._read(f"arrays/{name}.npz", load_array, self.path, name))
+
+    def _read(self, file, load, *arguments):
+        try:
+            return load(*arguments)
+        except FmdiagError:
+            raise
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise FmdiagError(f"{self.path / file}: cannot be read ({reason}); make the run again") from error
 
     def summary(self, diagnostic, *quantities):
         """Return the summary rows of a diagnostic, of the named quantities where any is named; maybe no row."""
@@ -45,7 +56,7 @@ class RunData:
         shape = " × ".join(str(size) for size in data.get("shape", []))
         n = data.get("n")
         flips = ", mirror images counted" if data.get("hflip") else ""
-        rows = f" (n = {n:,} training rows of {shape}{flips})".replace(",", " ") if n else ""
+        rows = f" (n = {f'{n:,}'.replace(',', ' ')} training rows of {shape}{flips})" if n else ""
         return f"{data.get('name', 'unnamed data')}{rows}"
 
     def units(self, table, column):

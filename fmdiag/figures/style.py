@@ -17,7 +17,7 @@ BAND_ALPHA = 0.22
 NEUTRAL = "#555555"
 
 # Okabe and Ito's colours, ordered by alternating lightness so that neighbours differ in greyscale too.
-COLORS = ["#0072B2", "#E69F00", "#000000", "#CC79A7", "#009E73", "#D55E00"]
+COLORS = ["#0072B2", "#E69F00", "#000000", "#CC79A7", "#D55E00", "#56B4E9"]
 DASHES = ["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.2, 1, 1.2)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2))]
 MARKERS = ["o", "s", "^", "D", "v", "P"]
 MARKS_PER_CURVE = 8
@@ -78,7 +78,18 @@ def ordered_colors(n):
     return [palette[round(190 * (1 - i / max(1, n - 1)))] if n > 1 else COLORS[0] for i in range(n)]
 
 
-def legend_above(ax, *, ncols=3):
-    """Put the legend of `ax` above it, outside the data; no legend where nothing has a label."""
+def inner_legend(ax):
+    """Give `ax` a legend where the data leave room; no legend where nothing has a label."""
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(loc="lower left", bbox_to_anchor=(-0.03, 1.0), ncols=ncols, borderaxespad=0.3, columnspacing=1.2)
+        ax.legend(loc="best")
+    return ax
+
+
+def legend_above(ax, *, ncols=3):
+    """Move the legend of `ax` to the top of its figure, where it covers no data at all."""
+    handles, labels = ax.get_legend_handles_labels()
+    if ax.get_legend() is not None:
+        ax.get_legend().remove()
+    if handles:
+        ax.figure.legend(handles, labels, loc="outside upper center", ncols=ncols, columnspacing=1.2)
+    return ax

@@ -5,10 +5,12 @@ policy forbids every request. Text from data (names, paths, commands) is escaped
 """
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 
 import jinja2
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
@@ -19,7 +21,8 @@ from fmdiag.report.verdict import verdict
 from fmdiag.results import replace_atomically
 
 HEAD_ROWS = 5
-SUMMARY_ROWS = 12
+SUMMARY_ROWS = 24
+HASH = re.compile(r"[0-9a-f]{40,}")
 HERE = Path(__file__).parent
 
 
@@ -74,7 +77,7 @@ def _diagnostic(run, name, figures):
     command = parameters.pop("command", run.run.get("command", ""))
     return {"name": name, "text": section(name), "command": command, "parameters": _facts(parameters),
             "figures": [figure for figure in figures if figure["name"].split("_")[0] == name.split("_")[0]],
-            "head": _shown(run.table(name), HEAD_ROWS), "summary": _shown(_thinned(run.summary(name)), SUMMARY_ROWS)}
+            "head": _shown(run.table(name), HEAD_ROWS), "summary": _shown(_thinned(run.summary(name)))}
 
 
 def _figures(run):
@@ -87,26 +90,32 @@ def _figures(run):
 
 
 def _facts(mapping):
-    """Return (key, text) pairs of a dict, nested ones as JSON."""
-    pairs = (mapping or {}).items()
-    return [(key, value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False))
-            for key, value in pairs if value is not None]
+    """Return (key, text) pairs of a dict: shapes as 1 × 8 × 8, hashes cut (run.json has them whole), else JSON."""
+    return [(key, _fact(key, value)) for key, value in (mapping or {}).items() if value is not None]
+
+
+def _fact(key, value):
+    if key == "shape":
+        return " × ".join(str(side) for side in value)
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return HASH.sub(lambda found: found[0][:12] + "…", text)
 
 
 def _thinned(table):
-    """Return at most SUMMARY_ROWS rows per quantity-rich summary, evenly spread within each quantity."""
+    """Return about SUMMARY_ROWS rows of a summary, evenly spread within each quantity, first and last included."""
     if table.empty:
         return table
-    per_quantity = max(2, SUMMARY_ROWS // table["quantity"].nunique())
-    parts = [rows.iloc[:: max(1, -(-len(rows) // per_quantity))] for _, rows in table.groupby("quantity", sort=False)]
+    most = max(3, SUMMARY_ROWS // table["quantity"].nunique())
+    parts = [rows.iloc[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))]
+             for _, rows in table.groupby("quantity", sort=False)]
     return pd.concat(parts).drop(columns="diagnostic")
 
 
-def _shown(table, n_rows):
-    """Return the first rows of a table as texts, rounded for display only; None without a table."""
+def _shown(table, n_rows=None):
+    """Return the first rows of a table (default: all) as texts, rounded for display only; None without a table."""
     if table is None or table.empty:
         return None
-    head = table.head(n_rows).dropna(axis=1, how="all")
+    head = table.iloc[:n_rows].dropna(axis=1, how="all")
     rows = [[_text(value) for value in row] for row in head.itertuples(index=False)]
     return {"columns": [str(column) for column in head.columns], "rows": rows, "n": len(table)}
 

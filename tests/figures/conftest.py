@@ -1,0 +1,12 @@
+import pytest
+from synthetic_run import point_arrays, write_run
+
+
+@pytest.fixture(scope="session")
+def synthetic_run(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("run") / "images")
+
+
+@pytest.fixture(scope="session")
+def synthetic_points_run(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("run") / "points", arrays=point_arrays, sizes=(8,))

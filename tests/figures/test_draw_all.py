@@ -1,0 +1,108 @@
+"""Drawing a run folder: complete, repeatable, without torch, whole or not at all."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+from synthetic_run import run_json
+
+from fmdiag.errors import FmdiagError
+from fmdiag.figures import FIGURES, draw_all
+
+
+@pytest.fixture
+def copied_run(synthetic_run, tmp_path):
+    return shutil.copytree(synthetic_run, tmp_path / "run")
+
+
+@pytest.fixture
+def small_run(tmp_path):
+    """A run with one table, so that a test which draws takes a second."""
+    import pandas as pd
+
+    from fmdiag.results import save_table
+
+    (tmp_path / "run.json").write_text(json.dumps(run_json()))
+    save_table(tmp_path, "training", pd.DataFrame({"step": [1, 2, 3], "loss": [1.0, 0.5, 0.4]}))
+    return tmp_path
+
+
+def test_every_figure_is_written_twice_with_captions_and_nothing_else(copied_run):
+    written = draw_all(copied_run)
+    expected = {f"{name}.{kind}" for name in FIGURES for kind in ("png", "pdf")}
+    assert {path.name for path in written} == expected
+    assert {path.name for path in (copied_run / "figures").iterdir()} == expected | {"captions.json"}
+    assert set(json.loads((copied_run / "figures" / "captions.json").read_text())) == set(FIGURES)
+
+
+def test_drawing_twice_gives_the_same_bytes(small_run):
+    first = {path: path.read_bytes() for path in draw_all(small_run)}
+    assert {path: path.read_bytes() for path in draw_all(small_run)} == first
+
+
+def test_figures_are_as_readable_as_the_run(small_run):
+    (small_run / "run.json").chmod(0o644)
+    assert all(path.stat().st_mode & 0o777 == 0o644 for path in draw_all(small_run))
+
+
+def test_drawing_imports_neither_torch_nor_a_display(small_run):
+    code = ("import sys; from fmdiag.figures import draw_all; files = draw_all(sys.argv[1]); assert files; "
+            "print('torch' in sys.modules, 'faiss' in sys.modules)")
+    done = subprocess.run([sys.executable, "-c", code, str(small_run)], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["False", "False"], done.stderr
+
+
+def test_caller_keeps_his_own_style(small_run):
+    import matplotlib
+
+    before = matplotlib.rcParams["font.size"], matplotlib.rcParams["axes.grid"]
+    draw_all(small_run)
+    assert (matplotlib.rcParams["font.size"], matplotlib.rcParams["axes.grid"]) == before
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(FmdiagError, match="not a run folder"):
+        draw_all(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["run.json", "tables/training.parquet"])
+def test_a_damaged_file_is_named(small_run, file):
+    (small_run / file).write_bytes(b"{broken")
+    with pytest.raises(FmdiagError, match=f"{file}.*cannot be read"):
+        draw_all(small_run)
+
+
+def test_a_table_without_its_column_is_named(small_run):
+    import pandas as pd
+
+    from fmdiag.results import save_table
+
+    save_table(small_run, "training", pd.DataFrame({"step": [1, 2]}))
+    with pytest.raises(FmdiagError, match="'training' needs .*'loss'"):
+        draw_all(small_run)
+
+
+def test_a_failed_write_leaves_the_old_figure(small_run, monkeypatch):
+    old = {path: path.read_bytes() for path in draw_all(small_run)}
+
+    def full(self, file, **kwargs):
+        with open(file, "wb") as out:
+            out.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    with pytest.raises(FmdiagError, match="No space left"):
+        draw_all(small_run)
+    assert {path: path.read_bytes() for path in old} == old
+    assert not list((small_run / "figures").glob(".*"))
+
+
+def test_command_lists_what_it_drew(small_run):
+    from fmdiag.cli.figures import command
+
+    result = CliRunner().invoke(command, [str(small_run)])
+    assert result.exit_code == 0
+    assert result.output.split() == [str(small_run / "figures" / f"training.{kind}") for kind in ("png", "pdf")]
