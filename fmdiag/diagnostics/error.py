@@ -72,7 +72,8 @@ def measure(field, training_set, *, times=None, n_pairs=256, path=None, memory=N
     return table
 
 
-def _at(field, u_star, pairs, t):
+def _at(field, u_star, pairs, label):
+    t = float(torch.tensor(label, dtype=torch.float32))  # the time the network sees, so that û* is asked at the same
     xt, target = pairs.at(u_star.path, t)
     x = xt.float()
     found = u_star.posterior(x, t, source_rows=pairs.rows)
@@ -80,7 +81,7 @@ def _at(field, u_star, pairs, t):
     velocity = _evaluate(field, x, t)
     factor = u_star.path.variance_factor(torch.tensor(t)).item()
     return pd.DataFrame({
-        "t": t,
+        "t": label,
         "pair": np.arange(len(pairs.rows)),
         "source_row": pairs.rows.numpy(),
         "squared_error": mean_square(velocity - optimum),
