@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fmdiag.datasets import named, readers
 from fmdiag.datasets.layout import CHANNELS, training_rows
+from fmdiag.datasets.pictures import resample
 from fmdiag.datasets.source import Reading, chosen_data_root
 from fmdiag.datasets.training_set import TrainingSet
 from fmdiag.errors import FmdiagError, check_choice
@@ -65,7 +66,7 @@ def load_dataset(source, *, split="train", data_root=None, size=None, hflip=Fals
     if size is not None and size < 1:
         raise FmdiagError(f"size must be a number of pixels, 1 or more, got {size}")
     reading = Reading(size=size, skip_bad=skip_bad, data_root=chosen_data_root(data_root), offline=offline)
-    make = partial(_make, str(source), value_range)
+    make = partial(_make, str(source), reading, value_range)
     parts = {part: partial(make, load, part) for part, load in open_source(source, reading).items()}
     train = parts.get("train") or parts["all"]
     fraction = _fraction(held_out)
@@ -92,9 +93,13 @@ def open_source(source, reading):
     return check_choice("data set", source, named.NAMED)
 
 
-def _make(name, value_range, load, part):
+def _make(name, reading, value_range, load, part):
     found = load()
     rows, divisor, shift = training_rows(found, name, value_range)
+    if reading.size is not None and rows.shape[2:] != (reading.size, reading.size):
+        if found.divisor is not None:
+            raise FmdiagError(f"{name}: rows have shape {rows.shape[1:]}, and no other size can be had: leave size out")
+        rows = resample(rows, reading.size, name)
     return TrainingSet(rows, divisor=divisor, shift=shift, labels=found.labels, name=name,
                        split="test" if part == "test" else "train")
 
@@ -112,7 +117,7 @@ def _fraction(held_out):
 
 def _held_out_elsewhere(source, reading, value_range):
     parts = open_source(source, reading)
-    return _make(str(source), value_range, parts.get("test") or parts["all"], "test")
+    return _make(str(source), reading, value_range, parts.get("test") or parts["all"], "test")
 
 
 def _test_rows(test, source):

@@ -1,28 +1,55 @@
-"""Which data sets does fmdiag know by name?"""
+"""Which data sets does fmdiag know by name, and which of them are on this machine?
 
-from pathlib import Path
+A further set is a card ``data/NAME.toml``, a function ``load(name, reading) -> parts`` and a line here.
+"""
 
-from fmdiag.datasets import toys
-from fmdiag.datasets.readers import idx
-from fmdiag.errors import FmdiagError
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 
-DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
-
-
-def fashion_mnist(name, reading):
-    """Return Fashion-MNIST from Debian's package."""
-    if not idx.is_folder(DEBIAN_FASHION):
-        raise FmdiagError("fashion-mnist: install the Debian package dataset-fashion-mnist")
-    return idx.read(DEBIAN_FASHION, reading)
+from fmdiag.datasets import photo_tiles, published, toys
 
 
-NAMED = {"digits": toys.digits, "two-moons": toys.two_moons, "gaussian": toys.gaussian, "fashion-mnist": fashion_mnist}
-PATTERNS = {toys.TWO_MOONS: toys.two_moons, toys.GAUSSIAN: toys.gaussian}
+@dataclass(frozen=True)
+class Named:
+    """A named set.
+
+    Parameters
+    ----------
+    load : callable
+        ``load(name, reading)`` returns its parts, see `fmdiag.datasets.source`.
+    here : callable
+        ``here(name, root)`` returns where it lies on this machine, or None; nothing is downloaded.
+    pattern : Pattern, optional
+        Further names that mean a variant of it.
+    """
+
+    load: Callable
+    here: Callable
+    pattern: re.Pattern | None = None
+
+
+def bundled(name, root):
+    """Return ``"bundled"``: the set needs no file."""
+    return "bundled"
+
+
+NAMED = {
+    "digits": Named(toys.digits, bundled),
+    "two-moons": Named(toys.two_moons, bundled, toys.TWO_MOONS),
+    "gaussian": Named(toys.gaussian, bundled, toys.GAUSSIAN),
+    "fashion-mnist": Named(published.mnist, published.mnist_here),
+    "mnist": Named(published.mnist, published.mnist_here),
+    "cifar10": Named(published.cifar10, published.cifar10_here),
+    "celeba": Named(published.celeba, published.celeba_here),
+    "imagenette": Named(published.imagenette, published.imagenette_here),
+    "imagenette-full": Named(published.imagenette, published.imagenette_here),
+    "photo-tiles": Named(photo_tiles.photo_tiles, photo_tiles.here),
+}
 
 
 def find(name):
-    """Return the loader of a named set, or None where nothing has that name."""
-    for pattern, loader in PATTERNS.items():
-        if pattern.fullmatch(name):
-            return loader
-    return NAMED.get(name)
+    """Return the loader of a named set or of a variant, or None where nothing has that name."""
+    if name in NAMED:
+        return NAMED[name].load
+    return next((named.load for named in NAMED.values() if named.pattern and named.pattern.fullmatch(name)), None)

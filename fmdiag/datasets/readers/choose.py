@@ -2,17 +2,37 @@
 
 from pathlib import Path
 
-from fmdiag.datasets.readers import idx, npy
+from fmdiag.datasets.extract import is_archive, unpacked
+from fmdiag.datasets.readers import folder, idx, npy, npz, parquet, pt, safetensors
 from fmdiag.errors import FmdiagError
 
-READERS = {".npy": npy.read}
+READERS = {".npy": npy.read, ".npz": npz.read, ".pt": pt.read, ".pth": pt.read, ".safetensors": safetensors.read,
+           ".parquet": parquet.read, ".idx": idx.read, ".ubyte": idx.read}
 
 
 def read(path, reading):
-    """Return the parts of a file or folder."""
+    """Return the parts of a file or folder, see `fmdiag.datasets.source`.
+
+    Raises
+    ------
+    FmdiagError
+        If no reader knows the file's suffix, or its reader refuses it.
+    """
     path = Path(path)
-    if path.suffix in READERS:
-        return READERS[path.suffix](path, reading)
-    if path.is_dir() and idx.is_folder(path) or "-ubyte" in path.name:
+    parts = folder.read(path, reading, read_file) if path.is_dir() else read_file(path, reading)
+    if parts is None:
+        raise FmdiagError(f"{path}: no reader for this file; give a folder of pictures or a file of type "
+                          f"{', '.join(READERS)}, .gz of idx, .zip, .tar, .tar.gz or .tgz")
+    return parts
+
+
+def read_file(path, reading):
+    """Return the parts of a file, or None where no reader knows its name."""
+    name = path.name.lower()
+    if is_archive(name):
+        return folder.read(unpacked(path, reading.cache), reading, read_file)
+    if path.suffix.lower() in READERS:
+        return READERS[path.suffix.lower()](path, reading)
+    if "-ubyte" in name or name.endswith(".idx.gz"):
         return idx.read(path, reading)
-    raise FmdiagError(f"{path}: no reader for this")
+    return None

@@ -6,6 +6,7 @@ order (LeCun, Cortes, Burges, "The MNIST database"). Beside ``train-images-idx3-
 """
 
 import gzip
+import math
 import zlib
 from functools import partial
 from pathlib import Path
@@ -60,15 +61,22 @@ def load(path):
     FmdiagError
         If the file is truncated or no IDX file.
     """
+    content = _bytes(path)
+    if len(content) < 4 or content[:2].any() or content[2] not in TYPES or content[3] == 0:
+        raise FmdiagError(f"{path}: not an IDX file (it begins with {content[:4].tobytes().hex(' ') or 'nothing'})")
+    dtype, n_axes = np.dtype(TYPES[content[2]]), int(content[3])
+    start = 4 + 4 * n_axes
+    shape = tuple(content[4:start].view(">u4").tolist()) if len(content) >= start else (-1,)
+    if len(content) != start + dtype.itemsize * math.prod(shape):
+        raise FmdiagError(f"{path}: truncated: {len(content)} bytes do not fit its header {shape}; fetch it again")
+    return content[start:].view(dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+
+def _bytes(path):
+    """Return the content as uint8, shape (n,): memory-mapped unless it is compressed."""
     try:
-        content = gzip.decompress(path.read_bytes()) if path.name.endswith(".gz") else path.read_bytes()
+        if path.name.endswith(".gz"):
+            return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8)
+        return np.memmap(path, np.uint8, mode="r") if path.stat().st_size else np.empty(0, np.uint8)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise FmdiagError(f"{path}: truncated or damaged ({error}); fetch it again") from error
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES or content[3] == 0:
-        raise FmdiagError(f"{path}: not an IDX file (its first bytes are {content[:4].hex(' ') or 'missing'})")
-    dtype, n_axes = np.dtype(TYPES[content[2]]), content[3]
-    start = 4 + 4 * n_axes
-    shape = tuple(int(size) for size in np.frombuffer(content[4:start], ">u4")) if len(content) >= start else (-1,)
-    if len(content) != start + dtype.itemsize * int(np.prod(shape)):
-        raise FmdiagError(f"{path}: truncated: {len(content)} bytes do not fit its header {shape}; fetch it again")
-    return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="), copy=False)

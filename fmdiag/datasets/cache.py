@@ -1,0 +1,77 @@
+"""Where are decoded pictures and unpacked archives kept, so that they are made once?
+
+An entry is a folder named by a hash of what it is made from: names, sizes and times of the files, and the transform. It
+is built under a temporary name and renamed, so that an entry is whole or absent whatever interrupts the work.
+"""
+
+import contextlib
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+from fmdiag.errors import FmdiagError
+
+
+def content_key(*facts):
+    """Return a name for what is made from `facts`, nested tuples of plain values."""
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+
+
+def file_facts(path, root=None):
+    """Return (name, size, modification time) of a file; the name is relative to `root`, so that folders may move."""
+    path = Path(path)
+    status = path.stat()
+    return str(path.relative_to(root)) if root else path.name, status.st_size, status.st_mtime_ns
+
+
+def cached(cache, key, build):
+    """Return the folder ``cache / key``; where there is none yet, ``build(temporary_folder)`` fills it first.
+
+    Parameters
+    ----------
+    cache : Path
+        Folder of all entries, made if missing.
+    key : str
+        From `content_key`.
+    build : callable
+        Fills an existing empty folder; if it raises, nothing is left behind.
+
+    Raises
+    ------
+    FmdiagError
+        If the cache cannot be written: full disk, read-only folder.
+    """
+    entry = Path(cache) / key
+    if entry.is_dir():
+        return entry
+    with writing_to(cache):
+        Path(cache).mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=cache, prefix=f".{key}.", suffix=".partial"))
+    try:
+        with writing_to(cache):
+            build(temporary)
+            temporary.chmod(0o755)
+            _publish(temporary, entry)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return entry
+
+
+def _publish(temporary, entry):
+    try:
+        temporary.rename(entry)
+    except OSError:
+        # Another process may have built the same entry meanwhile: either may stay.
+        if not entry.is_dir():
+            raise
+
+
+@contextlib.contextmanager
+def writing_to(folder):
+    """Turn a full disk or a folder that may not be written to into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise FmdiagError(f"cannot write to {folder} ({error.strerror or error}): free some space, or choose another "
+                          f"place with --data-root or FMDIAG_DATA_ROOT") from error

@@ -1,0 +1,157 @@
+"""How does a file of a named set get here, and is it the right one?
+
+A file that the user placed in the data root is used as it is. Else it is downloaded: checked against the published hash
+where there is one; otherwise the first download is trusted and its SHA-256 recorded in ``downloads.json`` in the data
+root, against which every later download is checked. FMDIAG_MIRROR replaces the address: ``FMDIAG_MIRROR/SET/FILE``.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pooch
+import requests
+
+from fmdiag.datasets.cache import writing_to
+from fmdiag.errors import FmdiagError
+from fmdiag.results import replace_atomically
+
+LOCK = "downloads.json"
+TIMEOUT = 30
+
+
+def find(card, file, root):
+    """Return where a file of a set lies below the data root, or None."""
+    places = [root / folder for folder in (card.name, *card.folders, ".")]
+    return next((place / file.name for place in places if (place / file.name).is_file()), None)
+
+
+def fetch(card, file, reading):
+    """Return the path of a file of a named set, downloading it if it is not there.
+
+    Parameters
+    ----------
+    card : Card
+        The set.
+    file : File
+        One of its files.
+    reading : Reading
+        Its data root, and whether downloads are allowed.
+
+    Raises
+    ------
+    FmdiagError
+        If it is not there and cannot be had, or is not the file that was published or recorded.
+    """
+    found = find(card, file, reading.root)
+    if found:
+        _check_unchanged(found, reading.root)
+        return found
+    destination = reading.root / card.name / file.name
+    url = address(card, file)
+    if reading.offline or url is None:
+        raise _missing(card, destination, "downloads are off" if reading.offline else card.hint)
+    expected = file.hash or _recorded(reading.root).get(_key(destination, reading.root), {}).get("hash")
+    with writing_to(reading.root):
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        _download(card, url, expected, destination)
+        _record(destination, reading.root)
+    return destination
+
+
+def address(card, file):
+    """Return the URL of a file, or None where it cannot be downloaded."""
+    mirror = os.environ.get("FMDIAG_MIRROR")
+    base = f"{mirror.rstrip('/')}/{card.name}" if mirror else card.base_url
+    return f"{base.rstrip('/')}/{file.name}" if base else None
+
+
+def _download(card, url, expected, destination):
+    pooch.get_logger().setLevel("ERROR")
+    progress = _Progress(destination.name)
+    fetcher = pooch.HTTPDownloader(timeout=TIMEOUT, progressbar=progress)
+    try:
+        pooch.retrieve(url, known_hash=expected, fname=destination.name, path=destination.parent, downloader=fetcher)
+    except requests.RequestException as error:
+        raise _missing(card, destination, f"{url} could not be fetched: {_reason(error)}") from error
+    except ValueError as error:
+        raise FmdiagError(f"{card.name}: what {url} sent is not the file that was expected ({expected}): nothing was "
+                          f"kept; get {destination.name} elsewhere and place it at {destination}") from error
+    finally:
+        progress.close()
+
+
+def _missing(card, destination, reason):
+    packages = f"; or install the Debian package {' '.join(card.debian)}" if card.debian_folder else ""
+    return FmdiagError(f"{card.name}: {destination.name} is not here and was not downloaded ({reason}); place it at "
+                       f"{destination}, or name its folder with --data-root{packages}")
+
+
+def _reason(error):
+    response = getattr(error, "response", None)
+    return f"HTTP {response.status_code}" if response is not None else type(error).__name__
+
+
+def _record(path, root):
+    content = _recorded(root)
+    status = path.stat()
+    digest = f"sha256:{pooch.file_hash(str(path))}"
+    content[_key(path, root)] = {"hash": digest, "size": status.st_size, "modified": status.st_mtime_ns}
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    replace_atomically(root / LOCK, lambda temporary: Path(temporary).write_text(text))
+
+
+def _check_unchanged(path, root):
+    """Refuse a downloaded file that is no longer what was downloaded; hashed only where size or time differ."""
+    known = _recorded(root).get(_key(path, root))
+    status = path.stat()
+    if known is None or (known["size"], known["modified"]) == (status.st_size, status.st_mtime_ns):
+        return
+    if f"sha256:{pooch.file_hash(str(path))}" != known["hash"]:
+        raise FmdiagError(f"{path}: no longer the file that was downloaded ({known['hash']}): delete it to fetch it "
+                          f"again, or delete its entry in {root / LOCK} to use it as it is")
+
+
+def _recorded(root):
+    try:
+        return json.loads((root / LOCK).read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise FmdiagError(f"{root / LOCK}: not readable as JSON; delete it") from error
+
+
+def _key(path, root):
+    return str(path.relative_to(root))
+
+
+class _Progress:
+    """What pooch tells of a download, shown on stderr where that is a terminal."""
+
+    def __init__(self, name):
+        self.name, self.total, self._bar = name, 0, None
+
+    def update(self, count):
+        """Show that `count` more bytes have come."""
+        if not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._bar = Progress(console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(self.name, total=self.total)
+        self._bar.update(self._task, advance=count)
+
+    def reset(self):
+        """Forget the count; pooch calls this, and then `update` with the whole, once the file is complete."""
+        if self._bar is not None:
+            self._bar.reset(self._task)
+
+    def close(self):
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

@@ -1,0 +1,144 @@
+"""How does one picture file become an array, channels first?
+
+Turned upright by its EXIF orientation, cropped to the centre square and resampled (Lanczos) if a size is asked for, 16
+bits reduced to 8, palettes and other colour spaces converted to RGB, transparency dropped, as networks' own training
+pipelines do with ``convert("RGB")``. A set whose every picture is grey has one channel; one colour picture makes it 3.
+"""
+
+import contextlib
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from fmdiag.errors import FmdiagError
+
+GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
+WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+SIDEWAYS = (5, 6, 7, 8)
+ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of a picture before its pixels are decoded: upright width and height, and whether it is grey."""
+
+    width: int
+    height: int
+    grey: bool
+
+
+class BadPictureError(Exception):
+    """A picture that cannot be decoded; its text says why."""
+
+
+@contextlib.contextmanager
+def strict_decoding():
+    """Make decompression bombs errors, and keep Pillow's remarks about odd metadata off the screen.
+
+    Not per picture: warning filters belong to the process, and pictures are decoded in threads.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+def read_header(source):
+    """Return the Header of a picture.
+
+    Parameters
+    ----------
+    source : path or bytes
+        A picture in any format that Pillow reads.
+
+    Raises
+    ------
+    BadPictureError
+        If it is no picture, or so large that it looks made to exhaust memory.
+    """
+    with _opened(source) as image:
+        sideways = image.getexif().get(ORIENTATION) in SIDEWAYS
+        width, height = image.size[::-1] if sideways else image.size
+        return Header(width, height, image.mode in GREY_MODES)
+
+
+def decode(source, *, size, grey):
+    """Return a picture as uint8, shape (1 or 3, h, w).
+
+    Parameters
+    ----------
+    source : path or bytes
+        As for `read_header`.
+    size : int or None
+        Side wanted; None keeps width and height.
+    grey : bool
+        Whether one channel is wanted.
+
+    Raises
+    ------
+    BadPictureError
+        If it cannot be decoded to the end.
+    """
+    with _opened(source) as image:
+        image = _eight_bits(ImageOps.exif_transpose(image))
+        if image.mode == "P" and "transparency" in image.info:
+            image = image.convert("RGBA")
+        image = image.convert("L" if grey else "RGB")
+        array = np.asarray(image if size is None else square(image, size))
+    return array[None] if grey else array.transpose(2, 0, 1)
+
+
+def square(image, size):
+    """Return the centre square of a Pillow image, resampled to `size` pixels with Lanczos' kernel."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    image = image.crop((left, top, left + side, top + side))
+    return image if side == size else image.resize((size, size), Image.Resampling.LANCZOS)
+
+
+def resample(rows, size, name):
+    """Return uint8 rows of shape (n, 1 or 3, h, w) as (n, c, size, size), as `decode` would.
+
+    Raises
+    ------
+    FmdiagError
+        If the rows are no pictures of 8 bits.
+    """
+    if rows.ndim != 4 or rows.shape[1] not in (1, 3) or rows.dtype != np.uint8:
+        raise FmdiagError(f"{name}: size resamples pictures of 8 bits only, rows have shape {rows.shape[1:]} and dtype "
+                          f"{rows.dtype}; leave size out, or give the original pictures")
+    result = np.empty((len(rows), rows.shape[1], size, size), np.uint8)
+    for k, row in enumerate(rows):
+        for channel, plane in enumerate(row):
+            result[k, channel] = np.asarray(square(Image.fromarray(np.ascontiguousarray(plane)), size))
+    return result
+
+
+@contextlib.contextmanager
+def _opened(source):
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            yield image
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise BadPictureError(f"larger than {Image.MAX_IMAGE_PIXELS / 1e6:.0f} million pixels") from error
+    except Image.UnidentifiedImageError as error:
+        raise BadPictureError("not a picture that Pillow knows") from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Pillow's plugins raise nearly anything on damaged data: OSError, SyntaxError, struct.error, ZeroDivisionError.
+        raise BadPictureError(str(error) or type(error).__name__) from error
+
+
+def _eight_bits(image):
+    if image.mode == "F":
+        raise BadPictureError("pixels are floating point; save such data as .npy")
+    if image.mode not in WIDE_MODES:
+        return image
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > 65535:
+        raise BadPictureError("pixels have more than 16 bits; save such data as .npy")
+    return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))

@@ -1,0 +1,98 @@
+"""Rows of CIFAR-10's Python version: a folder with ``data_batch_1`` … ``data_batch_5`` and ``test_batch``.
+
+Each file is a pickle of ``{b"data": uint8 (10000, 3072), b"labels": list}`` (Krizhevsky, "Learning multiple layers of
+features from tiny images", 2009). Pickles can run code; this reader builds arrays, lists, strings and numbers, and
+refuses everything else.
+"""
+
+import pickle
+import warnings
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from fmdiag.datasets.source import Part
+from fmdiag.errors import FmdiagError
+
+SHAPE = (3, 32, 32)
+ARRAY_MODULES = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric",
+                 "numpy._core.numeric")
+
+
+def is_folder(folder):
+    """Whether a folder holds CIFAR-10's batches."""
+    return (Path(folder) / "data_batch_1").is_file()
+
+
+def read(folder, reading):
+    """Return the train and test parts of a folder of batches; the test part is missing without ``test_batch``."""
+    folder = Path(folder)
+    batches = sorted(folder.glob("data_batch_[0-9]"))
+    parts = {"train": partial(_part, batches)}
+    if (folder / "test_batch").is_file():
+        parts["test"] = partial(_part, [folder / "test_batch"])
+    return parts
+
+
+def _part(paths):
+    batches = [load_batch(path) for path in paths]
+    rows, labels = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
+    return Part(rows.reshape(-1, *SHAPE), labels)
+
+
+def load_batch(path):
+    """Return (rows, uint8, shape (n, 3072); labels, int64, shape (n,)) of one batch file.
+
+    Raises
+    ------
+    FmdiagError
+        If the file is truncated, is no batch, or wants to run code.
+    """
+    try:
+        with open(path, "rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # NumPy 2 remarks on dtypes pickled by NumPy 1
+            batch = _ArraysOnly(file, encoding="bytes").load()
+    except _RefusedError as error:
+        raise FmdiagError(f"{path}: wants to run {error}, which no CIFAR-10 batch needs: refused") from error
+    except Exception as error:
+        # A damaged pickle raises whatever its bytes happen to ask for.
+        raise FmdiagError(f"{path}: truncated or not a CIFAR-10 batch; unpack the archive again") from error
+    batch = {_text(key): value for key, value in batch.items()} if isinstance(batch, dict) else {}
+    rows, labels = batch.get("data"), np.asarray(batch.get("labels", ()))
+    if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.shape != (len(labels), int(np.prod(SHAPE))):
+        raise FmdiagError(f"{path}: not a CIFAR-10 batch: expected data of shape (n, 3072), uint8, and n labels")
+    return rows, labels.astype(np.int64)
+
+
+class _RefusedError(Exception):
+    """What the pickle asked for."""
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Builds arrays and plain values; any other class or function is refused before it is looked up."""
+
+    def find_class(self, module, name):
+        """Return one of NumPy's array constructors."""
+        if module in ARRAY_MODULES and name == "_reconstruct":
+            return np.ndarray(0).__reduce__()[0]
+        if module in ARRAY_MODULES and name == "_frombuffer":
+            return _from_buffer
+        if module == "numpy" and name in ("ndarray", "dtype"):
+            return getattr(np, name)
+        if (module, name) == ("_codecs", "encode"):
+            return _encode
+        raise _RefusedError(f"{module}.{name}")
+
+
+def _from_buffer(buffer, dtype, shape, order):
+    return np.frombuffer(buffer, dtype).reshape(shape, order=order)
+
+
+def _encode(text, encoding="latin1"):
+    # Protocol 2 writes bytes as latin-1 text.
+    return _text(text).encode("latin1")
+
+
+def _text(value):
+    return value.decode("latin1") if isinstance(value, bytes) else str(value)
