@@ -116,6 +116,7 @@ class Progress:
             return
         if self.first is None:
             self.first, self.start = step, time.monotonic()
+            return
         if step == steps or time.monotonic() - self.shown > PLAIN_LINE_SECONDS:
             rate = (time.monotonic() - self.start) / max(1, step - self.first)
             click.echo(f"step {step}/{steps}  loss {loss:.4g}  {rate * (steps - step):.0f} s left", err=True)

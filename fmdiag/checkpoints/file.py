@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from fmdiag.checkpoints.pickles import imported_names
 from fmdiag.errors import FmdiagError
 from fmdiag.results import replace_atomically
 
@@ -67,6 +68,19 @@ def write_torch_file(content, file):
         raise OSError(cause.errno, cause.strerror, str(file)) from error
 
 
+def check_sums(file):
+    """Raise FmdiagError if a byte of a file that `write_torch_file` wrote has changed: zips carry checksums."""
+    if not zipfile.is_zipfile(file):
+        return
+    try:
+        with zipfile.ZipFile(file) as archive:
+            damaged = archive.testzip()
+    except zipfile.BadZipFile as error:
+        damaged = str(error)
+    if damaged is not None:
+        raise FmdiagError(f"{file} is damaged ({damaged} fails its checksum): copy it again from where it came")
+
+
 def file_sha256(file):
     """Return the SHA-256 (hex) of a file's bytes."""
     digest = hashlib.sha256()
@@ -77,27 +91,26 @@ def file_sha256(file):
 
 
 def _explain(file, error):
-    unsafe = _code_asked_for(file, error)
-    if unsafe:
-        return (f"asks to run code on loading ({unsafe}) and was not loaded: save plain tensors with "
+    names = imported_names(file) if isinstance(error, pickle.UnpicklingError) else []
+    if names:
+        return (f"asks to run code on loading ({', '.join(names[:3])}) and was not loaded: save plain tensors with "
                 "torch.save(model.state_dict(), ...) where the checkpoint comes from")
+    if zipfile.is_zipfile(file):
+        return _explain_zip(file)
     with open(file, "rb") as stream:
-        start = stream.read(4)
-    if start[:2] == b"PK":
-        return "is a torch file that is truncated or damaged: copy it again from where it came"
+        start = stream.read(2)
+    if start == b"PK":
+        return "is truncated (a zip without its end): copy it again from where it came"
     if start[:1] == b"\x80":
-        return "is a pickle that is truncated or holds more than tensors: save it again with torch.save"
+        return "is a pickle that is truncated or not of torch: save it again with torch.save"
     return "is not a torch checkpoint: give a file written by torch.save"
 
 
-def _code_asked_for(file, error):
-    """Return the names of the callables that a pickle would import, "" if the error is another one."""
-    if not isinstance(error, pickle.UnpicklingError) or "Weights only load failed" not in str(error):
-        return ""
-    try:
-        names = torch.serialization.get_unsafe_globals_in_checkpoint(file) if zipfile.is_zipfile(file) else []
-    except Exception:
-        names = []
-    if not names and "Unsupported" in str(error) and "global" in str(error).lower():
-        names = [str(error).split("GLOBAL ")[-1].split()[0]] if "GLOBAL " in str(error) else ["a function"]
-    return ", ".join(sorted(names)[:3])
+def _explain_zip(file):
+    with zipfile.ZipFile(file) as archive:
+        names = {name.rpartition("/")[2] for name in archive.namelist()}
+    if "constants.pkl" in names:
+        return "is a TorchScript program, not weights: save model.state_dict() with torch.save"
+    if "data.pkl" not in names:
+        return "is an archive of another kind (zip, npz), not a torch checkpoint: give a file written by torch.save"
+    return "is a torch file that is damaged: copy it again from where it came"

@@ -38,6 +38,8 @@ def load_checkpoint(path, *, ema=True, device="cpu"):
     for family in FAMILIES.values():
         if family.recognise(content):
             return family.load(content, file, ema=ema, device=device)
+    if isinstance(content, dict) and content.get("format") == "fmdiag-training-state":
+        raise FmdiagError(f"{file} is the state of a training run: give the checkpoint.pt beside it")
     raise FmdiagError(f"{file} holds a checkpoint of no known family ({_outline(content)}): fmdiag reads "
                       f"{', '.join(FAMILIES)}")
 

@@ -7,7 +7,7 @@ used in float32.
 """
 
 from fmdiag.checkpoints.checkpoint import Checkpoint
-from fmdiag.checkpoints.file import file_sha256, write_torch_file
+from fmdiag.checkpoints.file import check_sums, file_sha256, write_torch_file
 from fmdiag.checkpoints.weights import load_weights
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import NetworkField, build_network
@@ -48,13 +48,18 @@ def load(content, file, *, ema=True, device="cpu"):
     missing = [key for key in ("network", "path") if not isinstance(content.get(key), dict)]
     if missing:
         raise FmdiagError(f"{file} is a native checkpoint without {' and '.join(missing)}: save it again")
+    check_sums(file)
     key, weights = _chosen(content, file, ema)
-    module = load_weights(lambda: build_network(content["network"]), weights, file)
+    try:
+        path = path_from_description(content["path"])
+        module = load_weights(lambda: build_network(content["network"]), weights)
+    except FmdiagError as error:
+        raise FmdiagError(f"{file}: {error}") from error
     description = {"family": "native", "weights": key, "network": content["network"],
                    "parameters": sum(p.numel() for p in module.parameters()), "path": content["path"],
                    **{name: content.get(name) for name in RECORDED}}
     field = NetworkField(module.to(device), content["network"]["shape"])
-    return Checkpoint(field, description, path_from_description(content["path"]), file, file_sha256(file))
+    return Checkpoint(field, description, path, file, file_sha256(file))
 
 
 def save_checkpoint(content, file, *, raw=True, dtype=None):

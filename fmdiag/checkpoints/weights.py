@@ -7,7 +7,7 @@ from fmdiag.errors import FmdiagError
 SHOWN = 3
 
 
-def load_weights(build, weights, file):
+def load_weights(build, weights):
     """Return the network that `build` makes, with `weights` in it, in float32.
 
     Parameters
@@ -16,8 +16,6 @@ def load_weights(build, weights, file):
         Makes the network; called first without allocating memory, so that a wrong description costs nothing.
     weights : dict of str to Tensor
         State dict, of any floating dtype.
-    file : path
-        Where the weights come from, for messages.
 
     Raises
     ------
@@ -25,31 +23,31 @@ def load_weights(build, weights, file):
         If a name is missing or surplus, a shape differs, or a value is NaN or infinite.
     """
     if not isinstance(weights, dict) or not all(isinstance(w, torch.Tensor) for w in weights.values()):
-        raise FmdiagError(f"{file}: the weights are not a dict of tensors; save model.state_dict()")
+        raise FmdiagError("the weights are not a dict of tensors; save model.state_dict()")
     with torch.device("meta"):
         expected = {name: tuple(w.shape) for name, w in build().state_dict().items()}
-    _check_names(expected, weights, file)
-    _check_values(expected, weights, file)
+    _check_names(expected, weights)
+    _check_values(expected, weights)
     module = build()
     module.load_state_dict(weights)
     return module.float()
 
 
-def _check_names(expected, weights, file):
+def _check_names(expected, weights):
     missing, surplus = [n for n in expected if n not in weights], [n for n in weights if n not in expected]
     if missing or surplus:
         parts = [f"{len(names)} {kind} ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''})"
                  for kind, names in [("missing", missing), ("surplus", surplus)] if names]
-        raise FmdiagError(f"{file}: the weights do not fit the network it describes: {' and '.join(parts)}; "
+        raise FmdiagError(f"the weights do not fit the network it describes: {' and '.join(parts)}; "
                           "the description or the weights are of another network")
 
 
-def _check_values(expected, weights, file):
+def _check_values(expected, weights):
     for name, shape in expected.items():
         weight = weights[name]
         if tuple(weight.shape) != shape:
-            raise FmdiagError(f"{file}: weight {name} has shape {tuple(weight.shape)}, its network needs {shape}")
+            raise FmdiagError(f"weight {name} has shape {tuple(weight.shape)}, its network needs {shape}")
         if not torch.isfinite(weight).all():
             bad = int((~torch.isfinite(weight)).sum())
-            raise FmdiagError(f"{file}: weight {name} has {bad} NaN or infinite of {weight.numel()} values: training "
+            raise FmdiagError(f"weight {name} has {bad} NaN or infinite of {weight.numel()} values: training "
                               "diverged before it was saved; use an earlier checkpoint")

@@ -1,0 +1,50 @@
+"""What would a pickle import if it were loaded? Read from its opcodes; nothing is executed."""
+
+import pickletools
+import zipfile
+
+# What torch itself writes into every file of tensors.
+HARMLESS = ("collections.OrderedDict", "torch._utils.", "torch.storage.", "torch.serialization.")
+STRINGS = ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE", "STRING", "SHORT_BINSTRING")
+# A file of torch's old format is five pickles in a row, then raw tensors.
+MAX_PICKLES = 5
+
+
+def imported_names(file):
+    """Return the names that the pickle in `file` would import, those of plain tensors left out.
+
+    Parameters
+    ----------
+    file : path
+        A pickle, a torch file of the old format (pickles in a row), or one of the new (a zip with a ``data.pkl``).
+
+    Returns
+    -------
+    list of str
+        Sorted, e.g. ``["posix.system"]``; empty where nothing else is imported or the file is no pickle.
+    """
+    names = set()
+    try:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                for member in archive.namelist():
+                    if member.endswith("/data.pkl"):
+                        names.update(_names_in(archive.read(member)))
+        else:
+            with open(file, "rb") as stream:
+                for _ in range(MAX_PICKLES):
+                    names.update(_names_in(stream))
+    except (ValueError, EOFError, IndexError, UnicodeDecodeError, zipfile.BadZipFile):
+        pass  # a pickle that ends early: what was found until then is what there is to tell
+    return sorted(name for name in names if not name.startswith(HARMLESS) and not name.endswith("Storage"))
+
+
+def _names_in(pickle):
+    strings = []
+    for opcode, argument, _ in pickletools.genops(pickle):
+        if opcode.name in STRINGS:
+            strings.append(argument)
+        elif opcode.name == "GLOBAL":
+            yield argument.replace(" ", ".")
+        elif opcode.name == "STACK_GLOBAL" and len(strings) >= 2:
+            yield f"{strings[-2]}.{strings[-1]}"
