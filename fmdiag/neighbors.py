@@ -107,7 +107,8 @@ def nearest(queries, training_set, *, n_neighbors=1, feature=None, exclude=None,
     exclude = np.full(len(vectors), -1) if exclude is None else np.asarray(exclude)
     available = training_set.n - bool((exclude >= 0).any())
     if not 1 <= n_neighbors <= available:
-        raise FmdiagError(f"n_neighbors must be in [1, {available}], the rows of {training_set.name}, got {n_neighbors}")
+        raise FmdiagError(f"n_neighbors must be in [1, {available}], the rows of {training_set.name} that count, "
+                          f"got {n_neighbors}")
     rows = np.arange(training_set.n)
     space = training_set if feature is None else _embed(training_set, feature, rows)
     return _Search(space, rows, _device(queries, device))(vectors, n_neighbors, exclude)
@@ -151,7 +152,9 @@ def _beyond_pixels(feature):
 
 def _vectors(queries, training_set, feature):
     """Return the queries in the space that is searched: ndarray, shape (q, d), float32 or float64, checked."""
-    queries = torch.as_tensor(queries).detach()
+    if not isinstance(queries, torch.Tensor):
+        queries = torch.from_numpy(np.require(queries, requirements="W"))
+    queries = queries.detach()
     if queries.ndim != 1 + len(training_set.shape) or tuple(queries.shape[1:]) != training_set.shape:
         raise FmdiagError(f"queries must have shape (q, {', '.join(map(str, training_set.shape))}) like the rows of "
                           f"{training_set.name}, got {tuple(queries.shape)}")
@@ -172,7 +175,7 @@ def _embed(training_set, feature, rows, *, batch=256):
 
 
 def _device(queries, device):
-    return torch.device(device) if device is not None else torch.as_tensor(queries).device
+    return torch.device(device if device is not None else getattr(queries, "device", "cpu"))
 
 
 class _Search:

@@ -57,7 +57,35 @@ def bootstrap_interval(values, *, level=0.95, n_resamples=1000, seed=0):
     return values.mean(), low, high
 
 
-INTERVALS = {"student": mean_interval, "bootstrap": bootstrap_interval}
+def median_interval(values, *, level=0.95):
+    """Return (median, low, high): the order statistics whose binomial coverage is at least `level`; NaN if n is small.
+
+    The chance that the median lies below the r-th smallest value is at most P[Binomial(n, 1/2) < r].
+    """
+    values = np.sort(np.asarray(values, dtype=float))
+    rank = int(stats.binom.ppf((1 - level) / 2, values.size, 0.5))
+    if rank < 1:
+        return np.median(values), np.nan, np.nan
+    return np.median(values), values[rank - 1], values[values.size - rank]
+
+
+def difference_interval(successes, n, null_successes, null_n, *, level=0.95):
+    """Return (difference, low, high) of two independent shares: successes / n - null_successes / null_n.
+
+    References
+    ----------
+    Newcombe 1998, "Interval estimation for the difference between independent proportions", Statistics in Medicine 17,
+    method 10: the two score intervals of Wilson, combined; its coverage stays near nominal at shares of 0 and 1.
+    """
+    share, null = successes / n, null_successes / null_n
+    score = [stats.binomtest(int(k), int(m)).proportion_ci(level, method="wilson")
+             for k, m in ((successes, n), (null_successes, null_n))]
+    low = np.hypot(share - score[0].low, score[1].high - null)
+    high = np.hypot(score[0].high - share, null - score[1].low)
+    return share - null, share - null - low, share - null + high
+
+
+INTERVALS = {"student": mean_interval, "bootstrap": bootstrap_interval, "median": median_interval}
 
 
 def summary_row(diagnostic, quantity, values, *, interval="student", level=0.95, **keys):
@@ -70,7 +98,7 @@ def summary_row(diagnostic, quantity, values, *, interval="student", level=0.95,
     values : array_like, shape (n,)
         Raw values, one per independent unit; booleans with ``interval="exact"`` for Clopper-Pearson.
     interval : str
-        ``"student"``, ``"bootstrap"`` or ``"exact"``.
+        ``"student"``, ``"bootstrap"``, ``"exact"``, or ``"median"`` for the median instead of the mean.
     **keys
         What the row belongs to, e.g. ``t=0.5`` or ``source="model"``.
     """
