@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fmdiag.datasets import photo_tiles, published, toys
+from fmdiag.datasets.cards import load_card, plain
+from fmdiag.datasets.source import Reading, chosen_data_root
 
 
 @dataclass(frozen=True)
@@ -53,3 +55,16 @@ def find(name):
     if name in NAMED:
         return NAMED[name].load
     return next((named.load for named in NAMED.values() if named.pattern and named.pattern.fullmatch(name)), None)
+
+
+def listing(data_root=None):
+    """Return (sets, root): every card as a dict of plain values with ``here``, its place or None, and the data root.
+
+    Parameters
+    ----------
+    data_root : path, optional
+        As in `load_dataset`.
+    """
+    root = Reading(data_root=chosen_data_root(data_root)).root
+    places = {name: named.here(name, root) for name, named in NAMED.items()}
+    return [plain(load_card(name)) | {"here": place and str(place)} for name, place in places.items()], root

@@ -7,8 +7,11 @@ photograph give near-copies. Drawings, which the packages also hold, are told by
 
 import io
 import logging
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +27,7 @@ INSTALLED = Path("/var/lib/dpkg/info")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".rcc")
 SHORT_SIDES = (768, 512, 384, 256, 192, 128, 96)
 MOST_ROWS = 60_000
+AT_A_TIME = 16
 SMALLEST_SIDE = 256
 FEWEST_COLOURS = 1500  # of the 4096 pixels of a 64 x 64 thumbnail
 THUMBNAIL_CONTRAST = 20
@@ -87,9 +91,9 @@ def _part(files, size, cache, key, part):
 def _build(files, size, folder):
     LOG.info("cutting photographs into tiles of %d px once; later runs read the tiles", size)
     found = {"train": ([], []), "test": ([], [])}
-    for number, image in enumerate(photographs(files)):
+    for number, cut in enumerate(_tiles_by_photograph(files, size)):
         tiles, owners = found["train" if number % 10 else "test"]
-        tiles += (cut := cut_tiles(image, size))
+        tiles += cut
         owners += [number] * len(cut)
     rng = np.random.default_rng(0)
     for part, (tiles, owners) in found.items():
@@ -101,14 +105,25 @@ def _build(files, size, folder):
         np.save(folder / f"{part}_photograph.npy", np.array(owners, np.int64)[order])
 
 
-def photographs(files):
-    """Yield the pictures that look like photographs, as RGB images."""
+def _tiles_by_photograph(files, size):
+    """Yield the tiles of every photograph, in the order of `files`; a few at a time, since photographs are large."""
+    contents = pictures(files)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        while chunk := list(islice(contents, AT_A_TIME)):
+            yield from (tiles for tiles in pool.map(partial(_tiles_if_photograph, size=size), chunk)
+                        if tiles is not None)
+
+
+def _tiles_if_photograph(content, size):
+    image = _decoded(content)
+    return cut_tiles(image, size) if image is not None and looks_like_photograph(image) else None
+
+
+def pictures(files):
+    """Yield the encoded pictures in `files`, as bytes."""
     for path in files:
         content = path.read_bytes()
-        for picture in [content] if path.suffix.lower() != ".rcc" else webp_pictures(content):
-            image = _decoded(picture)
-            if image is not None and looks_like_photograph(image):
-                yield image
+        yield from webp_pictures(content) if path.suffix.lower() == ".rcc" else [content]
 
 
 def webp_pictures(resource):
