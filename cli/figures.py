@@ -6,7 +6,7 @@ import click
 @click.command()
 @click.argument("run_folder", type=click.Path())
 def command(run_folder):
-    r"""Redraw the figures of RUN_FOLDER from its saved tables: nothing is measured again.
+    """Redraw the figures of RUN_FOLDER from its saved tables: nothing is measured again.
 
     \b
     Example:

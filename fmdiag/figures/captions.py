@@ -33,7 +33,8 @@ def _caption(run, name):
     text, alt = CAPTIONS.get(name, (name.replace("_", " ").capitalize() + ". {data}.", name.replace("_", " ")))
     facts = {"data": "Data: " + run.dataset_facts(), "interval": run.interval_facts(*INTERVALS.get(name, ("none",))),
              "pairs": run.units(name.split("_")[0], "pair"), "noises": run.units("hybrid", "sample"),
-             "feature": _features(run, name.split("_")[0]), "sources": _sources(run)}
+             "feature": _features(run, name.split("_")[0]), "sources": _sources(run),
+             "threshold": _threshold(run)}
     return {"caption": text.format(**facts), "alt": f"{alt} {_ends(run, name)}".strip()}
 
 
@@ -47,6 +48,11 @@ def _sources(run):
     table = run.table("memorization")
     counts = {} if table is None else table.groupby("source")["sample"].nunique().to_dict()
     return "Samples: " + ", ".join(f"{counts[s]} {label}" for s, label in SOURCES.items() if s in counts)
+
+
+def _threshold(run):
+    bound = memorization.threshold(run.table("memorization"))
+    return "1/3" if bound == memorization.THRESHOLD else f"{bound:g}"
 
 
 def _ends(run, name):

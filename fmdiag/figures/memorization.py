@@ -24,11 +24,12 @@ MAX_PICTURES, PER_LINE = 12, 6
 CAPTIONS = {
     "memorization_ratio": (
         "Cumulative share of samples against d1/d2, the ratio of the distances to the nearest and second nearest "
-        "distinct training row (dimensionless, {feature}). Left of the dashed line, 1/3, a sample counts as memorised. "
-        "{sources}. {data}.",
+        "distinct training row (dimensionless, {feature}). Left of the dashed line, {threshold}, a sample counts as "
+        "memorised. {sources}. {data}.",
         "Cumulative distributions of d1/d2 for the model's samples, held-out rows and samples of û*."),
     "memorization_rates": (
-        "Memorised fraction f_mem, the share of samples with d1/d2 < 1/3. Whiskers: {interval}. {sources}. {data}.",
+        "Memorised fraction f_mem, the share of samples with d1/d2 < {threshold}. Whiskers: {interval}. {sources}. "
+        "{data}.",
         "Memorised fraction of the model's samples, of held-out rows and of samples of û*, with intervals."),
     "memorization_gallery": (
         "The model's samples with the smallest d1/d2 (upper rows) above their nearest training rows (lower rows); d1 "
@@ -44,9 +45,14 @@ def ratio(table, ax=None):
         values = table.loc[table["source"] == source, "ratio"].dropna().to_numpy(float)
         if values.size:
             ax.ecdf(values, label=f"{label}\n({values.size} samples)", color=COLORS[index], linestyle=DASHES[index])
-    ax.axvline(THRESHOLD, color=NEUTRAL, linewidth=0.9, linestyle="--")
+    ax.axvline(threshold(table), color=NEUTRAL, linewidth=0.9, linestyle="--")
     ax.set(xlabel="d1/d2", ylabel="share of samples", xlim=(-0.02, 1.02), ylim=(-0.03, 1.03))
     return inner_legend(ax)
+
+
+def threshold(table):
+    """Return the bound on d1/d2 that a memorisation table was made with; 1/3 where it names none."""
+    return float(table["threshold"].iloc[0]) if table is not None and "threshold" in table else THRESHOLD
 
 
 def rates(table, ax=None):

@@ -1,10 +1,8 @@
-"""Does the model memorise? One sentence from the summary of a run, for runs whose run.json brings none.
+"""What did the run find, in a sentence and a few numbers? For the top of the page.
 
-The model's memorised fraction is compared with its null, the fraction among held-out rows: on low-dimensional data
-fresh samples pass the d1/d2 < 1/3 rule a quarter of the time, so the fraction alone says nothing.
+A command that judges writes its verdict into run.json; for runs without one it is made here from the summary, by the
+memorization diagnostic's own rule, so that there is one rule only.
 """
-
-SOURCE_NAMES = {"model": "the model's samples", "heldout": "held-out rows", "closed_form": "samples of û*"}
 
 
 def verdict(run):
@@ -13,49 +11,58 @@ def verdict(run):
     Parameters
     ----------
     run : RunData
-        The run; ``run.json["verdict"]`` is taken where a command wrote one, as a string or as such a dict.
+        The run; ``run.json["verdict"]`` is a sentence, or such a dict.
     """
     given = run.run.get("verdict")
-    if isinstance(given, dict):
-        details = given.get("details") or []
-        return {"text": str(given.get("text", "")), "details": [details] if isinstance(details, str) else list(details)}
-    return {"text": given or from_summary(run), "details": []}
+    text, own = (given.get("text"), given.get("details")) if isinstance(given, dict) else (given, None)
+    own = [own] if isinstance(own, str) else own
+    return {"text": str(text or from_summary(run)), "details": list(own or details(run))}
 
 
 def from_summary(run):
-    """Return a sentence on the memorised fraction, else on the alignment of û*, else that nothing was judged."""
-    rates = run.summary("memorization", "f_mem")
+    """Return a sentence on memorised samples, else on the collapse of û*, else that nothing was judged."""
+    rates = run.summary("memorization")
     if len(rates):
-        return memorised_fraction(rates)
-    collapse = run.summary("alignment", "collapse_time_measured")
-    if len(collapse):
-        times = " and ".join(f"t = {value:.2f}" for value in collapse["value"].dropna())
-        return (f"No model was measured. û* rests on a single training row from {times} on: "
-                "a model that followed it there would reproduce the training set.")
-    return "No verdict: this run did not compare samples with the training set. The measurements follow."
+        # Imported here: the rule lives beside the diagnostic, whose package needs torch, and drawing must not.
+        from fmdiag.diagnostics.verdict import verdict as judge
+
+        return judge(rates)
+    if len(run.summary("alignment")):
+        return "No model was measured: the alignment of û* describes the training set."
+    return "No verdict: this run did not compare samples with the training set."
 
 
-def memorised_fraction(rates):
-    """Return the sentence for the f_mem rows of a summary, by comparing the model's interval with the null's."""
-    by_source = {row.source: row for row in rates[rates["interval"] == "exact"].itertuples()}
-    if not by_source:
-        by_source = {row.source: row for row in rates.itertuples()}
-    numbers = "; ".join(f"{SOURCE_NAMES[s]}: {_rate(by_source[s])}" for s in SOURCE_NAMES if s in by_source)
-    model, null = by_source.get("model"), by_source.get("heldout")
-    if model is None:
-        return f"No model was measured. Memorised fraction f_mem of {numbers}."
-    return f"{_judgement(model, null)} Memorised fraction f_mem (share with d1/d2 < 1/3) of {numbers}."
+def details(run):
+    """Return one sentence with its interval per diagnostic that the summary has, memorization excepted."""
+    return [*_collapse(run), *_largest_error(run), *_hybrid_ends(run)]
 
 
-def _judgement(model, null):
-    if null is None:
-        return "There are no held-out rows to compare with, so this is a rate without its null."
-    if model.low > null.high:
-        return "The model memorises: its samples are copies more often than held-out rows look like copies."
-    if model.high < 0.05:
-        return "The model shows no memorisation: its samples look like copies about as rarely as held-out rows do."
-    return "No memorisation beyond the held-out null was found, within these intervals."
+def _collapse(run):
+    measured = run.summary("alignment", "collapse_time_measured").dropna(subset="value")
+    predicted = run.summary("alignment", "collapse_time_predicted")
+    for row in measured.itertuples():
+        expected = predicted.loc[predicted["dim"] == row.dim, "value"]
+        guess = f"; predicted for isotropic data: {expected.iloc[0]:.3f}" if len(expected) else ""
+        yield (f"û* in {row.dim:.0f} dimensions rests on one training row (source weight above 1/2) from t = "
+               f"{_number(row)} on{guess}.")
 
 
-def _rate(row):
-    return f"{row.value:.1%} [{row.low:.1%}, {row.high:.1%}] of {row.n:.0f}"
+def _largest_error(run):
+    rows = run.summary("error", "squared_error").dropna(subset="value")
+    if len(rows):
+        row = rows.loc[rows["value"].idxmax()]
+        yield f"The model's squared error against û* is largest at t = {row['t']:.2f}: {_number(row)} per coordinate."
+
+
+def _hybrid_ends(run):
+    rows = run.summary("hybrid", "distance").sort_values("tau") if len(run.summary("hybrid", "distance")) else ()
+    if len(rows):
+        ends = rows.iloc[[0, -1]] if len(rows) > 1 else rows
+        parts = [f"{_number(row)} at τ = {row['tau']:g}" for _, row in ends.iterrows()]
+        yield f"Hybrid samples lie {', and '.join(parts)} from their nearest training row (Euclidean, model range)."
+
+
+def _number(row):
+    row = row._asdict() if hasattr(row, "_asdict") else row
+    interval = f" [{row['low']:.3g}, {row['high']:.3g}]" if row["low"] == row["low"] else ""
+    return f"{row['value']:.3g}{interval}"

@@ -26,6 +26,7 @@ def alignment_tables(rng, sizes=(8, 16), n_pairs=40):
                 "ess": 1 + (N - 1) * (1 - sharp) ** 3, "entropy": 1 - sharp, "dropped_mass": 0.0}))
         keys = {"image_size": size, "dim": dim}
         marks += [summary_row("alignment", "collapse_time_predicted", [center], **keys),
+                  summary_row("alignment", "collapse_time_measured", [center], **keys),
                   summary_row("alignment", "speciation_time", [0.3 * center], **keys)]
     raw = pd.concat(rows, ignore_index=True)
     by = ["image_size", "dim", "t"]
@@ -65,11 +66,13 @@ def memorization_tables(rng, n_samples=60):
               "heldout": rng.uniform(0.6, 1, n_samples), "closed_form": np.full(n_samples, 1e-4)}
     raw = pd.concat([pd.DataFrame({"source": source, "sample": np.arange(n_samples), "nearest": np.arange(n_samples),
                                    "d1": 3 * ratio, "d2": 3.0, "ratio": ratio, "memorized": ratio < 1 / 3,
-                                   "feature": "pixels"}) for source, ratio in ratios.items()], ignore_index=True)
-    rows = [summary_row("memorization", "f_mem", group["memorized"].to_numpy(), interval=kind, source=source,
-                        feature="pixels")
+                                   "feature": "pixels", "threshold": 1 / 3})
+                     for source, ratio in ratios.items()], ignore_index=True)
+    keys = {"feature": "pixels", "threshold": 1 / 3}
+    rows = [summary_row("memorization", "f_mem", group["memorized"].to_numpy(), interval=kind, source=source, **keys)
             for source, group in raw.groupby("source") for kind in ("exact", "bootstrap")]
-    return raw, pd.DataFrame(rows)
+    excess = rows[-1] | {"quantity": "f_mem_excess", "value": 0.2, "low": 0.1, "high": 0.32, "interval": "newcombe"}
+    return raw, pd.DataFrame([*rows, excess])
 
 
 def picture_arrays(rng, channels=1, side=8, n_noises=4, n_samples=10):

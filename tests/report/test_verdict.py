@@ -1,4 +1,4 @@
-"""The verdict compares the model with its null, not with a magic number."""
+"""The top of the page: the run's own verdict, else the diagnostic's rule, and one sentence per other diagnostic."""
 
 import json
 
@@ -12,42 +12,54 @@ from fmdiag.report import verdict
 from fmdiag.results import save_table, summary_row
 
 
-def run_with(tmp_path, rates, **document):
+def run_with(tmp_path, rows, **document):
     (tmp_path / "tables").mkdir()
-    rows = [summary_row("memorization", "f_mem", np.arange(n) < k, interval="exact", source=source)
-            for source, (k, n) in rates.items()]
     if rows:
         save_table(tmp_path, "summary", pd.DataFrame(rows))
     (tmp_path / "run.json").write_text(json.dumps(run_json(**document)))
     return RunData(tmp_path)
 
 
+def rates(model, null):
+    keys = {"feature": "pixels", "threshold": 1 / 3}
+    rows = [summary_row("memorization", "f_mem", np.arange(n) < k, interval="exact", source=source, **keys)
+            for source, (k, n) in {"model": model, "heldout": null, "closed_form": (10, 10)}.items()]
+    value = model[0] / model[1] - null[0] / null[1]
+    return [*rows, rows[0] | {"quantity": "f_mem_excess", "value": value, "low": value - 0.1, "high": value + 0.1}]
+
+
 @pytest.mark.parametrize(("model", "null", "words"), [
     ((95, 100), (0, 100), "The model memorises"),
-    ((0, 500), (0, 500), "shows no memorisation"),
     # On low-dimensional data a quarter of fresh samples pass the rule: the same share is no evidence.
-    ((25, 100), (24, 100), "No memorisation beyond the held-out null"),
-    ((2, 20), (0, 20), "No memorisation beyond the held-out null"),
+    ((25, 100), (24, 100), "No evidence of memorisation"),
 ])
-def test_judgement_depends_on_the_null(tmp_path, model, null, words):
-    text = verdict(run_with(tmp_path, {"model": model, "heldout": null}))["text"]
-    assert words in text
-
-
-def test_numbers_and_intervals_are_in_the_sentence(tmp_path):
-    # Clopper-Pearson of 0 of 10: the upper end is 1 - 0.025^(1/10) = 0.3085.
-    text = verdict(run_with(tmp_path, {"model": (10, 10), "heldout": (0, 10), "closed_form": (10, 10)}))["text"]
-    assert "100.0% [69.2%, 100.0%] of 10" in text and "0.0% [0.0%, 30.8%] of 10" in text and "û*" in text
-
-
-def test_without_a_null_no_judgement_is_made(tmp_path):
-    assert "without its null" in verdict(run_with(tmp_path, {"model": (9, 10)}))["text"]
-
-
-def test_without_samples_nothing_is_claimed(tmp_path):
-    assert verdict(run_with(tmp_path, {}))["text"].startswith("No verdict")
+def test_without_a_verdict_of_its_own_a_run_gets_the_diagnostics_rule(tmp_path, model, null, words):
+    text = verdict(run_with(tmp_path, rates(model, null)))["text"]
+    assert text.startswith(words) and f"{model[0] / model[1]:.1%} [" in text
 
 
 def test_the_runs_own_verdict_is_shown(tmp_path):
-    run = run_with(tmp_path, {"model": (9, 10)}, verdict={"text": "Memorised.", "details": ["f_mem 90 %"]})
+    run = run_with(tmp_path, rates((9, 10), (0, 10)), verdict={"text": "Memorised.", "details": ["f_mem 90 %"]})
     assert verdict(run) == {"text": "Memorised.", "details": ["f_mem 90 %"]}
+
+
+def test_a_verdict_may_be_a_plain_sentence(tmp_path):
+    assert verdict(run_with(tmp_path, [], verdict="Memorised."))["text"] == "Memorised."
+
+
+def test_without_samples_nothing_is_claimed(tmp_path):
+    assert verdict(run_with(tmp_path, []))["text"].startswith("No verdict")
+
+
+def test_details_name_extremes_with_their_intervals(tmp_path):
+    rows = [summary_row("error", "squared_error", [1.0, 3.0], t=0.1),
+            summary_row("error", "squared_error", [5.0, 7.0], t=0.4),
+            summary_row("hybrid", "distance", [2.0, 4.0], tau=0.0),
+            summary_row("hybrid", "distance", [0.0, 0.0], tau=1.0),
+            summary_row("alignment", "collapse_time_measured", [0.25], dim=64),
+            summary_row("alignment", "collapse_time_measured", [np.nan], dim=2)]
+    collapse, error, hybrid = verdict(run_with(tmp_path, rows))["details"]
+    # Student's t for two values a, b: half width 12.706 |a - b| / 2 = 12.7.
+    assert "t = 0.40: 6 [-6.71, 18.7]" in error
+    assert "3 [-9.71, 15.7] at τ = 0, and 0 [0, 0] at τ = 1" in hybrid
+    assert "64 dimensions" in collapse and "t = 0.25 on" in collapse
