@@ -68,14 +68,13 @@ def load_dataset(source, *, split="train", data_root=None, size=None, hflip=Fals
     reading = Reading(size=size, skip_bad=skip_bad, data_root=chosen_data_root(data_root), offline=offline)
     make = partial(_make, str(source), reading, value_range)
     parts = {part: partial(make, load, part) for part, load in open_source(source, reading).items()}
-    train = parts.get("train") or parts["all"]
     fraction = _fraction(held_out)
     if fraction is not None:
-        rows = train().split_held_out(fraction)
+        rows = _load_train(parts).split_held_out(fraction)
         rows = rows if split == "train" else rows.held_out
     else:
-        test = parts.get("test") if held_out is None else partial(_held_out_elsewhere, held_out, reading, value_range)
-        rows = replace(train(), held_out_source=test) if split == "train" else _test_rows(test, source)
+        elsewhere = held_out and partial(_held_out_elsewhere, held_out, reading, value_range)
+        rows = _with_test(parts, elsewhere) if split == "train" else _test_rows(elsewhere or parts.get("test"), source)
     rows = rows if n is None else rows.subset(n)
     return _flipped(rows) if hflip and split == "train" else rows
 
@@ -115,9 +114,23 @@ def _fraction(held_out):
     return fraction
 
 
-def _held_out_elsewhere(source, reading, value_range):
+def _load_train(parts):
+    return (parts.get("train") or parts["all"])()
+
+
+def _with_test(parts, elsewhere):
+    rows = _load_train(parts)
+    test = partial(elsewhere, shape=rows.shape) if elsewhere else parts.get("test")
+    return replace(rows, held_out_source=test)
+
+
+def _held_out_elsewhere(source, reading, value_range, shape=None):
     parts = open_source(source, reading)
-    return _make(str(source), reading, value_range, parts.get("test") or parts["all"], "test")
+    rows = _make(str(source), reading, value_range, parts.get("test") or parts["all"], "test")
+    if shape is not None and rows.shape != shape:
+        raise FmdiagError(f"{source}: held-out rows have shape {rows.shape}, training rows {shape}; give rows of one "
+                          "kind, or --size")
+    return rows
 
 
 def _test_rows(test, source):

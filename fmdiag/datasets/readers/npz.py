@@ -23,7 +23,7 @@ def read(path, reading):
 
 def _names(path):
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             return list(arrays.files)
     except (zipfile.BadZipFile, EOFError, ValueError, AttributeError) as error:
         raise FmdiagError(f"{path}: truncated or not a .npz file; copy or save it again") from error
@@ -31,7 +31,7 @@ def _names(path):
 
 def _load(path, name):
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             return arrays[name]
     except ValueError as error:
         raise FmdiagError(f"{path}: array {name} is damaged or holds Python objects; save numbers only") from error

@@ -5,6 +5,7 @@ format allows.
 """
 
 import pickle
+import warnings
 from functools import partial
 
 import numpy as np
@@ -36,7 +37,9 @@ def read(path, reading):
 
 def _content(path):
     try:
-        return _torch_load(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # remarks on the pickle's protocol: what cannot be read is refused anyway
+            return _torch_load(path)
     except pickle.UnpicklingError as error:
         raise FmdiagError(f"{path}: holds more than tensors, and reading it could run code: refused; save the tensor "
                           "alone with torch.save") from error
