@@ -195,7 +195,8 @@ class _Search:
         self.training_set, self.rows, self.device = training_set, rows, device
         self.block_size = max(1, BLOCK_BYTES // (4 * training_set.dim))
         first = training_set[slice(0, min(training_set.n, 1024))].reshape(-1, training_set.dim)
-        self.center = first.double().mean(0).float()
+        # Any centre is right, one amid the rows makes the bound small; rows that are not finite are named later.
+        self.center = first.double().mean(0).float().nan_to_num(0.0, 0.0, 0.0)
 
     def __call__(self, queries, k, exclude):
         """Return the k nearest rows of every query, shape (q, d): passes with ever more candidates until proven."""
@@ -231,13 +232,17 @@ class _Search:
         rows, d2 = np.full((len(queries), count), -1), np.full((len(queries), count), np.inf)
         largest = 0.0
         for numbers, block in self._blocks(dtype):
-            largest = max(largest, block.double().norm(dim=1).max().item())
+            norms = torch.linalg.vector_norm(block, dim=1, dtype=torch.float64)
+            bad = numbers[~torch.isfinite(norms).cpu().numpy()]
+            if bad.size:
+                raise FmdiagError(f"{self.training_set.name}: row {bad[0]} holds NaN or infinite values: leave it out")
+            largest = max(largest, norms.max().item())
             near, index = _knn(centred, block, min(count, len(block)))
             rows = np.concatenate([rows, np.where(index < 0, -1, numbers[index])], axis=1)
             d2 = np.concatenate([d2, near], axis=1)
             order = np.argsort(d2, axis=1, kind="stable")[:, :count]
             rows, d2 = np.take_along_axis(rows, order, 1), np.take_along_axis(d2, order, 1)
-        spread = centred.double().norm(dim=1).cpu().numpy() + largest
+        spread = torch.linalg.vector_norm(centred, dim=1, dtype=torch.float64).cpu().numpy() + largest
         return rows, d2, _error_bound(spread, queries.shape[1], _roundoff(centred))
 
     def _blocks(self, dtype):
