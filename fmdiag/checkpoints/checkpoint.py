@@ -104,6 +104,6 @@ def load_recorded(recorded, source=None, *, data_root=None, **options):
     if recorded.get("subset_n") is None or explicit_n:
         return training_set
     # Given the subset itself, a saved file for instance, there is nothing to draw.
-    if training_set.n_stored == recorded["subset_n"]:
+    if training_set.n_stored <= recorded["subset_n"]:
         return training_set
     return training_set.subset(recorded["subset_n"], seed=recorded.get("subset_seed", 0))

@@ -23,24 +23,25 @@ def read_torch_file(file):
     Raises
     ------
     FmdiagError
-        If the file is missing, a folder, empty, truncated, not a torch file, or a pickle that asks for code.
-    OSError
-        If the file cannot be read (permissions).
+        If the file is missing, a folder, unreadable, empty, truncated, not of torch, or a pickle that asks for code.
     """
     file = Path(file)
     if file.is_dir():
         raise FmdiagError(f"{file} is a folder: give the checkpoint file in it")
     if not file.exists():
         raise FmdiagError(f"{file}: no such checkpoint file; check the path")
-    if file.stat().st_size == 0:
+    try:
+        with open(file, "rb") as stream:
+            empty = not stream.read(1)
+    except OSError as error:
+        raise FmdiagError(f"{file} cannot be read ({error.strerror}): check its permissions") from error
+    if empty:
         raise FmdiagError(f"{file} is empty (0 bytes): copy or save the checkpoint again")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.load(file, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:
+    except Exception as error:  # torch has no error of its own for a bad file: it raises six kinds
         raise FmdiagError(f"{file} {_explain(file, error)}") from error
 
 

@@ -22,9 +22,13 @@ def seeded(seed, step, device="cpu"):
 
     Weight initialisation and dropout draw from the global generators and take no other.
     """
-    devices = [] if torch.device(device).type == "cpu" else [torch.device(device)]
-    with torch.random.fork_rng(devices=devices, device_type=torch.device(device).type if devices else "cuda"):
-        torch.random.manual_seed(_derived_seed(seed, step, 1))
+    derived, device = _derived_seed(seed, step, 1), torch.device(device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        # Not torch.manual_seed: it seeds every kind of device and, without CUDA, queues a call each time.
+        torch.default_generator.manual_seed(derived)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(derived)
         yield
 
 

@@ -110,11 +110,11 @@ def test_other_shapes_are_refused():
         NetworkField(build_network(MLP), [1, 4, 4])(torch.zeros(1, 1, 8, 8), 0.5)
 
 
-@pytest.mark.parametrize("bad, where", [(float("nan"), "its input is not finite"), (float("inf"), "its input is not finite")])
-def test_nan_is_refused_and_located(bad, where):
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_nan_is_refused_and_located(bad):
     x = torch.zeros(4, 2)
     x[2, 0] = bad
-    with pytest.raises(FmdiagError, match=f"1 of 4 samples at t = 0.5 .{where}"):
+    with pytest.raises(FmdiagError, match="1 of 4 samples at t = 0.5 .its input is not finite"):
         NetworkField(Recorder())(x, 0.5)
 
 

@@ -1,0 +1,211 @@
+"""`fmdiag train` and `fmdiag checkpoint` from the command line, kills and full disks included."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fmdiag.checkpoints import load_checkpoint
+from fmdiag.cli.main import run
+
+SMALL = ["--dataset", "digits", "--n", "12", "--network", "mlp", "--width", "16", "--depth", "1", "--batch-size", "8",
+         "--precision", "fp32"]
+
+
+def start(*arguments):
+    """Start `fmdiag train` as a process of its own, on one thread: the number of threads decides the last bits."""
+    return subprocess.Popen([sys.executable, "-m", "fmdiag.cli.main", "train", *map(str, arguments)],
+                            env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
+
+
+def finish(*arguments):
+    process = start(*arguments)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+
+
+def kill_when(process, condition):
+    deadline = time.monotonic() + 120
+    while not condition() and time.monotonic() < deadline:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def content(folder, name="state.pt"):
+    return torch.load(folder / name, weights_only=True)
+
+
+def steps_of(folder):
+    return content(folder)["step"] if (folder / "state.pt").is_file() else -1
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for key, value in a.items():
+        if isinstance(value, dict):
+            assert_same(value, b[key])
+        elif isinstance(value, torch.Tensor):
+            assert torch.equal(value, b[key]), key
+        else:
+            assert value == b[key], key
+
+
+@pytest.mark.slow
+def test_killed_runs_resume_to_the_same_bits(tmp_path):
+    options = [*SMALL, "--save-seconds", 0, "--seed", 5]
+    finish(*options, "--steps", 400, "--out", tmp_path / "whole")
+    folder = tmp_path / "killed"
+    # Saving every 10 steps, a third of the time goes into saves: the kills fall within them as well as between.
+    kill_when(start(*options, "--steps", 400, "--out", folder), lambda: steps_of(folder) > 50)
+    first = steps_of(folder)
+    kill_when(start("--resume", "--out", folder, "--save-seconds", 0), lambda: steps_of(folder) > first + 50)
+    second = steps_of(folder)
+    assert 50 < first < second < 400
+    finish("--resume", "--out", folder)
+    assert_same(content(folder), content(tmp_path / "whole"))
+    assert_same(content(folder, "checkpoint.pt"), content(tmp_path / "whole", "checkpoint.pt"))
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.pt", "run.json", "state.pt", "tables"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("train") / "run"
+    assert run(["train", *SMALL, "--steps", "20", "--out", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    return shutil.copytree(trained, tmp_path / "run")
+
+
+def test_folder_holds_checkpoint_losses_and_record(trained):
+    checkpoint = load_checkpoint(trained / "checkpoint.pt")
+    assert checkpoint.description["steps"] == 20 and checkpoint.training_set().n == 12
+    assert pd.read_parquet(trained / "tables" / "loss.parquet")["step"].tolist() == [10, 20]
+    record = json.loads((trained / "run.json").read_text())
+    assert record["name"] == "train" and record["steps"] == 20
+    assert record["checkpoint"]["sha256"] == checkpoint.sha256
+    assert record["dataset"]["source"] == "digits" and record["dataset"]["subset_n"] == 12
+
+
+def test_resume_extends_a_run(folder):
+    assert run(["train", "--resume", "--steps", "30", "--out", str(folder)]) == 0
+    assert load_checkpoint(folder / "checkpoint.pt").description["steps"] == 30
+
+
+def test_resume_clears_what_a_killed_save_left(folder):
+    (folder / ".state.pt.abc.partial").write_bytes(b"half a state")
+    assert run(["train", "--resume", "--out", str(folder)]) == 0
+    assert not list(folder.glob(".*.partial"))
+
+
+def test_data_and_paths_are_recorded_absolutely(tmp_path, monkeypatch):
+    np.save(tmp_path / "points.npy", np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32))
+    monkeypatch.chdir(tmp_path)
+    options = ["--network", "mlp", "--width", "8", "--depth", "1", "--steps", "1", "--precision", "fp32"]
+    assert run(["train", "--dataset", "points.npy", "--held-out", "0.25", *options, "--out", "run"]) == 0
+    monkeypatch.chdir("/")
+    training_set = load_checkpoint(tmp_path / "run" / "checkpoint.pt").training_set()
+    assert training_set.n == 15 and training_set.held_out.n == 5
+
+
+@pytest.mark.parametrize("options, message", [
+    (["--resume", "--lr", "0.1"], "another lr: the run has 0.0002, got 0.1"),
+    (["--resume", "--steps", "10"], "taken 20 steps, more than the 10"),
+    (["--resume", "--width", "32"], "another network"),
+    (["--resume", "--path", "cosine"], "another path"),
+    (["--resume", "--n", "7"], "other data"),
+    (["--dataset", "digits"], "not empty: continue it with --resume"),
+])
+def test_a_finished_folder_is_not_spoilt(folder, capsys, options, message):
+    before = (folder / "state.pt").read_bytes()
+    assert run(["train", *options, "--out", str(folder)]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("Error: ") and message in error
+    assert (folder / "state.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("options, message", [
+    (["--dataset", "digitz"], "did you mean 'digits'"),
+    (["--loss", "cmf"], "did you mean 'cfm'"),
+    (["--dataset", "two-moons", "--network", "unet2d"], "use mlp"),
+    (["--network", "mlp", "--dropout", "0.1"], "dropout is for unet2d"),
+    (["--lr", "-1"], "lr must be positive"),
+    (["--ema-decay", "1"], "ema_decay"),
+    (["--resume"], "no run to resume"),
+    (["--n", "100000"], "subset"),
+])
+def test_wrong_input_gives_one_line_and_no_folder(tmp_path, capsys, options, message):
+    assert run(["train", *options, "--out", str(tmp_path / "run")]) == 2
+    errors = capsys.readouterr().err
+    assert message in errors and errors.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_damaged_state_is_refused(folder, capsys):
+    state = (folder / "state.pt").read_bytes()
+    (folder / "state.pt").write_bytes(state[: len(state) // 2])
+    assert run(["train", "--resume", "--out", str(folder)]) == 2
+    assert "truncated" in capsys.readouterr().err
+
+
+def test_full_disk_keeps_the_earlier_checkpoint(folder, capsys):
+    before = {name: (folder / name).read_bytes() for name in ("state.pt", "checkpoint.pt")}
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        assert run(["train", "--resume", "--steps", "30", "--out", str(folder)]) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert "state.pt: File too large" in capsys.readouterr().err
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    assert not list(folder.glob(".*.partial"))
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert run(["train", *SMALL, "--steps", "1", "--out", str(tmp_path / "file" / "run")]) == 2
+    errors = capsys.readouterr().err
+    assert str(tmp_path / "file") in errors and "Traceback" not in errors
+
+
+def test_divergence_names_the_kept_state(tmp_path, capsys):
+    assert run(["train", *SMALL, "--steps", "50", "--lr", "1e30", "--out", str(tmp_path / "run")]) == 2
+    assert "diverged" in capsys.readouterr().err
+    assert load_checkpoint(tmp_path / "run" / "checkpoint.pt").description["steps"] == 0
+
+
+def test_checkpoint_command_prints_what_was_inferred(trained, capsys):
+    assert run(["checkpoint", str(trained / "checkpoint.pt")]) == 0
+    shown = capsys.readouterr().out
+    known = load_checkpoint(trained / "checkpoint.pt").description
+    for expected in ("native", "ema", "mlp (", "linear", "digits train, n = 12", known["dataset"]["fingerprint"], "cfm"):
+        assert expected in shown
+    assert run(["checkpoint", "--json", "--no-ema", str(trained / "checkpoint.pt")]) == 0
+    machine = json.loads(capsys.readouterr().out)
+    assert machine["weights"] == "raw" and machine["dataset"]["n"] == 12
+
+
+def test_checkpoint_command_refuses_what_is_none(tmp_path, capsys):
+    (tmp_path / "ckpt.pt").write_text("hello")
+    assert run(["checkpoint", str(tmp_path / "ckpt.pt")]) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("Error: ") and errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["train", "checkpoint"])
+def test_help_has_an_example(capsys, name):
+    assert run([name, "--help"]) == 0
+    assert f"fmdiag {name} " in capsys.readouterr().out.split("Examples:")[1]
