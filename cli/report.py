@@ -27,7 +27,7 @@ def command(checkpoint, n_pairs, n_samples, n_noises, n_steps, **options):
     from . import alignment, error, hybrid, memorization
     from .session import Session
 
-    with Session("report", options, checkpoint or bundled_checkpoint("digits")) as session:
+    with Session("report", options, checkpoint or bundled_checkpoint()) as session:
         alignment.run(session, n_pairs=n_pairs)
         error.run(session, n_pairs=n_pairs)
         hybrid.run(session, n_samples=n_noises, n_steps=n_steps)
