@@ -77,14 +77,18 @@ def posterior(table, quantity, ax=None, *, scale=None):
         Family value (image size or dim, None for one curve) -> number that `ess` is shown as a share of.
     """
     ax = own_axes(ax)
-    key = family_key(table)
-    for label, rows, style in families(table):
+    key, drawn = family_key(table), list(families(table))
+    for label, rows, style in drawn:
+        if quantity == "source_weight":
+            # Predicted is the time at which this weight reaches 1/2.
+            _marks(ax, rows[rows["quantity"] == "collapse_time_predicted"], style["color"], lines=len(drawn) <= 2)
         rows = rows[rows["quantity"] == quantity]
         if scale and len(rows):
             divisor = scale[rows[key].iloc[0] if key else None]
             rows = rows.assign(**{name: rows[name] / divisor for name in ("value", "low", "high")})
         draw_curve(ax, rows, "t", label=label, style=style)
-    ax.set(xlabel="time t (0 noise, 1 data)", ylabel=POSTERIOR_PANELS[quantity], xlim=(0, 1))
+    ax.set(xlabel="time t (0 noise, 1 data)", ylabel=POSTERIOR_PANELS[quantity])
+    ax.set(xlim=(0, 1), ylim=(-0.03, 1.09))
     return ax
 
 
@@ -103,6 +107,8 @@ def histograms_figure(run):
             histogram(group[group["t"] == t], ax, low=low).label_outer()
         if len(rows) > 1:
             line[0].set_ylabel(family_label(key, value, group).replace(", ", "\n"))
+    if len(rows) > 1:
+        figure.supylabel("share of pairs", fontsize=9)
     for ax, t in zip(axes[0], times, strict=True):
         ax.set_title(f"t={t:.2f}")
     return figure
@@ -116,8 +122,8 @@ def share_figure(run):
 
 def posterior_figure(run):
     """Return the posterior's panels against t, or None where the summary has none of them."""
-    rows = run.summary("alignment", *POSTERIOR_PANELS)
-    if rows.empty:
+    rows = run.summary("alignment", *POSTERIOR_PANELS, "collapse_time_predicted")
+    if not rows["quantity"].isin(POSTERIOR_PANELS).any():
         return None
     present = [name for name in POSTERIOR_PANELS if (rows["quantity"] == name).any()]
     figure, axes = new_figure(2.2 * ((len(present) + 1) // 2), nrows=(len(present) + 1) // 2, ncols=2)
@@ -125,6 +131,7 @@ def posterior_figure(run):
         posterior(rows, name, ax, scale=_training_sizes(run, rows) if name == "ess" else None)
     for ax in axes.flat[len(present):]:
         ax.remove()
+    _mark_legend(axes[0, 0], rows)
     legend_above(axes[0, 0])
     return figure
 

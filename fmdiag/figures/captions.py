@@ -30,8 +30,11 @@ def captions(run, names):
 
 
 def _caption(run, name):
-    text, alt = CAPTIONS.get(name, (name.replace("_", " ").capitalize() + ". {data}.", name.replace("_", " ")))
-    facts = {"data": "Data: " + run.dataset_facts(), "interval": run.interval_facts(*INTERVALS.get(name, ("none",))),
+    points = "points" in (run.arrays(name.split("_")[0]) or {})
+    key = f"{name}_points" if points and f"{name}_points" in CAPTIONS else name
+    text, alt = CAPTIONS.get(key, (name.replace("_", " ").capitalize() + ". {data}.", name.replace("_", " ")))
+    facts = {"data": "Data: " + run.dataset_facts() + _sides(run, name),
+             "interval": run.interval_facts(*INTERVALS.get(name, ("none",))),
              "pairs": run.units(name.split("_")[0], "pair"), "noises": run.units("hybrid", "sample"),
              "feature": _features(run, name.split("_")[0]), "sources": _sources(run),
              "threshold": _threshold(run)}
@@ -48,6 +51,13 @@ def _sources(run):
     table = run.table("memorization")
     counts = {} if table is None else table.groupby("source")["sample"].nunique().to_dict()
     return "Samples: " + ", ".join(f"{counts[s]} {label}" for s, label in SOURCES.items() if s in counts)
+
+
+def _sides(run, name):
+    """Return to which image sides the alignment was subsampled, where there are several."""
+    table = run.table("alignment") if name.startswith("alignment") else None
+    sides = [] if table is None or "image_size" not in table else sorted(table["image_size"].dropna().unique())
+    return f", spatially subsampled to {', '.join(f'{side:.0f}' for side in sides)} px" if len(sides) > 1 else ""
 
 
 def _threshold(run):

@@ -22,9 +22,13 @@ CAPTIONS = {
         "d1/d2 < 1/3. Bands: {interval}. {data}. As figure 3 of paper [1].",
         "Line charts against τ of the distance to the nearest training row and of the memorised share."),
     "hybrid_strips": (
-        "A row per noise, a column per τ: û* leads until τ, the network after it. Last column: the training row "
-        "nearest to the sample of the largest τ. {data}. As the strips of figure 3 of paper [1].",
+        "A row per noise, a column per τ: û* leads until τ, the network after it. Last column (train): the training "
+        "row nearest to the sample of the largest τ. {data}. As the strips of figure 3 of paper [1].",
         "Grid of samples: a row per noise, a column per τ, and the nearest training row last."),
+    "hybrid_strips_points": (
+        "Samples of a few noises (dots), each joined to its nearest training row (square), a panel per τ: û* leads "
+        "until τ, the network after it. Coordinates in model range. {data}.",
+        "Scatter plots of samples and their nearest training rows, one panel per τ."),
 }
 
 
@@ -81,8 +85,8 @@ def strips(arrays, axes):
         show_image(line[-1], arrays["nearest"][-1, row])
         line[0].set_ylabel(f"{row}", rotation=0, ha="right", va="center")
     for ax, column in zip(axes[0], chosen, strict=False):
-        ax.set_title(f"τ={arrays['taus'][column]:.2g}", fontsize=8)
-    axes[0, -1].set_title("nearest", fontsize=8)
+        ax.set_title(f"{'τ=' if ax is axes[0, 0] else ''}{arrays['taus'][column]:.2g}", fontsize=8)
+    axes[0, -1].set_title("train", fontsize=8)
     return axes
 
 

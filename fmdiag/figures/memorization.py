@@ -35,6 +35,10 @@ CAPTIONS = {
         "The model's samples with the smallest d1/d2 (upper rows) above their nearest training rows (lower rows); d1 "
         "in Euclidean units of model range, r = d1/d2. {data}.",
         "Samples closest to the training set, each above its nearest training row."),
+    "memorization_gallery_points": (
+        "The model's samples with the smallest d1/d2 (dots), each joined to its nearest training row (square). "
+        "Coordinates in model range. {data}.",
+        "Scatter plot of the samples closest to the training set and their nearest training rows."),
 }
 
 
@@ -67,7 +71,8 @@ def rates(table, ax=None):
                     alpha=0.35 if thick else 1, solid_capstyle="butt", marker=None if thick else "|", markersize=9)
             ax.plot([row.value], [place], color=COLORS[index], marker=MARKERS[index], markersize=6)
     ax.set(xlabel="memorised fraction f_mem", xlim=(-0.02, 1.02), ylabel="source", ylim=(len(sources) - 0.4, -0.6))
-    ax.set_yticks(range(len(sources)), [SOURCES[source] for source in sources])
+    counts = table.groupby("source")["n"].first()
+    ax.set_yticks(range(len(sources)), [f"{SOURCES[source]}\n(n = {counts[source]:.0f})" for source in sources])
     return ax
 
 

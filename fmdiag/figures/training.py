@@ -3,7 +3,7 @@
 from fmdiag.figures.style import COLORS, own_axes
 
 CAPTIONS = {
-    "training": ("Training loss (mean over coordinates, squared units of model range) against the step. {data}.",
+    "loss": ("Training loss (mean over coordinates, squared units of model range) against the step. {data}.",
                  "Line chart of the training loss against the step."),
 }
 
@@ -14,15 +14,17 @@ def loss(table, ax=None):
     rows = table.sort_values("step")
     ax.plot(rows["step"].to_numpy(), rows["loss"].to_numpy(float), color=COLORS[0], linewidth=1.0)
     ax.set(xlabel="step", ylabel="training loss")
-    if (rows["loss"] > 0).all():
+    if rows["loss"].min() > 0 and rows["loss"].max() > 10 * rows["loss"].min():
         ax.set_yscale("log")
+    else:
+        ax.set_ylim(bottom=0)
     return ax
 
 
-def training_figure(run):
-    """Return the loss curve, or None without a training table."""
-    table = run.table("training")
+def loss_figure(run):
+    """Return the loss curve, or None without the table of `fmdiag train`."""
+    table = run.table("loss")
     return None if table is None or table.empty else loss(table).figure
 
 
-FIGURES = {"training": training_figure}
+FIGURES = {"loss": loss_figure}

@@ -58,13 +58,14 @@ def page_content(run):
     document = run.run
     names = [*document.get("diagnostics", {})]
     figures = _figures(run)
-    if run.table("training") is not None and "training" not in names:
-        names.append("training")
+    if run.table("loss") is not None and "loss" not in names:
+        names.append("loss")
     return {
         "title": f"{document.get('name', 'run')}: {(document.get('dataset') or {}).get('name', 'no data set')}",
         "verdict": verdict(run),
         "dataset": _facts(document.get("dataset")),
-        "checkpoint": _facts(document.get("checkpoint")),
+        # What the checkpoint says of its data set stands beside it already, and in run.json.
+        "checkpoint": _facts({k: v for k, v in (document.get("checkpoint") or {}).items() if k != "dataset"}),
         "diagnostics": [_diagnostic(run, name, figures) for name in names],
         "tables": sorted(path.name for path in (run.path / "tables").glob("*") if path.is_file()),
         "provenance": json.dumps(document, indent=1, ensure_ascii=False, default=str),
@@ -90,15 +91,18 @@ def _figures(run):
 
 
 def _facts(mapping):
-    """Return (key, text) pairs of a dict: shapes as 1 × 8 × 8, hashes cut (run.json has them whole), else JSON."""
+    """Return (key, text) pairs of a dict: shapes as 1 × 8 × 8, hashes cut, nested dicts flat; run.json has all."""
     return [(key, _fact(key, value)) for key, value in (mapping or {}).items() if value is not None]
 
 
 def _fact(key, value):
     if key == "shape":
         return " × ".join(str(side) for side in value)
-    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    return HASH.sub(lambda found: found[0][:12] + "…", text)
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {_fact(name, inner)}" for name, inner in value.items() if inner is not None)
+    if isinstance(value, bool | float):
+        return _text(value)
+    return HASH.sub(lambda found: found[0][:12] + "…", str(value))
 
 
 def _thinned(table):

@@ -23,11 +23,11 @@ SECTIONS = {
         "Alignment of û* with x1 - x0",
         "From which time on does the closed-form minimiser û* point at one training row instead of averaging over "
         "many?",
-        "This diagnostic describes the training set, not a model. Where the share is 1 (and the source weight is 1, "
-        "the effective sample size 1 row), û* heads for one training row: a model that equals û* there reproduces "
-        "the row.",
-        "Where the share is near 0, û* averages over many rows, and following it exactly copies nothing. The "
-        "earlier the rise, the less of the model's generalisation can come from the noise of its regression target.",
+        "This diagnostic describes the training set, not a model. Where the source weight and the share are 1, û* "
+        "heads for one training row: a model that equals û* there reproduces the row.",
+        "Where the source weight is near 0, û* averages over many rows, and following it exactly copies nothing. The "
+        "earlier the rise, the less of a model's generalisation can come from the noise of its regression target. The "
+        "share alone can be high near t = 0, where û* is mean(data) - x and the cosine depends on the data's scale.",
         "cos(û*(x_t, t), x1 - x0) over pairs x0 ~ N(0, I), x1 from the training set, x_t = (1-t) x0 + t x1; source "
         "weight: the posterior weight of the x1 that made x_t; effective sample size: 1 / Σ λ_i².",
         f"{PAPER_1}, figures 1a and 1c. Speciation and collapse: G. Biroli et al. 2024."),
@@ -61,7 +61,7 @@ SECTIONS = {
         "d1 and d2: Euclidean distances of a sample to its nearest training row and to the nearest row that is no "
         "duplicate of that one; memorised: d1/d2 < 1/3; f_mem: share of memorised samples.",
         "T. Yoon et al. 2023; X. Gu et al. 2023; T. Bonnaire et al. 2025."),
-    "training": Section(
+    "loss": Section(
         "Training", "How did the loss fall?",
         "The loss cannot show it: on a small training set it approaches the floor of û*.",
         "The loss cannot show it either: see the diagnostics above.",

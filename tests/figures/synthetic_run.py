@@ -117,7 +117,7 @@ def write_run(path, *, arrays=picture_arrays, sizes=(8, 16), document=None, seed
              "memorization": memorization_tables(rng)}
     for name, (raw, _) in parts.items():
         save_table(path, name, raw)
-    save_table(path, "training", pd.DataFrame({"step": np.arange(1, 101), "loss": 1 / np.arange(1, 101)}))
+    save_table(path, "loss", pd.DataFrame({"step": np.arange(1, 101), "loss": 1 / np.arange(1, 101)}))
     save_table(path, "summary", pd.concat([summary for _, summary in parts.values()], ignore_index=True))
     for name, values in zip(("hybrid", "memorization"), arrays(rng), strict=True):
         np.savez_compressed(path / "arrays" / f"{name}.npz", **values)

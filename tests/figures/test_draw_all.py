@@ -26,7 +26,7 @@ def small_run(tmp_path):
     from fmdiag.results import save_table
 
     (tmp_path / "run.json").write_text(json.dumps(run_json()))
-    save_table(tmp_path, "training", pd.DataFrame({"step": [1, 2, 3], "loss": [1.0, 0.5, 0.4]}))
+    save_table(tmp_path, "loss", pd.DataFrame({"step": [1, 2, 3], "loss": [1.0, 0.5, 0.4]}))
     return tmp_path
 
 
@@ -68,7 +68,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
         draw_all(tmp_path)
 
 
-@pytest.mark.parametrize("file", ["run.json", "tables/training.parquet"])
+@pytest.mark.parametrize("file", ["run.json", "tables/loss.parquet"])
 def test_a_damaged_file_is_named(small_run, file):
     (small_run / file).write_bytes(b"{broken")
     with pytest.raises(FmdiagError, match=f"{file}.*cannot be read"):
@@ -80,8 +80,8 @@ def test_a_table_without_its_column_is_named(small_run):
 
     from fmdiag.results import save_table
 
-    save_table(small_run, "training", pd.DataFrame({"step": [1, 2]}))
-    with pytest.raises(FmdiagError, match="'training' needs .*'loss'"):
+    save_table(small_run, "loss", pd.DataFrame({"step": [1, 2]}))
+    with pytest.raises(FmdiagError, match="'loss' needs .*'loss'"):
         draw_all(small_run)
 
 
@@ -105,4 +105,4 @@ def test_command_lists_what_it_drew(small_run):
 
     result = CliRunner().invoke(command, [str(small_run)])
     assert result.exit_code == 0
-    assert result.output.split() == [str(small_run / "figures" / f"training.{kind}") for kind in ("png", "pdf")]
+    assert result.output.split() == [str(small_run / "figures" / f"loss.{kind}") for kind in ("png", "pdf")]

@@ -94,7 +94,7 @@ def test_strips_have_a_row_per_noise_and_the_nearest_row_last(synthetic_run):
         figure = hybrid.strips_figure(RunData(synthetic_run))
     arrays = RunData(synthetic_run).arrays("hybrid")
     assert len(figure.axes) == 4 * (len(TAUS) + 1)
-    assert figure.axes[len(TAUS)].get_title() == "nearest"
+    assert figure.axes[len(TAUS)].get_title() == "train"
     assert np.array_equal(figure.axes[len(TAUS)].images[0].get_array(), arrays["nearest"][-1, 0, 0])
     assert np.array_equal(figure.axes[0].images[0].get_array(), arrays["images"][0, 0, 0])
 
@@ -117,7 +117,7 @@ def test_rates_draw_both_intervals_of_each_source(synthetic_run):
     ax = memorization.rates(rows)
     drawn = sorted(tuple(line.get_xdata()) for line in ax.lines if len(line.get_xdata()) == 2)
     assert np.allclose(drawn, sorted(zip(rows["low"], rows["high"], strict=True)), rtol=1e-12)
-    assert [text.get_text() for text in ax.get_yticklabels()] == list(SOURCES.values())
+    assert [text.get_text() for text in ax.get_yticklabels()] == [f"{name}\n(n = 60)" for name in SOURCES.values()]
 
 
 def test_neighbouring_curves_differ_in_greyscale():

@@ -79,9 +79,16 @@ def test_caption_names_the_data_its_size_and_fills_every_field(name, synthetic_r
 def test_captions_say_which_interval_and_how_many_units(synthetic_run):
     texts = captions(RunData(synthetic_run), FIGURES)
     assert "95 % exact (Clopper-Pearson)" in texts["alignment_share"]["caption"]
+    assert "subsampled to 8, 16 px" in texts["alignment_share"]["caption"]
     assert "40 pairs" in texts["error"]["caption"] and "Student t" in texts["error"]["caption"]
     assert "20 noises" in texts["hybrid_distance"]["caption"]
     assert "bootstrap" in texts["memorization_rates"]["caption"] and "exact" in texts["memorization_rates"]["caption"]
+
+
+def test_captions_of_points_do_not_speak_of_pictures(synthetic_points_run):
+    texts = captions(RunData(synthetic_points_run), FIGURES)
+    for name in ("hybrid_strips", "memorization_gallery"):
+        assert "square" in texts[name]["caption"]
 
 
 def test_braces_in_a_data_set_name_are_text(tmp_path):
