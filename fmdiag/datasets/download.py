@@ -12,13 +12,16 @@ from pathlib import Path
 
 import pooch
 import requests
+from rich.console import Console
+from rich.progress import Progress
 
 from fmdiag.datasets.cache import writing_to
 from fmdiag.errors import FmdiagError
 from fmdiag.results import replace_atomically
 
 LOCK = "downloads.json"
-TIMEOUT = 30
+TIMEOUT = 30  # seconds without a byte
+CHUNK_BYTES = 1 << 16
 
 
 def find(card, file, root):
@@ -69,17 +72,25 @@ def address(card, file):
 
 def _download(card, url, expected, destination):
     pooch.get_logger().setLevel("ERROR")
-    progress = _Progress(destination.name)
-    fetcher = pooch.HTTPDownloader(timeout=TIMEOUT, progressbar=progress)
     try:
-        pooch.retrieve(url, known_hash=expected, fname=destination.name, path=destination.parent, downloader=fetcher)
+        pooch.retrieve(url, known_hash=expected, fname=destination.name, path=destination.parent, downloader=_stream)
     except requests.RequestException as error:
         raise _missing(card, destination, f"{url} could not be fetched: {_reason(error)}") from error
     except ValueError as error:
         raise FmdiagError(f"{card.name}: what {url} sent is not the file that was expected ({expected}): nothing was "
                           f"kept; get {destination.name} elsewhere and place it at {destination}") from error
-    finally:
-        progress.close()
+
+
+def _stream(url, output_file, pooch):
+    """Write what `url` sends to `output_file`; unlike pooch's own, it leaves no connection open after an error."""
+    progress = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    with requests.get(url, stream=True, timeout=TIMEOUT) as response, progress, open(output_file, "wb") as file:
+        response.raise_for_status()
+        length = response.headers.get("Content-Length")
+        task = progress.add_task(url.rpartition("/")[2], total=int(length) if length else None)
+        for chunk in response.iter_content(CHUNK_BYTES):
+            file.write(chunk)
+            progress.update(task, advance=len(chunk))
 
 
 def _missing(card, destination, reason):
@@ -124,34 +135,3 @@ def _recorded(root):
 
 def _key(path, root):
     return str(path.relative_to(root))
-
-
-class _Progress:
-    """What pooch tells of a download, shown on stderr where that is a terminal."""
-
-    def __init__(self, name):
-        self.name, self.total, self._bar = name, 0, None
-
-    def update(self, count):
-        """Show that `count` more bytes have come."""
-        if not sys.stderr.isatty():
-            return
-        if self._bar is None:
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self._bar = Progress(console=Console(stderr=True), transient=True)
-            self._bar.start()
-            self._task = self._bar.add_task(self.name, total=self.total)
-        self._bar.update(self._task, advance=count)
-
-    def reset(self):
-        """Forget the count; pooch calls this, and then `update` with the whole, once the file is complete."""
-        if self._bar is not None:
-            self._bar.reset(self._task)
-
-    def close(self):
-        """Remove the bar."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
