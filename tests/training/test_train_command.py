@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fmdiag.cli.main import run
 
 from fmdiag.checkpoints import load_checkpoint
-from fmdiag.cli.main import run
 
 SMALL = ["--dataset", "digits", "--n", "12", "--network", "mlp", "--width", "16", "--depth", "1", "--batch-size", "8",
          "--precision", "fp32"]
@@ -191,11 +191,19 @@ def test_checkpoint_command_prints_what_was_inferred(trained, capsys):
     assert run(["checkpoint", str(trained / "checkpoint.pt")]) == 0
     shown = capsys.readouterr().out
     known = load_checkpoint(trained / "checkpoint.pt").description
-    for expected in ("native", "ema", "mlp (", "linear", "digits train, n = 12", known["dataset"]["fingerprint"], "cfm"):
+    facts = ["native", "ema", "mlp (", "linear", "digits train, n = 12", known["dataset"]["fingerprint"], "cfm"]
+    for expected in facts:
         assert expected in shown
     assert run(["checkpoint", "--json", "--no-ema", str(trained / "checkpoint.pt")]) == 0
     machine = json.loads(capsys.readouterr().out)
     assert machine["weights"] == "raw" and machine["dataset"]["n"] == 12
+
+
+def test_compact_copy_holds_averaged_weights_in_half_precision(trained, tmp_path):
+    assert run(["checkpoint", str(trained / "checkpoint.pt"), "--compact", str(tmp_path / "small.pt")]) == 0
+    held = content(tmp_path, "small.pt")
+    assert "weights" not in held and {weight.dtype for weight in held["ema"].values()} == {torch.float16}
+    assert load_checkpoint(tmp_path / "small.pt").training_set().n == 12
 
 
 def test_checkpoint_command_refuses_what_is_none(tmp_path, capsys):
