@@ -106,3 +106,19 @@ def test_command_lists_what_it_drew(small_run):
     result = CliRunner().invoke(command, [str(small_run)])
     assert result.exit_code == 0
     assert result.output.split() == [str(small_run / "figures" / f"loss.{kind}") for kind in ("png", "pdf")]
+
+
+def test_command_renews_the_page_of_a_run_that_has_one(small_run):
+    from fmdiag.cli.figures import command
+
+    (small_run / "index.html").write_text("old")
+    result = CliRunner().invoke(command, [str(small_run)])
+    assert result.output.split()[-1] == str(small_run / "index.html")
+    assert "data:image/png;base64" in (small_run / "index.html").read_text(encoding="utf-8")
+
+
+def test_command_line_needs_no_torch(small_run):
+    code = ("import sys; from fmdiag.cli.main import run; code = run(['figures', sys.argv[1]]); "
+            "print(code, 'torch' in sys.modules)")
+    done = subprocess.run([sys.executable, "-c", code, str(small_run)], capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines()[-1] == "0 False", done.stderr
