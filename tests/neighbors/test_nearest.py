@@ -6,10 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fmdiag import neighbors
 from fmdiag.datasets import TrainingSet
 from fmdiag.errors import FmdiagError
-from fmdiag.neighbors import nearest
+from fmdiag.neighbors import candidates, nearest, search
 
 BACKENDS = ["faiss", "torch"]
 
@@ -19,7 +18,7 @@ def backend(request, monkeypatch):
     if request.param == "faiss":
         pytest.importorskip("faiss")
     else:
-        monkeypatch.setattr(neighbors, "faiss", None)
+        monkeypatch.setattr(candidates, "faiss", None)
     return request.param
 
 
@@ -42,14 +41,14 @@ def assert_exact(queries, rows, k):
 @pytest.fixture
 def passes(monkeypatch):
     """Return a list that gets, for every pass, the dtype and whether each query was proven."""
-    seen, run = [], neighbors._Search._pass
+    seen, run = [], search.Search._pass
 
     def recording(self, queries, part, k, exclude, count, dtype, found):
         proven = run(self, queries, part, k, exclude, count, dtype, found)
         seen.append((dtype, proven))
         return proven
 
-    monkeypatch.setattr(neighbors._Search, "_pass", recording)
+    monkeypatch.setattr(search.Search, "_pass", recording)
     return seen
 
 
@@ -107,12 +106,12 @@ def test_the_error_bound_holds(seed, dim, scale, offset, name):
     """Every candidate's computed d² is within the bound of its exact value: the proof rests on this."""
     with pytest.MonkeyPatch.context() as patch:
         if name == "torch":
-            patch.setattr(neighbors, "faiss", None)
+            patch.setattr(candidates, "faiss", None)
         rng = np.random.default_rng(seed)
         rows = (scale * (rng.normal(size=(50, dim)) + offset * rng.integers(0, 2, size=(50, 1)))).astype(np.float32)
         queries = rows[:25] + (1e-4 * scale * rng.normal(size=(25, dim))).astype(np.float32)
-        search = neighbors._Search(TrainingSet(rows), np.arange(50), torch.device("cpu"))
-        found, d2, error = search._candidates(queries, 50, torch.float32)
+        exact_search = search.Search(TrainingSet(rows), np.arange(50), torch.device("cpu"))
+        found, d2, error = exact_search._candidates(queries, 50, torch.float32)
     exact = ((queries[:, None].astype(float) - rows[found]) ** 2).sum(-1)
     assert (np.abs(d2 - exact) <= error[:, None]).all()
 
@@ -122,9 +121,10 @@ def test_results_do_not_depend_on_blocks_batches_or_threads(monkeypatch):
     training_set = TrainingSet(rng.integers(0, 256, size=(300, 1, 9, 9), dtype=np.uint8), divisor=127.5, shift=-1.0)
     queries = training_set[slice(0, 64)] + 0.05 * torch.from_numpy(rng.normal(size=(64, 1, 9, 9))).float()
     whole = nearest(queries, training_set, n_neighbors=4)
-    for name, value in (("BLOCK_BYTES", 7 * 81 * 4), ("CANDIDATES", 50), ("SCORE_BYTES", 5 * 81 * 8)):
+    for name, value in (("BLOCK_BYTES", 7 * 81 * 4), ("CANDIDATES", 50),
+                        ("QUERY_BYTES", 11 * 81 * 8), ("SCORE_BYTES", 5 * 81 * 8)):
         with monkeypatch.context() as patch:
-            patch.setattr(neighbors, name, value)
+            patch.setattr(search, name, value)
             again = nearest(queries, training_set, n_neighbors=4)
         assert (again.rows == whole.rows).all() and (again.distances == whole.distances).all()
     parts = [nearest(queries[i : i + 10], training_set, n_neighbors=4) for i in range(0, 64, 10)]
@@ -178,6 +178,11 @@ def test_float64_queries_keep_their_digits():
 def test_overflow_in_float32_is_searched_again():
     rows = np.array([[1e25], [2e25], [-1e25]], np.float32)
     assert_exact(np.array([[1.4e25], [-3e25]], np.float32), rows, 2)
+
+
+def test_queries_beyond_all_measure_end_the_search():
+    found = nearest(np.array([[1e200]]), TrainingSet(np.arange(40, dtype=np.float32)[:, None]))
+    assert np.isinf(found.distances).all()
 
 
 @pytest.mark.parametrize(("change", "message"), [
