@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from fmdiag.datasets.cache import writing_to
+from fmdiag.datasets.extract import is_archive
 from fmdiag.errors import FmdiagError
 from fmdiag.results import replace_atomically
 
@@ -94,9 +95,11 @@ def _stream(url, output_file, pooch):
 
 
 def _missing(card, destination, reason):
+    folder = destination.parents[1] / card.folders[0] if is_archive(destination) else None
+    unpacked = f" (or what it unpacks to at {folder})" if folder else ""
     packages = f"; or install the Debian package {' '.join(card.debian)}" if card.debian_folder else ""
     return FmdiagError(f"{card.name}: {destination.name} is not here and was not downloaded ({reason}); place it at "
-                       f"{destination}, or name its folder with --data-root{packages}")
+                       f"{destination}{unpacked}, or name its folder with --data-root{packages}")
 
 
 def _reason(error):

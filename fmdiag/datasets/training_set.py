@@ -153,18 +153,20 @@ class TrainingSet:
 
     def blocks(self, size, *, device="cpu"):
         """Yield (start, block): rows from `start` on, flattened, float32 in model range, shape (m, dim), m <= size."""
-        for start, stop, flipped in self._spans(size):
-            offset = self.n_stored if flipped else 0
+        for first, m in self.spans(size):
+            flipped, start = divmod(first, self.n_stored)
+            stop = start + m
             stored = torch.from_numpy(np.array(self.rows[start:stop])).to(device)
             block = stored.float().div_(self.divisor).add_(self.shift)
             if flipped:
                 block = block.flip(-1)
-            yield start + offset, block.reshape(stop - start, self.dim)
+            yield first, block.reshape(stop - start, self.dim)
 
-    def _spans(self, size):
-        for flipped in (False, True) if self.hflip else (False,):
+    def spans(self, size):
+        """Yield (first row, number of rows) of the blocks of at most `size` rows; none holds both halves of flips."""
+        for offset in (0, self.n_stored) if self.hflip else (0,):
             for start in range(0, self.n_stored, size):
-                yield start, min(start + size, self.n_stored), flipped
+                yield offset + start, min(size, self.n_stored - start)
 
     @cached_property
     def fingerprint(self):

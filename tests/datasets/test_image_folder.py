@@ -1,5 +1,6 @@
 import io
 import os
+import resource
 
 import numpy as np
 import pytest
@@ -75,6 +76,18 @@ def test_a_cache_that_cannot_be_written_is_named(folder, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(FmdiagError, match="cannot write to .*--data-root"):
         load_dataset(folder, data_root=tmp_path / "file")
+
+
+def test_a_full_disk_leaves_nothing(folder, data_root):
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, unlimited[1]))  # two of the four pictures, 240 bytes each
+        with pytest.raises(FmdiagError, match="cannot write to .*File too large.*--data-root"):
+            load_dataset(folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert list((data_root / ".cache").iterdir()) == []
+    assert load_dataset(folder).n == 4
 
 
 def test_mixed_sizes_need_a_size(folder):

@@ -188,6 +188,17 @@ def test_cifar10_batches(tmp_path, protocol):
     assert train.rows[2, 1, 3, 4] == first[2, 1024 + 3 * 32 + 4]
 
 
+def test_a_batch_as_python_2_wrote_it(tmp_path):
+    # The published files are of Python 2, whose strings arrive as bytes; opcodes as `pickletools.dis` lists them.
+    data = PICTURES.tobytes()[:3] * 2048
+    array = (b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85U\x01b\x87R(K\x01K\x02M\0\x0c\x86"
+             b"cnumpy\ndtype\nU\x02u1K\0K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89"
+             b"T" + len(data).to_bytes(4, "little") + data + b"tb")
+    (tmp_path / "data_batch_1").write_bytes(b"\x80\x02}(U\x04data" + array + b"U\x06labels](K\x03K\x05eu.")
+    rows, labels = load_batch(tmp_path / "data_batch_1")
+    assert rows.tobytes() == data and labels.tolist() == [3, 5]
+
+
 def test_a_cifar_batch_that_wants_to_run_code_is_refused(tmp_path):
     folder = write_cifar(tmp_path / "batches")
     (folder / "data_batch_3").write_bytes(pickle.dumps({b"data": Trap(tmp_path / "sprung")}, protocol=2))
