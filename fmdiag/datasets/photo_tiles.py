@@ -136,15 +136,15 @@ def webp_pictures(resource):
 def _decoded(content):
     try:
         with Image.open(io.BytesIO(content)) as image:
-            return image.convert("RGB") if image.mode in ("RGB", "YCbCr") else None
+            # Told by the header, before the pixels are decoded: most pictures in the resources are small drawings.
+            wanted = image.mode in ("RGB", "YCbCr") and min(image.size) >= SMALLEST_SIDE
+            return image.convert("RGB") if wanted else None
     except (OSError, ValueError, SyntaxError):
         return None
 
 
 def looks_like_photograph(image):
-    """Whether an RGB image is large enough, has many colours, and contrast."""
-    if min(image.size) < SMALLEST_SIDE:
-        return False
+    """Whether an RGB image has many colours, and contrast."""
     thumbnail = np.asarray(image.resize((64, 64)))
     colours = np.unique(thumbnail.reshape(-1, 3), axis=0)
     return len(colours) > FEWEST_COLOURS and thumbnail.astype(np.float32).std() > THUMBNAIL_CONTRAST
