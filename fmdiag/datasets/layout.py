@@ -48,8 +48,8 @@ def training_rows(part, name, value_range=None):
     if rows.dtype == np.uint8:
         return (channels_first(rows, name), 127.5, -1.0) if rows.ndim > 2 else (rows, 127.5, -1.0)
     if rows.dtype.kind in "iu" and rows.ndim > 2:
-        raise FmdiagError(f"{name}: pictures of dtype {rows.dtype} have no known range; store uint8, or give the values "
-                          "of black and white, for instance value_range=(0, 255)")
+        raise FmdiagError(f"{name}: pictures of dtype {rows.dtype} have no known range; store uint8, or give the "
+                          "values of black and white, for instance value_range=(0, 255)")
     check_values(rows, name)
     return rows, 1.0, 0.0
 
