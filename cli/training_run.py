@@ -11,6 +11,7 @@ from .training_folder import CHECKPOINT, TrainingFolder
 
 PLAIN_LINE_SECONDS = 30
 SETTINGS = ("loss", "steps", "batch_size", "lr", "warmup", "clip", "ema_decay", "precision", "seed")
+SIZES = ("width", "depth", "dropout")
 
 
 def run_training(options):
@@ -51,21 +52,26 @@ def _resumed(options, folder, device):
     from functools import partial
 
     from fmdiag.checkpoints.checkpoint import load_recorded
-    from fmdiag.training import check_unchanged, choose_network, resume
+    from fmdiag.training import check_unchanged, resume
 
     state = folder.load(device)
-    check_unchanged(state.settings, {name: options[name] for name in SETTINGS})
-    if options["path_name"] is not None:
-        check_unchanged({"path": state.settings["path"]["name"]}, {"path": options["path_name"]})
-    if any(options[name] is not None for name in ("kind", "width", "depth", "dropout")):
-        spec = choose_network(state.settings["network"]["shape"], options["kind"] or state.settings["network"]["name"],
-                              width=options["width"], depth=options["depth"], dropout=options["dropout"] or 0.0)
-        check_unchanged(state.settings, {"network": spec})
+    kind = None if options["kind"] == "auto" else options["kind"]
+    asked = {"network": kind, "path": options["path_name"]}
+    check_unchanged(state.settings | _named(state.settings), {**{name: options[name] for name in SETTINGS}, **asked,
+                                                              **{name: options[name] for name in SIZES}})
     given = {name: value for name, value in _reading(options).items() if value not in (None, False) and name != "split"}
     if options["n_rows"] is not None:
         given["n"] = options["n_rows"]
     training_set = load_recorded(state.settings["dataset"], options["dataset"], **given)
     return partial(resume, state, training_set, steps=options["steps"])
+
+
+def _named(settings):
+    """Return network and path of a run as the options name them."""
+    network = settings["network"]
+    sizes = {"width": network["channels"][0], "depth": network["layers"]} if "channels" in network else network
+    return {"network": network["name"], "path": settings["path"]["name"], "width": sizes["width"],
+            "depth": sizes["depth"], "dropout": network.get("dropout", 0.0)}
 
 
 def _reading(options):

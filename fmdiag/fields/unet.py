@@ -46,10 +46,9 @@ class ImageUNet(nn.Module):
         self.multiple = 2 ** (len(channels) - 1)
         sides = [math.ceil(size / self.multiple) * self.multiple for size in shape[1:]]
         attends = [sides[0] // 2**level in attention for level in range(len(channels))]
-        groups = math.gcd(MAX_GROUPS, *channels)
         self.unet = UNet2DModel(
             sample_size=tuple(sides), in_channels=shape[0], out_channels=shape[0], block_out_channels=tuple(channels),
-            layers_per_block=layers, dropout=dropout, norm_num_groups=groups,
+            layers_per_block=layers, dropout=dropout, norm_num_groups=_groups(channels),
             attention_head_dim=math.gcd(64, *channels),
             down_block_types=tuple("AttnDownBlock2D" if attend else "DownBlock2D" for attend in attends),
             up_block_types=tuple("AttnUpBlock2D" if attend else "UpBlock2D" for attend in reversed(attends)))
@@ -60,6 +59,11 @@ class ImageUNet(nn.Module):
         padding = (0, -width % self.multiple, 0, -height % self.multiple)
         padded = nn.functional.pad(x, padding) if any(padding) else x
         return self.unet(padded, TIME_SCALE * t).sample[..., :height, :width]
+
+
+def _groups(channels):
+    # At least four channels to a group: normalising single channels would erase how bright an image is.
+    return math.gcd(MAX_GROUPS, math.gcd(*channels) // 4) if math.gcd(*channels) >= 4 else 1
 
 
 def _check(shape, channels, layers, dropout):

@@ -33,13 +33,13 @@ def finish(*arguments):
     assert process.returncode == 0, errors
 
 
-def kill_when(process, condition):
+def kill_when(process, condition, number=signal.SIGKILL):
     deadline = time.monotonic() + 120
     while not condition() and time.monotonic() < deadline:
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.005)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    os.kill(process.pid, number)
+    _, process.errors = process.communicate()
 
 
 def content(folder, name="state.pt"):
@@ -64,18 +64,27 @@ def assert_same(a, b):
 @pytest.mark.slow
 def test_killed_runs_resume_to_the_same_bits(tmp_path):
     options = [*SMALL, "--save-seconds", 0, "--seed", 5]
-    finish(*options, "--steps", 400, "--out", tmp_path / "whole")
+    finish(*options, "--steps", 150, "--out", tmp_path / "whole")
     folder = tmp_path / "killed"
     # Saving every 10 steps, a third of the time goes into saves: the kills fall within them as well as between.
-    kill_when(start(*options, "--steps", 400, "--out", folder), lambda: steps_of(folder) > 50)
+    kill_when(start(*options, "--steps", 150, "--out", folder), lambda: steps_of(folder) > 20)
     first = steps_of(folder)
-    kill_when(start("--resume", "--out", folder, "--save-seconds", 0), lambda: steps_of(folder) > first + 50)
+    kill_when(start("--resume", "--out", folder, "--save-seconds", 0), lambda: steps_of(folder) > first + 20)
     second = steps_of(folder)
-    assert 50 < first < second < 400
+    assert 20 < first < second < 150
     finish("--resume", "--out", folder)
     assert_same(content(folder), content(tmp_path / "whole"))
     assert_same(content(folder, "checkpoint.pt"), content(tmp_path / "whole", "checkpoint.pt"))
     assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.pt", "run.json", "state.pt", "tables"]
+
+
+@pytest.mark.slow
+def test_interrupted_run_says_how_to_continue(tmp_path):
+    process = start(*SMALL, "--steps", 100_000, "--save-seconds", 0, "--out", tmp_path / "run")
+    kill_when(process, lambda: steps_of(tmp_path / "run") > 20, signal.SIGINT)
+    assert process.returncode == 130
+    assert f"continue with: fmdiag train --resume --out {tmp_path / 'run'}" in process.errors
+    assert "Traceback" not in process.errors and load_checkpoint(tmp_path / "run" / "checkpoint.pt")
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +110,7 @@ def test_folder_holds_checkpoint_losses_and_record(trained):
 
 
 def test_resume_extends_a_run(folder):
-    assert run(["train", "--resume", "--steps", "30", "--out", str(folder)]) == 0
+    assert run(["train", "--resume", "--steps", "30", "--width", "16", "--seed", "0", "--out", str(folder)]) == 0
     assert load_checkpoint(folder / "checkpoint.pt").description["steps"] == 30
 
 
@@ -124,7 +133,8 @@ def test_data_and_paths_are_recorded_absolutely(tmp_path, monkeypatch):
 @pytest.mark.parametrize("options, message", [
     (["--resume", "--lr", "0.1"], "another lr: the run has 0.0002, got 0.1"),
     (["--resume", "--steps", "10"], "taken 20 steps, more than the 10"),
-    (["--resume", "--width", "32"], "another network"),
+    (["--resume", "--width", "32"], "another width: the run has 16, got 32"),
+    (["--resume", "--network", "unet2d"], "another network: the run has mlp, got unet2d"),
     (["--resume", "--path", "cosine"], "another path"),
     (["--resume", "--n", "7"], "other data"),
     (["--dataset", "digits"], "not empty: continue it with --resume"),
