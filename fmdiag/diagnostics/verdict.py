@@ -31,7 +31,8 @@ def _sentence(rows):
                 f"copies by construction, have {rule}; {model}.")
     ending = "" if "closed_form" in exact.index else f"; {NO_CONTROL}"
     if excess.empty:
-        return f"No verdict: no held-out set, no null; {model}, which held-out rows might show as well{ending}."
+        return (f"No verdict: no held-out set, no null; {model}, which rows never trained on might have as well; "
+                f"give some (held_out, --held-out){ending}.")
     excess, null = excess.iloc[0], exact.loc["heldout"]
     judgement = "The model memorises" if excess["low"] > 0 else "No evidence of memorisation"
     return (f"{judgement}: {model}, against {_share(null)} of {null['n']:.0f} held-out rows; the difference is "

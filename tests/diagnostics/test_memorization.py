@@ -112,6 +112,8 @@ def test_columns_and_sources():
                                    "threshold"]
     assert table.groupby("source", sort=False).size().to_dict() == {"model": 20, "heldout": 20, "closed_form": 5}
     assert table["feature"].unique().tolist() == ["pixels"]
+    np.testing.assert_allclose(table["ratio"], table["d1"] / table["d2"], rtol=1e-15)
+    assert (table["memorized"] == (table["ratio"] < 1 / 3)).all()
     heldout = table[table["source"] == "heldout"]
     assert heldout["sample"].is_unique and heldout["sample"].max() < 30
     again = measure(gaussian(20, 3, 2), training_set, n_closed_form=5, generator=generator())
@@ -146,6 +148,7 @@ def table_of(model, heldout, closed_form, n=100):
 @pytest.mark.parametrize(("counts", "opening"), [
     ((50, 2, 100), "The model memorises: 50.0% [39.8%, 60.2%] of 100 samples have d1/d2 < 1/3, against 2.0%"),
     ((25, 25, 100), "No evidence of memorisation: 25.0%"),
+    ((5, 2, 100), "No evidence of memorisation: 5.0%"),
     ((0, 20, 100), "No evidence of memorisation: 0.0%"),
     ((50, None, 100), "No verdict: no held-out set, no null; 50.0%"),
     ((50, 2, 99), "No verdict, positive control failed: only 99.0%"),
