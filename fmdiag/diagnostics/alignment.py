@@ -37,7 +37,7 @@ def measure(training_set, *, times=None, n_pairs=256, path=None, memory=None, de
     memory, device
         As in `EmpiricalPosterior`.
     progress : callable
-        Wraps the iterable of times.
+        Wraps the iterable of parts, about one per time.
     generator : torch.Generator
         Draws the pairs.
 
@@ -69,8 +69,9 @@ def measure(training_set, *, times=None, n_pairs=256, path=None, memory=None, de
     times = check_times(TIMES if times is None else times)
     pairs = draw_pairs(training_set, n_pairs, generator=generator)
     u_star = ClosedFormField(training_set, path, memory=memory, device=device)
-    parts = [_at(u_star, pairs, t) for t in progress(times)]
-    table = pd.concat(parts, ignore_index=True)
+    curve = u_star.posterior.curve(pairs.x0, pairs.x1, pairs.rows, times)
+    parts = [_part(u_star, pairs, times[k], chosen, found) for k, chosen, found in progress(curve)]
+    table = pd.concat(parts, ignore_index=True).sort_values(["t", "pair"], ignore_index=True)
     side = training_set.shape[-1] if len(training_set.shape) == 3 else np.nan
     facts = {"dim": training_set.dim, "image_size": side, "n": training_set.n}
     for position, (column, value) in enumerate(facts.items()):
@@ -78,14 +79,15 @@ def measure(training_set, *, times=None, n_pairs=256, path=None, memory=None, de
     return table.assign(data_std=data_std(training_set), top_eigenvalue=top_eigenvalue(training_set))
 
 
-def _at(u_star, pairs, t):
-    xt, target = pairs.at(u_star.path, t)
-    found = u_star.posterior(xt.float(), t, source_rows=pairs.rows)
+def _part(u_star, pairs, t, chosen, found):
+    """Return the rows of some pairs, `chosen`, at one time from their Posterior `found`."""
+    chosen = chosen.cpu()
+    xt, target = pairs.select(chosen).at(u_star.path, t)
     return pd.DataFrame({
         "t": t,
-        "pair": np.arange(len(pairs.rows)),
-        "source_row": pairs.rows.numpy(),
-        "cosine": cosine(u_star.velocity(found, xt.float().double(), t), target).cpu().numpy(),
+        "pair": chosen.numpy(),
+        "source_row": pairs.rows[chosen].numpy(),
+        "cosine": cosine(u_star.velocity(found, xt, t), target).numpy(),
         "source_weight": found.source_weight.cpu().numpy(),
         "max_weight": found.top_weight.cpu().numpy(),
         "ess": found.ess.cpu().numpy(),

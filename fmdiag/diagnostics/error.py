@@ -9,7 +9,6 @@ that memorises has a small error at every t; one that generalises leaves û* at 
 et al., arXiv 2506.03719, figure 2, left).
 """
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -60,30 +59,33 @@ def measure(field, training_set, *, times=None, n_pairs=256, path=None, memory=N
     >>> train = fmdiag.load_dataset("digits")
     >>> table = fmdiag.approximation_error(fmdiag.ClosedFormField(train), train, times=[0.5], n_pairs=8,
     ...                                    generator=torch.Generator().manual_seed(0))
-    >>> float(table.squared_error.max())
-    0.0
+    >>> bool(table.squared_error.max() < 1e-10)
+    True
     """
     times = check_times(TIMES if times is None else times)
     pairs = draw_pairs(training_set, n_pairs, generator=generator)
     u_star = ClosedFormField(training_set, path, memory=memory, device=device)
-    table = pd.concat([_at(field, u_star, pairs, t) for t in progress(times)], ignore_index=True)
+    # In float32, so that û* is asked at the very times that the network sees.
+    seen = torch.tensor(times, dtype=torch.float32).double().tolist()
+    curve = u_star.posterior.curve(pairs.x0, pairs.x1, pairs.rows, seen)
+    parts = [_part(field, u_star, pairs, times[k], seen[k], chosen, found) for k, chosen, found in progress(curve)]
+    table = pd.concat(parts, ignore_index=True).sort_values(["t", "pair"], ignore_index=True)
     table.insert(0, "n", training_set.n)
     table.insert(1, "dim", training_set.dim)
     return table
 
 
-def _at(field, u_star, pairs, label):
-    t = float(torch.tensor(label, dtype=torch.float32))  # the time the network sees, so that û* is asked at the same
-    xt, target = pairs.at(u_star.path, t)
-    x = xt.float()
-    found = u_star.posterior(x, t, source_rows=pairs.rows)
-    optimum = u_star.velocity(found, x, t).cpu()
-    velocity = _evaluate(field, x, t)
+def _part(field, u_star, pairs, label, t, chosen, found):
+    """Return the rows of some pairs, `chosen`, at one time from their Posterior `found`."""
+    chosen = chosen.cpu()
+    xt, target = pairs.select(chosen).at(u_star.path, t)
+    optimum = u_star.velocity(found, xt, t)
+    velocity = _evaluate(field, xt.float(), t)
     factor = u_star.path.variance_factor(torch.tensor(t)).item()
     return pd.DataFrame({
         "t": label,
-        "pair": np.arange(len(pairs.rows)),
-        "source_row": pairs.rows.numpy(),
+        "pair": chosen.numpy(),
+        "source_row": pairs.rows[chosen].numpy(),
         "squared_error": mean_square(velocity - optimum),
         "conditional_variance": (factor * found.variance / u_star.training_set.dim).cpu().numpy(),
         "cfm_loss": mean_square(velocity - target),

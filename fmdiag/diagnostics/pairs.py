@@ -24,6 +24,10 @@ class Pairs:
     x1: torch.Tensor
     rows: torch.Tensor
 
+    def select(self, chosen):
+        """Return some of the pairs, by number."""
+        return Pairs(self.x0[chosen], self.x1[chosen], self.rows[chosen])
+
     def at(self, path, t):
         """Return (x_t, u_cond), float64, at one time t; shapes (b, *shape)."""
         x0, x1 = self.x0.double(), self.x1.double()

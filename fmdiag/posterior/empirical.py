@@ -16,6 +16,8 @@ import torch
 
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath, times_like
+from fmdiag.posterior.curve import posterior_curve
+from fmdiag.posterior.rows import RowStore
 from fmdiag.posterior.state import FLOOR, Posterior, SoftmaxState
 
 DEFAULT_MEMORY = 1 << 30   # bytes
@@ -47,7 +49,7 @@ class EmpiricalPosterior:
         self.path = path or LinearPath()
         self.device = torch.device(device)
         self.memory = DEFAULT_MEMORY if memory is None else int(memory)
-        dim = training_set.dim
+        dim, self._block_rows = training_set.dim, block_rows
         self.block_rows = block_rows or max(1, min(BLOCK_BYTES, self.memory // 8) // (8 * max(dim, QUERIES_AT_ONCE)))
         self._kept = None
         self._norms = {}
@@ -77,6 +79,17 @@ class EmpiricalPosterior:
             sources = None if source_rows is None else torch.as_tensor(source_rows)[part]
             parts.append(self._chunk(x[part], t[part], sources))
         return Posterior.concatenate(parts)
+
+    def curve(self, x0, x1, rows, times):
+        """Yield the Posterior along the paths of pairs (x0, x1), at many times for little more than the price of one.
+
+        Parameters and yields as in `posterior_curve`: (number of the time, numbers of the pairs, Posterior), where
+        every time and pair occurs once.
+        """
+        self._check(x0)
+        self._check(x1)
+        store = RowStore(self.training_set, self.memory, self.device, self._block_rows)
+        yield from posterior_curve(self, store, x0, x1, rows, times)
 
     def _check(self, x):
         if tuple(x.shape[1:]) != self.training_set.shape or x.shape[0] == 0:

@@ -22,7 +22,8 @@ def generator(seed=0):
 def test_the_closed_form_has_no_error():
     data = make_set()
     table = error.measure(ClosedFormField(data), data, n_pairs=16, generator=generator())
-    assert table["squared_error"].max() == 0
+    # û* of the curve and û* of the plain posterior agree to 1e-6 of the mass and float32 rounding of x, squared.
+    assert table["squared_error"].max() < 1e-9
     np.testing.assert_allclose(table["cosine"], 1)
 
 
@@ -30,7 +31,7 @@ def test_a_known_offset_is_its_mean_square():
     data = make_set()
     u_star = ClosedFormField(data)
     table = error.measure(lambda x, t: u_star(x, t) + 0.5, data, times=[0.1, 0.5], n_pairs=16, generator=generator())
-    np.testing.assert_allclose(table["squared_error"], 0.25, rtol=1e-5)
+    np.testing.assert_allclose(table["squared_error"], 0.25, rtol=3e-5)
 
 
 @pytest.mark.parametrize("path", [LinearPath(), LinearPath(0.1), CosinePath(), VPPath()], ids=lambda path: path.name)

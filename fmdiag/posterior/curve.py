@@ -1,0 +1,143 @@
+"""The posterior along the probability path of given pairs, at many times for little more than the price of one.
+
+With s = alpha / sigma ascending, a pair starts *dense* (all rows may matter; log-weights of every time from two
+products, posterior means of all times from one more pass over the rows) and becomes a *list* of rows once few are left,
+which only shrinks. Results differ from the plain posterior by rounding and by the share of the weight that was left
+out, which is reported.
+"""
+
+import math
+
+import torch
+
+from fmdiag.posterior.dense import means, stats_at
+from fmdiag.posterior.products import PairProducts
+from fmdiag.posterior.sparse import RowLists
+from fmdiag.posterior.state import Posterior
+
+MASS = 1e-7              # share of a pair's weight that may be left out of its posterior mean
+ROUNDING = 2e-5          # of a log-weight: beyond it dense pairs are handed to the plain posterior
+LIST_ALIVE, LIST_ESS = 16, 512   # a pair becomes a list at n / 16 rows above the cutoff and n / 512 effective ones
+SHARPEN_ROWS = 16        # rows per list, on average, that are measured again in float64 whatever their rounding
+
+
+def posterior_curve(plain, store, x0, x1, rows, times, *, mass=MASS):
+    """Yield the posterior at x_t of pairs (x0, x1) for many times, in parts.
+
+    Parameters
+    ----------
+    plain : EmpiricalPosterior
+        Gives the path, the training set, the memory budget, and answers where the products' rounding is too coarse.
+    store : RowStore
+        The rows.
+    x0, x1 : Tensor, shape (b, *shape)
+        Noise and data; x1 are rows of the training set.
+    rows : Tensor of int64, shape (b,)
+        Which rows.
+    times : sequence of float
+        Times with sigma_t > 0.
+    mass : float
+        Share of the weight that may be left out of a posterior mean.
+
+    Yields
+    ------
+    (k, pairs, Posterior)
+        Number of the time, numbers of the pairs (int64 tensor), and their Posterior; every (time, pair) occurs once.
+    """
+    device = store.device
+    flat = [x.reshape(len(x), -1).to(device, torch.float64) for x in (x0, x1)]
+    rows = rows.to(device)
+    size = torch.tensor([], dtype=torch.float64 if store.dim <= 64 else torch.float32).element_size()
+    at_once = max(1, int(plain.memory / 3 / (2 * size * store.n)))
+    for chunk in torch.arange(len(rows), device=device).split(at_once):
+        curve = _Curve(plain, store, flat[0][chunk], flat[1][chunk], rows[chunk], times, mass)
+        for k, pairs, posterior in curve.run():
+            yield k, chunk[pairs], posterior
+
+
+class _Curve:
+    """The curves of one chunk of pairs; x0 and x1 float64 of shape (b, dim)."""
+
+    def __init__(self, plain, store, x0, x1, rows, times, mass):
+        self.plain, self.store, self.mass = plain, store, mass
+        self.x0, self.x1, self.rows = x0, x1, rows
+        t = torch.tensor(times, dtype=torch.float64, device=x0.device)
+        self.t = t
+        self.alpha, self.sigma = plain.schedule(t)
+        self.s = self.alpha / self.sigma
+        # Each row below -cutoff has a weight of less than mass / n beside the pair's own row, which weighs 1.
+        self.cutoff = math.log(store.n / mass)
+
+    def run(self):
+        products = PairProducts(self.x0, self.x1, self.rows, self.store)
+        lists = RowLists(self.store, self.x0, self.x1, self.rows)
+        spans, waiting = self.store.spans(), []
+        dense = torch.arange(len(self.rows), device=self.x0.device)
+        room = max(1, int(self.plain.memory / 4 / (products.linear.element_size() * self.store.dim)))
+        for k in self.s.argsort().tolist():
+            s = self.s[k].item()
+            if len(dense):
+                stats = stats_at(products, dense, s, spans)
+                leaving = self._few_left(products, dense, stats)
+                lists.admit(products, dense[leaving], s, self.cutoff)
+                dense, stats = dense[~leaving], stats.select(~leaving)
+            if len(dense) and products.rounding(s) > ROUNDING:
+                yield k, dense, self._plain(k, dense)
+            elif len(dense):
+                if sum(len(pairs) for _, pairs, _ in waiting) + len(dense) > room:
+                    yield from self._dense(products, waiting)
+                    waiting = []
+                waiting.append((k, dense, stats))
+            if len(lists.pair):
+                yield self._listed(lists, products, k, s)
+        yield from self._dense(products, waiting)
+
+    def _few_left(self, products, dense, stats):
+        """Return which dense pairs, a mask, have so few rows left that a list is cheaper."""
+        few = stats.ess <= max(8, self.store.n // LIST_ESS)
+        candidates = torch.nonzero(few).reshape(-1)
+        alive = products.alive(dense[candidates], stats.s, self.cutoff)
+        few[candidates] = alive <= max(64, self.store.n // LIST_ALIVE)
+        return few
+
+    def _plain(self, k, pairs):
+        x = self.alpha[k] * self.x1[pairs] + self.sigma[k] * self.x0[pairs]
+        shape = self.plain.training_set.shape
+        return self.plain(x.reshape(-1, *shape), self.t[k].item(), source_rows=self.rows[pairs])
+
+    def _dense(self, products, waiting):
+        if not waiting:
+            return
+        found = means(self.store, products, [(pairs, stats) for _, pairs, stats in waiting], self.mass)
+        for (k, pairs, stats), (mean, left_out) in zip(waiting, found, strict=True):
+            sums = {name: getattr(stats, name) for name in ("max", "weight", "weight_squared", "weighted_log",
+                                                            "weighted_half_square", "top_row")}
+            yield k, pairs, self._posterior(k, pairs, sums, mean, left_out)
+
+    def _listed(self, lists, products, k, s):
+        lists.prune(s, self.cutoff)
+        if len(lists.pair) <= SHARPEN_ROWS * len(self.rows) or products.rounding(s) > ROUNDING:
+            lists.sharpen()
+        pairs, place, sums, weights = lists.stats_at(s)
+        mean, left_out = lists.means(pairs, place, sums, weights, self.mass)
+        # What was pruned: at most n rows of mass / n beside a weight of at least 1.
+        return k, pairs, self._posterior(k, pairs, sums, mean, left_out + self.mass)
+
+    def _posterior(self, k, pairs, sums, mean, left_out):
+        """Return the Posterior from sums relative to the pairs' own rows."""
+        n, dim = self.store.n, self.store.dim
+        log_weight = sums["weight"].log()
+        entropy = (log_weight - sums["weighted_log"] / sums["weight"]).clamp(min=0)
+        square = -2 * sums["weighted_half_square"] / sums["weight"]
+        gaussian = -0.5 * dim * torch.log(2 * torch.pi * self.sigma[k].square())
+        return Posterior(
+            mean=mean.reshape(-1, *self.plain.training_set.shape),
+            log_density=sums["max"] + log_weight - 0.5 * self.x0[pairs].square().sum(1) - math.log(n) + gaussian,
+            top_row=sums["top_row"],
+            top_weight=1 / sums["weight"],
+            source_weight=(-sums["max"]).exp() / sums["weight"],
+            ess=sums["weight"].square() / sums["weight_squared"],
+            entropy=entropy / math.log(n) if n > 1 else torch.zeros_like(entropy),
+            variance=(square - (mean - self.x1[pairs]).square().sum(1)).clamp(min=0),
+            dropped_mass=left_out + n * math.exp(-80),
+        )

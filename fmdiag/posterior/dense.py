@@ -1,0 +1,145 @@
+"""While many rows carry weight: the posterior of b pairs over all rows, at several times, in one pass over the rows.
+
+Stage one needs no row at all: the log-weights l_i(s) come from the two products, and with them every scalar summary.
+Stage two reads the rows once and forms the posterior means of all pairs and times as one product per block.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+FLOOR = 80.0                # weights below e^-80 of the largest are held at e^-80: no denormals, n e^-80 of the mass
+
+
+@dataclass
+class DenseStats:
+    """Scalar summaries of b pairs at one s; float64, shape (b,), unless said otherwise; log-weights relative to x1."""
+
+    s: float
+    max: torch.Tensor
+    weight: torch.Tensor            # sum of w_i = exp(l_i - max)
+    weight_squared: torch.Tensor    # sum of w_i^2
+    weighted_log: torch.Tensor      # sum of w_i (l_i - max)
+    weighted_half_square: torch.Tensor   # sum of -w_i ||x1 - X_i||^2 / 2
+    top_row: torch.Tensor
+    block_share: torch.Tensor       # (b, blocks of rows): share of the mass per block
+
+    def select(self, chosen):
+        """Return the summaries of some of the pairs, `chosen` a mask or numbers."""
+        return replace(self, **{name: value[chosen] for name, value in vars(self).items() if name != "s"})
+
+    @property
+    def ess(self):
+        """Effective sample size."""
+        return self.weight.square() / self.weight_squared
+
+
+def stats_at(products, queries, s, spans):
+    """Return the DenseStats of the pairs `queries` (int64 tensor) at `s`, over the blocks of rows `spans`."""
+    device = products.linear.device
+    tops = torch.stack([_slopes(*products.block(queries, span), s).amax(1) for span in spans], 1).mul_(s)
+    top = tops.amax(1)
+    sums = torch.zeros(4, len(queries), dtype=torch.float64, device=device)
+    share = torch.zeros(len(queries), len(spans), dtype=torch.float64, device=device)
+    for k, span in enumerate(spans):
+        linear, quadratic = products.block(queries, span)
+        logs = _logs(linear, quadratic, s, top)
+        weights = logs.exp()
+        share[:, k] = weights.sum(1)
+        sums[1] += torch.linalg.vecdot(weights, weights)
+        sums[2] += torch.linalg.vecdot(weights, logs)
+        sums[3] += torch.linalg.vecdot(weights, quadratic)
+    sums[0] = share.sum(1)
+    return DenseStats(s, top.double(), sums[0], sums[1], sums[2], sums[3], _top_rows(products, queries, s, tops, spans),
+                      share / sums[0][:, None])
+
+
+def means(store, products, entries, mass):
+    """Return the posterior means of dense entries by one pass over the rows, and the mass that each left out.
+
+    Parameters
+    ----------
+    store : RowStore
+        The rows.
+    products : PairProducts
+        Coefficients of the log-weights.
+    entries : list of (queries, DenseStats)
+        The pairs and times wanted.
+    mass : float
+        Blocks that together carry at most this share of an entry's mass, for every pair of it, are left out.
+
+    Returns
+    -------
+    list of (Tensor float64 of shape (b, dim), Tensor of shape (b,))
+    """
+    device, center = products.linear.device, products.center.to(products.dtype)
+    sizes = [len(queries) for queries, _ in entries]
+    total = torch.zeros(sum(sizes), store.dim, dtype=products.dtype, device=device)
+    covered = torch.zeros(sum(sizes), dtype=torch.float64, device=device)
+    starts = [0, *torch.tensor(sizes).cumsum(0).tolist()]
+    skipped = [_skippable(stats.block_share, mass) for _, stats in entries]
+    for k, (first, block) in enumerate(store.blocks()):
+        wanted = [e for e in range(len(entries)) if not skipped[e][k]]
+        if not wanted:
+            continue
+        rows = block.to(products.dtype) - center
+        span = slice(first, first + len(block))
+        for group in _runs(wanted):
+            weights = torch.cat([_weights(products, *entries[e], span) for e in group])
+            place = slice(starts[group[0]], starts[group[-1] + 1])
+            total[place].addmm_(weights, rows)
+            covered[place] += weights.sum(1)
+    found = []
+    for e, (start, stop) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+        share = covered[start:stop]
+        left_out = (entries[e][1].block_share * skipped[e]).sum(1)
+        found.append((total[start:stop].double() / share[:, None] + products.center, left_out))
+    return found
+
+
+def _weights(products, queries, stats, span):
+    """Return normalised weights of one entry on a block, shape (b, m)."""
+    total = (stats.max + stats.weight.log()).to(products.dtype)
+    return _logs(*products.block(queries, span), stats.s, total).exp_()
+
+
+def _slopes(linear, quadratic, s):
+    """Return l_i(s) / s, shape (b, m)."""
+    return torch.add(linear, quadratic, alpha=s)
+
+
+def _logs(linear, quadratic, s, top):
+    """Return l_i(s) - top, at least -FLOOR, shape (b, m)."""
+    slopes = _slopes(linear, quadratic, s)
+    return torch.add(-top[:, None], slopes, alpha=s, out=slopes).clamp_(min=-FLOOR)
+
+
+def _top_rows(products, queries, s, tops, spans):
+    """Return each pair's row of largest weight: the first in the first block that reaches the maximum."""
+    best = tops.argmax(1)
+    top_row = torch.empty(len(best), dtype=torch.int64, device=best.device)
+    for k in best.unique().tolist():
+        here = torch.nonzero(best == k).reshape(-1)
+        slopes = _slopes(*products.block(queries[here], spans[k]), s)
+        top_row[here] = slopes.argmax(1) + spans[k].start
+    return top_row
+
+
+def _skippable(block_share, mass):
+    """Return, per block, whether it may be left out: the lightest blocks while no pair loses more than `mass`."""
+    worst = block_share.amax(0)
+    order = worst.argsort()
+    out = torch.zeros(len(worst), dtype=torch.bool, device=worst.device)
+    out[order[worst[order].cumsum(0) <= mass]] = True
+    return out
+
+
+def _runs(numbers):
+    """Split ascending numbers into runs of consecutive ones."""
+    runs = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return runs

@@ -1,0 +1,81 @@
+"""How do the rows lie to each pair (x0, x1)? Two products that serve every time.
+
+On a Gaussian path x_t = alpha x1 + sigma x0 with s = alpha / sigma, the log-weight of row X_i relative to that of the
+pair's own row x1 is a parabola in s,
+
+    l_i(s) = -s a_i - s^2 b_i / 2,    a_i = <x0, x1 - X_i>,    b_i = ||x1 - X_i||^2,
+
+so X0 X^T and X1 X^T answer all times at once (from ||x_t - alpha X_i||^2 by expansion around x1). It starts at 0 and,
+once negative, falls for ever: a row that has left the posterior never comes back.
+"""
+
+import torch
+
+SMALL_DIM = 64   # up to here products in float64 cost less than reading the rows
+
+
+class PairProducts:
+    """The coefficients -a_i and -b_i / 2 of every pair and row.
+
+    Parameters
+    ----------
+    x0, x1 : Tensor, shape (b, dim)
+        Noise and data of the pairs; x1 are rows of the training set.
+    rows : Tensor of int64, shape (b,)
+        Which rows.
+    store : RowStore
+        The n rows.
+
+    Attributes
+    ----------
+    linear, quadratic : Tensor, shape (b, n)
+        -a_i and -b_i / 2, so that l_i = s (linear + s quadratic); float64 up to 64 dimensions, else float32.
+    center : Tensor, float64, shape (dim,)
+        Mean of the rows of the first block: distances do not change when it is subtracted, rounding does.
+    """
+
+    def __init__(self, x0, x1, rows, store):
+        dim, n = x0.shape[1], store.n
+        dtype = torch.float64 if dim <= SMALL_DIM else torch.float32
+        self.dtype, self.center, self.reach = dtype, None, 0.0
+        self.linear = torch.empty(len(x0), n, dtype=dtype, device=x0.device)
+        self.quadratic = torch.empty_like(self.linear)
+        self.noise_norm = x0.double().norm(dim=1).max().item()
+        for first, block in store.blocks():
+            self._add(x0, x1, first, block)
+        own = torch.arange(len(x0), device=x0.device)
+        self.linear[own, rows], self.quadratic[own, rows] = 0.0, 0.0
+
+    def _add(self, x0, x1, first, block):
+        if self.center is None:
+            self.center = block.double().mean(0)
+        block = (block.double() - self.center) if self.dtype == torch.float64 else block - self.center.float()
+        target = x1.double() - self.center
+        span = slice(first, first + len(block))
+        norms = block.square().sum(1).double()
+        noise = x0.double()
+        # linear = <x0, X_i> - <x0, x1>; quadratic = <x1, X_i> - (||x1||^2 + ||X_i||^2) / 2, all centred.
+        self.linear[:, span] = noise.to(self.dtype) @ block.T
+        self.linear[:, span] -= (noise * target).sum(1, keepdim=True).to(self.dtype)
+        self.quadratic[:, span] = target.to(self.dtype) @ block.T
+        self.quadratic[:, span] -= (0.5 * (target.square().sum(1, keepdim=True) + norms)).to(self.dtype)
+
+        self.reach = max(self.reach, (2 * norms.max()).sqrt().item())
+
+    def block(self, queries, span):
+        """Return (linear, quadratic) of some pairs on a span of rows; views where `queries` are all pairs."""
+        if len(queries) == len(self.linear):
+            return self.linear[:, span], self.quadratic[:, span]
+        return self.linear[queries, span], self.quadratic[queries, span]
+
+    def alive(self, queries, s, cutoff):
+        """Return how many rows of each of some pairs have l_i(s) > -cutoff."""
+        return (torch.add(self.linear[queries], self.quadratic[queries], alpha=s) * s > -cutoff).sum(1)
+
+    def rounding(self, s):
+        """Return the typical rounding error of a log-weight at `s`.
+
+        A product of length d whose terms have size |x| |y| / d is off by about eps |x| |y| / sqrt(d).
+        """
+        scale = s * self.noise_norm * self.reach + (s * self.reach) ** 2
+        return 2 * torch.finfo(self.dtype).eps * scale / len(self.center) ** 0.5

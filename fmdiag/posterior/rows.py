@@ -1,0 +1,79 @@
+"""Where do the rows come from while û* is computed? From memory as float32 where they fit, else from storage."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+BLOCK_BYTES = 1 << 23   # of float32 rows: a block stays in cache while queries pass over it
+MOST_ROWS = 1024        # and so do the log-weights of 256 queries on it
+GATHER_BYTES = 1 << 26
+
+
+class RowStore:
+    """Rows of a training set for products over all of them and sums over few.
+
+    Parameters
+    ----------
+    training_set : TrainingSet
+        n rows, flips counted.
+    memory : int
+        Bytes that may be used; rows are kept as float32 if they fit into half of it.
+    device : torch.device
+        Where blocks are handed out.
+    block_rows : int, optional
+        Rows per block.
+    """
+
+    def __init__(self, training_set, memory, device, block_rows=None):
+        self.training_set, self.device = training_set, device
+        self.n, self.dim = training_set.n, training_set.dim
+        bytes_per_row = 4 * self.dim
+        fitting = min(max(BLOCK_BYTES, 256 * bytes_per_row), memory // 8) // bytes_per_row
+        self.block_rows = block_rows or max(1, min(MOST_ROWS, int(fitting)))
+        self.kept = None
+        if self.n * bytes_per_row <= memory // 2:
+            self.kept = torch.empty(self.n, self.dim, device=device)
+            for first, block in training_set.blocks(self.block_rows, device=device):
+                self.kept[first : first + len(block)] = block
+
+    def spans(self):
+        """Return the slices of row numbers that `blocks` goes through."""
+        if self.kept is None:
+            return [slice(first, first + size) for first, size in self.training_set.spans(self.block_rows)]
+        return [slice(k, min(k + self.block_rows, self.n)) for k in range(0, self.n, self.block_rows)]
+
+    def blocks(self):
+        """Yield (first row, float32 rows of shape (m, dim))."""
+        if self.kept is None:
+            yield from self.training_set.blocks(self.block_rows, device=self.device)
+            return
+        for first in range(0, self.n, self.block_rows):
+            yield first, self.kept[first : first + self.block_rows]
+
+    def take(self, numbers):
+        """Return rows by number, float32, shape (k, dim)."""
+        if self.kept is not None:
+            return self.kept[numbers]
+        rows = self.training_set[np.asarray(numbers.cpu())]
+        return rows.reshape(len(numbers), self.dim).to(self.device)
+
+    def weighted_sums(self, numbers, weights, offsets):
+        """Return sum_j weights[j] X[numbers[j]] per bag, shape (bags, dim), float64.
+
+        Parameters
+        ----------
+        numbers : Tensor of int64, shape (k,)
+            Row numbers, bag after bag.
+        weights : Tensor, float64, shape (k,)
+            Their weights.
+        offsets : Tensor of int64, shape (bags + 1,)
+            Where each bag begins; the last entry is k.
+        """
+        if self.kept is not None:
+            sums = F.embedding_bag(numbers, self.kept, offsets[:-1], mode="sum", per_sample_weights=weights.float())
+            return sums.double()
+        sums = torch.zeros(len(offsets) - 1, self.dim, dtype=torch.float64, device=self.device)
+        bags = torch.repeat_interleave(torch.arange(len(offsets) - 1, device=self.device), offsets.diff())
+        for part in torch.arange(len(numbers), device=self.device).split(max(1, GATHER_BYTES // (4 * self.dim))):
+            sums.index_add_(0, bags[part], self.take(numbers[part]).double() * weights[part, None])
+        return sums

@@ -1,0 +1,116 @@
+"""Once few rows are left: the posterior of b pairs over lists of rows, exact as sigma -> 0.
+
+A row that has fallen below -C relative to the pair's own row falls for ever, so each list only shrinks. Coefficients
+are formed in float64 from the differences x1 - X_i themselves before their rounding could matter: duplicates keep
+exactly the weight of the original at every time, and at t -> 1 nothing cancels.
+"""
+
+import torch
+
+GATHER_BYTES = 1 << 26
+
+
+class RowLists:
+    """Ragged lists of rows with their coefficients, one list per pair, stored flat.
+
+    Parameters
+    ----------
+    store : RowStore
+        The rows.
+    x0, x1 : Tensor, float64, shape (b, dim)
+        Noise and data of all pairs.
+    rows : Tensor of int64, shape (b,)
+        The pairs' own rows.
+    """
+
+    def __init__(self, store, x0, x1, rows):
+        self.store, self.x0, self.x1, self.rows = store, x0, x1, rows
+        device = x0.device
+        self.pair = torch.empty(0, dtype=torch.int64, device=device)
+        self.row = torch.empty(0, dtype=torch.int64, device=device)
+        self.linear = torch.empty(0, dtype=torch.float64, device=device)     # -a_i
+        self.quadratic = torch.empty(0, dtype=torch.float64, device=device)  # -b_i / 2
+        self.exact = torch.empty(0, dtype=torch.bool, device=device)
+
+    def admit(self, products, queries, s, cutoff):
+        """Take over the pairs `queries`: those of their rows that lie above -cutoff at `s`."""
+        if not len(queries):
+            return
+        logs = torch.add(products.linear[queries], products.quadratic[queries], alpha=s).mul_(s)
+        which, row = torch.nonzero(logs > -cutoff, as_tuple=True)
+        pair = queries[which]
+        columns = {"pair": pair, "row": row, "linear": products.linear[pair, row].double(),
+                   "quadratic": products.quadratic[pair, row].double(),
+                   "exact": torch.zeros(len(pair), dtype=torch.bool, device=pair.device)}
+        merged = {name: torch.cat([getattr(self, name), values]) for name, values in columns.items()}
+        order = torch.argsort(merged["pair"], stable=True)
+        for name, values in merged.items():
+            setattr(self, name, values[order])
+
+    def prune(self, s, cutoff):
+        """Drop every row below -cutoff at `s`."""
+        self._keep(s * (self.linear + s * self.quadratic) > -cutoff)
+
+    def sharpen(self):
+        """Recompute, in float64 from differences, the coefficients that came from the products."""
+        todo = torch.nonzero(~self.exact).reshape(-1)
+        for part in todo.split(max(1, GATHER_BYTES // (8 * self.store.dim))):
+            pair = self.pair[part]
+            difference = self.x1[pair] - self.store.take(self.row[part]).double()
+            self.linear[part] = -(self.x0[pair] * difference).sum(1)
+            self.quadratic[part] = -0.5 * difference.square().sum(1)
+        self.exact[:] = True
+
+    def stats_at(self, s):
+        """Return (pairs, place of each entry among them, summaries per pair, weights per entry) at `s`."""
+        logs = s * (self.linear + s * self.quadratic)
+        pairs, place = torch.unique_consecutive(self.pair, return_inverse=True)
+        top = torch.full((len(pairs),), -torch.inf, dtype=torch.float64, device=logs.device)
+        top.scatter_reduce_(0, place, logs, "amax")
+        relative = logs - top[place]
+        weights = relative.exp()
+
+        def total(values):
+            return torch.zeros_like(top).index_add_(0, place, values)
+
+        row = torch.full_like(pairs, torch.iinfo(torch.int64).max)
+        row.scatter_reduce_(0, place[relative == 0], self.row[relative == 0], "amin")
+        sums = {"max": top, "weight": total(weights), "weight_squared": total(weights.square()),
+                "weighted_log": total(weights * relative), "weighted_half_square": total(weights * self.quadratic),
+                "top_row": row}
+        return pairs, place, sums, weights
+
+    def means(self, pairs, place, sums, weights, mass):
+        """Return (means, share left out) of the pairs: D = x1 + sum over the other rows of lambda_i (X_i - x1).
+
+        Rows are left out from the lightest on while they carry less than `mass` together, by a threshold on the weight
+        that is halved until this holds.
+        """
+        share = weights / sums["weight"][place]
+        kept = self._heavy(share, place, len(pairs), mass)
+        left_out = torch.zeros(len(pairs), dtype=torch.float64, device=share.device)
+        left_out.index_add_(0, place[~kept], share[~kept])
+        kept &= self.row != self.rows[self.pair]
+        numbers, bag, part = self.row[kept], place[kept], share[kept]
+        counts = torch.bincount(bag, minlength=len(pairs))
+        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        others = torch.zeros(len(pairs), dtype=torch.float64, device=share.device).index_add_(0, bag, part)
+        sums_of_rows = self.store.weighted_sums(numbers, part, offsets)
+        x1 = self.x1[pairs]
+        return x1 + (sums_of_rows - others[:, None] * x1), left_out
+
+    def _heavy(self, share, place, n_pairs, mass):
+        counts = torch.bincount(place, minlength=n_pairs).clamp(min=1)
+        threshold = torch.full((n_pairs,), mass, dtype=torch.float64, device=share.device)
+        lowest = mass / counts
+        while True:
+            light = share < threshold[place]
+            lost = torch.zeros_like(threshold).index_add_(0, place[light], share[light])
+            over = (lost > mass) & (threshold > lowest)
+            if not bool(over.any()):
+                return ~light
+            threshold = torch.where(over, torch.maximum(threshold / 2, lowest), threshold)
+
+    def _keep(self, kept):
+        for name in ("pair", "row", "linear", "quadratic", "exact"):
+            setattr(self, name, getattr(self, name)[kept])
