@@ -125,7 +125,7 @@ class Session(contextlib.ExitStack):
 
         checkpoint = None
         if self.checkpoint is not None:
-            checkpoint = {"file": str(self.checkpoint_file), "sha256": self.checkpoint.sha256,
+            checkpoint = {"file": _relative(self.checkpoint_file), "sha256": self.checkpoint.sha256,
                           **self.checkpoint.description}
         return {"fmdiag": __version__, "command": shlex.join(["fmdiag", *sys.argv[1:]]), "name": self.name,
                 "diagnostics": self.parameters, "dataset": self.training_set.describe(), "checkpoint": checkpoint,
@@ -156,6 +156,14 @@ class Session(contextlib.ExitStack):
             for key, fact in self.facts.items():
                 click.echo(f"{key}: {fact}")
         click.echo(f"wrote {self.folder.out}/", err=True)
+
+
+def _relative(path):
+    """Return the path as seen from the working directory where it lies below it, else as it was given."""
+    path = Path(path)
+    with contextlib.suppress(ValueError):
+        return str(path.resolve().relative_to(Path.cwd()))
+    return str(path)
 
 
 def choose_device(name):

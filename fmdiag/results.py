@@ -229,11 +229,11 @@ class RunFolder:
 
 
 def save_table(run, name, table):
-    """Write ``tables/NAME.parquet`` (raw) and ``tables/NAME.csv`` below the folder `run`."""
+    """Write ``tables/NAME.parquet`` (raw) and ``tables/NAME.csv`` (nine digits) below the folder `run`."""
     folder = Path(run) / "tables"
     folder.mkdir(exist_ok=True)
     table.to_parquet(folder / f"{name}.parquet", index=False)
-    table.to_csv(folder / f"{name}.csv", index=False)
+    table.to_csv(folder / f"{name}.csv", index=False, float_format="%.9g")
 
 
 def load_table(run, name):
