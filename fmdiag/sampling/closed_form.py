@@ -1,0 +1,83 @@
+"""Where does a velocity field carry noise?
+
+Fields are integrated from t = 0 (noise) to t = 1 (data) by torchdiffeq. The closed form û* is singular at t = 1, so it
+is integrated here by its own step, which keeps the posterior mean D fixed over the step,
+
+    x' = alpha' D + (sigma' / sigma) (x - alpha D)
+
+(on the linear path this is Euler's step; on any path DDIM's, Song et al., arXiv 2010.02502). Its last step,
+sigma' = 0, lands exactly on D. Where one uniform grid is too coarse, as in low dimensions, the grid goes on
+geometrically in 1 - t until one row (or its duplicates) carries the weight, so that û*'s samples are training rows.
+"""
+
+import torch
+
+from fmdiag.sampling.integrate import check_steps, time_grid
+
+SHRINK = 0.75          # ratio of one geometric step in 1 - t
+SPREAD = 1e-6          # posterior standard deviation, model range, below which a sample has landed
+SMALLEST_STEP = 1e-12  # in 1 - t
+
+
+def closed_form_samples(u_star, x0, n_steps=100):
+    """Integrate û* from noise until every sample has landed on a training row (positive control).
+
+    Parameters
+    ----------
+    u_star : ClosedFormField
+        û* of n rows.
+    x0 : Tensor, shape (b, *shape)
+        Noise.
+    n_steps : int
+        Uniform steps on [0, 1]; further geometric ones in 1 - t follow where more than one row has weight at the last.
+
+    Returns
+    -------
+    Tensor, shape (b, *shape)
+        Posterior means with a posterior standard deviation of at most 1e-6: training rows, for paths with sigma(1) = 0.
+    """
+    check_steps(n_steps, "euler")
+    return closed_form_states(u_star, x0, time_grid(n_steps), [1.0])[1.0].to(x0.dtype)
+
+
+def closed_form_states(u_star, x0, grid, taus):
+    """Return {tau: state} along one trajectory of û*, float64; `grid` must contain every tau."""
+    x, states = x0.double(), {}
+    if 0.0 in taus:
+        states[0.0] = x
+    for start, stop in zip(grid[:-1], grid[1:], strict=True):
+        if start >= max(taus):
+            break
+        if stop == 1.0:
+            x = _land(u_star, x, start)
+        else:
+            x = _step(u_star.path, u_star.posterior(x.float(), start).mean, x, start, stop)
+        if stop in taus:
+            states[stop] = x
+    return states
+
+
+def _step(path, mean, x, start, stop):
+    """Move x from time `start` to `stop` (floats or float64 tensors, shape (b,)) with the posterior mean held fixed."""
+    def columns(values):
+        values = torch.as_tensor(values, dtype=torch.float64, device=x.device)
+        return values.reshape(-1, *[1] * (x.ndim - 1))
+
+    start, stop = columns(start), columns(stop)
+    ratio = path.sigma(stop) / path.sigma(start)
+    return path.alpha(stop) * mean.to(x.device) + ratio * (x - path.alpha(start) * mean.to(x.device))
+
+
+def _land(u_star, x, start):
+    """Carry x from `start` to t = 1, by geometric steps for the samples whose posterior still has several rows."""
+    landed, active, rest = torch.empty_like(x), torch.arange(x.shape[0], device=x.device), 1.0 - start
+    while True:
+        posterior = u_star.posterior(x, 1.0 - rest)
+        done = (posterior.variance.sqrt() <= SPREAD).to(x.device) | (rest <= SMALLEST_STEP)
+        finished = _step(u_star.path, posterior.mean, x, 1.0 - rest, 1.0)
+        landed[active[done]] = finished[done]
+        if bool(done.all()):
+            return landed
+        mean = posterior.mean.to(x.device)[~done]
+        x, active = _step(u_star.path, mean, x[~done], 1.0 - rest, 1.0 - SHRINK * rest), active[~done]
+        rest *= SHRINK
