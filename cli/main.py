@@ -1,7 +1,10 @@
 """The `fmdiag` command: a group whose commands are imported when they are called, so that --help answers at once."""
 
 import difflib
+import errno
 import importlib
+import os
+import signal
 import sys
 
 import click
@@ -19,6 +22,14 @@ COMMANDS = {
 }
 
 
+class Stopped(BaseException):
+    """Ctrl-C or a signal, once every run folder has been removed; click would print a blank line for Ctrl-C itself."""
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal other than Ctrl-C, cleaned up after in the same way; its argument is the signal's number."""
+
+
 class LazyGroup(click.Group):
     """Lists COMMANDS with their one-line help and imports a command's module only when it is called."""
 
@@ -31,6 +42,13 @@ class LazyGroup(click.Group):
         if name not in COMMANDS:
             return None
         return importlib.import_module(f".{name.replace('-', '_')}", __package__).command
+
+    def invoke(self, context):
+        """Run the command; an interruption becomes `Stopped` with the exit code."""
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt as stop:
+            raise Stopped(128 + (stop.args[0] if isinstance(stop, Terminated) else signal.SIGINT)) from None
 
     def format_commands(self, context, formatter):
         """Write the list without importing any command."""
@@ -65,6 +83,10 @@ def fmdiag():
 
 def main():
     """Run the command line; wrong input gives one line on stderr and exit code 2, Ctrl-C gives 130."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # under nohup SIGHUP stays ignored
+            signal.signal(number, _terminate)
+    _only_our_messages()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -73,26 +95,79 @@ def run(arguments):
     from fmdiag.errors import FmdiagError
 
     try:
-        return fmdiag.main(args=arguments, prog_name="fmdiag", standalone_mode=False) or 0
+        return fmdiag.main(args=arguments, prog_name="fmdiag", standalone_mode=False, obj=list(arguments)) or 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        return error.exit_code if isinstance(error, click.UsageError) else 2
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted; no run folder was written", 130)
+        return error.exit_code
+    except click.ClickException as error:
+        return _fail(_usage(error))
+    except Stopped as stop:
+        return _fail("interrupted; no run folder was written", stop.args[0])
     except FmdiagError as error:
         return _fail(error)
+    except BrokenPipeError:
+        return _closed_stdout()
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{place}{error.strerror or error}; free some space or choose another folder with --out")
-    except MemoryError as error:
-        return _fail(f"out of memory ({error}); try a smaller --memory, --n-pairs or --n-samples")
+        return _fail(_system_error(error))
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "allocate" not in str(error) and "out of memory" not in str(error):
+            raise
+        return _fail(f"out of memory ({str(error).splitlines()[0] if str(error) else 'no details'}); try a smaller "
+                     "--memory, --n-pairs or --n-samples")
 
 
 def _fail(message, code=2):
     click.echo(f"Error: {' '.join(str(message).split())}", err=True)
     return code
+
+
+def _usage(error):
+    """Return click's message with the command it belongs to, and where to read what is accepted."""
+    message = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    return message if context is None else f"{message}; see {context.command_path} --help"
+
+
+def _system_error(error):
+    place = f"{error.filename}: " if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = "free some space, or choose another folder with --out"
+    elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        remedy = "check its permissions, or choose another folder with --out"
+    else:
+        remedy = "check the path and the disk"
+    return f"{place}{error.strerror or error}; {remedy}"
+
+
+def _closed_stdout():
+    # The reader of a pipe left, as `head` does: nobody is there to be told, and Python must not try again at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def _terminate(number, frame):
+    raise Terminated(number)
+
+
+def _only_our_messages():
+    """Show our own warnings and remarks, a line each on stderr; those of libraries mean nothing to a user."""
+    import logging
+    import warnings
+
+    def show(message, category, *place, **file):
+        from fmdiag.errors import FmdiagWarning
+
+        if issubclass(category, FmdiagWarning):
+            click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
+
+    warnings.showwarning = show
+    # A handler at the root, though it does nothing, keeps logging from printing what libraries log.
+    logging.getLogger().addHandler(logging.NullHandler())
+    remarks = logging.StreamHandler()
+    logging.getLogger("fmdiag").addHandler(remarks)
+    logging.getLogger("fmdiag").setLevel(logging.INFO)
 
 
 if __name__ == "__main__":
