@@ -87,6 +87,8 @@ def main():
         if signal.getsignal(number) == signal.SIG_DFL:  # under nohup SIGHUP stays ignored
             signal.signal(number, _terminate)
     _only_our_messages()
+    # Threads that wait by spinning slow everything several times on a machine with other work; read before torch loads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(run(sys.argv[1:]))
 
 
