@@ -13,6 +13,7 @@ geometrically in 1 - t until one row (or its duplicates) carries the weight, so 
 import torch
 
 from fmdiag.sampling.integrate import check_steps, time_grid
+from fmdiag.sampling.walk import Walk
 
 SHRINK = 0.75          # ratio of one geometric step in 1 - t
 SPREAD = 1e-6          # posterior standard deviation, model range, below which a sample has landed
@@ -42,42 +43,26 @@ def closed_form_samples(u_star, x0, n_steps=100):
 
 def closed_form_states(u_star, x0, grid, taus):
     """Return {tau: state} along one trajectory of û*, float64; `grid` must contain every tau."""
-    x, states = x0.double(), {}
-    if 0.0 in taus:
-        states[0.0] = x
+    walk = Walk(u_star, x0)
+    states = {0.0: x0.double()} if 0.0 in taus else {}
     for start, stop in zip(grid[:-1], grid[1:], strict=True):
         if start >= max(taus):
             break
         if stop == 1.0:
-            x = _land(u_star, x, start)
+            _land(walk, start)
         else:
-            x = _step(u_star.path, u_star.posterior(x.float(), start).mean, x, start, stop)
+            walk.advance(walk.means(start), start, stop)
         if stop in taus:
-            states[stop] = x
+            states[stop] = walk.state(stop).to(x0.device)
     return states
 
 
-def _step(path, mean, x, start, stop):
-    """Move x from time `start` to `stop` (floats or float64 tensors, shape (b,)) with the posterior mean held fixed."""
-    def columns(values):
-        values = torch.as_tensor(values, dtype=torch.float64, device=x.device)
-        return values.reshape(-1, *[1] * (x.ndim - 1))
-
-    start, stop = columns(start), columns(stop)
-    ratio = path.sigma(stop) / path.sigma(start)
-    return path.alpha(stop) * mean.to(x.device) + ratio * (x - path.alpha(start) * mean.to(x.device))
-
-
-def _land(u_star, x, start):
-    """Carry x from `start` to t = 1, by geometric steps for the samples whose posterior still has several rows."""
-    landed, active, rest = torch.empty_like(x), torch.arange(x.shape[0], device=x.device), 1.0 - start
-    while True:
-        posterior = u_star.posterior(x, 1.0 - rest)
-        done = (posterior.variance.sqrt() <= SPREAD).to(x.device) | (rest <= SMALLEST_STEP)
-        finished = _step(u_star.path, posterior.mean, x, 1.0 - rest, 1.0)
-        landed[active[done]] = finished[done]
-        if bool(done.all()):
-            return landed
-        mean = posterior.mean.to(x.device)[~done]
-        x, active = _step(u_star.path, mean, x[~done], 1.0 - rest, 1.0 - SHRINK * rest), active[~done]
+def _land(walk, start):
+    """Finish all samples, by geometric steps in 1 - t from `start` for those whose posterior still has several rows."""
+    rest = 1.0 - start
+    while bool(walk.active.any()):
+        mean = walk.means(1.0 - rest)
+        landed = walk.active & ((walk.spread.sqrt() <= SPREAD) | (rest <= SMALLEST_STEP))
+        walk.finish(torch.nonzero(landed).reshape(-1), mean[landed], 1.0 - rest)
+        walk.advance(mean, 1.0 - rest, 1.0 - SHRINK * rest)
         rest *= SHRINK

@@ -1,0 +1,123 @@
+"""Where is the posterior mean of b points at one time, and which rows could matter later? One pass over all rows.
+
+With y = x / sigma and s = alpha / sigma the log-weight of row X_i is
+
+    q_i = -||y - s X_i||^2 / 2 = -||y||^2 / 2 + <s y, X_i> - s^2 ||X_i||^2 / 2,
+
+one product per block, in float64, with an online softmax. The expansion's rounding is bounded and reported: where it is
+too coarse the caller measures the rows that matter again from their differences.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+FLOOR = 80.0   # weights below e^-80 of the largest are held at e^-80: no denormals, n e^-80 of the mass
+EPSILON = 2.0**-53
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What one pass found out about b points; float64.
+
+    Attributes
+    ----------
+    mean : Tensor, shape (b, dim)
+        Posterior mean.
+    top : Tensor, shape (b,)
+        Largest log-weight q_i.
+    count : Tensor of int64, shape (b,)
+        At most so many rows have a log-weight above top - cut.
+    point, row : Tensor of int64, shape (k,)
+        These rows of the points for which they were asked, ordered by point.
+    rounding : Tensor, shape (b,)
+        Typical error of a log-weight.
+    worst : Tensor, shape (b,)
+        Bound on it.
+    """
+
+    mean: torch.Tensor
+    top: torch.Tensor
+    count: torch.Tensor
+    point: torch.Tensor
+    row: torch.Tensor
+    rounding: torch.Tensor
+    worst: torch.Tensor
+
+
+class Scanner:
+    """Passes over the rows of a store.
+
+    Parameters
+    ----------
+    store : RowStore
+        The rows; their squared norms are kept.
+    """
+
+    def __init__(self, store):
+        self.store = store
+        self.norms = torch.cat([block.double().square().sum(1) for _, block in store.blocks()])
+        self.reach = self.norms.max().sqrt()
+
+    def __call__(self, x, alpha, sigma, *, cut, collect):
+        """Return the Scan of points at one time.
+
+        Parameters
+        ----------
+        x : Tensor, float64, shape (b, dim)
+            Points.
+        alpha, sigma : float
+            The path's schedules at the time; sigma > 0.
+        cut : float
+            Rows further than this below the top do not count; at most 80.
+        collect : Tensor of bool, shape (b,)
+            Points whose rows above the cut are returned by number.
+        """
+        y, s = x / sigma, alpha / sigma
+        rounding, worst = _errors(y.norm(dim=1), s * self.reach, x.shape[1])
+        least = (-cut - 2 * worst).clamp(min=-FLOOR).exp()[:, None]
+        sums, wanted, found = _Sums(*x.shape, x.device), torch.nonzero(collect).reshape(-1), []
+        for first, block in self.store.blocks():
+            rows = block.double()
+            bias = self.norms[first : first + len(rows)] * (-0.5 * s * s)
+            weights = sums.add(torch.addmm(bias, y, rows.T, alpha=s), rows, least)
+            if len(wanted):
+                place, column = torch.nonzero(weights[wanted] > least[wanted], as_tuple=True)
+                found.append((wanted[place], column + first))
+        top = sums.top - 0.5 * y.square().sum(1)
+        return Scan(sums.rows / sums.weight[:, None], top, sums.count, *_by_point(found, x.device), rounding, worst)
+
+
+class _Sums:
+    """Softmax sums over the blocks so far, relative to the running maximum."""
+
+    def __init__(self, b, dim, device):
+        self.top = torch.full((b,), -torch.inf, dtype=torch.float64, device=device)
+        self.weight = torch.zeros(b, dtype=torch.float64, device=device)
+        self.rows = torch.zeros(b, dim, dtype=torch.float64, device=device)
+        self.count = torch.zeros(b, dtype=torch.int64, device=device)
+
+    def add(self, logs, rows, least):
+        """Add a block from its log-weights, shape (b, m), overwritten; return its weights, count those > `least`."""
+        top = torch.maximum(self.top, logs.amax(1))
+        factor = (self.top - top).exp()
+        weights = logs.sub_(top[:, None]).clamp_(min=-FLOOR).exp_()
+        self.weight.mul_(factor).add_(weights.sum(1))
+        self.rows.mul_(factor[:, None]).addmm_(weights, rows)
+        self.count += (weights > least).sum(1)
+        self.top = top
+        return weights
+
+
+def _errors(length, reach, dim):
+    """Return (typical, worst) rounding of |y|^2 - 2 <y, s X> + |s X|^2 (Higham, section 3.1), shape (b,)."""
+    scale = EPSILON * (length + reach).square() / 2
+    return scale, (dim + 4) * scale
+
+
+def _by_point(found, device):
+    if not found:
+        return torch.empty(2, 0, dtype=torch.int64, device=device)
+    point, row = (torch.cat(parts) for parts in zip(*found, strict=True))
+    order = torch.argsort(point, stable=True)
+    return point[order], row[order]
