@@ -151,9 +151,12 @@ class TrainingSet:
         low, high = sample.min().item(), sample.max().item()
         return (low, high) if high > low else (low - 1, high + 1)
 
-    def blocks(self, size, *, device="cpu"):
-        """Yield (start, block): rows from `start` on, flattened, float32 in model range, shape (m, dim), m <= size."""
-        for first, m in self.spans(size):
+    def blocks(self, size, *, device="cpu", rows=None):
+        """Yield (start, block): rows from `start` on, flattened, float32 in model range, shape (m, dim), m <= size.
+
+        `rows`, a slice of row numbers, asks for those only: nothing else is read.
+        """
+        for first, m in self.spans(size, rows):
             flipped, start = divmod(first, self.n_stored)
             stop = start + m
             stored = torch.from_numpy(np.array(self.rows[start:stop])).to(device)
@@ -162,11 +165,13 @@ class TrainingSet:
                 block = block.flip(-1)
             yield first, block.reshape(stop - start, self.dim)
 
-    def spans(self, size):
+    def spans(self, size, rows=None):
         """Yield (first row, number of rows) of the blocks of at most `size` rows; none holds both halves of flips."""
-        for offset in (0, self.n_stored) if self.hflip else (0,):
-            for start in range(0, self.n_stored, size):
-                yield offset + start, min(size, self.n_stored - start)
+        begin, end, _ = (rows or slice(None)).indices(self.n)
+        for low in range(0, self.n, self.n_stored):
+            stop = min(end, low + self.n_stored)
+            for first in range(max(begin, low), stop, size):
+                yield first, min(size, stop - first)
 
     @cached_property
     def fingerprint(self):

@@ -2,8 +2,8 @@
 
 With s = alpha / sigma ascending, a pair starts *dense* (all rows may matter; log-weights of every time from two
 products, posterior means of all times from one more pass over the rows) and becomes a *list* of rows once few are left,
-which only shrinks. Results differ from the plain posterior by rounding and by the share of the weight that was left
-out, which is reported.
+which only shrinks. Ranks see different rows but decide from merged numbers, so that they stay in step. Results differ
+from the plain posterior by rounding and by the share of the weight that was left out, which is reported.
 """
 
 import math
@@ -33,7 +33,7 @@ def posterior_curve(plain, store, x0, x1, rows, times, *, mass=MASS):
     x0, x1 : Tensor, shape (b, *shape)
         Noise and data; x1 are rows of the training set.
     rows : Tensor of int64, shape (b,)
-        Which rows.
+        Which rows of the whole set.
     times : sequence of float
         Times with sigma_t > 0.
     mass : float
@@ -46,9 +46,10 @@ def posterior_curve(plain, store, x0, x1, rows, times, *, mass=MASS):
     """
     device = store.device
     flat = [x.reshape(len(x), -1).to(device, torch.float64) for x in (x0, x1)]
-    rows = rows.to(device)
+    rows = rows.to(device) - store.first
     size = torch.tensor([], dtype=torch.float64 if store.dim <= 64 else torch.float32).element_size()
-    at_once = max(1, int(plain.memory / 3 / (2 * size * store.n)))
+    most_rows = -(-store.n // store.group.size)
+    at_once = max(1, int(plain.memory / 3 / (2 * size * most_rows)))
     for chunk in torch.arange(len(rows), device=device).split(at_once):
         curve = _Curve(plain, store, flat[0][chunk], flat[1][chunk], rows[chunk], times, mass)
         for k, pairs, posterior in curve.run():
@@ -88,7 +89,7 @@ class _Curve:
                     yield from self._dense(products, waiting)
                     waiting = []
                 waiting.append((k, dense, stats))
-            if len(lists.pair):
+            if len(lists.members):
                 yield self._listed(lists, products, k, s)
         yield from self._dense(products, waiting)
 
@@ -103,7 +104,7 @@ class _Curve:
     def _plain(self, k, pairs):
         x = self.alpha[k] * self.x1[pairs] + self.sigma[k] * self.x0[pairs]
         shape = self.plain.training_set.shape
-        return self.plain(x.reshape(-1, *shape), self.t[k].item(), source_rows=self.rows[pairs])
+        return self.plain(x.reshape(-1, *shape), self.t[k].item(), source_rows=self.rows[pairs] + self.store.first)
 
     def _dense(self, products, waiting):
         if not waiting:
@@ -116,12 +117,13 @@ class _Curve:
 
     def _listed(self, lists, products, k, s):
         lists.prune(s, self.cutoff)
-        if len(lists.pair) <= SHARPEN_ROWS * len(self.rows) or products.rounding(s) > ROUNDING:
+        entries = int(self.store.group.sum(torch.tensor([len(lists.pair)], device=self.x0.device)))
+        if entries <= SHARPEN_ROWS * len(self.rows) or products.rounding(s) > ROUNDING:
             lists.sharpen()
-        pairs, place, sums, weights = lists.stats_at(s)
-        mean, left_out = lists.means(pairs, place, sums, weights, self.mass)
+        place, sums, weights = lists.stats_at(s)
+        mean, left_out = lists.means(place, sums, weights, self.mass)
         # What was pruned: at most n rows of mass / n beside a weight of at least 1.
-        return k, pairs, self._posterior(k, pairs, sums, mean, left_out + self.mass)
+        return k, lists.members, self._posterior(k, lists.members, sums, mean, left_out + self.mass)
 
     def _posterior(self, k, pairs, sums, mean, left_out):
         """Return the Posterior from sums relative to the pairs' own rows."""

@@ -1,7 +1,8 @@
 """While many rows carry weight: the posterior of b pairs over all rows, at several times, in one pass over the rows.
 
 Stage one needs no row at all: the log-weights l_i(s) come from the two products, and with them every scalar summary.
-Stage two reads the rows once and forms the posterior means of all pairs and times as one product per block.
+Stage two reads the rows once and forms the posterior means of all pairs and times as one product per block. Ranks hold
+different rows: their largest log-weights are merged first, then sums relative to these.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ class DenseStats:
     weighted_log: torch.Tensor      # sum of w_i (l_i - max)
     weighted_half_square: torch.Tensor   # sum of -w_i ||x1 - X_i||^2 / 2
     top_row: torch.Tensor
-    block_share: torch.Tensor       # (b, blocks of rows): share of the mass per block
+    block_share: torch.Tensor       # (b, blocks of this rank's rows): share of the mass per block
 
     def select(self, chosen):
         """Return the summaries of some of the pairs, `chosen` a mask or numbers."""
@@ -36,9 +37,11 @@ class DenseStats:
 
 def stats_at(products, queries, s, spans):
     """Return the DenseStats of the pairs `queries` (int64 tensor) at `s`, over the blocks of rows `spans`."""
-    device = products.linear.device
-    tops = torch.stack([_slopes(*products.block(queries, span), s).amax(1) for span in spans], 1).mul_(s)
-    top = tops.amax(1)
+    device, group = products.linear.device, products.group
+    tops = [_slopes(*products.block(queries, span), s).amax(1).mul_(s) for span in spans]
+    none = torch.full((len(queries),), -torch.inf, dtype=products.dtype, device=device)
+    tops = torch.stack(tops or [none], 1)
+    top = group.max(tops.amax(1))
     sums = torch.zeros(4, len(queries), dtype=torch.float64, device=device)
     share = torch.zeros(len(queries), len(spans), dtype=torch.float64, device=device)
     for k, span in enumerate(spans):
@@ -50,8 +53,9 @@ def stats_at(products, queries, s, spans):
         sums[2] += torch.linalg.vecdot(weights, logs)
         sums[3] += torch.linalg.vecdot(weights, quadratic)
     sums[0] = share.sum(1)
-    return DenseStats(s, top.double(), sums[0], sums[1], sums[2], sums[3], _top_rows(products, queries, s, tops, spans),
-                      share / sums[0][:, None])
+    sums = group.sum(sums)
+    return DenseStats(s, top.double(), sums[0], sums[1], sums[2], sums[3],
+                      _top_rows(products, queries, s, tops, top, spans), share / sums[0][:, None])
 
 
 def means(store, products, entries, mass):
@@ -72,29 +76,27 @@ def means(store, products, entries, mass):
     -------
     list of (Tensor float64 of shape (b, dim), Tensor of shape (b,))
     """
-    device, center = products.linear.device, products.center.to(products.dtype)
+    device, center, group = products.linear.device, products.center.to(products.dtype), products.group
     sizes = [len(queries) for queries, _ in entries]
     total = torch.zeros(sum(sizes), store.dim, dtype=products.dtype, device=device)
     covered = torch.zeros(sum(sizes), dtype=torch.float64, device=device)
     starts = [0, *torch.tensor(sizes).cumsum(0).tolist()]
-    skipped = [_skippable(stats.block_share, mass) for _, stats in entries]
+    skipped = [_skippable(stats.block_share, mass / group.size) for _, stats in entries]
     for k, (first, block) in enumerate(store.blocks()):
         wanted = [e for e in range(len(entries)) if not skipped[e][k]]
         if not wanted:
             continue
         rows = block.to(products.dtype) - center
         span = slice(first, first + len(block))
-        for group in _runs(wanted):
-            weights = torch.cat([_weights(products, *entries[e], span) for e in group])
-            place = slice(starts[group[0]], starts[group[-1] + 1])
+        for run in _runs(wanted):
+            weights = torch.cat([_weights(products, *entries[e], span) for e in run])
+            place = slice(starts[run[0]], starts[run[-1] + 1])
             total[place].addmm_(weights, rows)
             covered[place] += weights.sum(1)
-    found = []
-    for e, (start, stop) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
-        share = covered[start:stop]
-        left_out = (entries[e][1].block_share * skipped[e]).sum(1)
-        found.append((total[start:stop].double() / share[:, None] + products.center, left_out))
-    return found
+    left_out = [(stats.block_share * out).sum(1) for (_, stats), out in zip(entries, skipped, strict=True)]
+    total, covered, left_out = group.sum(total), group.sum(covered), group.sum(torch.cat(left_out))
+    mean = total.double().div_(covered[:, None]).add_(products.center)
+    return list(zip(mean.split(sizes), left_out.split(sizes), strict=True))
 
 
 def _weights(products, queries, stats, span):
@@ -114,15 +116,17 @@ def _logs(linear, quadratic, s, top):
     return torch.add(-top[:, None], slopes, alpha=s, out=slopes).clamp_(min=-FLOOR)
 
 
-def _top_rows(products, queries, s, tops, spans):
-    """Return each pair's row of largest weight: the first in the first block that reaches the maximum."""
-    best = tops.argmax(1)
-    top_row = torch.empty(len(best), dtype=torch.int64, device=best.device)
-    for k in best.unique().tolist():
-        here = torch.nonzero(best == k).reshape(-1)
+def _top_rows(products, queries, s, tops, top, spans):
+    """Return each pair's row of largest weight: the first in the first block that reaches `top`, on the lowest rank."""
+    if s == 0:
+        return torch.zeros_like(queries)
+    best, reached = tops.argmax(1), tops.amax(1) == top
+    top_row = torch.full_like(queries, torch.iinfo(torch.int64).max)
+    for k in best[reached].unique().tolist():
+        here = torch.nonzero((best == k) & reached).reshape(-1)
         slopes = _slopes(*products.block(queries[here], spans[k]), s)
-        top_row[here] = slopes.argmax(1) + spans[k].start
-    return top_row
+        top_row[here] = slopes.argmax(1) + spans[k].start + products.first
+    return products.group.min(top_row)
 
 
 def _skippable(block_share, mass):

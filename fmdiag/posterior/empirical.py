@@ -17,6 +17,7 @@ import torch
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath, times_like
 from fmdiag.posterior.curve import posterior_curve
+from fmdiag.posterior.group import SINGLE
 from fmdiag.posterior.rows import RowStore
 from fmdiag.posterior.state import FLOOR, Posterior, SoftmaxState
 
@@ -36,16 +37,19 @@ class EmpiricalPosterior:
     path : GaussianPath
         Schedules alpha and sigma.
     memory : int, optional
-        Bytes this object may use; rows are kept as float64 where they fit into half of it, else converted block by
-        block from where they are stored.
+        Bytes this object may use, on each rank; rows are kept as float64 where they fit into half of it, else
+        converted block by block from where they are stored.
     device : str or torch.device
         Where the arithmetic is done.
     block_rows : int, optional
         Rows at a time; it changes results by rounding only.
+    group : Group
+        Ranks that share the rows out and answer together; each must make the same calls.
     """
 
-    def __init__(self, training_set, path=None, *, memory=None, device="cpu", block_rows=None):
-        self.training_set = training_set
+    def __init__(self, training_set, path=None, *, memory=None, device="cpu", block_rows=None, group=SINGLE):
+        self.training_set, self.group = training_set, group
+        self._share = group.share(training_set.n)
         self.path = path or LinearPath()
         self.device = torch.device(device)
         self.memory = DEFAULT_MEMORY if memory is None else int(memory)
@@ -88,7 +92,7 @@ class EmpiricalPosterior:
         """
         self._check(x0)
         self._check(x1)
-        store = RowStore(self.training_set, self.memory, self.device, self._block_rows)
+        store = RowStore(self.training_set, self.memory, self.device, self._block_rows, self.group)
         yield from posterior_curve(self, store, x0, x1, rows, times)
 
     def _check(self, x):
@@ -120,6 +124,7 @@ class EmpiricalPosterior:
             if sources is not None:
                 _keep_source(state, logs, sources, first)
             state.add(logs, rows, norms, first)
+        state.merge_ranks(self.group)
         return state.finish(points, alpha, sigma, self.training_set.n, self.training_set.shape,
                             has_source=sources is not None)
 
@@ -146,8 +151,9 @@ class EmpiricalPosterior:
         if self._kept is not None:
             yield from self._kept
             return
-        keep = [] if 8 * self.training_set.n * self.training_set.dim <= self.memory // 2 else None
-        for first, block in self.training_set.blocks(self.block_rows, device=self.device):
+        size = self._share.stop - self._share.start
+        keep = [] if 8 * size * self.training_set.dim <= self.memory // 2 else None
+        for first, block in self.training_set.blocks(self.block_rows, device=self.device, rows=self._share):
             rows = block.double()
             if first not in self._norms:
                 self._norms[first] = rows.square().sum(1)

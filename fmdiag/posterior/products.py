@@ -22,33 +22,34 @@ class PairProducts:
     x0, x1 : Tensor, shape (b, dim)
         Noise and data of the pairs; x1 are rows of the training set.
     rows : Tensor of int64, shape (b,)
-        Which rows.
+        Which rows; numbers outside [0, m) are another rank's.
     store : RowStore
-        The n rows.
+        This rank's m rows.
 
     Attributes
     ----------
-    linear, quadratic : Tensor, shape (b, n)
+    linear, quadratic : Tensor, shape (b, m)
         -a_i and -b_i / 2, so that l_i = s (linear + s quadratic); float64 up to 64 dimensions, else float32.
     center : Tensor, float64, shape (dim,)
-        Mean of the rows of the first block: distances do not change when it is subtracted, rounding does.
+        A mean of some rows: distances do not change when it is subtracted, rounding does.
     """
 
     def __init__(self, x0, x1, rows, store):
-        dim, n = x0.shape[1], store.n
+        dim = x0.shape[1]
         dtype = torch.float64 if dim <= SMALL_DIM else torch.float32
-        self.dtype, self.center, self.reach = dtype, None, 0.0
-        self.linear = torch.empty(len(x0), n, dtype=dtype, device=x0.device)
+        self.dtype, self.center, self.reach, self.group = dtype, store.center(), 0.0, store.group
+        self.first = store.first
+        self.linear = torch.empty(len(x0), store.size, dtype=dtype, device=x0.device)
         self.quadratic = torch.empty_like(self.linear)
         self.noise_norm = x0.double().norm(dim=1).max().item()
         for first, block in store.blocks():
             self._add(x0, x1, first, block)
-        own = torch.arange(len(x0), device=x0.device)
-        self.linear[own, rows], self.quadratic[own, rows] = 0.0, 0.0
+        own = torch.nonzero((rows >= 0) & (rows < store.size)).reshape(-1)
+        self.linear[own, rows[own]], self.quadratic[own, rows[own]] = 0.0, 0.0
+        # One for all ranks: it decides what they do next.
+        self.reach = self.group.max(torch.tensor([self.reach], dtype=torch.float64, device=x0.device)).item()
 
     def _add(self, x0, x1, first, block):
-        if self.center is None:
-            self.center = block.double().mean(0)
         block = (block.double() - self.center) if self.dtype == torch.float64 else block - self.center.float()
         target = x1.double() - self.center
         span = slice(first, first + len(block))
@@ -69,8 +70,8 @@ class PairProducts:
         return self.linear[queries, span], self.quadratic[queries, span]
 
     def alive(self, queries, s, cutoff):
-        """Return how many rows of each of some pairs have l_i(s) > -cutoff."""
-        return (torch.add(self.linear[queries], self.quadratic[queries], alpha=s) * s > -cutoff).sum(1)
+        """Return how many rows of each of some pairs, all ranks' together, have l_i(s) > -cutoff."""
+        return self.group.sum((torch.add(self.linear[queries], self.quadratic[queries], alpha=s) * s > -cutoff).sum(1))
 
     def rounding(self, s):
         """Return the typical rounding error of a log-weight at `s`.

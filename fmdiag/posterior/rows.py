@@ -1,8 +1,13 @@
-"""Where do the rows come from while û* is computed? From memory as float32 where they fit, else from storage."""
+"""Where do the rows come from while û* is computed? From memory as float32 where they fit, else from storage.
+
+Each rank has its own contiguous share of them, and numbers it from 0.
+"""
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+
+from fmdiag.posterior.group import SINGLE
 
 BLOCK_BYTES = 1 << 23   # of float32 rows: a block stays in cache while queries pass over it
 MOST_ROWS = 1024        # and so do the log-weights of 256 queries on it
@@ -22,39 +27,56 @@ class RowStore:
         Where blocks are handed out.
     block_rows : int, optional
         Rows per block.
+    group : Group
+        The ranks that share the rows out.
+
+    Attributes
+    ----------
+    n, size, first : int
+        Number of rows in all, number of this rank's, and the first of these.
     """
 
-    def __init__(self, training_set, memory, device, block_rows=None):
-        self.training_set, self.device = training_set, device
+    def __init__(self, training_set, memory, device, block_rows=None, group=SINGLE):
+        self.training_set, self.device, self.group = training_set, device, group
         self.n, self.dim = training_set.n, training_set.dim
+        self.share = group.share(self.n)
+        self.first, self.size = self.share.start, self.share.stop - self.share.start
         bytes_per_row = 4 * self.dim
         fitting = min(max(BLOCK_BYTES, 256 * bytes_per_row), memory // 8) // bytes_per_row
         self.block_rows = block_rows or max(1, min(MOST_ROWS, int(fitting)))
         self.kept = None
-        if self.n * bytes_per_row <= memory // 2:
-            self.kept = torch.empty(self.n, self.dim, device=device)
-            for first, block in training_set.blocks(self.block_rows, device=device):
-                self.kept[first : first + len(block)] = block
+        if self.size * bytes_per_row <= memory // 2:
+            kept = torch.empty(self.size, self.dim, device=device)
+            for first, block in self.blocks():
+                kept[first : first + len(block)] = block
+            self.kept = kept
 
     def spans(self):
-        """Return the slices of row numbers that `blocks` goes through."""
+        """Return the slices of this rank's row numbers that `blocks` goes through."""
         if self.kept is None:
-            return [slice(first, first + size) for first, size in self.training_set.spans(self.block_rows)]
-        return [slice(k, min(k + self.block_rows, self.n)) for k in range(0, self.n, self.block_rows)]
+            spans = self.training_set.spans(self.block_rows, self.share)
+            return [slice(first - self.first, first - self.first + size) for first, size in spans]
+        return [slice(k, min(k + self.block_rows, self.size)) for k in range(0, self.size, self.block_rows)]
 
     def blocks(self):
         """Yield (first row, float32 rows of shape (m, dim))."""
         if self.kept is None:
-            yield from self.training_set.blocks(self.block_rows, device=self.device)
+            for first, block in self.training_set.blocks(self.block_rows, device=self.device, rows=self.share):
+                yield first - self.first, block
             return
-        for first in range(0, self.n, self.block_rows):
+        for first in range(0, self.size, self.block_rows):
             yield first, self.kept[first : first + self.block_rows]
+
+    def center(self):
+        """Return the mean, float64 of shape (dim,), of the set's first block, whichever rank asks."""
+        _, block = next(self.training_set.blocks(self.block_rows, device=self.device))
+        return block.double().mean(0)
 
     def take(self, numbers):
         """Return rows by number, float32, shape (k, dim)."""
         if self.kept is not None:
             return self.kept[numbers]
-        rows = self.training_set[np.asarray(numbers.cpu())]
+        rows = self.training_set[np.asarray(numbers.cpu()) + self.first]
         return rows.reshape(len(numbers), self.dim).to(self.device)
 
     def weighted_sums(self, numbers, weights, offsets):

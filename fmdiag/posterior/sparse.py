@@ -20,12 +20,18 @@ class RowLists:
     x0, x1 : Tensor, float64, shape (b, dim)
         Noise and data of all pairs.
     rows : Tensor of int64, shape (b,)
-        The pairs' own rows.
+        The pairs' own rows; numbers outside [0, store.size) are another rank's.
+
+    Attributes
+    ----------
+    members : Tensor of int64
+        The pairs that have lists, ascending, the same on every rank: each list holds the pair's own row on one of them.
     """
 
     def __init__(self, store, x0, x1, rows):
-        self.store, self.x0, self.x1, self.rows = store, x0, x1, rows
+        self.store, self.x0, self.x1, self.rows, self.group = store, x0, x1, rows, store.group
         device = x0.device
+        self.members = torch.empty(0, dtype=torch.int64, device=device)
         self.pair = torch.empty(0, dtype=torch.int64, device=device)
         self.row = torch.empty(0, dtype=torch.int64, device=device)
         self.linear = torch.empty(0, dtype=torch.float64, device=device)     # -a_i
@@ -36,6 +42,7 @@ class RowLists:
         """Take over the pairs `queries`: those of their rows that lie above -cutoff at `s`."""
         if not len(queries):
             return
+        self.members = torch.cat([self.members, queries]).sort().values
         logs = torch.add(products.linear[queries], products.quadratic[queries], alpha=s).mul_(s)
         which, row = torch.nonzero(logs > -cutoff, as_tuple=True)
         pair = queries[which]
@@ -62,42 +69,40 @@ class RowLists:
         self.exact[:] = True
 
     def stats_at(self, s):
-        """Return (pairs, place of each entry among them, summaries per pair, weights per entry) at `s`."""
+        """Return (place of each entry among the members, summaries per member, weights per entry) at `s`."""
         logs = s * (self.linear + s * self.quadratic)
-        pairs, place = torch.unique_consecutive(self.pair, return_inverse=True)
-        top = torch.full((len(pairs),), -torch.inf, dtype=torch.float64, device=logs.device)
-        top.scatter_reduce_(0, place, logs, "amax")
+        place = torch.searchsorted(self.members, self.pair)
+        top = torch.full((len(self.members),), -torch.inf, dtype=torch.float64, device=logs.device)
+        top = self.group.max(top.scatter_reduce_(0, place, logs, "amax"))
         relative = logs - top[place]
         weights = relative.exp()
+        terms = {"weight": weights, "weight_squared": weights.square(), "weighted_log": weights * relative,
+                 "weighted_half_square": weights * self.quadratic}
+        totals = self.group.sum(torch.stack([torch.zeros_like(top).index_add_(0, place, v) for v in terms.values()]))
+        row = torch.full_like(self.members, torch.iinfo(torch.int64).max)
+        best = relative == 0
+        row.scatter_reduce_(0, place[best], self.row[best] + self.store.first, "amin")
+        sums = dict(zip(terms, totals, strict=True)) | {"max": top, "top_row": self.group.min(row)}
+        return place, sums, weights
 
-        def total(values):
-            return torch.zeros_like(top).index_add_(0, place, values)
-
-        row = torch.full_like(pairs, torch.iinfo(torch.int64).max)
-        row.scatter_reduce_(0, place[relative == 0], self.row[relative == 0], "amin")
-        sums = {"max": top, "weight": total(weights), "weight_squared": total(weights.square()),
-                "weighted_log": total(weights * relative), "weighted_half_square": total(weights * self.quadratic),
-                "top_row": row}
-        return pairs, place, sums, weights
-
-    def means(self, pairs, place, sums, weights, mass):
-        """Return (means, share left out) of the pairs: D = x1 + sum over the other rows of lambda_i (X_i - x1).
+    def means(self, place, sums, weights, mass):
+        """Return (means, share left out) of the members: D = x1 + sum over the other rows of lambda_i (X_i - x1).
 
         Rows are left out from the lightest on while they carry less than `mass` together, by a threshold on the weight
-        that is halved until this holds.
+        that is halved until this holds. Each rank leaves out its part of `mass`.
         """
-        share = weights / sums["weight"][place]
-        kept = self._heavy(share, place, len(pairs), mass)
-        left_out = torch.zeros(len(pairs), dtype=torch.float64, device=share.device)
-        left_out.index_add_(0, place[~kept], share[~kept])
+        share, n_pairs = weights / sums["weight"][place], len(self.members)
+        kept = self._heavy(share, place, n_pairs, mass / self.group.size)
+        left_out = torch.zeros(n_pairs, dtype=torch.float64, device=share.device)
+        left_out = self.group.sum(left_out.index_add_(0, place[~kept], share[~kept]))
         kept &= self.row != self.rows[self.pair]
         numbers, bag, part = self.row[kept], place[kept], share[kept]
-        counts = torch.bincount(bag, minlength=len(pairs))
+        counts = torch.bincount(bag, minlength=n_pairs)
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        others = torch.zeros(len(pairs), dtype=torch.float64, device=share.device).index_add_(0, bag, part)
+        others = torch.zeros(n_pairs, dtype=torch.float64, device=share.device).index_add_(0, bag, part)
         sums_of_rows = self.store.weighted_sums(numbers, part, offsets)
-        x1 = self.x1[pairs]
-        return x1 + (sums_of_rows - others[:, None] * x1), left_out
+        x1 = self.x1[self.members]
+        return x1 + self.group.sum_where(sums_of_rows - others[:, None] * x1, counts > 0), left_out
 
     def _heavy(self, share, place, n_pairs, mass):
         counts = torch.bincount(place, minlength=n_pairs).clamp(min=1)

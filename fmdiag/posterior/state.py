@@ -51,6 +51,10 @@ class Posterior:
     variance: torch.Tensor
     dropped_mass: torch.Tensor
 
+    def select(self, chosen):
+        """Return the Posterior of some of the queries, by number, mask or slice."""
+        return Posterior(**{name: None if value is None else value[chosen] for name, value in vars(self).items()})
+
     @classmethod
     def concatenate(cls, parts):
         """Return one Posterior for the queries of several, in order."""
@@ -124,6 +128,18 @@ class SoftmaxState:
         for name in ("weight", "weight_squared", "weighted_log", "weighted_norm", "weighted_rows", "left_out"):
             getattr(self, name).add_(getattr(other, name))
         self.source_log = torch.maximum(self.source_log, other.source_log)
+
+    def merge_ranks(self, group):
+        """Add the sums of all ranks of a Group, each of which has seen other rows."""
+        if group.size == 1:
+            return
+        top = group.max(self.max.clone())
+        nowhere = torch.full_like(self.top_row, torch.iinfo(torch.int64).max)
+        self.top_row = group.min(torch.where(self.max == top, self.top_row, nowhere))
+        self._rescale(top)
+        for name in ("weight", "weight_squared", "weighted_log", "weighted_norm", "weighted_rows", "left_out"):
+            setattr(self, name, group.sum(getattr(self, name)))
+        self.source_log = group.max(self.source_log)
 
     def _rescale(self, new_max):
         """Express every sum relative to `new_max`; sum w (l - m) shifts by W (m_old - m_new)."""
