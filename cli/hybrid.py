@@ -2,7 +2,7 @@
 
 import click
 
-from .options import Numbers, checkpoint_argument, run_options
+from .options import Numbers, checkpoint_argument, method_option, run_options
 
 
 @click.command()
@@ -11,7 +11,7 @@ from .options import Numbers, checkpoint_argument, run_options
               "may be given.  [default: 0:1:11]")
 @click.option("--n-samples", type=click.IntRange(2), default=256, show_default=True, help="Noises, the same per tau.")
 @click.option("--n-steps", type=click.IntRange(1), default=100, show_default=True, help="Steps from t = 0 to 1.")
-@click.option("--method", default="euler", show_default=True, help="euler, midpoint, heun2, rk4 or dopri5.")
+@method_option()
 @run_options
 def command(checkpoint, taus, n_samples, n_steps, method, **options):
     """Follow û* until tau and the model afterwards: when is it too late to generalise?

@@ -1,7 +1,6 @@
 """The `fmdiag` command: a group whose commands are imported when they are called, so that --help answers at once."""
 
 import difflib
-import errno
 import importlib
 import os
 import signal
@@ -133,14 +132,10 @@ def _usage(error):
 
 
 def _system_error(error):
+    from fmdiag.results import remedy
+
     place = f"{error.filename}: " if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        remedy = "free some space, or choose another folder with --out"
-    elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        remedy = "check its permissions, or choose another folder with --out"
-    else:
-        remedy = "check the path and the disk"
-    return f"{place}{error.strerror or error}; {remedy}"
+    return f"{place}{error.strerror or error}; {remedy(error)}"
 
 
 def _closed_stdout():

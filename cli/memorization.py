@@ -2,20 +2,20 @@
 
 import click
 
-from .options import checkpoint_argument, run_options
+from .options import Range, checkpoint_argument, method_option, run_options
 
 
 @click.command()
 @checkpoint_argument(required=False)
 @click.option("--samples", type=click.Path(), help="Folder of pictures or file of arrays to judge instead of drawing "
               "samples from CHECKPOINT.")
-@click.option("--sample-range", type=float, nargs=2, metavar="LOW HIGH",
-              help="Values in --samples that stand for black and white, e.g. 0 1.  [default: 8-bit pictures, or "
+@click.option("--sample-range", type=Range(), metavar="LOW,HIGH",
+              help="Values in --samples that stand for black and white, e.g. 0,1.  [default: 8-bit pictures, or "
               "arrays in model range]")
 @click.option("--n-samples", type=click.IntRange(1), help="Samples drawn, or taken from the start of --samples.  "
               "[default: 1024, or all]")
 @click.option("--n-steps", type=click.IntRange(1), default=100, show_default=True, help="Steps from t = 0 to 1.")
-@click.option("--method", default="euler", show_default=True, help="euler, midpoint, heun2, rk4 or dopri5.")
+@method_option()
 @click.option("--threshold", type=click.FloatRange(0, 1, min_open=True), default=1 / 3, show_default="1/3",
               help="A sample counts as memorised if d1/d2 is below it.")
 @click.option("--feature", default="pixels", show_default=True, help="Space of the distances.")
@@ -27,7 +27,7 @@ def command(checkpoint, samples, sample_range, n_samples, n_steps, method, thres
     Examples:
       fmdiag memorization ckpt.pt
       fmdiag memorization --samples generated/ --dataset fashion-mnist
-      fmdiag memorization --samples x.npy --sample-range 0 1 --dataset images/ --held-out 0.1
+      fmdiag memorization --samples x.npy --sample-range 0,1 --dataset images/ --held-out 0.1
     """
     if checkpoint is None and (samples is None or options["dataset"] is None):
         raise click.UsageError("give a CHECKPOINT, or --samples together with the --dataset that was trained on")
@@ -46,7 +46,7 @@ def load_samples(source, sample_range, options):
     from fmdiag.datasets import load_dataset
 
     samples = load_dataset(Path(source), size=options["size"], skip_bad=options["skip_bad"],
-                           value_range=sample_range or None)
+                           value_range=sample_range)
     return samples[:]
 
 

@@ -1,5 +1,7 @@
 """Options that several commands share, so that the same thing has the same name everywhere."""
 
+import math
+
 import click
 
 
@@ -29,6 +31,7 @@ class Numbers(click.ParamType):
     """One number, or a grid LOW:HIGH:COUNT of evenly spaced ones, each in [0, 1]."""
 
     name = "number|low:high:count"
+    most = 10_000
 
     def convert(self, value, parameter, context):
         """Return a list of floats."""
@@ -37,16 +40,44 @@ class Numbers(click.ParamType):
         parts = value.split(":")
         try:
             if len(parts) == 3:
-                low, high, count = float(parts[0]), float(parts[1]), int(parts[2])
-                numbers = [low + (high - low) * k / max(1, count - 1) for k in range(count)]
+                numbers = self._grid(float(parts[0]), float(parts[1]), int(parts[2]))
             else:
                 numbers = [float(part) for part in value.split(",")]
         except ValueError:
-            self.fail(f"{value!r} is neither a number nor LOW:HIGH:COUNT", parameter, context)
-        if not numbers or not all(0 <= number <= 1 for number in numbers):
+            self.fail(f"{value!r} is neither a number nor LOW:HIGH:COUNT, such as 0:1:11", parameter, context)
+        if not numbers:
+            self.fail(f"{value!r}: COUNT must be from 1 to {self.most}", parameter, context)
+        if not all(0 <= number <= 1 for number in numbers):
             self.fail(f"{value!r}: values must be in [0, 1]", parameter, context)
         return numbers
 
+    def _grid(self, low, high, count):
+        """Return `count` evenly spaced numbers, rounded so that 0:1:11 holds the 0.3 that a user types."""
+        if not 1 <= count <= self.most:
+            return []
+        return [round(low + (high - low) * k / max(1, count - 1), 12) for k in range(count)]
+
+
+class Range(click.ParamType):
+    """Two numbers LOW,HIGH."""
+
+    name = "low,high"
+
+    def convert(self, value, parameter, context):
+        """Return (low, high)."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            low, high = (float(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not LOW,HIGH, such as 0,255", parameter, context)
+        if not -math.inf < low < high < math.inf:
+            self.fail(f"{value!r}: LOW must be less than HIGH, both finite", parameter, context)
+        return low, high
+
+
+METHODS = ("euler", "midpoint", "heun2", "rk4", "dopri5")
+SEED = click.IntRange(0, 2**63 - 1)
 
 DATA = [
     click.option("--dataset", metavar="NAME|PATH", help="Named set, folder of images, or file (npy, npz, pt, "
@@ -58,12 +89,16 @@ DATA = [
     click.option("--size", type=click.IntRange(1), help="Image side that pictures are cropped and resized to."),
     click.option("--hflip/--no-hflip", default=None, help="Count mirror images as rows. Default: as the checkpoint "
                  "was trained, else no."),
-    click.option("--data-root", type=click.Path(file_okay=False), help="Folder of downloaded data sets."),
+    click.option("--value-range", type=Range(), metavar="LOW,HIGH", help="Stored values that stand for black and "
+                 "white, for arrays that do not say, e.g. 0,1."),
+    click.option("--data-root", type=click.Path(file_okay=False), help="Folder of downloaded data sets.  "
+                 "[default: FMDIAG_DATA_ROOT, else the user's data folder]"),
+    click.option("--offline", is_flag=True, help="Never download."),
     click.option("--skip-bad", is_flag=True, help="Skip pictures that cannot be read instead of stopping."),
 ]
 
 RUN = [
-    click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random."),
+    click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of everything random."),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
     click.option("--memory", type=Size(), help="Memory that û* may use, e.g. 1GB.  [default: 1GiB]"),
     click.option("--out", type=click.Path(file_okay=False), help="Run folder.  [default: reports/COMMAND-DATASET]"),
@@ -82,9 +117,17 @@ def run_options(command):
     return _add([*DATA, *RUN], command)
 
 
+def method_option():
+    """Return a decorator that adds the solver, one of `fmdiag.sampling.METHODS` (not imported: it needs torch)."""
+    return click.option("--method", type=click.Choice(METHODS), default="euler", show_default=True, help="Solver.")
+
+
 def checkpoint_argument(*, required=True):
-    """Return a decorator that adds the CHECKPOINT argument."""
-    return click.argument("checkpoint", required=required, type=click.Path())
+    """Return a decorator that adds the CHECKPOINT argument and what goes with it."""
+    return lambda command: _add([
+        click.argument("checkpoint", required=required, type=click.Path()),
+        click.option("--allow-mismatch", is_flag=True, help="Accept rows other than those CHECKPOINT was trained on."),
+    ], command)
 
 
 def _add(options, command):

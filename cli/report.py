@@ -2,11 +2,11 @@
 
 import click
 
-from .options import run_options
+from .options import checkpoint_argument, run_options
 
 
 @click.command()
-@click.argument("checkpoint", required=False, type=click.Path())
+@checkpoint_argument(required=False)
 @click.option("--n-pairs", type=click.IntRange(2), default=256, show_default=True, help="Pairs (x0, x1) per time.")
 @click.option("--n-samples", type=click.IntRange(2), default=1024, show_default=True, help="Samples judged as copies.")
 @click.option("--n-noises", type=click.IntRange(2), default=256, show_default=True, help="Noises of the hybrid model.")
@@ -27,7 +27,8 @@ def command(checkpoint, n_pairs, n_samples, n_noises, n_steps, **options):
     from . import alignment, error, hybrid, memorization
     from .session import Session
 
-    with Session("report", options, checkpoint or bundled_checkpoint()) as session:
+    renamed = {"hybrid": {"n_samples": "n_noises"}}
+    with Session("report", options, checkpoint or bundled_checkpoint(), renamed) as session:
         alignment.run(session, n_pairs=n_pairs)
         error.run(session, n_pairs=n_pairs)
         hybrid.run(session, n_samples=n_noises, n_steps=n_steps)

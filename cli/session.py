@@ -10,6 +10,11 @@ from pathlib import Path
 
 import click
 
+from .remake import remaking
+
+# Options that `load_dataset` takes under the same name.
+READING = ("split", "size", "hflip", "held_out", "data_root", "skip_bad", "value_range", "offline")
+
 
 class Session(contextlib.ExitStack):
     """Everything a command needs; use it as a context manager.
@@ -22,12 +27,14 @@ class Session(contextlib.ExitStack):
         The values of `options.run_options`.
     checkpoint : path, optional
         Checkpoint to load.
+    renamed : dict, optional
+        Diagnostic -> {its parameter: what this command calls it}, where the names differ.
     """
 
-    def __init__(self, name, options, checkpoint=None):
+    def __init__(self, name, options, checkpoint=None, renamed=None):
         super().__init__()
         self.name, self.options, self.checkpoint_file = name, options, checkpoint
-        self.parameters, self.facts, self.page = {}, {}, False
+        self.renamed, self.parameters, self.facts, self.page = renamed or {}, {}, {}, False
 
     def __enter__(self):
         """Load data and checkpoint, then open the run folder; nothing is written before all input was checked."""
@@ -40,6 +47,8 @@ class Session(contextlib.ExitStack):
         torch.set_flush_denormal(True)
         torch.backends.cuda.matmul.allow_tf32 = False
         self.device = choose_device(self.options["device"])
+        if self.options["out"]:
+            RunFolder(self.options["out"], overwrite=self.options["overwrite"])
         self.checkpoint = self._load_checkpoint()
         self.training_set = self._load_training_set()
         self.path = self.checkpoint.path if self.checkpoint else None
@@ -74,13 +83,14 @@ class Session(contextlib.ExitStack):
         return load_checkpoint(self.checkpoint_file, device=self.device)
 
     def _load_training_set(self):
-        wanted = {"split": self.options["split"], "size": self.options["size"], "n": self.options["n_rows"],
-                  "hflip": self.options["hflip"], "held_out": self.options["held_out"],
-                  "data_root": self.options["data_root"], "skip_bad": self.options["skip_bad"]}
+        wanted = {"n": self.options["n_rows"], **{name: self.options[name] for name in READING}}
         if self.checkpoint is not None:
-            given = {key: value for key, value in wanted.items() if value not in (None, False)}
-            given.pop("split") if given.get("split") == "train" else None
-            return self.checkpoint.training_set(self.options["dataset"], **given)
+            # What was not given is as the checkpoint records it. Only --no-hflip is given where it is False.
+            given = {name: value for name, value in wanted.items()
+                     if value is not None and (value is not False or name == "hflip")}
+            given.pop("split") if given["split"] == "train" else None
+            return self.checkpoint.training_set(self.options["dataset"], **given,
+                                                allow_mismatch=self.options.get("allow_mismatch", False))
         from fmdiag.datasets import load_dataset
 
         wanted["hflip"] = bool(wanted["hflip"])
@@ -115,32 +125,36 @@ class Session(contextlib.ExitStack):
 
     def command_for(self, diagnostic):
         """Return the command line that makes this diagnostic again."""
-        arguments = sys.argv[1:]
-        if diagnostic == self.name or not arguments or arguments[0] != self.name:
-            return shlex.join(["fmdiag", *arguments])
-        return shlex.join(["fmdiag", diagnostic, *arguments[1:]])
+        context = click.get_current_context(silent=True)
+        values = self.options | (context.params if context else {})
+        checkpoint = self.checkpoint_file and relative(self.checkpoint_file)
+        return remaking(diagnostic, values, checkpoint, self.renamed.get(diagnostic, {}))
 
     def _record(self):
         from fmdiag import __version__
 
         checkpoint = None
         if self.checkpoint is not None:
-            checkpoint = {"file": _relative(self.checkpoint_file), "sha256": self.checkpoint.sha256,
+            checkpoint = {"file": relative(self.checkpoint_file), "sha256": self.checkpoint.sha256,
                           **self.checkpoint.description}
-        return {"fmdiag": __version__, "command": shlex.join(["fmdiag", *sys.argv[1:]]), "name": self.name,
+        return {"fmdiag": __version__, "command": typed_command(), "name": self.name,
                 "diagnostics": self.parameters, "dataset": self.training_set.describe(), "checkpoint": checkpoint,
                 "seed": self.options["seed"], "device": str(self.device), "dtype": "float32, û* in float64",
                 "versions": versions(), "started": self.started.isoformat(timespec="seconds"),
                 "seconds": round(time.monotonic() - self.clock, 1), **self.facts}
 
     def _draw(self):
+        from fmdiag.errors import FmdiagError
         from fmdiag.figures import draw_all
+        from fmdiag.report import write_report
 
-        draw_all(self.folder.path)
-        if self.page:
-            from fmdiag.report import write_report
-
-            write_report(self.folder.path)
+        try:
+            draw_all(self.folder.path)
+            if self.page:
+                write_report(self.folder.path)
+        except FmdiagError as error:
+            # The temporary folder is gone when the message is read.
+            raise FmdiagError(str(error).replace(str(self.folder.path), str(self.folder.out))) from error
 
     def _print(self):
         from fmdiag.results import load_table
@@ -158,12 +172,19 @@ class Session(contextlib.ExitStack):
         click.echo(f"wrote {self.folder.out}/", err=True)
 
 
-def _relative(path):
+def relative(path):
     """Return the path as seen from the working directory where it lies below it, else as it was given."""
     path = Path(path)
     with contextlib.suppress(ValueError):
         return str(path.resolve().relative_to(Path.cwd()))
     return str(path)
+
+
+def typed_command():
+    """Return the command line as it was typed: the root context of click keeps the words."""
+    context = click.get_current_context(silent=True)
+    words = context.find_root().obj if context else None
+    return shlex.join(["fmdiag", *(sys.argv[1:] if words is None else words)])
 
 
 def choose_device(name):
@@ -182,10 +203,13 @@ def choose_device(name):
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.zeros(1, dtype=torch.float64, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise FmdiagError(f"--device {name}: not usable on this machine "
-                          f"({str(error).splitlines()[0]}); use auto, cpu or cuda") from error
+    except RuntimeError as error:
+        raise FmdiagError(f"--device {name}: no such device; use auto, cpu, cuda or cuda:1") from error
+    try:
+        torch.zeros(1, dtype=torch.float64, device=device).item()
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0].split(". ")[0][:80]
+        raise FmdiagError(f"--device {name}: not usable on this machine ({reason}); use auto or cpu") from error
     return device
 
 

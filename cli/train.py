@@ -2,7 +2,7 @@
 
 import click
 
-from .options import data_options
+from .options import SEED, data_options
 
 EXAMPLES = """\b
 Examples:
@@ -33,7 +33,7 @@ Examples:
               help="Probability path.  [default: linear]")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]),
               help="auto uses bf16 autocast where it is measured to be faster here.  [default: auto]")
-@click.option("--seed", type=int, help="Fixes initial weights and every step.  [default: 0]")
+@click.option("--seed", type=SEED, help="Fixes initial weights and every step.  [default: 0]")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @click.option("--save-seconds", type=click.FloatRange(0), default=30.0, show_default=True,
               help="Least time between two saves.")

@@ -2,8 +2,6 @@
 
 import datetime
 import json
-import shlex
-import sys
 import time
 from pathlib import Path
 
@@ -23,8 +21,10 @@ class TrainingFolder:
 
     def __init__(self, path, *, resume):
         from fmdiag.errors import FmdiagError
+        from fmdiag.results import check_writable
 
         self.path = Path(path)
+        check_writable(self.path / STATE)
         self.started, self.clock = datetime.datetime.now(datetime.UTC), time.monotonic()
         has_state = (self.path / STATE).is_file()
         if resume and not has_state:
@@ -61,10 +61,10 @@ class TrainingFolder:
         from fmdiag.checkpoints.file import file_sha256
         from fmdiag.results import replace_atomically
 
-        from .session import versions
+        from .session import typed_command, versions
 
         kept = ("network", "path", "loss", "seed", "dataset")
-        record = {"fmdiag": __version__, "command": shlex.join(["fmdiag", *sys.argv[1:]]), "name": "train",
+        record = {"fmdiag": __version__, "command": typed_command(), "name": "train",
                   "diagnostics": {}, **{key: state.settings[key] for key in kept}, "steps": state.step,
                   "training": state.checkpoint()["training"], "final_loss": state.log[-1]["loss"],
                   "checkpoint": {"file": CHECKPOINT, "sha256": file_sha256(self.path / CHECKPOINT)},

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import time
 from pathlib import Path
 
@@ -75,15 +76,17 @@ def _named(settings):
 
 
 def _reading(options):
-    return {"split": options["split"], "data_root": options["data_root"], "size": options["size"],
-            "hflip": bool(options["hflip"]), "held_out": options["held_out"], "skip_bad": options["skip_bad"]}
+    from .session import READING
+
+    return {name: options[name] for name in READING} | {"hflip": bool(options["hflip"])}
 
 
 def _record(options, source):
     """Return how the rows were read, for `load_recorded`; paths are made absolute, names stay."""
     held_out = options["held_out"]
     return {"source": _absolute(source), "size": options["size"], "subset_n": options["n_rows"], "subset_seed": 0,
-            "held_out": _absolute(held_out) if held_out else None, "skip_bad": options["skip_bad"]}
+            "held_out": _absolute(held_out) if held_out else None, "skip_bad": options["skip_bad"],
+            "value_range": options["value_range"] and list(options["value_range"])}
 
 
 def _absolute(source):
@@ -96,9 +99,10 @@ def _absolute(source):
 def _interruptible(folder):
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        number = stop.args[0] if stop.args else signal.SIGINT
         click.echo(f"interrupted; continue with: fmdiag train --resume --out {folder.path}", err=True)
-        raise click.exceptions.Exit(130) from None
+        raise click.exceptions.Exit(128 + number) from None
 
 
 class Progress:

@@ -1,6 +1,10 @@
-"""Errors that a user can mend: one line that says what, where and what to do."""
+"""Errors that a user can mend, and warnings: one line that says what, where and what to do."""
 
 import difflib
+
+
+class FmdiagWarning(UserWarning):
+    """What a user should know although the work goes on; the command line prints it on one line."""
 
 
 class FmdiagError(ValueError):

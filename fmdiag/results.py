@@ -6,6 +6,7 @@ its destination and renamed when complete.
 """
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -133,6 +134,8 @@ def summarise(diagnostic, table, columns, *, by, interval="student", level=0.95)
 def replace_atomically(path, write):
     """Call `write(temporary_path)` and move the outcome to `path`; a failure leaves `path` as it was.
 
+    A new file is as readable as the umask says, one that is replaced as readable as it was.
+
     Raises
     ------
     OSError
@@ -144,11 +147,48 @@ def replace_atomically(path, write):
     os.close(handle)
     try:
         write(temporary)
+        os.chmod(temporary, path.stat().st_mode & 0o777 if path.is_file() else 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def check_writable(path):
+    """Raise FmdiagError if no file could be made at `path`, before work is spent on it; nothing is left behind.
+
+    Parameters
+    ----------
+    path : path
+        File or folder that is to be written; folders above it may be missing.
+    """
+    above = next(folder for folder in Path(path).absolute().parents if os.path.lexists(folder))
+    if not above.is_dir():
+        raise FmdiagError(f"{path}: {above} is a file, not a folder: choose another --out")
+    try:
+        with tempfile.TemporaryFile(dir=above):
+            pass
+    except OSError as error:
+        raise FmdiagError(f"{path} cannot be written ({error.strerror}); {remedy(error)}") from error
+
+
+def remedy(error):
+    """Return what to do about an OSError while writing."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space, or choose another folder with --out"
+    if error.errno == errno.EROFS:
+        return "make it writable, or choose another folder with --out"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "check its permissions, or choose another folder with --out"
+    return "check the path and the disk, or choose another folder with --out"
+
+
+def _umask():
+    """Return the process's umask: mkstemp ignores it, and files of a run are to be as readable as any other file."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
 
 
 class RunFolder:
@@ -172,15 +212,24 @@ class RunFolder:
         self.overwrite = overwrite
         self.path = None
         self.summaries = []
-        if self.out.exists() and not (overwrite and (self.out / "run.json").is_file()):
-            raise FmdiagError(f"{self.out} exists: choose another --out"
-                              + ("" if overwrite else ", or --overwrite to replace an earlier run"))
+        self._check()
+
+    def _check(self):
+        if self.out.is_dir() and not (self.out / "run.json").is_file():
+            raise FmdiagError(f"{self.out} exists and is not a run folder: choose another --out")
+        if self.out.is_dir() and not self.overwrite:
+            raise FmdiagError(f"{self.out} exists: choose another --out, or --overwrite to replace that run")
+        if os.path.lexists(self.out) and not self.out.is_dir():
+            raise FmdiagError(f"{self.out} is a file, not a folder: choose another --out")
+        check_writable(self.out)
 
     def __enter__(self):
         """Create the temporary folder beside the destination."""
-        self.out.parent.mkdir(parents=True, exist_ok=True)
-        self.path = Path(tempfile.mkdtemp(dir=self.out.parent, prefix=f".{self.out.name}.", suffix=".partial"))
-        self.path.chmod(0o755)
+        self.made = [folder for folder in self.out.parents if not folder.exists()]
+        with self._writing("the folder"):
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+            self.path = Path(tempfile.mkdtemp(dir=self.out.parent, prefix=f".{self.out.name}.", suffix=".partial"))
+        self.path.chmod(0o777 & ~_umask())
         return self
 
     def __exit__(self, kind, error, traceback):
@@ -189,23 +238,46 @@ class RunFolder:
             try:
                 self._publish()
             except BaseException:
-                shutil.rmtree(self.path, ignore_errors=True)
+                self._abandon()
                 raise
         else:
-            shutil.rmtree(self.path, ignore_errors=True)
+            self._abandon()
+
+    def _abandon(self):
+        shutil.rmtree(self.path, ignore_errors=True)
+        for folder in self.made:
+            # Only empty folders can be removed this way: what others put there in the meantime stays.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def _publish(self):
         if self.out.exists():
             retired = Path(tempfile.mkdtemp(dir=self.out.parent, prefix=f".{self.out.name}.", suffix=".old"))
-            os.replace(self.out, retired / "run")
-            os.replace(self.path, self.out)
+            try:
+                os.replace(self.out, retired / "run")
+                os.replace(self.path, self.out)
+            except BaseException:
+                if not self.out.exists():
+                    os.replace(retired / "run", self.out)
+                retired.rmdir()
+                raise
             shutil.rmtree(retired)
         else:
             os.replace(self.path, self.out)
 
+    @contextlib.contextmanager
+    def _writing(self, what):
+        # A failure names the destination, not the temporary folder, which is gone when the message is read.
+        try:
+            yield
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else error
+            raise FmdiagError(f"{self.out}: {what} cannot be written ({reason}); {remedy(error)}") from error
+
     def add_table(self, name, table):
         """Write a raw table."""
-        save_table(self.path, name, table)
+        with self._writing(f"table {name}"):
+            save_table(self.path, name, table)
 
     def add_summary(self, table):
         """Keep summary rows for `write_summary`."""
@@ -215,17 +287,19 @@ class RunFolder:
         """Write all summary rows as ``tables/summary``, the columns every version keeps first."""
         summary = pd.concat(self.summaries, ignore_index=True)
         further = [column for column in summary.columns if column not in SUMMARY_COLUMNS]
-        save_table(self.path, "summary", summary[["diagnostic", "quantity", *further, *SUMMARY_COLUMNS[2:]]])
+        self.add_table("summary", summary[["diagnostic", "quantity", *further, *SUMMARY_COLUMNS[2:]]])
 
     def add_array(self, name, **arrays):
         """Write arrays, e.g. the pictures of a strip, as ``arrays/NAME.npz``."""
         folder = self.path / "arrays"
-        folder.mkdir(exist_ok=True)
-        np.savez_compressed(folder / f"{name}.npz", **arrays)
+        with self._writing(f"array {name}"):
+            folder.mkdir(exist_ok=True)
+            np.savez_compressed(folder / f"{name}.npz", **arrays)
 
     def add_json(self, name, content):
         """Write a JSON document at the top of the folder."""
-        (self.path / name).write_text(json.dumps(content, indent=1, default=str) + "\n")
+        with self._writing(name):
+            (self.path / name).write_text(json.dumps(content, indent=1, default=str) + "\n")
 
 
 def save_table(run, name, table):

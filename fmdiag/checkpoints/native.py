@@ -83,7 +83,7 @@ def save_checkpoint(content, file, *, raw=True, dtype=None):
     """
     content = {"format": FORMAT, "version": VERSION, **content}
     if not raw:
-        content.pop("weights")
+        content.pop("weights", None)
     for key in ("weights", "ema"):
         if key in content:
             content[key] = {name: w.detach().to("cpu", dtype or w.dtype) for name, w in content[key].items()}

@@ -11,7 +11,7 @@ import numpy as np
 
 from fmdiag.datasets.cache import cached
 from fmdiag.datasets.pictures import BadPictureError, decode, read_header, strict_decoding
-from fmdiag.errors import FmdiagError
+from fmdiag.errors import FmdiagError, FmdiagWarning
 
 LOG = logging.getLogger(__name__)
 CHUNK = 256
@@ -53,7 +53,8 @@ def decoded_rows(pictures, *, size, skip_bad, cache, key, name):
     bad = (entry / "skipped.txt").read_text().splitlines()
     if bad:
         more = f" and {len(bad) - NAMED_AT_MOST} more" if len(bad) > NAMED_AT_MOST else ""
-        warnings.warn(f"{name}: left out {len(bad)} unreadable: {'; '.join(bad[:NAMED_AT_MOST])}{more}", stacklevel=2)
+        warnings.warn(f"{name}: left out {len(bad)} unreadable: {'; '.join(bad[:NAMED_AT_MOST])}{more}", FmdiagWarning,
+                      stacklevel=2)
     return np.load(entry / "rows.npy", mmap_mode="r"), np.load(entry / "kept.npy")
 
 

@@ -12,7 +12,7 @@ from fmdiag.errors import FmdiagError
 
 RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
 N_COMPARED = 1000
-ADVICE = "map the samples to model range first (--sample-range LOW HIGH on the command line)"
+ADVICE = "map the samples to model range first (--sample-range LOW,HIGH on the command line)"
 
 
 def check_samples(samples, training_set, *, what="sample"):

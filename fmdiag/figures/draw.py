@@ -1,14 +1,13 @@
 """Which figures does a run have? Every registered one that applies, as PNG and PDF, from the saved tables alone."""
 
 import json
-import os
 
 from fmdiag.errors import FmdiagError
 from fmdiag.figures import alignment, error, hybrid, memorization, training
 from fmdiag.figures.captions import captions
 from fmdiag.figures.run_data import RunData
 from fmdiag.figures.style import DPI, paper_style
-from fmdiag.results import replace_atomically
+from fmdiag.results import remedy, replace_atomically
 
 # Figure name -> function (RunData) -> Figure, or None where the run has nothing to draw.
 FIGURES = {**alignment.FIGURES, **error.FIGURES, **hybrid.FIGURES, **memorization.FIGURES, **training.FIGURES}
@@ -71,11 +70,8 @@ def _save(figure, path, kind):
 def _write(path, write):
     try:
         replace_atomically(path, write)
-        # The temporary file is private to its owner; a figure is as readable as the run.json beside its folder.
-        os.chmod(path, (path.parents[1] / "run.json").stat().st_mode & 0o666)
     except OSError as error_:
-        reason = f"{path}: cannot be written ({error_.strerror})"
-        raise FmdiagError(f"{reason}; make the run folder writable, or copy it and draw the copy") from error_
+        raise FmdiagError(f"{path}: cannot be written ({error_.strerror}); {remedy(error_)}") from error_
     return path
 
 

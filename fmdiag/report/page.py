@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from fmdiag.errors import FmdiagError
 from fmdiag.figures import RunData, draw_all
 from fmdiag.report.embed import embedded
 from fmdiag.report.sections import section
 from fmdiag.report.verdict import verdict
-from fmdiag.results import replace_atomically
+from fmdiag.results import remedy, replace_atomically
 
 HEAD_ROWS = 5
 SUMMARY_ROWS = 24
@@ -45,11 +46,10 @@ def write_report(run_path):
     page = _template().render(**page_content(run), style=Markup((HERE / "page.css").read_text(encoding="utf-8")))
     target = run.path / "index.html"
 
-    def write(path):
-        Path(path).write_text(page, encoding="utf-8")
-        Path(path).chmod((run.path / "run.json").stat().st_mode & 0o666)
-
-    replace_atomically(target, write)
+    try:
+        replace_atomically(target, lambda temporary: Path(temporary).write_text(page, encoding="utf-8"))
+    except OSError as error:
+        raise FmdiagError(f"{target}: cannot be written ({error.strerror}); {remedy(error)}") from error
     return target
 
 

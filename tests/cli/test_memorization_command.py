@@ -38,7 +38,7 @@ def test_planted_copies_are_found(samples, tmp_path, capsys):
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--samples", "SAMPLES"], "give a CHECKPOINT, or --samples together with the --dataset"),
     (["--samples", "SAMPLES", "--dataset", "two-moons"], "a sample must have shape (2,)"),
-    (["--samples", "SAMPLES", "--dataset", "digits", "--sample-range", "0", "255"], "outside the value_range"),
+    (["--samples", "SAMPLES", "--dataset", "digits", "--sample-range", "0,255"], "outside the value_range"),
     (["--samples", "SAMPLES", "--dataset", "digits", "--threshold", "2"], "--threshold"),
     (["--samples", "missing.npy", "--dataset", "digits"], "missing.npy"),
 ])
