@@ -42,9 +42,14 @@ def closed_form_samples(u_star, x0, n_steps=100):
 
 
 def closed_form_states(u_star, x0, grid, taus):
-    """Return {tau: state} along one trajectory of û*, float64; `grid` must contain every tau."""
-    walk = Walk(u_star, x0)
-    states = {0.0: x0.double()} if 0.0 in taus else {}
+    """Return {tau: state} along one trajectory of û*, float64; `grid` must contain every tau.
+
+    Ranks share the samples out, and each returns all of them.
+    """
+    group = u_star.posterior.group
+    mine = group.share(len(x0))
+    walk = Walk(u_star, x0[mine])
+    states = {0.0: x0[mine].double()} if 0.0 in taus else {}
     for start, stop in zip(grid[:-1], grid[1:], strict=True):
         if start >= max(taus):
             break
@@ -53,8 +58,17 @@ def closed_form_states(u_star, x0, grid, taus):
         else:
             walk.advance(walk.means(start), start, stop)
         if stop in taus:
-            states[stop] = walk.state(stop).to(x0.device)
-    return states
+            states[stop] = walk.state(stop)
+    return {tau: _gathered(state, mine, len(x0), group).to(x0.device) for tau, state in states.items()}
+
+
+def _gathered(state, mine, n, group):
+    """Return the states of all ranks' samples."""
+    if group.size == 1:
+        return state
+    everyone = state.new_zeros(n, *state.shape[1:])
+    everyone[mine] = state
+    return group.sum(everyone)
 
 
 def _land(walk, start):

@@ -10,6 +10,7 @@ import math
 
 import torch
 
+from fmdiag.posterior import EmpiricalPosterior
 from fmdiag.posterior.candidates import GATHER_BYTES, CandidateLists
 from fmdiag.posterior.rows import RowStore
 from fmdiag.posterior.scan import Scanner
@@ -34,7 +35,9 @@ class Walk:
 
     def __init__(self, u_star, x0):
         plain = u_star.posterior
-        self.plain, self.path, self.shape = plain, u_star.path, x0.shape
+        self.path, self.shape = u_star.path, x0.shape
+        # For rows that lie too close together for products; alone, as other ranks walk other samples.
+        self.plain = EmpiricalPosterior(u_star.training_set, self.path, memory=plain.memory, device=plain.device)
         self.store = RowStore(u_star.training_set, plain.memory, plain.device)
         self.scanner, self.lists = Scanner(self.store), CandidateLists(self.store)
         self.x = x0.reshape(len(x0), -1).to(plain.device, torch.float64)
@@ -63,11 +66,10 @@ class Walk:
         mean = torch.zeros_like(self.x)
         self.spread.fill_(torch.inf)
         missing = self.active & ~self._from_lists(mean, t)
-        for chunk in torch.nonzero(missing).reshape(-1).split(AT_ONCE):
-            self._from_scan(mean, chunk, t)
-        fresh = missing & self.listed
-        if bool(fresh.any()):
-            self._from_lists(mean, t, fresh)
+        if bool(missing.any()):
+            for chunk in torch.nonzero(missing).reshape(-1).split(AT_ONCE):
+                self._from_scan(mean, chunk, t)
+            self._from_lists(mean, t, missing & self.listed)
         return mean
 
     def _from_lists(self, mean, t, only=None):
