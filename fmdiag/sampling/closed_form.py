@@ -46,10 +46,13 @@ def closed_form_states(u_star, x0, grid, taus):
 
     Ranks share the samples out, and each returns all of them.
     """
-    group = u_star.posterior.group
-    mine = group.share(len(x0))
-    walk = Walk(u_star, x0[mine])
-    states = {0.0: x0[mine].double()} if 0.0 in taus else {}
+    parts = u_star.posterior.group.spread(x0, lambda mine: _states(u_star, mine, grid, taus))
+    return {tau: torch.cat([part[tau] for part in parts]) for tau in parts[0]}
+
+
+def _states(u_star, x0, grid, taus):
+    walk = Walk(u_star, x0)
+    states = {0.0: x0.double()} if 0.0 in taus else {}
     for start, stop in zip(grid[:-1], grid[1:], strict=True):
         if start >= max(taus):
             break
@@ -58,17 +61,8 @@ def closed_form_states(u_star, x0, grid, taus):
         else:
             walk.advance(walk.means(start), start, stop)
         if stop in taus:
-            states[stop] = walk.state(stop)
-    return {tau: _gathered(state, mine, len(x0), group).to(x0.device) for tau, state in states.items()}
-
-
-def _gathered(state, mine, n, group):
-    """Return the states of all ranks' samples."""
-    if group.size == 1:
-        return state
-    everyone = state.new_zeros(n, *state.shape[1:])
-    everyone[mine] = state
-    return group.sum(everyone)
+            states[stop] = walk.state(stop).to(x0.device)
+    return states
 
 
 def _land(walk, start):

@@ -96,7 +96,7 @@ def test_more_duplicates_than_a_list_holds():
 
 
 def test_rows_are_scanned_only_while_many_matter(monkeypatch):
-    """n = 3000, d = 64: rows collapse at t = s / (1 + s), s^2 = n^(2/d) - 1, i.e. at .35; from .75 on nothing is read."""
+    """n = 3000, d = 64: rows collapse around t = s / (1 + s) = .35, s^2 = n^(2/d) - 1; from .75 on none is read."""
     scanned = []
     original = Scanner.__call__
     monkeypatch.setattr(Scanner, "__call__", lambda self, x, alpha, *rest, **options:
