@@ -11,11 +11,11 @@ import pandas as pd
 import torch
 
 from fmdiag import results
-from fmdiag.errors import FmdiagError
+from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.features import FEATURES
 from fmdiag.fields import ClosedFormField
 from fmdiag.neighbors import nearest_distinct
-from fmdiag.sampling import closed_form_states, draw_noise, integrate, nearest_time, time_grid
+from fmdiag.sampling import METHODS, closed_form_states, draw_noise, integrate, nearest_time, time_grid
 
 NAME = "hybrid"
 TAUS = [round(0.1 * k, 1) for k in range(11)]
@@ -52,8 +52,10 @@ def measure(field, training_set, *, taus=None, n_samples=256, n_steps=100, metho
     Raises
     ------
     FmdiagError
-        If a tau is outside [0, 1] or the field's values are not finite.
+        If a tau is outside [0, 1], the method or feature is unknown, n_samples or n_steps is less than 1, or the
+        field's values are not finite.
     """
+    check_choice("feature", feature, FEATURES)
     samples = sample_hybrids(field, training_set, taus=taus, n_samples=n_samples, n_steps=n_steps, method=method,
                              path=path, memory=memory, device=device, progress=progress, generator=generator)
     return tabulate(samples, training_set, feature=feature, device=device)
@@ -65,6 +67,9 @@ def sample_hybrids(field, training_set, *, taus=None, n_samples=256, n_steps=100
     taus = sorted({float(tau) for tau in (TAUS if taus is None else taus)})
     if not taus or not all(0 <= tau <= 1 for tau in taus):
         raise FmdiagError(f"tau must be in [0, 1], got {taus}")
+    check_choice("method", method, METHODS)
+    if n_samples < 1 or n_steps < 1:
+        raise FmdiagError(f"n_samples and n_steps must be at least 1, got {n_samples} and {n_steps}")
     x0 = draw_noise(n_samples, training_set.shape, generator=generator)
     grid = time_grid(n_steps, taus)
     snapped = {tau: nearest_time(grid, tau) for tau in taus}

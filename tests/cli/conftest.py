@@ -1,0 +1,53 @@
+"""A tiny trained checkpoint, and the command line as a process of its own."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from fmdiag.cli.main import run
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """Return the checkpoint of an MLP trained for a few steps on 40 digits."""
+    out = tmp_path_factory.mktemp("trained") / "run"
+    assert run(["train", "--dataset", "digits", "--n", "40", "--network", "mlp", "--width", "16", "--depth", "1",
+                "--steps", "20", "--batch-size", "8", "--precision", "fp32", "--out", str(out)]) == 0
+    return out / "checkpoint.pt"
+
+
+@pytest.fixture(scope="session")
+def fmdiag_process():
+    """Return a function that starts `fmdiag ARGUMENTS` as a process, its output captured."""
+    def start(*arguments, **options):
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
+        return subprocess.Popen([sys.executable, "-m", "fmdiag.cli.main", *map(str, arguments)], env=environment,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+    return start
+
+
+@pytest.fixture
+def fails_cleanly(tmp_path, capsys, monkeypatch):
+    """Return a function that runs arguments, expects one line that begins with Error: and exit code 2, nothing written.
+
+    The working directory is an empty folder, so that a default --out would be seen.
+    """
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+
+    def check(arguments, *parts):
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert code == 2, captured
+        assert captured.out == ""
+        lines = captured.err.splitlines()
+        assert len(lines) == 1 and lines[0].startswith("Error: "), captured.err
+        assert all(part in lines[0] for part in map(str, parts)), (parts, lines[0])
+        assert list(work.iterdir()) == []
+        return lines[0]
+
+    return check
