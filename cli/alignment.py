@@ -45,7 +45,8 @@ def run(session, *, n_pairs=256, times=None, sides=None):
         label = "alignment" if side is None else f"alignment at {side} px"
         tables.append(alignment.measure(
             data, times=times, n_pairs=n_pairs, path=session.path, memory=session.options["memory"],
-            device=session.device, progress=lambda times, label=label: session.progress(times, label),
+            device=session.device, group=session.group,
+            progress=lambda times, label=label: session.progress(times, label),
             generator=torch.Generator().manual_seed(session.options["seed"])))
     table = pd.concat(tables, ignore_index=True)
     parameters = {"n_pairs": n_pairs, "n_times": int(table["t"].nunique()), "sides": sides}

@@ -8,6 +8,8 @@ import sys
 
 import click
 
+from . import ranks
+
 COMMANDS = {
     "report": "Everything that applies to a checkpoint, as one page.",
     "alignment": "Is û* stochastic? Its alignment with x1 - x0 over time and dimension.",
@@ -96,6 +98,7 @@ def run(arguments):
     from fmdiag.errors import FmdiagError
 
     try:
+        ranks.check(arguments)
         return fmdiag.main(args=arguments, prog_name="fmdiag", standalone_mode=False, obj=list(arguments)) or 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -105,7 +108,8 @@ def run(arguments):
     except click.ClickException as error:
         return _fail(_usage(error))
     except Stopped as stop:
-        return _fail("interrupted; no run folder was written", stop.args[0])
+        reason = "interrupted" if ranks.world()[1] == 1 else "interrupted, as it is when another rank has ended"
+        return _fail(f"{reason}; no run folder was written", stop.args[0])
     except FmdiagError as error:
         return _fail(error)
     except BrokenPipeError:
@@ -120,7 +124,9 @@ def run(arguments):
 
 
 def _fail(message, code=2):
-    click.echo(f"Error: {' '.join(str(message).split())}", err=True)
+    message = ranks.signed(message)
+    if message is not None:
+        click.echo(f"Error: {' '.join(str(message).split())}", err=True)
     return code
 
 

@@ -4,12 +4,14 @@ import contextlib
 import datetime
 import json
 import shlex
+import signal
 import sys
 import time
 from pathlib import Path
 
 import click
 
+from . import ranks
 from .remake import remaking
 
 # Options that `load_dataset` takes under the same name.
@@ -46,24 +48,36 @@ class Session(contextlib.ExitStack):
         self.started, self.clock = datetime.datetime.now(datetime.UTC), time.monotonic()
         torch.set_flush_denormal(True)
         torch.backends.cuda.matmul.allow_tf32 = False
-        self.device = choose_device(self.options["device"])
-        if self.options["out"]:
+        self.group, self.device = ranks.join(choose_device(self.options["device"]))
+        if self.options["out"] and self.speaks:
             RunFolder(self.options["out"], overwrite=self.options["overwrite"])
-        self.checkpoint = self._load_checkpoint()
-        self.training_set = self._load_training_set()
+        with ranks.one_first(self.group):
+            self.checkpoint = self._load_checkpoint()
+            self.training_set = self._load_training_set()
         self.path = self.checkpoint.path if self.checkpoint else None
-        self.folder = self.enter_context(RunFolder(self._out(), overwrite=self.options["overwrite"]))
+        if self.speaks:
+            self.folder = self.enter_context(RunFolder(self._out(), overwrite=self.options["overwrite"]))
         return self
+
+    @property
+    def speaks(self):
+        """Whether this process is the one that writes, draws and prints: rank 0."""
+        return self.group.rank == 0
 
     def __exit__(self, kind, error, traceback):
         """Draw the figures and write run.json before the folder gets its name; then print the summary."""
         if kind is None:
+            ranks.leave(self.group)
+        elif self.group.size > 1:
+            # torchrun's signal to a rank that is ending already must not interrupt its clearing up.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if kind is None and self.speaks:
             with self._abandoned_on_failure():
                 self.folder.write_summary()
                 self.folder.add_json("run.json", self._record())
                 self._draw()
         result = super().__exit__(kind, error, traceback)
-        if kind is None:
+        if kind is None and self.speaks:
             self._print()
         return result
 
@@ -113,10 +127,12 @@ class Session(contextlib.ExitStack):
 
         console = Console(stderr=True)
         return track(iterable, description, total=total, console=console, transient=True,
-                     disable=not console.is_terminal)
+                     disable=not (console.is_terminal and self.speaks))
 
     def record(self, diagnostic, table, summary, parameters, **arrays):
         """Keep a raw table, its summary rows, the parameters that made it and the pictures its figures show."""
+        if not self.speaks:
+            return
         self.folder.add_table(diagnostic, table)
         self.folder.add_summary(summary)
         self.parameters[diagnostic] = {**parameters, "command": self.command_for(diagnostic)}
@@ -139,8 +155,9 @@ class Session(contextlib.ExitStack):
                           **self.checkpoint.description}
         return {"fmdiag": __version__, "command": typed_command(), "name": self.name,
                 "diagnostics": self.parameters, "dataset": self.training_set.describe(), "checkpoint": checkpoint,
-                "seed": self.options["seed"], "device": str(self.device), "dtype": "float32, û* in float64",
-                "versions": versions(), "started": self.started.isoformat(timespec="seconds"),
+                "seed": self.options["seed"], "device": str(self.device), "ranks": self.group.size,
+                "dtype": "float32, û* in float64", "versions": versions(),
+                "started": self.started.isoformat(timespec="seconds"),
                 "seconds": round(time.monotonic() - self.clock, 1), **self.facts}
 
     def _draw(self):

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from fmdiag import results
-from fmdiag.diagnostics.pairs import check_times, cosine, draw_pairs
+from fmdiag.diagnostics.pairs import check_times, cosine, draw_pairs, joined, shared
 from fmdiag.diagnostics.transitions import collapse_time, crossing_time, data_std, speciation_time, top_eigenvalue
 from fmdiag.fields import ClosedFormField
+from fmdiag.posterior import SINGLE
 
 NAME = "alignment"
 SHARE = "share_above_0.9"
@@ -21,7 +22,8 @@ TIMES = sorted({round(0.02 * k, 2) for k in range(1, 50)} | {round(t, 3) for t i
 COLUMNS = ["cosine", "source_weight", "max_weight", "ess", "entropy"]
 
 
-def measure(training_set, *, times=None, n_pairs=256, path=None, memory=None, device="cpu", progress=iter, generator):
+def measure(training_set, *, times=None, n_pairs=256, path=None, memory=None, device="cpu", progress=iter,
+            group=SINGLE, generator):
     """Return the alignment of û* with the conditional velocity, a row per pair and time.
 
     Parameters
@@ -38,6 +40,8 @@ def measure(training_set, *, times=None, n_pairs=256, path=None, memory=None, de
         As in `EmpiricalPosterior`.
     progress : callable
         Wraps the iterable of parts, about one per time.
+    group : Group
+        Ranks of a torch.distributed process group that measure together; each makes this call, and has the table.
     generator : torch.Generator
         Draws the pairs.
 
@@ -68,15 +72,15 @@ def measure(training_set, *, times=None, n_pairs=256, path=None, memory=None, de
     """
     times = check_times(TIMES if times is None else times)
     pairs = draw_pairs(training_set, n_pairs, generator=generator)
-    u_star = ClosedFormField(training_set, path, memory=memory, device=device)
+    u_star = ClosedFormField(training_set, path, memory=memory, device=device, group=group)
     curve = u_star.posterior.curve(pairs.x0, pairs.x1, pairs.rows, times)
-    parts = [_part(u_star, pairs, times[k], chosen, found) for k, chosen, found in progress(curve)]
-    table = pd.concat(parts, ignore_index=True).sort_values(["t", "pair"], ignore_index=True)
+    parts = [_part(u_star, pairs, times[k], chosen, found) for k, chosen, found in shared(progress(curve), group)]
+    table = joined(parts, group)
     side = training_set.shape[-1] if len(training_set.shape) == 3 else np.nan
     facts = {"dim": training_set.dim, "image_size": side, "n": training_set.n}
     for position, (column, value) in enumerate(facts.items()):
         table.insert(position, column, value)
-    return table.assign(data_std=data_std(training_set), top_eigenvalue=top_eigenvalue(training_set))
+    return table.assign(data_std=data_std(training_set, group=group), top_eigenvalue=top_eigenvalue(training_set))
 
 
 def _part(u_star, pairs, t, chosen, found):

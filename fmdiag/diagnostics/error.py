@@ -13,9 +13,10 @@ import pandas as pd
 import torch
 
 from fmdiag import results
-from fmdiag.diagnostics.pairs import check_times, cosine, draw_pairs
+from fmdiag.diagnostics.pairs import check_times, cosine, draw_pairs, joined, shared
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import ClosedFormField
+from fmdiag.posterior import SINGLE
 
 NAME = "error"
 TIMES = [round(0.02 * k, 2) for k in range(50)] + [0.99]
@@ -23,7 +24,7 @@ COLUMNS = ["squared_error", "conditional_variance", "cfm_loss", "cosine", "sourc
 
 
 def measure(field, training_set, *, times=None, n_pairs=256, path=None, memory=None, device="cpu", progress=iter,
-            generator):
+            group=SINGLE, generator):
     """Return the error of a velocity field against û*, a row per pair and time.
 
     Parameters
@@ -34,8 +35,9 @@ def measure(field, training_set, *, times=None, n_pairs=256, path=None, memory=N
         The rows that the field was trained on.
     times : sequence of float, optional
         Times in [0, 1); default 0, 0.02, ..., 0.98, 0.99.
-    n_pairs, path, memory, device, progress, generator
-        As in `fmdiag.alignment`; the path must be the one the field was trained on.
+    n_pairs, path, memory, device, progress, group, generator
+        As in `fmdiag.alignment`; the path must be the one the field was trained on. Each rank asks the field about its
+        share of the pairs.
 
     Returns
     -------
@@ -64,12 +66,13 @@ def measure(field, training_set, *, times=None, n_pairs=256, path=None, memory=N
     """
     times = check_times(TIMES if times is None else times)
     pairs = draw_pairs(training_set, n_pairs, generator=generator)
-    u_star = ClosedFormField(training_set, path, memory=memory, device=device)
+    u_star = ClosedFormField(training_set, path, memory=memory, device=device, group=group)
     # In float32, so that û* is asked at the very times that the network sees.
     seen = torch.tensor(times, dtype=torch.float32).double().tolist()
     curve = u_star.posterior.curve(pairs.x0, pairs.x1, pairs.rows, seen)
-    parts = [_part(field, u_star, pairs, times[k], seen[k], chosen, found) for k, chosen, found in progress(curve)]
-    table = pd.concat(parts, ignore_index=True).sort_values(["t", "pair"], ignore_index=True)
+    parts = [_part(field, u_star, pairs, times[k], seen[k], chosen, found)
+             for k, chosen, found in shared(progress(curve), group)]
+    table = joined(parts, group)
     table.insert(0, "n", training_set.n)
     table.insert(1, "dim", training_set.dim)
     return table

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import pandas as pd
 import torch
 
 from fmdiag.errors import FmdiagError
@@ -47,6 +48,20 @@ def draw_pairs(training_set, n_pairs, *, generator):
     rows = torch.randint(training_set.n, (n_pairs,), generator=generator)
     x0 = draw_noise(n_pairs, training_set.shape, generator=generator)
     return Pairs(x0, training_set[rows.numpy()], rows)
+
+
+def shared(curve, group):
+    """Yield this rank's share of every part of a posterior curve: (number of the time, numbers of pairs, Posterior)."""
+    for k, chosen, found in curve:
+        part = group.share(len(chosen))
+        if part.start < part.stop:
+            yield k, chosen[part], found.select(part)
+
+
+def joined(parts, group):
+    """Return one table, ordered by time and pair, of the tables that all ranks made of their shares."""
+    tables = [table for tables in group.gather(parts) for table in tables]
+    return pd.concat(tables, ignore_index=True).sort_values(["t", "pair"], ignore_index=True)
 
 
 def cosine(u, v):

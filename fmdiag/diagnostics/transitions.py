@@ -18,6 +18,8 @@ Biroli, Bonnaire, de Bortoli, Mezard, "Dynamical Regimes of Diffusion Models", N
 import numpy as np
 import torch
 
+from fmdiag.posterior import SINGLE
+
 EIGENVALUE_ROWS = 2000
 
 
@@ -32,15 +34,15 @@ def speciation_time(top_eigenvalue):
     return float(1 / (1 + np.sqrt(top_eigenvalue)))
 
 
-def data_std(training_set, block=4096):
+def data_std(training_set, block=4096, group=SINGLE):
     """Return the standard deviation per coordinate, the root of the mean coordinate variance; model range."""
-    total = torch.zeros(training_set.dim, dtype=torch.float64)
-    square = 0.0
-    for _, rows in training_set.blocks(block):
+    sums = torch.zeros(training_set.dim + 1, dtype=torch.float64)
+    for _, rows in training_set.blocks(block, rows=group.share(training_set.n)):
         rows = rows.double()
-        total += rows.sum(0)
-        square += rows.square().sum().item()
-    mean = total / training_set.n
+        sums[:-1] += rows.sum(0)
+        sums[-1] += rows.square().sum()
+    sums = group.sum(sums)
+    mean, square = sums[:-1] / training_set.n, sums[-1].item()
     variance = square / (training_set.n * training_set.dim) - mean.square().mean().item()
     return float(np.sqrt(max(variance, 0.0)))
 

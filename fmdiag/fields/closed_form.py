@@ -11,7 +11,7 @@ Bertrand, Gagneux, Massias, Emonet, "On the Closed-Form of Flow Matching: Genera
 Stochasticity", arXiv 2506.03719, section 2.
 """
 
-from fmdiag.posterior import EmpiricalPosterior
+from fmdiag.posterior import SINGLE, EmpiricalPosterior
 
 
 class ClosedFormField:
@@ -23,12 +23,13 @@ class ClosedFormField:
         The rows that the model was trained on, flips included if it was trained with flips.
     path : GaussianPath, optional
         Default: the linear path.
-    memory, device, block_rows
+    memory, device, block_rows, group
         As in `EmpiricalPosterior`.
     """
 
-    def __init__(self, training_set, path=None, *, memory=None, device="cpu", block_rows=None):
-        self.posterior = EmpiricalPosterior(training_set, path, memory=memory, device=device, block_rows=block_rows)
+    def __init__(self, training_set, path=None, *, memory=None, device="cpu", block_rows=None, group=SINGLE):
+        self.posterior = EmpiricalPosterior(training_set, path, memory=memory, device=device, block_rows=block_rows,
+                                            group=group)
         self.training_set = training_set
         self.path = self.posterior.path
 
