@@ -11,6 +11,7 @@ import math
 import torch
 
 from fmdiag.posterior.dense import means, stats_at
+from fmdiag.posterior.lowdim import Differences
 from fmdiag.posterior.products import PairProducts
 from fmdiag.posterior.sparse import RowLists
 from fmdiag.posterior.state import Posterior
@@ -70,6 +71,26 @@ class _Curve:
         self.cutoff = math.log(store.n / mass)
 
     def run(self):
+        """Yield (k, pairs, Posterior) of every time and pair."""
+        return self._by_differences() if Differences.fit(self.x0, self.store) else self._by_products()
+
+    def _by_differences(self):
+        """In few dimensions: all rows by differences until s magnifies their rounding, then lists."""
+        dense, lists = Differences(self.x0, self.x1, self.store), None
+        pairs = torch.arange(len(self.rows), device=self.x0.device)
+        for k in self.s.argsort().tolist():
+            s = self.s[k].item()
+            if lists is None and dense.rounding(s, self.cutoff) <= ROUNDING:
+                stats, mean = dense.stats_at(s)
+                yield k, pairs, self._posterior(k, pairs, stats.sums, mean, torch.zeros_like(stats.weight))
+                continue
+            if lists is None:
+                lists = RowLists(self.store, self.x0, self.x1, self.rows)
+                lists.start(pairs, *dense.above(s, self.cutoff + ROUNDING))
+            yield self._listed(lists, k, s)
+
+    def _by_products(self):
+        """Dense pairs by products, each leaving for a list once that is cheaper."""
         products = PairProducts(self.x0, self.x1, self.rows, self.store)
         lists = RowLists(self.store, self.x0, self.x1, self.rows)
         spans, waiting = self.store.spans(), []
@@ -90,7 +111,7 @@ class _Curve:
                     waiting = []
                 waiting.append((k, dense, stats))
             if len(lists.members):
-                yield self._listed(lists, products, k, s)
+                yield self._listed(lists, k, s, products.rounding(s))
         yield from self._dense(products, waiting)
 
     def _few_left(self, products, dense, stats):
@@ -111,14 +132,12 @@ class _Curve:
             return
         found = means(self.store, products, [(pairs, stats) for _, pairs, stats in waiting], self.mass)
         for (k, pairs, stats), (mean, left_out) in zip(waiting, found, strict=True):
-            sums = {name: getattr(stats, name) for name in ("max", "weight", "weight_squared", "weighted_log",
-                                                            "weighted_half_square", "top_row")}
-            yield k, pairs, self._posterior(k, pairs, sums, mean, left_out)
+            yield k, pairs, self._posterior(k, pairs, stats.sums, mean, left_out)
 
-    def _listed(self, lists, products, k, s):
+    def _listed(self, lists, k, s, rounding=0.0):
         lists.prune(s, self.cutoff)
         entries = int(self.store.group.sum(torch.tensor([len(lists.pair)], device=self.x0.device)))
-        if entries <= SHARPEN_ROWS * len(self.rows) or products.rounding(s) > ROUNDING:
+        if entries <= SHARPEN_ROWS * len(self.rows) or rounding > ROUNDING:
             lists.sharpen()
         place, sums, weights = lists.stats_at(s)
         mean, left_out = lists.means(place, sums, weights, self.mass)

@@ -30,6 +30,11 @@ class DenseStats:
         return replace(self, **{name: value[chosen] for name, value in vars(self).items() if name != "s"})
 
     @property
+    def sums(self):
+        """The summaries as a dict, without the shares of blocks."""
+        return {name: value for name, value in vars(self).items() if name not in ("s", "block_share")}
+
+    @property
     def ess(self):
         """Effective sample size."""
         return self.weight.square() / self.weight_squared

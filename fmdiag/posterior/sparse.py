@@ -7,6 +7,8 @@ exactly the weight of the original at every time, and at t -> 1 nothing cancels.
 
 import torch
 
+from fmdiag.posterior.products import SMALL_DIM
+
 GATHER_BYTES = 1 << 26
 
 
@@ -53,6 +55,11 @@ class RowLists:
         order = torch.argsort(merged["pair"], stable=True)
         for name, values in merged.items():
             setattr(self, name, values[order])
+
+    def start(self, members, pair, row, linear, quadratic):
+        """Begin with lists given flat, by pair, with exact coefficients."""
+        self.members, self.pair, self.row, self.linear, self.quadratic = members, pair, row, linear, quadratic
+        self.exact = torch.ones_like(pair, dtype=torch.bool)
 
     def prune(self, s, cutoff):
         """Drop every row below -cutoff at `s`."""
@@ -105,6 +112,8 @@ class RowLists:
         return x1 + self.group.sum_where(sums_of_rows - others[:, None] * x1, counts > 0), left_out
 
     def _heavy(self, share, place, n_pairs, mass):
+        if self.store.dim <= SMALL_DIM:   # to sum all rows costs less than to choose among them
+            return torch.ones_like(share, dtype=torch.bool)
         counts = torch.bincount(place, minlength=n_pairs).clamp(min=1)
         threshold = torch.full((n_pairs,), mass, dtype=torch.float64, device=share.device)
         lowest = mass / counts
