@@ -9,6 +9,8 @@ import weakref
 
 import numpy as np
 
+from fmdiag.datasets.memory_mapped import read_ahead
+
 BLOCK_BYTES = 1 << 26
 _GROUPS = weakref.WeakKeyDictionary()
 
@@ -41,8 +43,7 @@ def _row_hashes(training_set):
     """Yield the hash of every row, mirror images after all stored rows."""
     step = max(1, BLOCK_BYTES // max(1, training_set.rows[:1].nbytes))
     for flipped in (False, True) if training_set.hflip else (False,):
-        for start in range(0, training_set.n_stored, step):
-            block = np.asarray(training_set.rows[start : start + step])
+        for block in read_ahead(training_set.rows, [(k, k + step) for k in range(0, training_set.n_stored, step)]):
             block = block[..., ::-1] if flipped else block
             if block.dtype.kind == "f":
                 block = block + block.dtype.type(0)  # -0.0 equals 0.0, but not in bytes

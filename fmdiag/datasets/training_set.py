@@ -13,10 +13,12 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from fmdiag.datasets.memory_mapped import read_ahead, take
 from fmdiag.errors import FmdiagError
 
 STORED_DTYPES = ("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
 HASH_BYTES = 1 << 24
+CACHED_VALUES = 1 << 17
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -120,21 +122,27 @@ class TrainingSet:
         if isinstance(index, (int, np.integer)):
             return self[[int(index)]][0]
         if isinstance(index, slice):
-            index = np.arange(self.n)[index]
+            index = np.arange(*index.indices(self.n))
         numbers = np.asarray(index, dtype=np.int64).reshape(-1)
         if numbers.size and (numbers.min() < -self.n or numbers.max() >= self.n):
             raise IndexError(f"row numbers must be in [0, {self.n}), got {numbers.min()} to {numbers.max()}")
         numbers = numbers % self.n
-        rows = self.to_model_range(self.rows[numbers % self.n_stored])
+        rows = self.to_model_range(take(self.rows, numbers % self.n_stored))
         flipped = torch.from_numpy(numbers >= self.n_stored)
         if flipped.any():
             rows[flipped] = rows[flipped].flip(-1)
         return rows
 
     def to_model_range(self, rows):
-        """Return stored `rows`, an ndarray of any leading shape, as a float32 tensor in model range."""
-        values = torch.from_numpy(np.array(rows)).float()
-        return values.div_(self.divisor).add_(self.shift)
+        """Return stored `rows`, an ndarray of any leading shape, as a float32 tensor in model range; a copy."""
+        stored = torch.from_numpy(np.require(rows, requirements="W"))
+        values = torch.empty(stored.shape)
+        few = max(1, CACHED_VALUES // max(1, self.dim))  # rows at a time, so that three passes over them cost one
+        for k in range(0, len(stored), few):
+            part = values[k : k + few].copy_(stored[k : k + few])
+            if self.divisor != 1 or self.shift != 0:
+                part.div_(self.divisor).add_(self.shift)
+        return values
 
     def to_uint8(self, images):
         """Return `images`, a model-range tensor, as uint8 pictures: `picture_range` is mapped to [0, 255]."""
@@ -156,14 +164,13 @@ class TrainingSet:
 
         `rows`, a slice of row numbers, asks for those only: nothing else is read.
         """
-        for first, m in self.spans(size, rows):
-            flipped, start = divmod(first, self.n_stored)
-            stop = start + m
-            stored = torch.from_numpy(np.array(self.rows[start:stop])).to(device)
-            block = stored.float().div_(self.divisor).add_(self.shift)
-            if flipped:
+        spans = list(self.spans(size, rows))
+        stored = read_ahead(self.rows, [(first % self.n_stored, first % self.n_stored + m) for first, m in spans])
+        for (first, m), part in zip(spans, stored, strict=True):
+            block = self.to_model_range(part).to(device)
+            if first >= self.n_stored:
                 block = block.flip(-1)
-            yield first, block.reshape(stop - start, self.dim)
+            yield first, block.reshape(m, self.dim)
 
     def spans(self, size, rows=None):
         """Yield (first row, number of rows) of the blocks of at most `size` rows; none holds both halves of flips."""
@@ -180,8 +187,8 @@ class TrainingSet:
         header = (self.rows.shape, self.rows.dtype.name, float(self.divisor), float(self.shift), bool(self.hflip))
         digest.update(repr(header).encode())
         per_chunk = max(1, HASH_BYTES // max(1, self.rows[:1].nbytes))
-        for start in range(0, self.n_stored, per_chunk):
-            digest.update(np.ascontiguousarray(self.rows[start : start + per_chunk]).data)
+        for part in read_ahead(self.rows, [(k, k + per_chunk) for k in range(0, self.n_stored, per_chunk)]):
+            digest.update(np.ascontiguousarray(part).data)
         return digest.hexdigest()
 
     def subset(self, n, *, seed=0):
