@@ -11,7 +11,7 @@ import numpy as np
 
 from fmdiag.datasets.memory_mapped import read_ahead
 
-BLOCK_BYTES = 1 << 26
+BLOCK_BYTES = 1 << 24
 _GROUPS = weakref.WeakKeyDictionary()
 
 

@@ -11,10 +11,12 @@
 
 import numpy as np
 
+from fmdiag.datasets.memory_mapped import mapping, read_ahead
+from fmdiag.datasets.tally import CHECKED_AT_ONCE
 from fmdiag.errors import FmdiagError
 
 CHANNELS = (1, 3)
-SCAN_BYTES = 1 << 26
+SCAN_BYTES = 1 << 24
 
 
 def training_rows(part, name, value_range=None):
@@ -84,13 +86,18 @@ def channels_first(rows, name):
 
 
 def check_values(rows, name, low=-np.inf, high=np.inf):
-    """Refuse NaN, infinity and values outside [low, high], naming the first row that has one; reads in blocks."""
-    if rows.dtype.kind != "f" and not np.isfinite([low, high]).any():
+    """Refuse NaN, infinity and values outside [low, high], naming the first row that has one; reads in blocks.
+
+    NaN and infinity in a memory map of more than 1 GiB are refused when its rows are first read: a pass over such a
+    file takes long.
+    """
+    ranged = bool(np.isfinite([low, high]).any())
+    if not ranged and (rows.dtype.kind != "f" or (mapping(rows) is not None and rows.nbytes > CHECKED_AT_ONCE)):
         return
     slack = 1e-6 * (high - low) if np.isfinite(high - low) else 0.0
     step = max(1, SCAN_BYTES // max(1, rows[:1].nbytes))
-    for start in range(0, len(rows), step):
-        values = np.asarray(rows[start : start + step])
+    starts = range(0, len(rows), step)
+    for start, values in zip(starts, read_ahead(rows, [(k, k + step) for k in starts]), strict=True):
         values = values.reshape(len(values), -1)
         bad = ~np.isfinite(values).all(1)
         if bad.any():

@@ -6,14 +6,14 @@ horizontal flips the set has 2n rows: row n + i is the mirror image of row i (a 
 both, so the empirical distribution has both).
 """
 
-import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 
-from fmdiag.datasets.memory_mapped import read_ahead, take
+from fmdiag.datasets.memory_mapped import mapping, read_ahead, take
+from fmdiag.datasets.tally import Tally, new_digest, refuse_bad_rows
 from fmdiag.errors import FmdiagError
 
 STORED_DTYPES = ("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
@@ -166,8 +166,14 @@ class TrainingSet:
         """
         spans = list(self.spans(size, rows))
         stored = read_ahead(self.rows, [(first % self.n_stored, first % self.n_stored + m) for first, m in spans])
+        mapped = mapping(self.rows) is not None
+        tally = Tally(self) if mapped and "moments" not in vars(self) else None
         for (first, m), part in zip(spans, stored, strict=True):
             block = self.to_model_range(part).to(device)
+            if mapped and self.dtype.kind == "f":
+                refuse_bad_rows(self.name, first, block.reshape(m, self.dim))
+            if tally is not None:
+                tally.add(first, part, block.reshape(m, self.dim))
             if first >= self.n_stored:
                 block = block.flip(-1)
             yield first, block.reshape(m, self.dim)
@@ -183,9 +189,7 @@ class TrainingSet:
     @cached_property
     def fingerprint(self):
         """SHA-256 (hex) of what the model could have seen: shape, dtype, map to model range, flips and every byte."""
-        digest = hashlib.sha256()
-        header = (self.rows.shape, self.rows.dtype.name, float(self.divisor), float(self.shift), bool(self.hflip))
-        digest.update(repr(header).encode())
+        digest = new_digest(self)
         per_chunk = max(1, HASH_BYTES // max(1, self.rows[:1].nbytes))
         for part in read_ahead(self.rows, [(k, k + per_chunk) for k in range(0, self.n_stored, per_chunk)]):
             digest.update(np.ascontiguousarray(part).data)

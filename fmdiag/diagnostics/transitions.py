@@ -18,9 +18,11 @@ Biroli, Bonnaire, de Bortoli, Mezard, "Dynamical Regimes of Diffusion Models", N
 import numpy as np
 import torch
 
+from fmdiag.datasets.tally import known_moments
 from fmdiag.posterior import SINGLE
 
 EIGENVALUE_ROWS = 2000
+BLOCK_BYTES = 1 << 25   # of float64 rows at a time
 
 
 def collapse_time(n, dim, std):
@@ -34,17 +36,24 @@ def speciation_time(top_eigenvalue):
     return float(1 / (1 + np.sqrt(top_eigenvalue)))
 
 
-def data_std(training_set, block=4096, group=SINGLE):
+def data_std(training_set, group=SINGLE):
     """Return the standard deviation per coordinate, the root of the mean coordinate variance; model range."""
+    total, square = known_moments(training_set) or _moments(training_set, group)
+    mean = total / training_set.n
+    variance = square / (training_set.n * training_set.dim) - mean.square().mean().item()
+    return float(np.sqrt(max(variance, 0.0)))
+
+
+def _moments(training_set, group):
+    """Return the sum of all rows and the sum of their squared norms, from a pass over them."""
     sums = torch.zeros(training_set.dim + 1, dtype=torch.float64)
-    for _, rows in training_set.blocks(block, rows=group.share(training_set.n)):
+    size = max(1, BLOCK_BYTES // (8 * training_set.dim))
+    for _, rows in training_set.blocks(size, rows=group.share(training_set.n)):
         rows = rows.double()
         sums[:-1] += rows.sum(0)
         sums[-1] += rows.square().sum()
     sums = group.sum(sums)
-    mean, square = sums[:-1] / training_set.n, sums[-1].item()
-    variance = square / (training_set.n * training_set.dim) - mean.square().mean().item()
-    return float(np.sqrt(max(variance, 0.0)))
+    return sums[:-1], sums[-1].item()
 
 
 def top_eigenvalue(training_set):
