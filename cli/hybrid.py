@@ -36,10 +36,10 @@ def run(session, *, taus=None, n_samples=256, n_steps=100, method="euler"):
 
     samples = hybrid.sample_hybrids(
         session.checkpoint.field, session.training_set, taus=taus, n_samples=n_samples, n_steps=n_steps, method=method,
-        path=session.path, memory=session.options["memory"], device=session.device,
+        path=session.path, memory=session.options["memory"], device=session.device, group=session.group,
         progress=lambda taus: session.progress(taus, "hybrid"),
         generator=torch.Generator().manual_seed(session.options["seed"]))
-    table = hybrid.tabulate(samples, session.training_set, device=session.device)
+    table = hybrid.tabulate(samples, session.training_set, device=session.device, group=session.group)
     parameters = {"taus": list(samples), "n_samples": n_samples, "n_steps": n_steps, "method": method}
     session.record("hybrid", table, hybrid.summarise(table), parameters,
                    **hybrid.pictures(samples, table, session.training_set))

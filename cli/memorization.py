@@ -62,10 +62,11 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
     drawn = samples is None
     if drawn:
         noise = draw_noise(n_samples, training_set.shape, generator=torch.Generator().manual_seed(seed))
-        samples = sample(session.checkpoint.field, noise, n_steps, method)
+        samples = torch.cat(session.group.spread(
+            noise, lambda mine: sample(session.checkpoint.field, mine, n_steps, method)))
     table = memorization.measure(
         samples, training_set, path=session.path, n_steps=n_steps, feature=feature, threshold=threshold,
-        memory=session.options["memory"], device=session.device,
+        memory=session.options["memory"], device=session.device, group=session.group,
         progress=lambda sources: session.progress(sources, "memorization"),
         generator=torch.Generator().manual_seed(seed))
     summary = memorization.summarise(table)

@@ -11,10 +11,11 @@ import pandas as pd
 import torch
 
 from fmdiag import results
+from fmdiag.diagnostics.nearest_rows import nearest_rows
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.features import FEATURES
 from fmdiag.fields import ClosedFormField
-from fmdiag.neighbors import nearest_distinct
+from fmdiag.posterior import SINGLE
 from fmdiag.sampling import METHODS, closed_form_states, draw_noise, integrate, nearest_time, time_grid
 
 NAME = "hybrid"
@@ -23,7 +24,7 @@ THRESHOLD = 1 / 3
 
 
 def measure(field, training_set, *, taus=None, n_samples=256, n_steps=100, method="euler", path=None, feature="pixels",
-            memory=None, device="cpu", progress=iter, generator):
+            memory=None, device="cpu", progress=iter, group=SINGLE, generator):
     """Return the distances of hybrid samples to the training set, a row per noise and tau.
 
     Parameters
@@ -38,7 +39,7 @@ def measure(field, training_set, *, taus=None, n_samples=256, n_steps=100, metho
         Number of noises, the same for every tau.
     n_steps, method
         Solver of the network's part, as in `fmdiag.sample`; û* takes the same uniform grid, with every tau in it.
-    path, memory, device, progress, generator
+    path, memory, device, progress, group, generator
         As in `fmdiag.alignment`.
     feature : str
         Feature space of the distances.
@@ -57,13 +58,17 @@ def measure(field, training_set, *, taus=None, n_samples=256, n_steps=100, metho
     """
     check_choice("feature", feature, FEATURES)
     samples = sample_hybrids(field, training_set, taus=taus, n_samples=n_samples, n_steps=n_steps, method=method,
-                             path=path, memory=memory, device=device, progress=progress, generator=generator)
-    return tabulate(samples, training_set, feature=feature, device=device)
+                             path=path, memory=memory, device=device, progress=progress, group=group,
+                             generator=generator)
+    return tabulate(samples, training_set, feature=feature, device=device, group=group)
 
 
 def sample_hybrids(field, training_set, *, taus=None, n_samples=256, n_steps=100, method="euler", path=None,
-                   memory=None, device="cpu", progress=iter, generator):
-    """Return {tau: samples, shape (n_samples, *shape)}: one û* trajectory, branched into the network at every tau."""
+                   memory=None, device="cpu", progress=iter, group=SINGLE, generator):
+    """Return {tau: samples, shape (n_samples, *shape)}: one û* trajectory, branched into the network at every tau.
+
+    Each rank of the group carries its share of the noises all the way, û* included.
+    """
     taus = sorted({float(tau) for tau in (TAUS if taus is None else taus)})
     if not taus or not all(0 <= tau <= 1 for tau in taus):
         raise FmdiagError(f"tau must be in [0, 1], got {taus}")
@@ -74,18 +79,22 @@ def sample_hybrids(field, training_set, *, taus=None, n_samples=256, n_steps=100
     grid = time_grid(n_steps, taus)
     snapped = {tau: nearest_time(grid, tau) for tau in taus}
     u_star = ClosedFormField(training_set, path, memory=memory, device=device)
-    states = closed_form_states(u_star, x0, grid, list(snapped.values()))
-    samples = {}
-    for tau in progress(taus):
-        start = states[snapped[tau]].to(x0.dtype)
-        samples[tau] = integrate(field, start, [t for t in grid if t >= snapped[tau]], method)
-    return samples
+
+    def branch(noise):
+        states, samples = closed_form_states(u_star, noise, grid, list(snapped.values())), {}
+        for tau in progress(taus):
+            start = states[snapped[tau]].to(noise.dtype)
+            samples[tau] = integrate(field, start, [t for t in grid if t >= snapped[tau]], method)
+        return samples
+
+    parts = group.spread(x0, branch)
+    return {tau: torch.cat([part[tau] for part in parts]) for tau in taus}
 
 
-def tabulate(samples, training_set, *, feature="pixels", device="cpu"):
+def tabulate(samples, training_set, *, feature="pixels", device="cpu", group=SINGLE):
     """Return the table of `measure` for {tau: samples}."""
     everything = torch.cat([x.cpu() for x in samples.values()])
-    found = nearest_distinct(everything, training_set, feature=FEATURES[feature], device=device)
+    found = nearest_rows(everything, training_set, feature=FEATURES[feature], device=device, group=group)
     n = len(next(iter(samples.values())))
     return pd.DataFrame({
         "tau": [tau for tau in samples for _ in range(n)],

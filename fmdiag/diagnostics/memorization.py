@@ -18,11 +18,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fmdiag.diagnostics.nearest_rows import nearest_rows
 from fmdiag.diagnostics.sample_checks import check_range, check_samples
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.features import FEATURES
 from fmdiag.fields import ClosedFormField
-from fmdiag.neighbors import nearest_distinct
+from fmdiag.posterior import SINGLE
 from fmdiag.results import difference_interval, summary_row
 from fmdiag.sampling import closed_form_samples, draw_noise
 
@@ -32,7 +33,8 @@ SOURCES = ("model", "heldout", "closed_form")
 
 
 def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_form=64, path=None, n_steps=100,
-            feature="pixels", threshold=THRESHOLD, memory=None, device="cpu", progress=iter, generator):
+            feature="pixels", threshold=THRESHOLD, memory=None, device="cpu", progress=iter, group=SINGLE,
+            generator):
     """Return the distances of samples and of both controls to the training set, a row per sample.
 
     Parameters
@@ -48,8 +50,8 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
         Samples of û*, or û* itself; default û* of the training set on `path`. False: no positive control.
     n_closed_form, n_steps : int
         Number of samples drawn from û* and uniform steps to each.
-    path, memory, device, progress, generator
-        As in `fmdiag.alignment`.
+    path, memory, device, progress, group, generator
+        As in `fmdiag.alignment`; each rank searches for its share of the samples.
     feature : str
         Feature space of the distances, one of `fmdiag.features.FEATURES`.
     threshold : float
@@ -76,15 +78,17 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
               "heldout": _held_out_rows(held_out, training_set, len(samples), generator)}
     if closed_form is None:
         closed_form = ClosedFormField(training_set, path, memory=memory, device=device)
-    points["closed_form"] = _closed_form_points(closed_form, training_set, n_closed_form, n_steps, generator)
+    points["closed_form"] = _closed_form_points(closed_form, training_set, n_closed_form, n_steps, group, generator)
+    asked = [source for source in SOURCES if points[source] is not None]
     tables = [tabulate(*points[source], training_set, source=source, feature=feature, threshold=threshold,
-                       device=device) for source in progress([s for s in SOURCES if points[s] is not None])]
+                       device=device, group=group) for source in progress(asked)]
     return pd.concat(tables, ignore_index=True)
 
 
-def tabulate(numbers, points, training_set, *, source, feature="pixels", threshold=THRESHOLD, device="cpu"):
+def tabulate(numbers, points, training_set, *, source, feature="pixels", threshold=THRESHOLD, device="cpu",
+             group=SINGLE):
     """Return the rows of `measure` for the points of one source, `numbers` naming them."""
-    found = nearest_distinct(points, training_set, feature=FEATURES[feature], device=device)
+    found = nearest_rows(points, training_set, feature=FEATURES[feature], device=device, group=group)
     if (found.rows2 < 0).any():
         raise FmdiagError(f"{training_set.name}: all {training_set.n} rows are copies of one; d1/d2 compares two "
                           "different rows, so give a training set with at least two")
@@ -103,13 +107,14 @@ def _held_out_rows(held_out, training_set, n_samples, generator):
     return numbers.numpy(), check_samples(rows, training_set, what="held-out row")
 
 
-def _closed_form_points(closed_form, training_set, n, n_steps, generator):
+def _closed_form_points(closed_form, training_set, n, n_steps, group, generator):
     """Return (numbers, points) of samples of û*, drawn if û* itself is given, or None if False is."""
     if closed_form is False:
         return None
     if callable(closed_form):
         noise = draw_noise(n, training_set.shape, generator=generator)
-        closed_form = closed_form_samples(closed_form, noise, n_steps)
+        u_star = closed_form
+        closed_form = torch.cat(group.spread(noise, lambda mine: closed_form_samples(u_star, mine, n_steps)))
     points = check_samples(closed_form, training_set, what="sample of û*")
     return np.arange(len(points)), points
 

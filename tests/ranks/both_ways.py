@@ -1,0 +1,61 @@
+"""Run by torchrun: every set alone and shared out over the ranks; rank 0 prints the largest differences as JSON."""
+
+import json
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from fmdiag.datasets import TrainingSet
+from fmdiag.paths import LinearPath
+from fmdiag.posterior import EmpiricalPosterior, Group, Posterior
+from fmdiag.sampling import draw_noise
+
+TIMES = [0.0, 0.01, 0.1, 0.2, 0.3, 0.5, 0.9, 0.999, 1 - 1e-6]
+
+
+def training_sets():
+    rng = np.random.default_rng(0)
+    yield "one row", TrainingSet(rng.normal(size=(1, 100)).astype(np.float32))
+    yield "two rows", TrainingSet(rng.normal(size=(2, 5)).astype(np.float32))
+    yield "duplicates", TrainingSet(np.repeat(rng.normal(size=(301, 20)), 3, axis=0).astype(np.float32))
+    yield "flips", TrainingSet(rng.integers(0, 256, (91, 3, 8, 8), dtype=np.uint8), 127.5, -1.0, hflip=True)
+    yield "plane", TrainingSet(rng.normal(size=(2000, 2)).astype(np.float32))
+    yield "wide", TrainingSet(rng.normal(size=(2003, 150)).astype(np.float32))
+
+
+def answers(data, memory, **group):
+    """Return the Posteriors along the curve, then those of the plain call."""
+    engine = EmpiricalPosterior(data, memory=memory, **group)
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randint(data.n, (23,), generator=generator)
+    x0, x1 = draw_noise(23, data.shape, generator=generator), data[rows.numpy()]
+    parts = [[] for _ in TIMES]
+    for k, pairs, found in engine.curve(x0, x1, rows, TIMES):
+        parts[k].append((pairs, found))
+    for found in parts:
+        order = torch.cat([pairs for pairs, _ in found]).argsort()
+        yield Posterior.concatenate([posterior for _, posterior in found]).select(order)
+    for t in (0.0, 0.3, 0.9, 0.999):
+        yield engine(LinearPath().sample(x0.double(), x1.double(), t), t, source_rows=rows)
+
+
+def differences(data, memory, group):
+    worst = {}
+    for alone, together in zip(answers(data, memory), answers(data, memory, group=group), strict=True):
+        for name, expected in vars(alone).items():
+            expected = expected.double()
+            gap = (getattr(together, name) - expected).abs() / expected.abs().clamp(min=1)
+            worst[name] = max(worst.get(name, 0.0), gap.max().item())
+    return worst
+
+
+if __name__ == "__main__":
+    dist.init_process_group("gloo")
+    ranks = Group(dist.group.WORLD)
+    # With little memory no row is kept, so that each is read from its own share at every use.
+    found = {f"{name}, {memory}": differences(data, memory, ranks)
+             for name, data in training_sets() for memory in (1 << 30, 1 << 17)}
+    if ranks.rank == 0:
+        print(json.dumps(found))
+    dist.destroy_process_group()

@@ -1,0 +1,79 @@
+"""Ranks under torchrun give the answer of the single process: posteriors, every diagnostic's table."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fmdiag.datasets import TrainingSet
+from fmdiag.posterior import SINGLE, Group
+
+
+def shares(n, size):
+    groups = [Group() for _ in range(size)]
+    for rank, group in enumerate(groups):
+        group.rank, group.size = rank, size
+    return [group.share(n) for group in groups]
+
+
+@pytest.mark.parametrize(("n", "size"), [(10, 1), (10, 3), (2, 3), (0, 2), (7, 7)])
+def test_shares_cover_everything_once(n, size):
+    assert [k for share in shares(n, size) for k in range(n)[share]] == list(range(n))
+    lengths = [share.stop - share.start for share in shares(n, size)]
+    assert max(lengths) - min(lengths) <= 1
+
+
+@pytest.mark.parametrize("hflip", [False, True])
+@pytest.mark.parametrize("size", [1, 2, 3, 40])
+def test_blocks_of_a_share_hold_its_rows_and_no_others(hflip, size):
+    data = TrainingSet(np.random.default_rng(0).integers(0, 256, (17, 1, 2, 3), dtype=np.uint8), 127.5, -1.0,
+                       hflip=hflip)
+    seen = []
+    for share in shares(data.n, size):
+        for first, block in data.blocks(4, rows=share):
+            assert share.start <= first and first + len(block) <= share.stop and len(block) <= 4
+            np.testing.assert_array_equal(block, data[slice(first, first + len(block))].reshape(len(block), -1))
+            seen += range(first, first + len(block))
+    assert seen == list(range(data.n))
+
+
+def test_a_single_process_spreads_nothing():
+    assert SINGLE.spread([1, 2, 3], sum) == [6]
+    assert SINGLE.gather("x") == ["x"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_ranks", [2, 3])
+def test_posteriors_agree(torchrun, n_ranks):
+    """Rows in float32 products: rounding of 2^-24 a term, so 1e-6 of a log-weight, and 1e-5 of what it magnifies."""
+    process = torchrun(n_ranks, Path(__file__).with_name("both_ways.py"))
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    for case, worst in json.loads(out).items():
+        for name in ("source_weight", "top_weight", "entropy", "log_density", "dropped_mass"):
+            assert worst[name] < 1e-6, (case, name)
+        for name in ("mean", "variance", "ess"):
+            assert worst[name] < 1e-5, (case, name)
+        # Which of several equal rows is named differs by rounding; all else is one row.
+        assert worst["top_row"] == 0 or case.startswith("duplicates"), case
+
+
+@pytest.mark.slow
+def test_every_table_of_a_report_agrees(torchrun):
+    options = ["--n-pairs", 11, "--n-samples", 20, "--n-noises", 7, "--n-steps", 6, "--seed", 3]
+    folders = []
+    for n_ranks in (1, 2, 3):
+        process = torchrun(n_ranks, "-m", "fmdiag.cli.main", "report", *options, "--out", f"run-{n_ranks}")
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+        assert out.count("verdict") == 1 and err.count("wrote run-") == 1
+        folders.append(Path(process.args[-1]))
+    root = Path(torchrun.root)
+    for name in ("alignment", "error", "hybrid", "memorization"):
+        alone, *others = [pd.read_parquet(root / folder / "tables" / f"{name}.parquet") for folder in folders]
+        for table in others:
+            pd.testing.assert_frame_equal(table, alone, rtol=1e-6, atol=1e-6)
+    records = [json.loads((root / folder / "run.json").read_text()) for folder in folders]
+    assert [record["ranks"] for record in records] == [1, 2, 3]
