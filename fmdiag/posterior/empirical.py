@@ -56,7 +56,8 @@ class EmpiricalPosterior:
         dim, self._block_rows = training_set.dim, block_rows
         self.block_rows = block_rows or max(1, min(BLOCK_BYTES, self.memory // 8) // (8 * max(dim, QUERIES_AT_ONCE)))
         self._kept = None
-        self._norms = {}
+        # One tensor: small ones kept between large blocks would scatter the heap until all of it is resident.
+        self._norms = torch.full((self._share.stop - self._share.start,), torch.nan, dtype=torch.float64, device=device)
 
     def __call__(self, x, t, *, source_rows=None):
         """Return the Posterior at points x and times t.
@@ -154,12 +155,13 @@ class EmpiricalPosterior:
         size = self._share.stop - self._share.start
         keep = [] if 8 * size * self.training_set.dim <= self.memory // 2 else None
         for first, block in self.training_set.blocks(self.block_rows, device=self.device, rows=self._share):
-            rows = block.double()
-            if first not in self._norms:
-                self._norms[first] = rows.square().sum(1)
+            rows, start = block.double(), first - self._share.start
+            norms = self._norms[start : start + len(rows)]
+            if bool(norms.isnan().any()):
+                norms[:] = rows.square().sum(1)
             if keep is not None:
-                keep.append((first, rows, self._norms[first]))
-            yield first, rows, self._norms[first]
+                keep.append((first, rows, norms))
+            yield first, rows, norms
         self._kept = keep
 
 

@@ -56,7 +56,10 @@ class Scanner:
 
     def __init__(self, store):
         self.store = store
-        self.norms = torch.cat([block.double().square().sum(1) for _, block in store.blocks()])
+        # Written into one tensor: small ones kept between large blocks would scatter the heap until it is all resident.
+        self.norms = torch.empty(store.n, dtype=torch.float64, device=store.device)
+        for first, block in store.blocks():
+            self.norms[first : first + len(block)] = block.double().square().sum(1)
         self.reach = self.norms.max().sqrt()
 
     def __call__(self, x, alpha, sigma, *, cut, collect):
