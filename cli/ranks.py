@@ -1,6 +1,9 @@
 """One run on several processes: who they are, who speaks, and how one that ends takes the others with it.
 
-    torchrun --nproc-per-node 4 -m fmdiag.cli.main alignment --dataset imagenette
+    torchrun --nproc-per-node 4 -m -- fmdiag.cli.main alignment --dataset imagenette
+    torchrun --nproc-per-node 4 -- "$(which fmdiag)" alignment --dataset imagenette
+
+Without "--" torchrun takes our --n for an abbreviation of its own options.
 
 torchrun says in the environment which rank of how many a process is. All of them run the same command; rank 0 alone
 writes, draws and prints. torchrun ends the others when one ends, and so does their next exchange with it.

@@ -38,7 +38,10 @@ def speciation_time(top_eigenvalue):
 
 def data_std(training_set, group=SINGLE):
     """Return the standard deviation per coordinate, the root of the mean coordinate variance; model range."""
-    total, square = known_moments(training_set) or _moments(training_set, group)
+    known = known_moments(training_set)
+    # With flips, the first of two ranks may have read every stored row, the other none in its own right.
+    everywhere = bool(group.min(torch.tensor([known is not None], dtype=torch.int32)))
+    total, square = known if everywhere else _moments(training_set, group)
     mean = total / training_set.n
     variance = square / (training_set.n * training_set.dim) - mean.square().mean().item()
     return float(np.sqrt(max(variance, 0.0)))

@@ -61,7 +61,7 @@ def test_a_killed_rank_ends_the_run(torchrun, tmp_path, number):
 
 @pytest.mark.slow
 def test_wrong_input_is_said_once(torchrun, tmp_path):
-    launcher = torchrun(2, "-m", "fmdiag.cli.main", "alignment", "--dataset", "absent.npy")
+    launcher = torchrun(2, "-m", "--", "fmdiag.cli.main", "alignment", "--dataset", "absent.npy", "--n", 5)
     _, err = launcher.communicate(timeout=60)
     assert launcher.returncode != 0
     assert len(our_lines(err)) == 1 and "absent.npy" in our_lines(err)[0]

@@ -61,6 +61,20 @@ def test_posteriors_agree(torchrun, n_ranks):
 
 
 @pytest.mark.slow
+def test_mirror_images_on_disk(torchrun, tmp_path):
+    """The first of two ranks reads every stored row and the second mirror images only: they stay in step."""
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (60, 1, 6, 6), dtype=np.uint8))
+    tables = []
+    for n_ranks in (1, 2):
+        options = ["--dataset", "images.npy", "--hflip", "--n-pairs", 9, "--times", "0.1:0.9:5", "--out", n_ranks]
+        process = torchrun(n_ranks, "-m", "fmdiag.cli.main", "alignment", *options)
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        tables.append(pd.read_parquet(tmp_path / str(n_ranks) / "tables" / "alignment.parquet"))
+    pd.testing.assert_frame_equal(*tables, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.slow
 def test_every_table_of_a_report_agrees(torchrun):
     options = ["--n-pairs", 11, "--n-samples", 20, "--n-noises", 7, "--n-steps", 6, "--seed", 3]
     folders = []
