@@ -50,7 +50,9 @@ def posterior_curve(plain, store, x0, x1, rows, times, *, mass=MASS):
     rows = rows.to(device) - store.first
     size = torch.tensor([], dtype=torch.float64 if store.dim <= 64 else torch.float32).element_size()
     most_rows = -(-store.n // store.group.size)
-    at_once = max(1, int(plain.memory / 3 / (2 * size * most_rows)))
+    # A chunk of pairs costs passes over the rows: from storage that is time, so that fewer chunks get more memory.
+    share = plain.memory * (2 / 3 if store.kept is None else 1 / 3)
+    at_once = max(1, int(share / (2 * size * most_rows)))
     for chunk in torch.arange(len(rows), device=device).split(at_once):
         curve = _Curve(plain, store, flat[0][chunk], flat[1][chunk], rows[chunk], times, mass)
         for k, pairs, posterior in curve.run():

@@ -11,6 +11,7 @@ once negative, falls for ever: a row that has left the posterior never comes bac
 
 import torch
 
+COMPARED_BYTES = 1 << 25   # of log-weights at a time
 SMALL_DIM = 64   # up to here products in float64 cost less than reading the rows
 
 
@@ -71,7 +72,14 @@ class PairProducts:
 
     def alive(self, queries, s, cutoff):
         """Return how many rows of each of some pairs, all ranks' together, have l_i(s) > -cutoff."""
-        return self.group.sum((torch.add(self.linear[queries], self.quadratic[queries], alpha=s) * s > -cutoff).sum(1))
+        counts = [above.sum(1) for _, above in self.above(queries, s, cutoff)]
+        return self.group.sum(torch.cat(counts) if counts else torch.zeros_like(queries))
+
+    def above(self, queries, s, cutoff):
+        """Yield (some of the pairs, whether l_i(s) > -cutoff for each row), few pairs at a time: n may be large."""
+        at_once = max(1, COMPARED_BYTES // (self.linear.element_size() * max(1, self.linear.shape[1])))
+        for part in queries.split(at_once) if len(queries) else ():
+            yield part, torch.add(self.linear[part], self.quadratic[part], alpha=s).mul_(s) > -cutoff
 
     def rounding(self, s):
         """Return the typical rounding error of a log-weight at `s`.

@@ -45,9 +45,8 @@ class RowLists:
         if not len(queries):
             return
         self.members = torch.cat([self.members, queries]).sort().values
-        logs = torch.add(products.linear[queries], products.quadratic[queries], alpha=s).mul_(s)
-        which, row = torch.nonzero(logs > -cutoff, as_tuple=True)
-        pair = queries[which]
+        found = [(part, *torch.nonzero(above, as_tuple=True)) for part, above in products.above(queries, s, cutoff)]
+        pair, row = torch.cat([part[which] for part, which, _ in found]), torch.cat([row for *_, row in found])
         columns = {"pair": pair, "row": row, "linear": products.linear[pair, row].double(),
                    "quadratic": products.quadratic[pair, row].double(),
                    "exact": torch.zeros(len(pair), dtype=torch.bool, device=pair.device)}
