@@ -1,47 +1,93 @@
-"""A summary table as short text for a terminal: quantities side by side, a line per time."""
+"""A summary table as short text for a terminal of 100 columns: quantities side by side, a line per time or source."""
+
+import math
 
 import pandas as pd
 
 AXES = ("t", "tau")
 MOST_TIMES = 11
+WIDTH = 100
 FIXED = ("diagnostic", "quantity", "value", "low", "high", "level", "n", "interval")
 
 
 def short_table(summary):
     """Return the summary as text: per diagnostic, at most 11 evenly spaced times, each value with its interval."""
-    blocks = []
-    for name, rows in summary.groupby("diagnostic", sort=False):
-        rows = rows.dropna(axis=1, how="all")
-        axis = next((axis for axis in AXES if axis in rows), None)
-        curves = rows.iloc[:0] if axis is None else rows[rows[axis].notna()]
-        single = rows.drop(curves.index)
-        parts = [_curves(curves, axis)] if len(curves) else []
-        parts += [_lines(single.dropna(axis=1, how="all"))] if len(single) else []
-        level = f"{summary['level'].iloc[0]:.0%}"
-        blocks.append(f"{name}: mean [{level} interval]\n" + "\n\n".join(parts))
-    return "\n\n".join(blocks)
+    return "\n\n".join(_block(name, rows.dropna(axis=1, how="all"))
+                       for name, rows in summary.groupby("diagnostic", sort=False))
 
 
-def _curves(rows, axis):
+def _block(name, rows):
+    axis = next((axis for axis in AXES if axis in rows), None)
+    curves = rows.iloc[:0] if axis is None else rows[rows[axis].notna()]
+    single = rows.drop(curves.index)
+    parts = [*_wide(_thinned(curves, axis), axis), *_wide(single.dropna(axis=1, how="all"), None)]
+    counts = rows["n"].unique()
+    n = f", n = {counts[0]}" if len(counts) == 1 else ""
+    return f"{name}: value [{rows['level'].iloc[0]:.0%} interval]{n}\n" + "\n\n".join(parts)
+
+
+def _thinned(rows, axis):
+    if rows.empty:
+        return rows
     times = sorted(rows[axis].unique())
     step = max(1, -(-(len(times) - 1) // (MOST_TIMES - 1)))
-    rows = rows[rows[axis].isin({*times[::step], times[-1]})]
+    return rows[rows[axis].isin({*times[::step], times[-1]})]
+
+
+def _wide(rows, axis):
+    """Yield the texts of tables no wider than WIDTH: a line per time or other key, a column per quantity."""
+    if rows.empty:
+        return
     keys = [key for key in rows if key not in FIXED and key != axis and rows[key].nunique() > 1]
-    cells = rows.assign(cell=[_cell(row) for row in rows.itertuples()])
-    wide = cells.pivot_table(index=[*keys, axis], columns="quantity", values="cell", aggfunc="first", sort=False)
-    return wide.sort_index()[list(dict.fromkeys(rows["quantity"]))].reset_index().to_string(index=False)
+    keys += [axis] if axis else []
+    if rows["n"].nunique() > 1:
+        keys.append("n")
+    # Where a quantity has two kinds of interval, the first is shown; the table in the run folder has both.
+    rows = rows.drop_duplicates([*keys, "quantity"]).assign(cell=_cells)
+    if not keys:
+        yield rows[["quantity", "cell"]].to_string(index=False, header=False)
+        return
+    wide = rows.pivot(index=keys, columns="quantity", values="cell")[list(rows["quantity"].unique())]
+    wide = wide.loc[list(dict.fromkeys(rows[keys].itertuples(index=False, name=None)))] if not axis else wide
+    yield from _in_width(wide.fillna("").reset_index(), keys)
 
 
-def _lines(rows):
-    keys = [key for key in rows if key not in FIXED and rows[key].nunique() > 1]
-    cells = pd.DataFrame({"quantity": rows["quantity"], **{key: rows[key] for key in keys},
-                          "value": [_cell(row) for row in rows.itertuples()], "n": rows["n"],
-                          "interval": rows["interval"]})
-    return cells.to_string(index=False, na_rep="")
+def _in_width(wide, keys):
+    lengths = {column: max(len(str(column)), *wide[column].astype(str).str.len()) + 1 for column in wide}
+    start = sum(lengths[key] for key in keys)
+    shown, used = [], start
+    for column in wide.columns.drop(keys):
+        if shown and used + lengths[column] > WIDTH:
+            yield _text(wide, keys, shown)
+            shown, used = [], start
+        shown, used = [*shown, column], used + lengths[column]
+    yield _text(wide, keys, shown)
 
 
-def _cell(row):
-    low, high = getattr(row, "low", None), getattr(row, "high", None)
-    if low is None or pd.isna(low):
-        return f"{row.value:.3g}"
-    return f"{row.value:.3g} [{low:.3g}, {high:.3g}]"
+def _text(wide, keys, shown):
+    filled = wide[(wide[shown] != "").any(axis=1)]
+    return filled[[*keys, *shown]].to_string(index=False)
+
+
+def _cells(rows):
+    low, high = (rows[name] if name in rows else [math.nan] * len(rows) for name in ("low", "high"))
+    return [_cell(*numbers) for numbers in zip(rows["value"], low, high, strict=True)]
+
+
+def _cell(value, low, high):
+    """Return `value [low, high]` at the digits that the interval's width leaves meaningful."""
+    if pd.isna(low) or pd.isna(high):
+        return f"{value:.4g}"
+    width = high - low
+    digits = 1 - math.floor(math.log10(width)) if width > 0 else 3 - math.floor(math.log10(abs(value) or 1))
+    decimals = max(0, digits)
+    if decimals > 6:
+        return f"{value:.3g} [{low:.3g}, {high:.3g}]"
+    return "{} [{}, {}]".format(*(_number(number, decimals) for number in (value, low, high)))
+
+
+def _number(number, decimals):
+    # Without trailing zeros, so that exact 0 and 1 are seen as such; never "-0".
+    text = f"{number:.{decimals}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text

@@ -1,27 +1,32 @@
-"""Which family does a checkpoint file belong to? Recognised by content, never by its name."""
+"""Which family does a checkpoint belong to? Recognised by content, never by its name."""
 
 from importlib.resources import files
 from pathlib import Path
 
-from fmdiag.checkpoints import native
-from fmdiag.checkpoints.file import read_torch_file
-from fmdiag.errors import FmdiagError
+from fmdiag.checkpoints.choices import Choices
+from fmdiag.checkpoints.families import FAMILIES, finished
+from fmdiag.checkpoints.sit import is_bare
+from fmdiag.checkpoints.source import open_checkpoint
+from fmdiag.errors import FmdiagError, check_choice
 
-# A further family is one module with `recognise(content)` and `load(content, file, *, ema, device)`, and one line here.
-FAMILIES = {"native": native}
 
-
-def load_checkpoint(path, *, ema=True, device="cpu"):
-    """Read a checkpoint as a velocity field.
+def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
+    """Read a checkpoint of any family as a velocity field.
 
     Parameters
     ----------
     path : path
-        The file.
+        File or diffusers folder.
     ema : bool
         Whether to use averaged weights where the file has them (it almost always should).
     device : str or torch.device
         Where the network is to compute.
+    model : path, optional
+        Model card (TOML or YAML) that says what the file does not; see `fmdiag.checkpoints.choices`.
+    **choices
+        Instead of what is read or assumed: `family`, `weights` (``"ema"`` or ``"raw"``), `weights_key`,
+        `parameterisation`, `time_direction`, `time_scale`, `path_name`, `class_label`, `guidance`, `coupling`
+        (``"independent"`` or ``"ot"``), `heads`, `trust_pickle`.
 
     Returns
     -------
@@ -31,22 +36,61 @@ def load_checkpoint(path, *, ema=True, device="cpu"):
     Raises
     ------
     FmdiagError
-        If the file is missing, damaged, of no known family, or its weights do not fit or are not finite.
+        If the file is missing, damaged, of no known family or would run code, or weights do not fit or are not finite.
     """
-    file = Path(path)
-    content = read_torch_file(file)
-    for family in FAMILIES.values():
-        if family.recognise(content):
-            return family.load(content, file, ema=ema, device=device)
-    if isinstance(content, dict) and content.get("format") == "fmdiag-training-state":
-        raise FmdiagError(f"{file} is the state of a training run: give the checkpoint.pt beside it")
-    raise FmdiagError(f"{file} holds a checkpoint of no known family ({_outline(content)}): fmdiag reads "
-                      f"{', '.join(FAMILIES)}")
+    decided = _decided(ema, model, choices)
+    source = open_checkpoint(path, trust_pickle=decided.trust_pickle)
+    family = _family(source, decided)
+    if family == "native":
+        return _native(source, decided, device)
+    return finished(FAMILIES[family].load(source, decided), source, decided, device)
 
 
 def bundled_checkpoint():
     """Return the path of the checkpoint that comes with fmdiag: a network trained on the digits."""
     return Path(str(files("fmdiag.data") / "digits.pt"))
+
+
+def _decided(ema, model, choices):
+    choices = {name: value for name, value in choices.items() if value is not None}
+    if "path_name" in choices:
+        choices["path"] = choices.pop("path_name")
+    if not ema:
+        choices.setdefault("weights", "raw")
+    for name in choices:
+        check_choice("checkpoint option", name, Choices.__dataclass_fields__)
+    decided = Choices(**choices)
+    return decided if model is None else decided.with_card(model)
+
+
+def _family(source, choices):
+    if choices.family is not None:
+        return check_choice("family", choices.family, FAMILIES)
+    for name, family in FAMILIES.items():
+        if family.recognise(source):
+            return name
+    if choices.factory:
+        return "module"
+    content, file = source.content, source.file
+    if isinstance(content, dict) and content.get("format") == "fmdiag-training-state":
+        raise FmdiagError(f"{file} is the state of a training run: give the checkpoint.pt beside it")
+    if is_bare(source):
+        raise FmdiagError(f"{file} is a bare state dict of the network that DiT and SiT share: give --family dit or "
+                          "--family sit")
+    raise FmdiagError(f"{file} holds a checkpoint of no known family ({_outline(content)}): fmdiag reads "
+                      f"{', '.join(FAMILIES)}; name one by --family, or the network's class by --model card.toml")
+
+
+def _native(source, choices, device):
+    content, file = source.content, source.file
+    if not FAMILIES["native"].recognise(source):
+        raise FmdiagError(f"{file} is no native checkpoint ({_outline(content)}): leave --family native out")
+    foreign = [name for name in ("parameterisation", "time_direction", "time_scale", "path", "class_label", "guidance",
+                                 "heads", "factory") if getattr(choices, name) is not None]
+    if foreign:
+        raise FmdiagError(f"{file} is a native checkpoint and says itself what its network is: leave out "
+                          f"--{foreign[0].replace('_', '-')}")
+    return FAMILIES["native"].load(content, file, ema=choices.ema, device=device)
 
 
 def _outline(content):

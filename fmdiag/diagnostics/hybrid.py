@@ -55,6 +55,18 @@ def measure(field, training_set, *, taus=None, n_samples=256, n_steps=100, metho
     FmdiagError
         If a tau is outside [0, 1], the method or feature is unknown, n_samples or n_steps is less than 1, or the
         field's values are not finite.
+
+    References
+    ----------
+    Bertrand et al., arXiv 2506.03719, figure 3.
+
+    Examples
+    --------
+    >>> import fmdiag, torch
+    >>> table = fmdiag.hybrid(lambda x, t: -x, fmdiag.load_dataset("digits"), taus=[0.0, 1.0], n_samples=4,
+    ...                       generator=torch.Generator().manual_seed(0))
+    >>> table.groupby("tau").memorized.mean().to_dict()
+    {0.0: 0.0, 1.0: 1.0}
     """
     check_choice("feature", feature, FEATURES)
     samples = sample_hybrids(field, training_set, taus=taus, n_samples=n_samples, n_steps=n_steps, method=method,

@@ -82,6 +82,13 @@ def nearest(queries, training_set, *, n_neighbors=1, feature=None, exclude=None,
     ------
     FmdiagError
         If shapes differ, a value is not finite, or there are fewer rows than neighbours.
+
+    Examples
+    --------
+    >>> import fmdiag
+    >>> train = fmdiag.load_dataset("digits")
+    >>> fmdiag.nearest(train[[7, 0]] + 0.01, train).rows.ravel().tolist()
+    [7, 0]
     """
     feature = _beyond_pixels(feature)
     vectors = _vectors(queries, training_set, feature)

@@ -76,6 +76,13 @@ def train(training_set, spec, *, path=None, loss="cfm", steps=10_000, batch_size
     ------
     FmdiagError
         If a setting is out of range, or training diverges (the last saved state stays).
+
+    Examples
+    --------
+    >>> import fmdiag
+    >>> spec = {"name": "mlp", "shape": [1, 8, 8], "width": 16, "depth": 1}
+    >>> fmdiag.train(fmdiag.load_dataset("digits"), spec, steps=3, precision="fp32").step
+    3
     """
     warmup = min(MAX_WARMUP, steps // 20) if warmup is None else warmup
     settings = {"network": dict(spec), "path": (path or LinearPath()).describe(), "loss": loss, "steps": steps,

@@ -1,0 +1,95 @@
+"""What every registered diagnostic promises: its columns, whole numbers, one generator, and nothing else touched."""
+
+import importlib
+import inspect
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import fmdiag
+from fmdiag.diagnostics import DIAGNOSTICS
+from fmdiag.results import SUMMARY_COLUMNS
+
+# The columns of DESIGN.md, which every version keeps.
+PROMISED = {
+    "alignment": ["dim", "n", "t", "pair", "cosine", "source_weight", "max_weight", "ess", "entropy"],
+    "error": ["n", "t", "pair", "squared_error", "conditional_variance", "cosine"],
+    "hybrid": ["tau", "sample", "nearest", "distance", "memorized", "feature"],
+    "memorization": ["source", "sample", "nearest", "d1", "d2", "ratio", "memorized", "feature"],
+}
+# Columns that may be NaN, as the docstring of `measure` says: vectors have no image side.
+MAY_BE_MISSING = {"alignment": {"image_size"}}
+SETS = {
+    "digits": lambda: fmdiag.load_dataset("digits", n=60),
+    "flipped": lambda: fmdiag.load_dataset("digits", n=30, hflip=True),
+    "points": lambda: fmdiag.load_dataset("two-moons", n=50),
+}
+
+
+def linear(x, t):
+    """Return a velocity that is no minimiser of anything."""
+    return -0.5 * x
+
+
+def measured(name, training_set, seed):
+    measure = importlib.import_module(DIAGNOSTICS[name]).measure
+    generator = torch.Generator().manual_seed(seed)
+    x = fmdiag.sample(linear, torch.randn(6, *training_set.shape, generator=generator), n_steps=2)
+    arguments = {"alignment": ((training_set,), {"times": [0.0, 0.3, 0.9], "n_pairs": 5}),
+                 "error": ((linear, training_set), {"times": [0.0, 0.3, 0.9], "n_pairs": 5}),
+                 "hybrid": ((linear, training_set), {"taus": [0.0, 0.5, 1.0], "n_samples": 4, "n_steps": 4}),
+                 "memorization": ((x, training_set), {"n_closed_form": 4, "n_steps": 20})}
+    positional, keywords = arguments[name]
+    return measure(*positional, **keywords, generator=generator)
+
+
+def global_state():
+    legacy = np.random.get_state()[1].copy()  # noqa: NPY002 - this very state must not be touched
+    return torch.get_rng_state(), legacy, torch.get_default_dtype(), torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("which", SETS)
+@pytest.mark.parametrize("name", DIAGNOSTICS)
+def test_measure(name, which):
+    training_set = SETS[which]()
+    before = global_state()
+    table = measured(name, training_set, 0)
+    after = global_state()
+    assert torch.equal(before[0], after[0]) and (before[1] == after[1]).all() and before[2:] == after[2:]
+    assert set(PROMISED[name]) <= set(table.columns)
+    missing = {column for column in table if table[column].isna().any()}
+    assert missing <= MAY_BE_MISSING.get(name, set())
+    numbers = table.select_dtypes("number").drop(columns=list(missing))
+    assert np.isfinite(numbers.to_numpy(dtype=float)).all()
+    # The same seed gives the same table, another seed another one.
+    pd.testing.assert_frame_equal(table, measured(name, training_set, 0), check_exact=True)
+    assert not table.equals(measured(name, training_set, 1))
+
+
+@pytest.mark.parametrize("name", DIAGNOSTICS)
+def test_summary(name):
+    module = importlib.import_module(DIAGNOSTICS[name])
+    summary = module.summarise(measured(name, SETS["digits"](), 0))
+    assert set(SUMMARY_COLUMNS) <= set(summary.columns)
+    assert set(summary["diagnostic"]) == {name} == {module.NAME}
+    inside = summary.dropna(subset=["low", "high"])
+    assert len(inside) and (inside["low"] <= inside["value"] + 1e-12).all()
+    assert (inside["value"] <= inside["high"] + 1e-12).all()
+    assert (summary["n"] > 0).all()
+
+
+@pytest.mark.parametrize("name", DIAGNOSTICS)
+def test_signature(name):
+    parameters = list(inspect.signature(importlib.import_module(DIAGNOSTICS[name]).measure).parameters.values())
+    assert parameters[-1].name == "generator" and parameters[-1].default is inspect.Parameter.empty
+    positional = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    assert positional[-1] == "training_set" and len(positional) <= 2
+
+
+@pytest.mark.parametrize("name", DIAGNOSTICS)
+def test_every_column_is_documented(name):
+    measure = importlib.import_module(DIAGNOSTICS[name]).measure
+    text = measure.__doc__.partition("Returns")[2]
+    assert [column for column in measured(name, SETS["digits"](), 0) if column not in text] == []
