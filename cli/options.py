@@ -106,6 +106,30 @@ RUN = [
     click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout."),
 ]
 
+# What is not given is read from the file or assumed; `fmdiag checkpoint FILE` says which.
+CONVENTION = [
+    click.option("--family", metavar="NAME", help="Family of CHECKPOINT instead of the recognised one: torchcfm, "
+                 "flow_matching, rectified_flow, diffusers, sit, dit, edm, module."),
+    click.option("--weights", type=click.Choice(["ema", "raw"]), help="Which weights.  [default: ema where present]"),
+    click.option("--parameterisation", type=click.Choice(["velocity", "-velocity", "epsilon", "x1", "v", "score"]),
+                 help="What the network returns; velocity is the derivative along its own time."),
+    click.option("--time-direction", type=click.Choice(["noise-to-data", "data-to-noise"]),
+                 help="Whether the network's time 0 is noise or data."),
+    click.option("--time-scale", type=click.FloatRange(0, min_open=True), help="The network's last time, e.g. 1000."),
+    click.option("--path", "path_name", type=click.Choice(["linear", "cosine", "vp"]),
+                 help="Probability path that the network was trained on."),
+    click.option("--class-label", type=click.IntRange(0), help="Class that samples are conditioned on."),
+    click.option("--guidance", type=float, help="Classifier-free guidance scale.  [default: 1, none]"),
+    click.option("--coupling", type=click.Choice(["independent", "ot"]), help="How noise and data were paired."),
+    click.option("--heads", type=click.IntRange(1), help="Attention heads, which no tensor's shape tells."),
+    click.option("--model", type=click.Path(dir_okay=False), help="Model card (TOML or YAML): factory, arguments, "
+                 "weights key, convention."),
+    click.option("--trust-pickle", is_flag=True, help="Run the code that a pickle names (EDM); only for files whose "
+                 "origin you trust."),
+]
+CHOICES = ("family", "weights", "parameterisation", "time_direction", "time_scale", "path_name", "class_label",
+           "guidance", "coupling", "heads", "model", "trust_pickle")
+
 
 def data_options(command):
     """Add the options that choose a training set."""
@@ -127,7 +151,13 @@ def checkpoint_argument(*, required=True):
     return lambda command: _add([
         click.argument("checkpoint", required=required, type=click.Path()),
         click.option("--allow-mismatch", is_flag=True, help="Accept rows other than those CHECKPOINT was trained on."),
+        *CONVENTION,
     ], command)
+
+
+def convention_options(command):
+    """Add the options that say what a checkpoint's file does not."""
+    return _add(CONVENTION, command)
 
 
 def _add(options, command):

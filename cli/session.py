@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from . import ranks
+from .options import CHOICES
 from .remake import remaking
 
 # Options that `load_dataset` takes under the same name.
@@ -94,7 +95,8 @@ class Session(contextlib.ExitStack):
             return None
         from fmdiag.checkpoints import load_checkpoint
 
-        return load_checkpoint(self.checkpoint_file, device=self.device)
+        choices = {name: self.options.get(name) for name in CHOICES}
+        return load_checkpoint(self.checkpoint_file, device=self.device, **choices)
 
     def _load_training_set(self):
         wanted = {"n": self.options["n_rows"], **{name: self.options[name] for name in READING}}

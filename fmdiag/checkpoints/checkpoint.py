@@ -1,7 +1,7 @@
 """What a checkpoint of any family becomes: a velocity field in fmdiag's convention, and what is known about it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fmdiag.datasets import load_dataset
@@ -64,7 +64,21 @@ class Checkpoint:
             raise FmdiagError(f"{self.file} does not say what it was trained on: give --dataset NAME or PATH")
         training_set = load_recorded(recorded, source, data_root=data_root, **options)
         self._check(training_set, recorded, source, allow_mismatch)
-        return training_set
+        return self._of_class(training_set)
+
+    def _of_class(self, training_set):
+        """Return the rows of the class that the model is conditioned on, all rows where labels are unknown."""
+        label = self.description.get("class_label")
+        if label is None or label == self._null_label() or training_set.labels is None:
+            return training_set
+        chosen = (training_set.labels == label).nonzero()[0]
+        if not len(chosen):
+            raise FmdiagError(f"{training_set.name} has no row of class {label}: give another --class-label")
+        return replace(training_set, rows=training_set.rows[chosen], labels=training_set.labels[chosen],
+                       name=f"{training_set.name} (class {label})")
+
+    def _null_label(self):
+        return getattr(getattr(self.field, "foreign", None), "null_label", None)
 
     def _check(self, training_set, recorded, source, allow_mismatch):
         shape = self.description["network"].get("shape", list(training_set.shape))

@@ -1,5 +1,6 @@
 """What is in a file that says it is a torch checkpoint? Read without running anything that it contains."""
 
+import argparse
 import errno
 import hashlib
 import os
@@ -40,7 +41,9 @@ def read_torch_file(file):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.load(file, map_location="cpu", weights_only=True)
+            # Training scripts save their parsed arguments beside the weights: a Namespace runs nothing.
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch has no error of its own for a bad file: it raises six kinds
         raise FmdiagError(f"{file} {_explain(file, error)}") from error
 

@@ -18,9 +18,9 @@ VERSION = 1
 RECORDED = ("dataset", "ema_decay", "loss", "seed", "steps", "training")
 
 
-def recognise(content):
-    """Return whether a loaded object is a native checkpoint."""
-    return isinstance(content, dict) and content.get("format") == FORMAT
+def recognise(source):
+    """Return whether a Source is a native checkpoint."""
+    return isinstance(source.content, dict) and source.content.get("format") == FORMAT
 
 
 def load(content, file, *, ema=True, device="cpu"):

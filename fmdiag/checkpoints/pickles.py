@@ -3,8 +3,8 @@
 import pickletools
 import zipfile
 
-# What torch itself writes into every file of tensors.
-HARMLESS = ("collections.OrderedDict", "torch._utils.", "torch.storage.", "torch.serialization.")
+# What torch itself writes into every file of tensors, and what `read_torch_file` allows.
+HARMLESS = ("collections.OrderedDict", "argparse.Namespace", "torch._utils.", "torch.storage.", "torch.serialization.")
 STRINGS = ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE", "STRING", "SHORT_BINSTRING")
 # A file of torch's old format is five pickles in a row, then raw tensors.
 MAX_PICKLES = 5

@@ -22,15 +22,20 @@ def load_weights(build, weights):
     FmdiagError
         If a name is missing or surplus, a shape differs, or a value is NaN or infinite.
     """
-    if not isinstance(weights, dict) or not all(isinstance(w, torch.Tensor) for w in weights.values()):
-        raise FmdiagError("the weights are not a dict of tensors; save model.state_dict()")
     with torch.device("meta"):
         expected = {name: tuple(w.shape) for name, w in build().state_dict().items()}
-    _check_names(expected, weights)
-    _check_values(expected, weights)
+    check_weights(expected, weights)
     module = build()
     module.load_state_dict(weights)
     return module.float()
+
+
+def check_weights(expected, weights):
+    """Raise FmdiagError unless `weights`, a state dict, has the names and shapes in `expected` and finite values."""
+    if not isinstance(weights, dict) or not all(isinstance(w, torch.Tensor) for w in weights.values()):
+        raise FmdiagError("the weights are not a dict of tensors; save model.state_dict()")
+    _check_names(expected, weights)
+    _check_values(expected, weights)
 
 
 def _check_names(expected, weights):

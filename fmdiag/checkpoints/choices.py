@@ -1,0 +1,138 @@
+"""What did the user decide about a checkpoint? Options first, then a model card, then what the file tells.
+
+A model card (TOML, or YAML where PyYAML is installed) says what a file cannot:
+
+    family = "module"                      # or one fmdiag knows, e.g. "rectified_flow": then call and time are its own
+    factory = "my_package.models:build"    # or "models.py:build", relative to the card
+    weights_key = "ema"                    # of the file; dotted for nested ones; default: the family's
+    call = "x, t"                          # order of the arguments; "y" adds labels
+    output = "sample"                      # attribute or index of what is returned, where it is not the tensor itself
+    [arguments]
+    width = 64
+    [convention]
+    parameterisation = "velocity"          # -velocity, epsilon, x1, v, score
+    time_direction = "noise-to-data"
+    time_scale = 1.0
+    path = "linear"
+    [data]
+    shape = [3, 32, 32]
+    hflip = true
+"""
+
+import json
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+from fmdiag.errors import FmdiagError, check_choice
+
+CONVENTION = ("parameterisation", "time_direction", "time_scale", "path", "alphas_cumprod", "sigma_min", "sigma_max")
+TOP = ("family", "factory", "weights", "weights_key", "call", "output", "class_label", "guidance", "coupling", "heads",
+       "n_classes", "null_label", "arguments", "convention", "data")
+DATA = ("shape", "range", "hflip", "latents")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Everything that may be decided about a checkpoint; None where nothing was."""
+
+    family: str | None = None
+    weights: str | None = None
+    weights_key: str | None = None
+    parameterisation: str | None = None
+    time_direction: str | None = None
+    time_scale: float | None = None
+    path: str | dict | None = None
+    class_label: int | None = None
+    guidance: float | None = None
+    coupling: str | None = None
+    heads: int | None = None
+    trust_pickle: bool = False
+    factory: str | None = None
+    call: str | None = None
+    output: str | None = None
+    n_classes: int | None = None
+    null_label: int | None = None
+    arguments: dict = field(default_factory=dict)
+    data: dict = field(default_factory=dict)
+    convention: dict = field(default_factory=dict)
+    folder: Path = Path(".")
+
+    def __post_init__(self):
+        """Refuse values that no checkpoint has."""
+        if self.weights is not None:
+            check_choice("weights", self.weights, ("ema", "raw"))
+        if self.coupling is not None:
+            check_choice("coupling", self.coupling, ("independent", "ot"))
+
+    @property
+    def ema(self):
+        """Whether averaged weights are wanted, as they are by default."""
+        return self.weights != "raw"
+
+    def with_card(self, file):
+        """Return these choices with what the card `file` adds where nothing was given."""
+        card = read_card(file)
+        convention = card.pop("convention", {})
+        known = {f.name for f in fields(self)}
+        merged = {**card, **{k: v for k, v in convention.items() if k in known}, "convention": convention,
+                  "folder": Path(file).resolve().parent}
+        return replace(self, **{name: value for name, value in merged.items()
+                                if getattr(self, name) in (None, {}, Path("."))})
+
+
+def read_card(file):
+    """Return the content of a model card.
+
+    Raises
+    ------
+    FmdiagError
+        If it cannot be read or has a key that no card has.
+    """
+    file = Path(file)
+    try:
+        text = file.read_text(encoding="utf-8")
+        card = _yaml(text) if file.suffix in (".yaml", ".yml") else tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise FmdiagError(f"model card {file} cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    except ValueError as error:
+        raise FmdiagError(f"model card {file}: {error}") from error
+    if not isinstance(card, dict):
+        raise FmdiagError(f"model card {file} holds no keys; see `fmdiag checkpoint FILE --write-card`")
+    for part, accepted in ((card, TOP), (card.get("convention", {}), CONVENTION), (card.get("data", {}), DATA)):
+        for key in part:
+            check_choice(f"key in model card {file}", key, accepted)
+    return card
+
+
+def write_card(card, file):
+    """Write a card, a dict as `read_card` returns it, as TOML."""
+    plain = {key: value for key, value in card.items() if value is not None and not isinstance(value, dict)}
+    lines = [f"{key} = {_toml(value)}" for key, value in plain.items()]
+    for name, table in card.items():
+        if isinstance(table, dict) and table:
+            lines += ["", f"[{name}]"]
+            lines += [f"{key} = {_toml(value)}" for key, value in table.items() if value is not None]
+    try:
+        Path(file).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise FmdiagError(f"{file}: cannot be written ({error.strerror})") from error
+
+
+def _toml(value):
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(str(k))} = {_toml(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(part) for part in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _yaml(text):
+    try:
+        import yaml
+    except ImportError as error:
+        raise ValueError("reading YAML needs the package PyYAML; install it or write the card as TOML") from error
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from error

@@ -1,0 +1,63 @@
+"""EDM and EDM2 checkpoints: ``net(x, sigma, labels)`` -> D, an estimate of x1; x1^ = D(x_t/t, (1-t)/t).
+
+File: a .pkl whose key `ema` is a pickled module. Unpickling runs code and needs that repository's packages: only with
+trust_pickle. EDM's data are uint8 / 127.5 - 1, EDM2's the encoder's latents with standard deviation 0.5.
+
+References
+----------
+Karras et al., arXiv 2206.00364 (EDM) and arXiv 2312.02696 (EDM2).
+"""
+
+import math
+
+from torch import nn
+
+from fmdiag.checkpoints.convention import Convention
+from fmdiag.checkpoints.foreign import Foreign
+from fmdiag.checkpoints.schedules import EDMSchedule
+from fmdiag.errors import FmdiagError
+
+
+def recognise(source):
+    """Return whether a trusted pickle holds a module with EDM's interface."""
+    return source.kind == "pickle" and hasattr(_module(source), "img_channels")
+
+
+def load(source, choices):
+    """Return the Foreign network of an EDM pickle."""
+    module = _module(source, "ema" if choices.ema else "net")
+    if not isinstance(module, nn.Module):
+        raise FmdiagError(f"{source.file} holds no network at key {'ema' if choices.ema else 'net'}")
+    low, high = float(getattr(module, "sigma_min", 0)), float(getattr(module, "sigma_max", math.inf))
+    # The class allows every sigma; training and sampling used [0.002, 80].
+    schedule = EDMSchedule(max(low, 0.002), min(high, 80.0))
+    n_classes = int(getattr(module, "label_dim", 0) or 0)
+    side = getattr(module, "img_resolution", None)
+    shape = (getattr(module, "img_channels", None), side, side)
+    latents = shape[0] == 4
+    read = {"weights": "ema" if choices.ema else "raw", "network": {"name": type(module).__name__}}
+    if None not in shape:
+        read["network"]["shape"] = list(shape)
+    assumed = {"data_range": "latents" if latents else [-1, 1], "hflip": False}
+    warnings = ["resampled-latents: the model was trained on latents sampled anew, so that its training set is not "
+                "finite"] if latents else []
+    return Foreign("edm", module.float(), call, Convention(schedule, "x1"), read, assumed, shape, n_classes=n_classes,
+                   warnings=warnings, convention_read=True)
+
+
+def call(module, x, time, labels):
+    """Return the denoised image; labels go in as one-hot rows, all zero for none."""
+    classes = int(getattr(module, "label_dim", 0) or 0)
+    if not classes:
+        return module(x, time)
+    hot = x.new_zeros(len(x), classes)
+    if labels is not None:
+        hot[range(len(x)), labels] = 1
+    return module(x, time, hot)
+
+
+def _module(source, key="ema"):
+    content = source.content
+    if isinstance(content, dict):
+        return content.get(key, content.get("ema"))
+    return content

@@ -1,0 +1,74 @@
+"""flow_matching checkpoints: the image example's files, and the library's own models through a card.
+
+Image example: ``unet(x, t, extra={"label": y})``, t in [0, 1], 0 = noise, u = output. File: {model, optimizer,
+lr_schedule, epoch, scaler, args: Namespace}; with averaging, `model` holds ``model.*`` (raw), ``shadow_params.{i}``
+(averaged, in parameters() order) and ``num_updates``. Library: ``ModelWrapper(x=, t=)``; it saves no file of its own.
+
+References
+----------
+Lipman et al., "Flow Matching Guide and Code", arXiv 2412.06264.
+"""
+
+from fmdiag.checkpoints.convention import Convention
+from fmdiag.checkpoints.foreign import Foreign
+from fmdiag.checkpoints.schedules import PathSchedule
+from fmdiag.checkpoints.states import fitted, is_state, unprefixed, with_shadow
+from fmdiag.checkpoints.torchcfm import shape_of, unet_or_factory
+from fmdiag.errors import FmdiagError
+from fmdiag.paths import LinearPath
+
+EXAMPLE_KEYS = {"model", "epoch", "args"}
+
+
+def recognise(source):
+    """Return whether the file has the example's keys, or a state dict with its averages."""
+    if source.kind != "tensors" or not is_state(source.content.get("model") if source.keys() else None):
+        return False
+    return "shadow_params.0" in source.content["model"] or (
+        EXAMPLE_KEYS <= source.keys() and bool({"lr_schedule", "scaler"} & source.keys()))
+
+
+def load(source, choices):
+    """Return the Foreign network of a file of the image example."""
+    state = unprefixed(source.content.get("model") if isinstance(source.content, dict) else None)
+    if not is_state(state):
+        raise FmdiagError(f"{source.file} has no state dict at key model: it is no file of flow_matching's example")
+    raw, shadow = _separated(state)
+    network, assumed, module = unet_or_factory(raw, choices, source.file)
+    wanted = bool(shadow) and choices.ema
+    if wanted:
+        module = fitted(module, with_shadow(module, raw, shadow, source.file), source.file)
+    arguments = vars(source.content["args"]) if hasattr(source.content.get("args"), "__dict__") else {}
+    read = {"weights": "ema" if wanted else "raw", "network": network, "epochs": source.content.get("epoch"),
+            "trained_on": arguments.get("dataset")}
+    # The example flips every picture at random.
+    assumed |= {"coupling": "independent", "hflip": "dataset" in arguments, "data_range": [-1, 1]}
+    n_rows = network.get("num_classes") or 0
+    warnings = []
+    if arguments.get("skewed_timesteps"):
+        read["time_density"] = "skewed to small t"
+    return Foreign("flow_matching", module, _call(choices), Convention(PathSchedule(LinearPath())), read, assumed,
+                   shape_of(network), n_classes=n_rows, null_label=n_rows - 1 if n_rows else None, warnings=warnings)
+
+
+def _separated(state):
+    """Return (raw state dict, list of averages in order) of a state dict that may hold both."""
+    numbers = sorted(int(name.split(".")[1]) for name in state if name.startswith("shadow_params."))
+    if not numbers:
+        return state, []
+    raw = {name.removeprefix("model."): value for name, value in state.items() if name.startswith("model.")}
+    return raw, [state[f"shadow_params.{k}"] for k in numbers]
+
+
+def _call(choices):
+    return call_example if choices.factory else call_unet
+
+
+def call_example(module, x, time, labels):
+    """Return the output of the example's own class; it changes the dict it is given, so each call gets a new one."""
+    return module(x, time, extra={} if labels is None else {"label": labels})
+
+
+def call_unet(module, x, time, labels):
+    """Return the output of torchcfm's class with the example's weights: time comes first."""
+    return module(time, x) if labels is None else module(time, x, labels)

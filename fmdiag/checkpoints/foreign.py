@@ -1,0 +1,142 @@
+"""A network of another library as a velocity field: asked in its own convention, answered in ours.
+
+Where its schedule cannot reach the noise level of a time t, the field is NaN: masked, never extrapolated.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+
+from fmdiag.checkpoints.convention import Convention
+from fmdiag.errors import FmdiagError
+from fmdiag.fields.network import COORDINATES_PER_BATCH
+from fmdiag.paths import expand, times_like
+
+READ, ASSUMED, GIVEN = "read from the file", "assumed", "given"
+
+
+@dataclass
+class Foreign:
+    """What a family's loader found.
+
+    Parameters
+    ----------
+    family : str
+        Name of the family.
+    module : torch.nn.Module
+        With its weights.
+    call : callable
+        ``call(module, x, time, labels)`` -> output; labels is None for models without classes.
+    convention : Convention
+        Of the output and the time.
+    read, assumed : dict
+        Facts for the description by where they come from; `known` is both.
+    shape : tuple, optional
+        (c, h, w), h and w None where any size fits.
+    n_classes, null_label : int or None
+        Class labels, and the one that stands for none.
+    warnings : list of str
+        What would mislead a reader of the results, each ``code: sentence``.
+    """
+
+    family: str
+    module: torch.nn.Module
+    call: object
+    convention: Convention
+    read: dict = field(default_factory=dict)
+    assumed: dict = field(default_factory=dict)
+    shape: tuple | None = None
+    n_classes: int = 0
+    null_label: int | None = None
+    warnings: list = field(default_factory=list)
+    convention_read: bool = False
+
+
+class ForeignField:
+    """Velocity field v(x, t) of a `Foreign` network; `reachable` is the interval of t outside which it is NaN.
+
+    Parameters
+    ----------
+    foreign : Foreign
+        The network.
+    label : int, optional
+        Class that every sample is conditioned on.
+    guidance : float
+        Classifier-free guidance scale w: output(null) + w (output(label) - output(null)); 1 = none.
+    """
+
+    def __init__(self, foreign, *, label=None, guidance=1.0, batch_size=None):
+        self.module = in_evaluation(foreign.module)
+        self.foreign, self.convention = foreign, foreign.convention
+        self.label, self.guidance, self.batch_size = label, guidance, batch_size
+
+    @property
+    def reachable(self):
+        """Interval (low, high) of t."""
+        return self.convention.reachable
+
+    @torch.no_grad()
+    def __call__(self, x, t):
+        """Return the velocity at x, shape (b, *shape), and t, shape (b,); NaN rows where t is unreachable.
+
+        Raises
+        ------
+        FmdiagError
+            If the shape does not fit, or the network returns another shape, NaN or infinity.
+        """
+        self._check_shape(x)
+        t = times_like(t, x)
+        low, high = self.reachable
+        # Times of float32 round to either side of a bound that is no float32.
+        inside = ((t >= low - 1e-7) & (t <= high + 1e-7)).nonzero().flatten()
+        velocity = torch.full_like(x, math.nan)
+        size = self.batch_size or max(1, COORDINATES_PER_BATCH // max(1, x[:1].numel()))
+        for start in range(0, len(inside), size):
+            rows = inside[start : start + size]
+            velocity[rows] = self._reached(x[rows], t[rows].clamp(low, high)).to(x)
+        return velocity
+
+    def _reached(self, x, t):
+        parameter = next(self.module.parameters(), x)
+        position = self.convention.schedule.at(t)
+        point = self.convention.native_point(x.double(), position).to(parameter.device, torch.float32)
+        time = self.convention.model_time(position).to(parameter.device)
+        output = self._guided(point, time).to(x.device)
+        if output.shape != x.shape:
+            raise FmdiagError(f"the network returned shape {tuple(output.shape)} for x of shape {tuple(x.shape)}: "
+                              "its output is not that of this family and parameterisation")
+        if not bool(torch.isfinite(output).all()):
+            raise FmdiagError(f"the network returns NaN or infinity at t = {t[0].item():.4g}: check the checkpoint and "
+                              "the data's range")
+        # The velocity at the very point that the network saw: its rounding must not be divided by t or 1 - t.
+        seen = point.double().to(x.device) / expand(position.alpha + position.sigma, x.double())
+        return self.convention.velocity(output, seen, t, position)
+
+    def _guided(self, point, time):
+        labels = self._labels(self.label, point)
+        output = self.foreign.call(self.module, point, time, labels)
+        if self.guidance == 1:
+            return output
+        null = self.foreign.call(self.module, point, time, self._labels(self.foreign.null_label, point))
+        return null + self.guidance * (output - null)
+
+    def _labels(self, label, point):
+        return None if label is None else torch.full((len(point),), label, dtype=torch.long, device=point.device)
+
+    def _check_shape(self, x):
+        shape = self.foreign.shape
+        fits = shape is None or (len(shape) == x.ndim - 1 and all(
+            side is None or side == given for side, given in zip(shape, x.shape[1:], strict=True)))
+        if not fits:
+            wanted = " × ".join("any" if side is None else str(side) for side in shape)
+            raise FmdiagError(f"the network takes samples of shape {wanted}, got {tuple(x.shape[1:])}: give its own "
+                              "--dataset, or --size")
+
+
+def in_evaluation(module):
+    """Return the module with dropout off; an exported program is fixed in the mode that it was exported in."""
+    try:
+        return module.eval()
+    except NotImplementedError:
+        return module

@@ -1,0 +1,107 @@
+"""TorchScript and torch.export files, pickled modules, and a user's own class: networks that no library's files tell.
+
+A program carries its architecture and weights; names of its arguments tell the order of x and t. What its output means
+is assumed to be the velocity on the straight path, 0 = noise, unless options or a model card say otherwise.
+"""
+
+import inspect
+
+from torch import nn
+
+from fmdiag.checkpoints.convention import Convention
+from fmdiag.checkpoints.foreign import ASSUMED, READ, Foreign
+from fmdiag.checkpoints.schedules import DiscreteSchedule, EDMSchedule, PathSchedule
+from fmdiag.checkpoints.states import build_from_factory, choose_state, fitted, is_state
+from fmdiag.errors import FmdiagError
+from fmdiag.paths import LinearPath
+
+TIME_NAMES = ("t", "time", "times", "timestep", "timesteps", "tau", "sigma", "sigmas", "noise_labels")
+KINDS = {"script": "torchscript", "export": "torch.export", "pickle": "pickled module"}
+
+
+def recognise(source):
+    """Return whether the source is a program or a trusted pickled module."""
+    return source.kind in ("script", "export") or (source.kind == "pickle" and _pickled(source) is not None)
+
+
+def load(source, choices):
+    """Return the Foreign network of a program, or of a factory's class with the file's weights."""
+    if choices.factory:
+        module, read, assumed = _from_card(source, choices)
+    else:
+        module = source.content if source.kind in ("script", "export") else _pickled(source)
+        if not isinstance(module, nn.Module):
+            raise FmdiagError(f"{source.file} holds no network: name its class by --model card.toml with a factory")
+        read, assumed = {"network": {"name": KINDS[source.kind]}}, {"weights": "raw"}
+    order, origin = _order(module, choices)
+    (read if origin == READ else assumed)["call"] = order
+    shape = choices.data.get("shape")
+    if shape:
+        read["network"]["shape"] = list(shape)
+    assumed |= {"coupling": "independent", "hflip": bool(choices.data.get("hflip", False)),
+                "data_range": choices.data.get("range", [-1, 1])}
+    return Foreign("module", module, _call(order, choices.output), convention_of(choices), read, assumed,
+                   tuple(shape) if shape else None, n_classes=choices.n_classes or 0, null_label=choices.null_label)
+
+
+def convention_of(choices):
+    """Return the Convention whose schedule the card's [convention] names; overrides come later."""
+    given = choices.convention
+    if "alphas_cumprod" in given:
+        return Convention(DiscreteSchedule(given["alphas_cumprod"]), choices.parameterisation or "epsilon")
+    if "sigma_max" in given:
+        schedule = EDMSchedule(given.get("sigma_min", 0.002), given["sigma_max"])
+        return Convention(schedule, choices.parameterisation or "x1")
+    return Convention(PathSchedule(LinearPath()))
+
+
+def _from_card(source, choices):
+    raw = ("model", "net", "state_dict", "weights", "model_state_dict", *([""] if is_state(source.content) else []))
+    ema = ("ema", "ema_model", "model_ema", "ema_state_dict")
+    name, state = choose_state(source, choices, ema=ema, raw=raw)
+    module = fitted(build_from_factory(choices), state, source.file)
+    return module, {"weights": name, "network": {"name": choices.factory, **choices.arguments}}, {}
+
+
+def _order(module, choices):
+    """Return (the order of the arguments, where it comes from)."""
+    if choices.call is not None:
+        return _checked(choices.call), READ
+    try:
+        names = [argument.name for argument in module.forward.schema.arguments[1:]]
+    except (AttributeError, RuntimeError):
+        names = [name for name in inspect.signature(module.forward).parameters if name not in ("args", "kwargs")]
+    if not names:
+        return "x, t", ASSUMED
+    time_first = names[0].lower() in TIME_NAMES
+    return ("t, x" if time_first else "x, t"), READ
+
+
+def _checked(call):
+    order = [part.strip() for part in call.split(",")]
+    if sorted(order)[:2] not in (["t", "x"],) and sorted(order) != ["t", "x", "y"]:
+        raise FmdiagError(f"call {call!r}: give the order of x, t and (for labels) y, e.g. \"x, t\" or \"t, x, y\"")
+    return ", ".join(order)
+
+
+def _call(order, output=None):
+    names = order.split(", ")
+
+    def call(module, x, time, labels):
+        values = {"x": x, "t": time, "y": labels}
+        found = module(*(values[name] for name in names if values[name] is not None))
+        if output is None:
+            return found if hasattr(found, "shape") else getattr(found, "sample", found)
+        return found[int(output)] if str(output).isdigit() else getattr(found, output)
+
+    return call
+
+
+def _pickled(source):
+    content = source.content
+    if isinstance(content, nn.Module):
+        return content
+    if isinstance(content, dict):
+        return next((value for key in ("ema", "ema_model", "model", "net") if
+                     isinstance(value := content.get(key), nn.Module)), None)
+    return None

@@ -1,0 +1,48 @@
+"""RectifiedFlow checkpoints: ``net(x, 999 t)``, t in [1e-3, 1], 0 = noise; u = output.
+
+File: {optimizer, model (keys start with ``module.``), ema: {decay, num_updates, shadow_params: list}, step}. The
+network (DDPM++, NCSN++ by a config) is a class of that repository: a model card names it.
+
+References
+----------
+Liu, Gong, Liu, "Flow Straight and Fast", arXiv 2209.03003.
+"""
+
+from fmdiag.checkpoints.convention import Convention
+from fmdiag.checkpoints.foreign import Foreign
+from fmdiag.checkpoints.schedules import PathSchedule
+from fmdiag.checkpoints.states import build_from_factory, fitted, is_state, look_up, unprefixed, with_shadow
+from fmdiag.errors import FmdiagError
+from fmdiag.paths import LinearPath
+
+TIME_SCALE = 999.0
+SPAN = (1e-3, 1.0)
+
+
+def recognise(source):
+    """Return whether the file has a list of averages beside a raw state dict."""
+    return (source.kind == "tensors" and is_state(look_up(source.content, "model"))
+            and isinstance(look_up(source.content, "ema.shadow_params"), list))
+
+
+def load(source, choices):
+    """Return the Foreign network of a RectifiedFlow file."""
+    if not choices.factory:
+        raise FmdiagError(f"{source.file} is a RectifiedFlow checkpoint, whose network is a class of that repository: "
+                          "name it by --model card.toml with factory = \"module:function\"")
+    raw, shadow = unprefixed(look_up(source.content, "model")), look_up(source.content, "ema.shadow_params")
+    module = fitted(build_from_factory(choices), raw, source.file)
+    averaged = bool(shadow) and choices.ema
+    if averaged:
+        module = fitted(module, with_shadow(module, raw, shadow, source.file), source.file)
+    read = {"weights": "ema" if averaged else "raw", "steps": look_up(source.content, "step"),
+            "ema_decay": look_up(source.content, "ema.decay"),
+            "network": {"name": choices.factory, **choices.arguments}}
+    assumed = {"coupling": "independent", "data_range": [-1, 1], "hflip": False}
+    return Foreign("rectified_flow", module, call, Convention(PathSchedule(LinearPath(), SPAN), time_scale=TIME_SCALE),
+                   read, assumed)
+
+
+def call(module, x, time, labels):
+    """Return the output at times in [0, 999]."""
+    return module(x, time)

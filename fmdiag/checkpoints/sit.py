@@ -1,0 +1,122 @@
+"""SiT and DiT checkpoints: one network, ``m(x, t, y)``, in two conventions, on latents.
+
+    SiT    t in [0, 1], 0 = noise; path and output by args.path_type (Linear, GVP, VP) and args.prediction
+    DiT    integer steps, 0 = clean ... 999, linear betas; the first half of the channels is epsilon
+
+File: {model, ema, opt, args}; released files are the bare averaged state dict, which does not tell DiT from SiT. The
+data are latents of an autoencoder (times 0.18215), sampled anew in every epoch; label 1000 means no class.
+
+References
+----------
+Ma et al., "SiT", arXiv 2401.08740. Peebles and Xie, "Scalable Diffusion Models with Transformers", arXiv 2212.09748.
+"""
+
+import numpy as np
+
+from fmdiag.checkpoints import transformer
+from fmdiag.checkpoints.convention import Convention
+from fmdiag.checkpoints.foreign import Foreign
+from fmdiag.checkpoints.schedules import DiscreteSchedule, PathSchedule
+from fmdiag.checkpoints.states import build_from_factory, choose_state, fitted, is_state, look_up
+from fmdiag.errors import FmdiagError, check_choice
+from fmdiag.paths import CosinePath, LinearPath, VPPath
+
+PATHS = {"Linear": LinearPath(), "GVP": CosinePath(), "VP": VPPath()}
+PREDICTIONS = {"velocity": "velocity", "noise": "epsilon", "score": "score"}
+LATENTS = ("resampled-latents: the model was trained on latents sampled anew in every epoch, so that its training set "
+           "is not finite: û* of one stored latent per image is not its minimiser")
+
+
+class DiT:
+    """DiT's convention."""
+
+    @staticmethod
+    def recognise(source):
+        """Return whether the file has DiT's network and its arguments name no path."""
+        return _transformer_file(source) and not _is_sit(source) and "args" in source.keys()
+
+    @staticmethod
+    def load(source, choices):
+        """Return the Foreign network of a DiT file."""
+        betas = np.linspace(1e-4, 0.02, 1000)
+        schedule = DiscreteSchedule(np.cumprod(1 - betas), "linear betas 1e-4 to 0.02")
+        return _foreign("dit", source, choices, Convention(schedule, "epsilon"), {})
+
+
+class SiT:
+    """SiT's convention."""
+
+    @staticmethod
+    def recognise(source):
+        """Return whether the file has the network and arguments that name a path."""
+        return _transformer_file(source) and _is_sit(source)
+
+    @staticmethod
+    def load(source, choices):
+        """Return the Foreign network of a SiT file."""
+        arguments = _arguments(source)
+        path = check_choice("SiT path_type", arguments.get("path_type", "Linear"), PATHS)
+        prediction = check_choice("SiT prediction", arguments.get("prediction", "velocity"), PREDICTIONS)
+        convention = Convention(PathSchedule(PATHS[path]), PREDICTIONS[prediction])
+        read = {"path_type": path, "prediction": prediction} if "path_type" in arguments else {}
+        return _foreign("sit", source, choices, convention, read)
+
+
+def is_bare(source):
+    """Return whether the file is a bare state dict, which either family may have written."""
+    return source.kind == "tensors" and transformer.looks_like(source.content)
+
+
+def _foreign(family, source, choices, convention, read):
+    raw = ("model", *([""] if is_state(source.content) else []))
+    name, state = choose_state(source, choices, ema=("ema",), raw=raw)
+    assumed = {"coupling": "independent", "hflip": False, "data_range": "latents × 0.18215"}
+    if is_bare(source):
+        assumed["weights"] = name = "ema"  # the released files are averages
+    if choices.factory:
+        network, module = {"name": choices.factory, **choices.arguments}, build_from_factory(choices)
+        channels, n_labels, shape = None, choices.n_classes or 0, None
+    else:
+        network, module, assumed_heads = _inferred(state, choices, source.file)
+        assumed |= assumed_heads
+        channels, n_labels = network["channels"], network["n_labels"]
+        shape = (channels, None, None)
+    read = {"weights": name, "network": network, **read}
+    null = choices.null_label if choices.null_label is not None else (n_labels - 1 if n_labels else None)
+    return Foreign(family, fitted(module, state, source.file), CALLS[family], convention, read, assumed, shape,
+                   n_classes=n_labels, null_label=null, warnings=[LATENTS], convention_read="path_type" in read)
+
+
+def _inferred(state, choices, file):
+    try:
+        arguments = transformer.infer(state, choices.heads) | choices.arguments
+    except FmdiagError as error:
+        raise FmdiagError(f"{file}: {error}") from error
+    return {"name": "transformer", **arguments}, transformer.Transformer(**arguments), {"heads": arguments["heads"]}
+
+
+def call_sit(module, x, time, labels):
+    """Return the first C channels of the output at times in [0, 1]."""
+    return module(x, time, labels)[:, : x.shape[1]]
+
+
+def call_dit(module, x, time, labels):
+    """Return epsilon, the first C of 2C channels, at steps 0 ... 999."""
+    return module(x, time, labels)[:, : x.shape[1]]
+
+
+CALLS = {"sit": call_sit, "dit": call_dit}
+
+
+def _transformer_file(source):
+    return source.kind == "tensors" and any(
+        transformer.looks_like(look_up(source.content, key)) for key in ("ema", "model"))
+
+
+def _arguments(source):
+    arguments = look_up(source.content, "args")
+    return vars(arguments) if hasattr(arguments, "__dict__") else arguments if isinstance(arguments, dict) else {}
+
+
+def _is_sit(source):
+    return "path_type" in _arguments(source)

@@ -1,0 +1,144 @@
+"""What kind of thing is a checkpoint: a folder, tensors, a program, or a pickle that wants to run code?"""
+
+import io
+import json
+import pickle
+import warnings
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from fmdiag.checkpoints.file import file_sha256, read_torch_file
+from fmdiag.checkpoints.pickles import imported_names
+from fmdiag.errors import FmdiagError, FmdiagWarning
+
+TRUST = ("--trust-pickle runs the code that this file names, with your rights; do it only if you trust where the file "
+         "comes from")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint as found: kind is ``tensors``, ``folder``, ``script``, ``export`` or ``pickle``."""
+
+    file: Path
+    kind: str
+    content: object
+
+    @cached_property
+    def sha256(self):
+        """Hash of the file, or of the names and hashes of a folder's files."""
+        if self.kind != "folder":
+            return file_sha256(self.file)
+        import hashlib
+
+        digest = hashlib.sha256()
+        for path in sorted(p for p in self.file.rglob("*") if p.is_file()):
+            digest.update(f"{path.relative_to(self.file)} {file_sha256(path)}\n".encode())
+        return digest.hexdigest()
+
+    def keys(self):
+        """Return the keys of the content as a set; empty where it is no dict."""
+        return set(self.content) if isinstance(self.content, dict) else set()
+
+
+def open_checkpoint(file, *, trust_pickle=False):
+    """Return the Source at a path.
+
+    Raises
+    ------
+    FmdiagError
+        If it cannot be read, or would have to run code and `trust_pickle` is False.
+    """
+    file = Path(file)
+    if file.is_dir():
+        if any((file / name).exists() for name in ("config.json", "model_index.json", "unet", "transformer")):
+            return Source(file, "folder", None)
+        raise FmdiagError(f"{file} is a folder: give the checkpoint file in it, or a diffusers folder with config.json "
+                          "or model_index.json")
+    if file.is_file() and zipfile.is_zipfile(file):
+        members = _members(file)
+        if "constants.pkl" in members:
+            return Source(file, "script", _script(file))
+        if "archive_format" in members:
+            return Source(file, "export", _exported(file, trust_pickle))
+    if _is_safetensors(file):
+        from safetensors.torch import load_file
+
+        return Source(file, "tensors", load_file(file))
+    try:
+        return Source(file, "tensors", read_torch_file(file))
+    except FmdiagError as error:
+        if "asks to run code" not in str(error):
+            raise
+        if not trust_pickle:
+            raise FmdiagError(f"{error}; {TRUST}") from error
+        return Source(file, "pickle", _unpickled(file))
+
+
+class _OnCPU(pickle.Unpickler):
+    """Unpickler that puts tensors saved on a GPU on the CPU."""
+
+    def find_class(self, module, name):
+        if (module, name) == ("torch.storage", "_load_from_bytes"):
+            return lambda data: torch.load(io.BytesIO(data), map_location="cpu", weights_only=False)
+        return super().find_class(module, name)
+
+
+def _unpickled(file):
+    warnings.warn(f"{file}: {TRUST}", FmdiagWarning, stacklevel=2)
+    try:
+        if zipfile.is_zipfile(file):
+            return torch.load(file, map_location="cpu", weights_only=False)
+        with open(file, "rb") as stream:
+            return _OnCPU(stream).load()
+    except ModuleNotFoundError as error:
+        raise FmdiagError(f"{file} needs the package {error.name}, which is not installed: install it, or put the "
+                          "repository that the checkpoint comes from on PYTHONPATH") from error
+    except Exception as error:
+        raise FmdiagError(f"{file} fails while it is unpickled ({type(error).__name__}: {error})") from error
+
+
+def _script(file):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return torch.jit.load(str(file), map_location="cpu")
+        except RuntimeError as error:
+            raise FmdiagError(f"{file} is a TorchScript file that this torch cannot load "
+                              f"({str(error).splitlines()[0]})") from error
+
+
+def _exported(file, trust_pickle):
+    with zipfile.ZipFile(file) as archive:
+        payloads = [archive.read(name) for name in archive.namelist() if not name.endswith(".json")]
+    names = {name for data in payloads if data[:2] == b"PK" for name in imported_names(io.BytesIO(data))}
+    if names and not trust_pickle:
+        raise FmdiagError(f"{file} asks to run code on loading ({', '.join(sorted(names)[:3])}) and was not loaded; "
+                          f"{TRUST}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.export.load(str(file)).module()
+    except Exception as error:
+        raise FmdiagError(f"{file} is a torch.export file that this torch cannot load ({type(error).__name__})"
+                          ) from error
+
+
+def _members(file):
+    with zipfile.ZipFile(file) as archive:
+        return {name.rpartition("/")[2] for name in archive.namelist()}
+
+
+def _is_safetensors(file):
+    try:
+        with open(file, "rb") as stream:
+            length, start = int.from_bytes(stream.read(8), "little"), stream.read(1)
+            if start != b"{" or length > file.stat().st_size:
+                return False
+            json.loads(start + stream.read(length - 1))
+            return True
+    except (OSError, ValueError):
+        return False
