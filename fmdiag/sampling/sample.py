@@ -29,6 +29,15 @@ def sample(field, x0, n_steps=100, method="euler"):
     ------
     FmdiagError
         If the method is unknown, n_steps < 1, or the field returns another shape or values that are not finite.
+
+    Examples
+    --------
+    >>> import fmdiag, torch
+    >>> digits = fmdiag.load_dataset("digits")
+    >>> x0 = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    >>> x1 = fmdiag.sample(fmdiag.ClosedFormField(digits), x0)
+    >>> bool((x1[:, None] - digits[:]).abs().flatten(2).amax(2).min(1).values.max() < 1e-5)
+    True
     """
     check_steps(n_steps, method)
     if isinstance(field, HybridField):
