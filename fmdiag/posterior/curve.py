@@ -157,9 +157,10 @@ class _Curve:
             mean=mean.reshape(-1, *self.plain.training_set.shape),
             log_density=sums["max"] + log_weight - 0.5 * self.x0[pairs].square().sum(1) - math.log(n) + gaussian,
             top_row=sums["top_row"],
-            top_weight=1 / sums["weight"],
-            source_weight=(-sums["max"]).exp() / sums["weight"],
-            ess=sums["weight"].square() / sums["weight_squared"],
+            # Clamped: sums in float32 may pass the limits by their rounding.
+            top_weight=(1 / sums["weight"]).clamp(max=1),
+            source_weight=((-sums["max"]).exp() / sums["weight"]).clamp(max=1),
+            ess=(sums["weight"].square() / sums["weight_squared"]).clamp(1, n),
             entropy=entropy / math.log(n) if n > 1 else torch.zeros_like(entropy),
             variance=(square - (mean - self.x1[pairs]).square().sum(1)).clamp(min=0),
             dropped_mass=left_out + n * math.exp(-80),

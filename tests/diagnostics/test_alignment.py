@@ -27,23 +27,24 @@ def generator(seed=0):
 def test_one_row_is_aligned_at_every_time():
     table = alignment.measure(gaussian_set(1, 4), times=[0.0, 0.5, 0.99], n_pairs=20, generator=generator())
     assert table["cosine"].min() > 1 - 1e-9
-    assert (table["source_weight"] == 1).all()
-    assert (table["ess"] == 1).all()
+    # Few dimensions are summed in float32: its rounding is 6e-8 per log-weight.
+    np.testing.assert_allclose(table["source_weight"], 1, rtol=1e-6)
+    np.testing.assert_allclose(table["ess"], 1, rtol=1e-6)
 
 
 def test_two_duplicates_are_aligned_but_share_the_weight():
     data = TrainingSet(np.ones((2, 3), np.float32))
     table = alignment.measure(data, times=[0.3, 0.9], n_pairs=20, generator=generator())
     np.testing.assert_allclose(table["cosine"], 1)
-    np.testing.assert_allclose(table["source_weight"], 0.5)
-    np.testing.assert_allclose(table["entropy"], 1)
+    np.testing.assert_allclose(table["source_weight"], 0.5, rtol=1e-6)
+    np.testing.assert_allclose(table["entropy"], 1, rtol=1e-6)
 
 
 def test_at_time_zero_the_field_points_at_the_mean():
     data = gaussian_set(50, 3)
     table = alignment.measure(data, times=[0.0], n_pairs=30, generator=generator())
-    np.testing.assert_allclose(table["source_weight"], 1 / 50)
-    np.testing.assert_allclose(table["ess"], 50)
+    np.testing.assert_allclose(table["source_weight"], 1 / 50, rtol=1e-6)
+    np.testing.assert_allclose(table["ess"], 50, rtol=1e-6)
     from fmdiag.diagnostics.pairs import draw_pairs
 
     pairs = draw_pairs(data, 30, generator=generator())
