@@ -14,6 +14,8 @@ Salimans and Ho, arXiv 2202.00512 (v_prediction). Esser et al., arXiv 2403.03206
 import inspect
 import json
 
+import torch
+
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.file import read_torch_file
 from fmdiag.checkpoints.foreign import Foreign
@@ -130,7 +132,9 @@ def _discrete(config):
               "rescale_betas_zero_snr")
     known = {key: config[key] for key in wanted if key in config}
     schedule = known.get("beta_schedule", "linear")
-    return DiscreteSchedule(diffusers.DDPMScheduler(**known).alphas_cumprod.numpy(), f"{schedule} betas")
+    # Its own cumulative product is in float32, which is off by 1e-5 at the last step.
+    betas = diffusers.DDPMScheduler(**known).betas.double()
+    return DiscreteSchedule(torch.cumprod(1 - betas, 0).numpy(), f"{schedule} betas")
 
 
 def _classes(config):

@@ -13,6 +13,8 @@ from fmdiag.errors import FmdiagError
 from fmdiag.fields.network import COORDINATES_PER_BATCH
 from fmdiag.paths import expand, times_like
 
+# Bounds are no float32 numbers, and libraries compute their schedules in float32.
+ROUNDING = 1e-6
 READ, ASSUMED, GIVEN = "read from the file", "assumed", "given"
 
 
@@ -88,13 +90,12 @@ class ForeignField:
         self._check_shape(x)
         t = times_like(t, x)
         low, high = self.reachable
-        # Times of float32 round to either side of a bound that is no float32.
-        inside = ((t >= low - 1e-7) & (t <= high + 1e-7)).nonzero().flatten()
+        inside = ((t >= low - ROUNDING) & (t <= high + ROUNDING)).nonzero().flatten()
         velocity = torch.full_like(x, math.nan)
         size = self.batch_size or max(1, COORDINATES_PER_BATCH // max(1, x[:1].numel()))
         for start in range(0, len(inside), size):
             rows = inside[start : start + size]
-            velocity[rows] = self._reached(x[rows], t[rows].clamp(low, high)).to(x)
+            velocity[rows] = self._reached(x[rows], t[rows]).to(x)
         return velocity
 
     def _reached(self, x, t):

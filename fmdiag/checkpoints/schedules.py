@@ -21,8 +21,9 @@ import torch
 from fmdiag.paths import GaussianPath, LinearPath
 
 BISECTIONS = 60
-# A step this close to a whole one is that one: times travel in float32.
-STEP_ROUNDING = 5e-4
+# A noise level this close to a whole step's (in the logarithm of alpha / sigma) is that step's: times travel in
+# float32, and libraries accumulate abar in it.
+LEVEL_ROUNDING = 5e-5
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class DiscreteSchedule:
         steps = np.arange(len(self.abar), dtype=np.float64)
         step = np.interp(wanted, self.log_ratio[::-1], steps[::-1])
         whole = np.round(step)
-        step = np.where(np.abs(step - whole) < STEP_ROUNDING, whole, step)
+        step = np.where(np.abs(self.log_ratio[whole.astype(int)] - wanted) < LEVEL_ROUNDING, whole, step)
         n = (t.square() + (1 - t).square()).sqrt()
         return Position(torch.from_numpy(step).to(t.device), t / n, (1 - t) / n)
 
