@@ -20,7 +20,7 @@ paper: $(INSTALLED)
 	$(VENV)/bin/fmdiag alignment --dataset two-moons --out reports/example/figure-1a-two-moons --overwrite
 	$(VENV)/bin/fmdiag alignment --dataset photo-tiles --size 32 --n 50000 \
 	    --out reports/example/figure-1a-photo-tiles --overwrite
-	$(VENV)/bin/fmdiag alignment --dataset photo-tiles --size 128 --sizes 8,16,32,64,128 \
+	$(VENV)/bin/fmdiag alignment --dataset photo-tiles --size 128 --sizes 8,16,32,64,128 --times 0.01:0.97:49 --memory 2GB \
 	    --out reports/example/figure-1c-photo-tiles --overwrite
 
 $(INSTALLED): pyproject.toml constraints.txt
