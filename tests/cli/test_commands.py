@@ -60,7 +60,16 @@ def test_help_of_all_loads_nothing_heavy():
 
 
 @pytest.fixture(scope="module")
-def report(checkpoint, tmp_path_factory):
+def undrawn():
+    """Leave out the figures, which take most of a small run's time and change no table."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fmdiag.figures.draw_all", lambda run: [])
+        patch.setattr("fmdiag.report.write_report", lambda run: run)
+        yield
+
+
+@pytest.fixture(scope="module")
+def report(undrawn, checkpoint, tmp_path_factory):
     """Return the folder of a report on the tiny checkpoint."""
     out = tmp_path_factory.mktemp("runs") / "report"
     assert run(["report", str(checkpoint), *SMALL["report"], "--seed", "3", "--out", str(out), "--json"]) == 0
@@ -68,7 +77,7 @@ def report(checkpoint, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", DIAGNOSTICS)
-def test_each_diagnostic_of_a_report_is_remade_by_its_command(report, name, tmp_path):
+def test_each_diagnostic_of_a_report_is_remade_by_its_command(undrawn, report, name, tmp_path):
     line = load_run(report)["diagnostics"][name]["command"]
     assert parse(line)["seed"] == 3
     # The report takes the default times and taus: all of its rows are remade.
@@ -87,7 +96,7 @@ def arguments_of(name, checkpoint):
 
 
 @pytest.mark.parametrize("name", DIAGNOSTICS)
-def test_the_same_seed_gives_the_same_tables(name, checkpoint, tmp_path, capsys):
+def test_the_same_seed_gives_the_same_tables(undrawn, name, checkpoint, tmp_path, capsys):
     for k in (1, 2):
         assert run([*arguments_of(name, checkpoint), "--seed", "5", "--out", str(tmp_path / f"{k}")]) == 0
     for table in (name, "summary"):
@@ -97,20 +106,28 @@ def test_the_same_seed_gives_the_same_tables(name, checkpoint, tmp_path, capsys)
     assert not load_table(tmp_path / "1", name).equals(load_table(tmp_path / "3", name))
 
 
-@pytest.mark.parametrize("as_json", [False, True])
-@pytest.mark.parametrize("name", SMALL)
-def test_stdout_is_the_summary_and_nothing_else(name, as_json, checkpoint, tmp_path, fmdiag_process):
-    process = fmdiag_process(*arguments_of(name, checkpoint), "--out", tmp_path / "run", *["--json"] * as_json)
-    output, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    assert errors == f"wrote {tmp_path / 'run'}/\n"
-    if as_json:
-        printed = json.loads(output)
-        assert printed["run"] == str(tmp_path / "run")
-        assert len(printed["summary"]) == len(load_table(tmp_path / "run", "summary"))
-        return
-    assert output.startswith(f"{DIAGNOSTICS[0] if name == 'report' else name}: ")
+@pytest.mark.parametrize("name", DIAGNOSTICS)
+def test_stdout_is_the_summary_and_nothing_else(undrawn, name, checkpoint, tmp_path, capfd):
+    assert run([*arguments_of(name, checkpoint), "--out", str(tmp_path / "json"), "--json"]) == 0
+    output, errors = capfd.readouterr()
+    printed = json.loads(output)
+    assert printed["run"] == str(tmp_path / "json")
+    assert len(printed["summary"]) == len(load_table(tmp_path / "json", "summary"))
+    assert run([*arguments_of(name, checkpoint), "--out", str(tmp_path / "text")]) == 0
+    output, more = capfd.readouterr()
+    assert output.startswith(f"{name}: ")
     assert max(map(len, output.partition("verdict:")[0].splitlines())) <= 100
+    assert errors + more == f"wrote {tmp_path / 'json'}/\nwrote {tmp_path / 'text'}/\n"
+
+
+def test_a_whole_report_is_quiet(checkpoint, tmp_path, fmdiag_process):
+    """As a process of its own, figures and page included: nothing that a library says reaches stderr."""
+    process = fmdiag_process(*arguments_of("report", checkpoint), "--out", tmp_path / "run")
+    output, errors = process.communicate(timeout=200)
+    assert (process.returncode, errors) == (0, f"wrote {tmp_path / 'run'}/\n")
+    heads = [line.split(":")[0] for line in output.splitlines() if ": value [95% interval]" in line]
+    assert heads == DIAGNOSTICS
+    assert (tmp_path / "run" / "index.html").is_file()
 
 
 def test_hybrid_as_the_issue_writes_it(checkpoint, tmp_path, monkeypatch, capsys):
@@ -136,9 +153,11 @@ def imagenette(tmp_path):
     return tmp_path / "root"
 
 
-def test_imagenette_as_the_issue_writes_it(imagenette, tmp_path, monkeypatch, capsys):
+def test_imagenette_as_the_issue_writes_it(undrawn, imagenette, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("FMDIAG_DATA_ROOT", str(imagenette))
     monkeypatch.chdir(tmp_path)
+    # All 55 times of 256 pairs of 76 800 coordinates take minutes; two of them show the same.
+    monkeypatch.setattr("fmdiag.diagnostics.alignment.TIMES", [0.1, 0.5])
     assert run("alignment --dataset imagenette".split()) == 0
     described = load_run(tmp_path / "reports" / "alignment-imagenette")["dataset"]
     assert (described["n"], described["shape"]) == (6, [3, 160, 160])

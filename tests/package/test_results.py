@@ -1,5 +1,8 @@
 """Intervals cover; run folders are whole or absent."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -101,3 +104,48 @@ def test_atomic_replacement_keeps_the_old_file_on_failure(tmp_path):
         replace_atomically(path, fail)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_files_and_folders_are_as_readable_as_the_umask_says(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        replace_atomically(tmp_path / "file", lambda temporary: Path(temporary).write_text("new"))
+        with RunFolder(tmp_path / "run") as folder:
+            folder.add_json("run.json", {})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == mode
+    assert (tmp_path / "run" / "run.json").stat().st_mode & 0o777 == mode
+    assert (tmp_path / "run").stat().st_mode & 0o777 == 0o777 & ~umask
+
+
+def test_a_replaced_file_stays_as_private_as_it_was(tmp_path):
+    path = tmp_path / "file"
+    path.touch(mode=0o600)
+    replace_atomically(path, lambda temporary: Path(temporary).write_text("new"))
+    assert path.read_text() == "new" and path.stat().st_mode & 0o777 == 0o600
+
+
+def test_folders_made_for_a_failed_run_are_removed_and_others_stay(tmp_path):
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(KeyboardInterrupt), RunFolder(tmp_path / "mine" / "a" / "b" / "run"):
+        raise KeyboardInterrupt
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
+
+
+def test_an_earlier_run_returns_if_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    with RunFolder(tmp_path / "run") as folder:
+        folder.add_json("run.json", {"value": 1})
+    replace = os.replace
+
+    def refuse(source, target):
+        if str(source).endswith(".partial"):
+            raise OSError(5, "Input/output error")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OSError, match="Input/output"), RunFolder(tmp_path / "run", overwrite=True) as folder:
+        folder.add_json("run.json", {"value": 2})
+    assert '"value": 1' in (tmp_path / "run" / "run.json").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
