@@ -135,11 +135,17 @@ class Session(contextlib.ExitStack):
         """Keep a raw table, its summary rows, the parameters that made it and the pictures its figures show."""
         if not self.speaks:
             return
-        self.folder.add_table(diagnostic, table)
+        self.folder.add_table(diagnostic, self._cautioned(table))
         self.folder.add_summary(summary)
         self.parameters[diagnostic] = {**parameters, "command": self.command_for(diagnostic)}
         if arrays:
             self.folder.add_array(diagnostic, **arrays)
+
+    def _cautioned(self, table):
+        """Return the table with a column of codes where something about the checkpoint would mislead."""
+        sentences = self.checkpoint.description.get("warnings") if self.checkpoint else None
+        codes = "; ".join(text.partition(":")[0] for text in sentences or ())
+        return table.assign(caution=codes) if codes else table
 
     def command_for(self, diagnostic):
         """Return the command line that makes this diagnostic again."""

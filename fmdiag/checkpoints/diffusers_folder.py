@@ -16,11 +16,11 @@ import json
 
 import torch
 
+from fmdiag.checkpoints.cautions import LATENTS
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.file import read_torch_file
 from fmdiag.checkpoints.foreign import Foreign
 from fmdiag.checkpoints.schedules import DiscreteSchedule, PathSchedule
-from fmdiag.checkpoints.sit import LATENTS
 from fmdiag.checkpoints.states import fitted
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath

@@ -12,6 +12,7 @@ import math
 
 from torch import nn
 
+from fmdiag.checkpoints.cautions import LATENTS
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.foreign import Foreign
 from fmdiag.checkpoints.schedules import EDMSchedule
@@ -39,8 +40,7 @@ def load(source, choices):
     if None not in shape:
         read["network"]["shape"] = list(shape)
     assumed = {"data_range": "latents" if latents else [-1, 1], "hflip": False}
-    warnings = ["resampled-latents: the model was trained on latents sampled anew, so that its training set is not "
-                "finite"] if latents else []
+    warnings = [LATENTS] if latents else []
     return Foreign("edm", module.float(), call, Convention(schedule, "x1"), read, assumed, shape, n_classes=n_classes,
                    warnings=warnings, convention_read=True)
 

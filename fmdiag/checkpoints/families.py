@@ -1,6 +1,16 @@
 """Which families does fmdiag read, and what becomes of a loaded one? Every choice of the user is applied here, once."""
 
-from fmdiag.checkpoints import diffusers_folder, edm, flow_matching, native, programs, rectified_flow, sit, torchcfm
+from fmdiag.checkpoints import (
+    cautions,
+    diffusers_folder,
+    edm,
+    flow_matching,
+    native,
+    programs,
+    rectified_flow,
+    sit,
+    torchcfm,
+)
 from fmdiag.checkpoints.checkpoint import Checkpoint
 from fmdiag.checkpoints.foreign import ASSUMED, GIVEN, READ, ForeignField
 from fmdiag.errors import FmdiagError
@@ -10,12 +20,6 @@ from fmdiag.paths import LinearPath
 # that of recognition: files that say more about themselves come first.
 FAMILIES = {"native": native, "torchcfm": torchcfm, "rectified_flow": rectified_flow, "sit": sit.SiT, "dit": sit.DiT,
             "flow_matching": flow_matching, "diffusers": diffusers_folder, "edm": edm, "module": programs}
-
-OT = ("ot-coupling: trained with minibatch optimal transport, whose minimiser is not the û* of independent coupling: "
-      "a difference from û* is no sign of generalisation")
-FLIPS = ("flips: the model was trained on mirror images too: the training set is counted with them (2n rows); "
-         "--no-hflip leaves them out")
-GUIDED = "guidance: classifier-free guidance changes the field: û* is not its minimiser"
 
 
 def finished(foreign, source, choices, device):
@@ -88,16 +92,14 @@ def _condition(foreign, choices, file):
 def _warnings(foreign, values, label, guidance):
     warnings = list(foreign.warnings)
     if values.get("coupling") == "ot":
-        warnings.append(OT)
+        warnings.append(cautions.OT)
     if values.get("hflip"):
-        warnings.append(FLIPS)
+        warnings.append(cautions.FLIPS)
     if label is not None and label != foreign.null_label:
-        warnings.append(f"class-conditional: the model is conditioned on class {label}: û* is that of the class's "
-                        "rows where labels are known, else of all rows, which are not what the model was trained on")
+        warnings.append(cautions.class_conditional(label))
     if guidance != 1:
-        warnings.append(GUIDED)
+        warnings.append(cautions.GUIDED)
     low, high = foreign.convention.reachable
     if low > 0 or high < 1:
-        warnings.append(f"unreachable-times: the model's schedule covers t in [{low:.4g}, {high:.4g}] only: other "
-                        "times are left out, and sampling starts and ends there")
+        warnings.append(cautions.unreachable(low, high))
     return warnings

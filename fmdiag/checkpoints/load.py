@@ -37,6 +37,12 @@ def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
     ------
     FmdiagError
         If the file is missing, damaged, of no known family or would run code, or weights do not fit or are not finite.
+
+    Examples
+    --------
+    >>> checkpoint = load_checkpoint(bundled_checkpoint())
+    >>> checkpoint.description["family"], checkpoint.training_set().n
+    ('native', 1500)
     """
     decided = _decided(ema, model, choices)
     source = open_checkpoint(path, trust_pickle=decided.trust_pickle)

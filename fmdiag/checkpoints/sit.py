@@ -14,6 +14,7 @@ Ma et al., "SiT", arXiv 2401.08740. Peebles and Xie, "Scalable Diffusion Models 
 import numpy as np
 
 from fmdiag.checkpoints import transformer
+from fmdiag.checkpoints.cautions import LATENTS
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.foreign import Foreign
 from fmdiag.checkpoints.schedules import DiscreteSchedule, PathSchedule
@@ -23,8 +24,6 @@ from fmdiag.paths import CosinePath, LinearPath, VPPath
 
 PATHS = {"Linear": LinearPath(), "GVP": CosinePath(), "VP": VPPath()}
 PREDICTIONS = {"velocity": "velocity", "noise": "epsilon", "score": "score"}
-LATENTS = ("resampled-latents: the model was trained on latents sampled anew in every epoch, so that its training set "
-           "is not finite: û* of one stored latent per image is not its minimiser")
 
 
 class DiT:

@@ -9,12 +9,14 @@ that memorises has a small error at every t; one that generalises leaves û* at 
 et al., arXiv 2506.03719, figure 2, left).
 """
 
+import warnings
+
 import pandas as pd
 import torch
 
 from fmdiag import results
 from fmdiag.diagnostics.pairs import check_times, cosine, draw_pairs, joined, shared
-from fmdiag.errors import FmdiagError
+from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.fields import ClosedFormField
 from fmdiag.posterior import SINGLE
 
@@ -34,7 +36,8 @@ def measure(field, training_set, *, times=None, n_pairs=256, path=None, memory=N
     training_set : TrainingSet
         The rows that the field was trained on.
     times : sequence of float, optional
-        Times in [0, 1); default 0, 0.02, ..., 0.98, 0.99.
+        Times in [0, 1); default 0, 0.02, ..., 0.98, 0.99. Times outside a field's ``reachable = (low, high)`` are left
+        out, with a warning.
     n_pairs, path, memory, device, progress, group, generator
         As in `fmdiag.alignment`; the path must be the one the field was trained on. Each rank asks the field about its
         share of the pairs.
@@ -64,7 +67,7 @@ def measure(field, training_set, *, times=None, n_pairs=256, path=None, memory=N
     >>> bool(table.squared_error.max() < 1e-10)
     True
     """
-    times = check_times(TIMES if times is None else times)
+    times = _reachable(field, check_times(TIMES if times is None else times))
     pairs = draw_pairs(training_set, n_pairs, generator=generator)
     u_star = ClosedFormField(training_set, path, memory=memory, device=device, group=group)
     # In float32, so that û* is asked at the very times that the network sees.
@@ -76,6 +79,20 @@ def measure(field, training_set, *, times=None, n_pairs=256, path=None, memory=N
     table.insert(0, "n", training_set.n)
     table.insert(1, "dim", training_set.dim)
     return table
+
+
+def _reachable(field, times):
+    """Return the times that the field can answer; say which are left out."""
+    low, high = getattr(field, "reachable", (0.0, 1.0))
+    kept = [t for t in times if low <= t <= high]
+    if not kept:
+        raise FmdiagError(f"the model's schedule covers t in [{low:.4g}, {high:.4g}] only: give --times in it")
+    if len(kept) < len(times):
+        out = [t for t in times if t not in kept]
+        warnings.warn(f"error: {len(out)} times are left out ({', '.join(f'{t:g}' for t in out[:4])}"
+                      f"{', ...' if len(out) > 4 else ''}): the model's schedule covers t in [{low:.4g}, {high:.4g}] "
+                      "only", FmdiagWarning, stacklevel=3)
+    return kept
 
 
 def _part(field, u_star, pairs, label, t, chosen, found):

@@ -38,7 +38,13 @@ def _caption(run, name):
              "pairs": run.units(name.split("_")[0], "pair"), "noises": run.units("hybrid", "sample"),
              "feature": _features(run, name.split("_")[0]), "sources": _sources(run),
              "threshold": _threshold(run)}
-    return {"caption": text.format(**facts), "alt": f"{alt} {_ends(run, name)}".strip()}
+    return {"caption": text.format(**facts) + _cautions(run), "alt": f"{alt} {_ends(run, name)}".strip()}
+
+
+def _cautions(run):
+    """Return what about the checkpoint would mislead a reader of the figure."""
+    sentences = (run.run.get("checkpoint") or {}).get("warnings") or []
+    return "".join(f" Caution: {sentence}." for sentence in sentences)
 
 
 def _features(run, diagnostic):

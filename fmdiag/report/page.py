@@ -24,6 +24,8 @@ from fmdiag.results import remedy, replace_atomically
 HEAD_ROWS = 5
 SUMMARY_ROWS = 24
 HASH = re.compile(r"[0-9a-f]{40,}")
+# Shown elsewhere on the page.
+BESIDE = ("dataset", "warnings", "origin")
 HERE = Path(__file__).parent
 
 
@@ -65,7 +67,8 @@ def page_content(run):
         "verdict": verdict(run),
         "dataset": _facts(document.get("dataset")),
         # What the checkpoint says of its data set stands beside it already, and in run.json.
-        "checkpoint": _facts({k: v for k, v in (document.get("checkpoint") or {}).items() if k != "dataset"}),
+        "checkpoint": _facts({k: v for k, v in (document.get("checkpoint") or {}).items() if k not in BESIDE}),
+        "cautions": (document.get("checkpoint") or {}).get("warnings") or [],
         "diagnostics": [_diagnostic(run, name, figures) for name in names],
         "tables": sorted(path.name for path in (run.path / "tables").glob("*") if path.is_file()),
         "provenance": json.dumps(document, indent=1, ensure_ascii=False, default=str),

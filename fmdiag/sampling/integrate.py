@@ -1,5 +1,7 @@
 """Where does any velocity field carry a point from one time to another? By torchdiffeq's methods, on a given grid."""
 
+import math
+
 import torch
 from torchdiffeq import odeint
 
@@ -23,10 +25,31 @@ def nearest_time(grid, tau):
 
 
 def integrate(field, x, times, method="euler"):
-    """Integrate `field` from times[0] to times[-1], a step per interval; shapes as in `sample`."""
+    """Integrate `field` from times[0] to times[-1], a step per interval; shapes as in `sample`.
+
+    A field with ``reachable = (low, high)`` is asked only there, as its own samplers do: noise is carried to low as
+    noise of that level, and the last step, from high on, goes straight to the data that the field expects.
+    """
     if len(times) < 2:
         return x
+    low, high = getattr(field, "reachable", (0.0, 1.0))
+    if times[0] < low or times[-1] > high:
+        return _within(field, x, times, method, low, high)
+    return _solved(field, x, times, method)
 
+
+def _within(field, x, times, method, low, high):
+    if times[0] >= high:
+        raise FmdiagError(f"t = {times[0]:g} lies beyond the last time that the model's schedule has ({high:.4g}): "
+                          "start earlier")
+    start = max(times[0], low)
+    x = x * (math.hypot(start, 1 - start) / math.hypot(times[0], 1 - times[0]))
+    end = min(times[-1], high)
+    x = _solved(field, x, [start, *(t for t in times if start < t < end), end], method)
+    return x + (times[-1] - end) * field(x, torch.full((len(x),), end, dtype=torch.float64)) if end < times[-1] else x
+
+
+def _solved(field, x, times, method):
     def derivative(t, state):
         velocity = field(state, t.expand(state.shape[0]))
         if velocity.shape != state.shape:

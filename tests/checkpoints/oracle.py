@@ -45,10 +45,20 @@ def discrete(kind):
     abar = torch.from_numpy(np.cumprod(1 - betas(kind)))
 
     def schedule(step):
-        assert not step.is_floating_point(), "whole steps must come as integers"
+        if step.is_floating_point():
+            return between(abar, step)
         return abar[step].sqrt(), (1 - abar[step]).sqrt(), None, None
 
     return schedule
+
+
+def between(abar, step):
+    """Between whole steps log(alpha / sigma) is linear."""
+    assert not bool((step == step.round()).all()), "whole steps must come as integers"
+    ratio = 0.5 * (abar.log() - torch.log1p(-abar)).numpy()
+    ratio = torch.from_numpy(np.exp(np.interp(step.numpy(), np.arange(len(ratio)), ratio)))
+    n = (1 + ratio**2).sqrt()
+    return ratio / n, 1 / n, None, None
 
 
 def edm(sigma):

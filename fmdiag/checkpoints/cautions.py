@@ -1,0 +1,24 @@
+"""What about a checkpoint would mislead a reader of its results? Sentences that travel to table, figure and page.
+
+Each is ``code: sentence``; tables carry the codes, figures and the page the sentences.
+"""
+
+OT = ("ot-coupling: trained with minibatch optimal transport, whose minimiser is not the û* of independent coupling: "
+      "a difference from û* is no sign of generalisation")
+FLIPS = ("flips: the model was trained on mirror images too: the training set is counted with them (2n rows); "
+         "--no-hflip leaves them out")
+GUIDED = "guidance: classifier-free guidance changes the field: û* is not its minimiser"
+LATENTS = ("resampled-latents: the model was trained on latents sampled anew in every epoch, so that its training set "
+           "is not finite: û* of one stored latent per image is not its minimiser")
+
+
+def class_conditional(label):
+    """Return the caution about a model that is conditioned on a class."""
+    return (f"class-conditional: the model is conditioned on class {label}: û* is that of the class's rows where "
+            "labels are known, else of all rows, which are not what the model was trained on")
+
+
+def unreachable(low, high):
+    """Return the caution about times that a schedule does not have."""
+    return (f"unreachable-times: the model's schedule covers t in [{low:.4g}, {high:.4g}] only: other times are left "
+            "out, and sampling starts and ends there")
