@@ -34,11 +34,11 @@ def load(source, choices):
     if not is_state(state):
         raise FmdiagError(f"{source.file} has no state dict at key model: it is no file of flow_matching's example")
     raw, shadow = _separated(state)
-    network, assumed, module = unet_or_factory(raw, choices, source.file)
+    arguments = vars(source.content["args"]) if hasattr(source.content.get("args"), "__dict__") else {}
+    network, assumed, module = unet_or_factory(raw, choices, source.file, **_attention(arguments.get("dataset")))
     wanted = bool(shadow) and choices.ema
     if wanted:
         module = fitted(module, with_shadow(module, raw, shadow, source.file), source.file)
-    arguments = vars(source.content["args"]) if hasattr(source.content.get("args"), "__dict__") else {}
     read = {"weights": "ema" if wanted else "raw", "network": network, "epochs": source.content.get("epoch"),
             "trained_on": arguments.get("dataset")}
     # The example flips every picture at random.
@@ -49,6 +49,13 @@ def load(source, choices):
         read["time_density"] = "skewed to small t"
     return Foreign("flow_matching", module, _call(choices), Convention(PathSchedule(LinearPath())), read, assumed,
                    shape_of(network), n_classes=n_rows, null_label=n_rows - 1 if n_rows else None, warnings=warnings)
+
+
+def _attention(dataset):
+    """Return the attention of the example's configurations: one head on CIFAR-10, heads of 64 channels on ImageNet."""
+    several = dataset is not None and "imagenet" in str(dataset)
+    heads = {} if several else {"num_heads": 1, "num_head_channels": -1}
+    return {**heads, "use_new_attention_order": True}
 
 
 def _separated(state):

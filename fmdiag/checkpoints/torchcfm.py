@@ -18,7 +18,7 @@ from fmdiag.checkpoints.states import build_from_factory, choose_state, fitted, 
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath
 
-CIFAR_LEVELS = 4
+ATTENTION = ("num_heads", "num_head_channels", "use_new_attention_order")
 
 
 def recognise(source):
@@ -47,8 +47,11 @@ def call(module, x, time, labels):
     return module(time, x) if labels is None else module(time, x, labels)
 
 
-def unet_or_factory(state, choices, file):
-    """Return (network description, what of it is assumed, module) of a guided-diffusion U-Net or a card's factory."""
+def unet_or_factory(state, choices, file, **attention):
+    """Return (network description, what of it is assumed, module) of a guided-diffusion U-Net or a card's factory.
+
+    `attention` holds what a family's example says about attention, which no tensor's shape tells.
+    """
     if choices.factory:
         module = fitted(build_from_factory(choices), state, file)
         return {"name": choices.factory, **choices.arguments}, {}, module
@@ -60,9 +63,9 @@ def unet_or_factory(state, choices, file):
     except (KeyError, IndexError, ValueError) as error:
         raise FmdiagError(f"{file}: the U-Net cannot be inferred from its tensors ({error}): name its class by "
                           "--model card.toml with a factory") from error
-    arguments |= choices.arguments
+    arguments |= {k: v for k, v in attention.items() if choices.heads is None or "heads" not in k} | choices.arguments
     module = fitted(guided_unet.build(arguments), state, file)
-    heads = {key: arguments.pop(key) for key in ("num_heads", "num_head_channels")}
+    heads = {key: arguments.pop(key) for key in ATTENTION if key in arguments}
     has_attention = any(name.endswith("qkv.weight") for name in state)
     network = {"name": "torchcfm UNetModel", **{k: v for k, v in arguments.items() if v is not None}}
     return network, ({"attention": heads} if has_attention else {}), module
