@@ -8,6 +8,7 @@ cannot be the reason why image models generalise. It is a property of the data: 
 
 import numpy as np
 import pandas as pd
+import torch
 
 from fmdiag import results
 from fmdiag.diagnostics.pairs import check_times, cosine, draw_pairs, joined, shared
@@ -19,6 +20,7 @@ NAME = "alignment"
 SHARE = "share_above_0.9"
 # The six times of figure 1a among a grid in steps of 0.02.
 TIMES = sorted({round(0.02 * k, 2) for k in range(1, 50)} | {round(t, 3) for t in np.linspace(0.01, 0.99, 6)})
+COORDINATES_AT_ONCE = 1 << 18
 COLUMNS = ["cosine", "source_weight", "max_weight", "ess", "entropy"]
 
 
@@ -86,18 +88,26 @@ def measure(training_set, *, times=None, n_pairs=256, path=None, memory=None, de
 def _part(u_star, pairs, t, chosen, found):
     """Return the rows of some pairs, `chosen`, at one time from their Posterior `found`."""
     chosen = chosen.cpu()
-    xt, target = pairs.select(chosen).at(u_star.path, t)
     return pd.DataFrame({
         "t": t,
         "pair": chosen.numpy(),
         "source_row": pairs.rows[chosen].numpy(),
-        "cosine": cosine(u_star.velocity(found, xt, t), target).numpy(),
+        "cosine": _cosines(u_star.path, pairs.select(chosen), t, found.mean.cpu()).numpy(),
         "source_weight": found.source_weight.cpu().numpy(),
         "max_weight": found.top_weight.cpu().numpy(),
         "ess": found.ess.cpu().numpy(),
         "entropy": found.entropy.cpu().numpy(),
         "dropped_mass": found.dropped_mass.cpu().numpy(),
     })
+
+
+def _cosines(path, pairs, t, mean):
+    """Return the cosines of some pairs from their posterior means, few at a time so that nothing leaves the cache."""
+    found = []
+    for part in torch.arange(len(mean)).split(max(1, COORDINATES_AT_ONCE // mean[0].numel())):
+        xt, target = pairs.select(part).at(path, t)
+        found.append(cosine(path.velocity_from_mean(mean[part], xt, t), target))
+    return torch.cat(found)
 
 
 def summarise(table):

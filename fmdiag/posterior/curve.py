@@ -19,6 +19,7 @@ from fmdiag.posterior.state import Posterior
 MASS = 1e-7              # share of a pair's weight that may be left out of its posterior mean
 ROUNDING = 2e-5          # of a log-weight: beyond it dense pairs are handed to the plain posterior
 LIST_ALIVE, LIST_ESS = 16, 512   # a pair becomes a list at n / 16 rows above the cutoff and n / 512 effective ones
+COORDINATES_AT_ONCE = 1 << 22    # of pairs, where further passes over the rows come from memory
 SHARPEN_ROWS = 16        # rows per list, on average, that are measured again in float64 whatever their rounding
 
 
@@ -53,6 +54,8 @@ def posterior_curve(plain, store, x0, x1, rows, times, *, mass=MASS):
     # A chunk of pairs costs passes over the rows: from storage that is time, so that fewer chunks get more memory.
     share = plain.memory * (2 / 3 if store.kept is None else 1 / 3)
     at_once = max(1, int(share / (2 * size * most_rows)))
+    if store.kept is not None:
+        at_once = min(at_once, max(32, COORDINATES_AT_ONCE // store.dim))
     for chunk in torch.arange(len(rows), device=device).split(at_once):
         curve = _Curve(plain, store, flat[0][chunk], flat[1][chunk], rows[chunk], times, mass)
         for k, pairs, posterior in curve.run():
