@@ -71,11 +71,8 @@ class Checkpoint:
         label = self.description.get("class_label")
         if label is None or label == self._null_label() or training_set.labels is None:
             return training_set
-        chosen = (training_set.labels == label).nonzero()[0]
-        if not len(chosen):
-            raise FmdiagError(f"{training_set.name} has no row of class {label}: give another --class-label")
-        return replace(training_set, rows=training_set.rows[chosen], labels=training_set.labels[chosen],
-                       name=f"{training_set.name} (class {label})")
+        # Held-out rows of other classes would be no null for samples of this one.
+        return of_class(training_set, label, lambda: training_set.held_out and of_class(training_set.held_out, label))
 
     def _null_label(self):
         return getattr(getattr(self.field, "foreign", None), "null_label", None)
@@ -83,7 +80,8 @@ class Checkpoint:
     def _check(self, training_set, recorded, source, allow_mismatch):
         shape = self.description["network"].get("shape", list(training_set.shape))
         if list(training_set.shape) != list(shape):
-            raise FmdiagError(f"{self.file} takes samples of shape {tuple(shape)} (trained on {recorded.get('name')}), "
+            trained = f" (trained on {recorded['name']})" if recorded.get("name") else ""
+            raise FmdiagError(f"{self.file} takes samples of shape {tuple(shape)}{trained}, "
                               f"{source} has rows of shape {training_set.shape}: give its own --dataset, or --size")
         expected = recorded.get("fingerprint")
         if expected is None or allow_mismatch or training_set.fingerprint == expected:
@@ -93,6 +91,17 @@ class Checkpoint:
             f"{expected[:12]}), {source} is another set (n = {training_set.n}, fingerprint "
             f"{training_set.fingerprint[:12]}): give the data it was trained on as --dataset, or --allow-mismatch to "
             "compare with these rows all the same")
+
+
+def of_class(training_set, label, held_out=None):
+    """Return the rows of one class; all rows where labels are unknown."""
+    if training_set.labels is None:
+        return training_set
+    chosen = (training_set.labels == label).nonzero()[0]
+    if not len(chosen):
+        raise FmdiagError(f"{training_set.name} has no row of class {label}: give another --class-label")
+    return replace(training_set, rows=training_set.rows[chosen], labels=training_set.labels[chosen],
+                   name=f"{training_set.name} (class {label})", held_out_source=held_out)
 
 
 def load_recorded(recorded, source=None, *, data_root=None, **options):

@@ -69,6 +69,7 @@ def card_of(checkpoint):
 
 def _given(choices):
     given = {"coupling": choices.coupling, "heads": choices.heads, "parameterisation": choices.parameterisation,
+             "attention": None if choices.heads is None else {"num_heads": choices.heads},
              "hflip": choices.data.get("hflip"), "data_range": choices.data.get("range")}
     return {name: value for name, value in given.items() if value is not None}
 

@@ -1,7 +1,9 @@
 """What kind of thing is a checkpoint: a folder, tensors, a program, or a pickle that wants to run code?"""
 
+import contextlib
 import io
 import json
+import os
 import pickle
 import warnings
 import zipfile
@@ -12,9 +14,9 @@ from pathlib import Path
 import torch
 
 from fmdiag.checkpoints.file import file_sha256, read_torch_file
-from fmdiag.checkpoints.pickles import imported_names
 from fmdiag.errors import FmdiagError, FmdiagWarning
 
+FORCED = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 TRUST = ("--trust-pickle runs the code that this file names, with your rights; do it only if you trust where the file "
          "comes from")
 
@@ -112,19 +114,29 @@ def _script(file):
 
 
 def _exported(file, trust_pickle):
-    with zipfile.ZipFile(file) as archive:
-        payloads = [archive.read(name) for name in archive.namelist() if not name.endswith(".json")]
-    names = {name for data in payloads if data[:2] == b"PK" for name in imported_names(io.BytesIO(data))}
-    if names and not trust_pickle:
-        raise FmdiagError(f"{file} asks to run code on loading ({', '.join(sorted(names)[:3])}) and was not loaded; "
-                          f"{TRUST}")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _tensors_only(not trust_pickle):
             warnings.simplefilter("ignore")
             return torch.export.load(str(file)).module()
+    except pickle.UnpicklingError as error:
+        raise FmdiagError(f"{file} asks to run code on loading and was not loaded; {TRUST}") from error
     except Exception as error:
         raise FmdiagError(f"{file} is a torch.export file that this torch cannot load ({type(error).__name__})"
                           ) from error
+
+
+@contextlib.contextmanager
+def _tensors_only(wanted):
+    """Make every torch.load within refuse code: torch.export.load asks for pickles without that restriction."""
+    before = os.environ.get(FORCED)
+    if wanted:
+        os.environ[FORCED] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(FORCED, None)
+        if before is not None:
+            os.environ[FORCED] = before
 
 
 def _members(file):

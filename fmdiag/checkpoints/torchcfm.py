@@ -60,6 +60,8 @@ def unet_or_factory(state, choices, file, **attention):
                           "--model card.toml with a factory")
     try:
         arguments = guided_unet.infer_arguments(state, heads=choices.heads)
+    except FmdiagError:
+        raise
     except (KeyError, IndexError, ValueError) as error:
         raise FmdiagError(f"{file}: the U-Net cannot be inferred from its tensors ({error}): name its class by "
                           "--model card.toml with a factory") from error

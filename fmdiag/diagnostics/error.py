@@ -89,7 +89,7 @@ def _reachable(field, times):
         raise FmdiagError(f"the model's schedule covers t in [{low:.4g}, {high:.4g}] only: give --times in it")
     if len(kept) < len(times):
         out = [t for t in times if t not in kept]
-        warnings.warn(f"error: {len(out)} times are left out ({', '.join(f'{t:g}' for t in out[:4])}"
+        warnings.warn(f"error: {len(out)} of {len(times)} times left out ({', '.join(f'{t:g}' for t in out[:4])}"
                       f"{', ...' if len(out) > 4 else ''}): the model's schedule covers t in [{low:.4g}, {high:.4g}] "
                       "only", FmdiagWarning, stacklevel=3)
     return kept

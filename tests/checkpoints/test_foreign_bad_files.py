@@ -115,6 +115,11 @@ def test_networks_that_return_nan_or_another_shape(tmp_path):
         field(x, 0.5)
 
 
+def test_heads_that_do_not_divide(tmp_path):
+    refused("--heads 3 does not divide", save(torchcfm(unet()), tmp_path), heads=3)
+    assert load_checkpoint(save(torchcfm(unet()), tmp_path), heads=4).description["origin"]["attention"] == "given"
+
+
 def test_wrong_channel_count(tmp_path):
     field = load_checkpoint(save(torchcfm(unet()), tmp_path)).field
     with pytest.raises(FmdiagError, match="takes samples of shape 3 × any × any, got .1, 8, 8."):
@@ -125,6 +130,32 @@ def test_a_pickle_is_loaded_only_when_trusted(tmp_path):
     with open(tmp_path / "their.pkl", "wb") as stream:
         pickle.dump({"ema": oracle.EDMNetwork("edm", "x1")}, stream)
     refused("asks to run code.*oracle.EDMNetwork.*--trust-pickle", tmp_path / "their.pkl")
+
+
+def test_code_inside_an_exported_program_is_not_run(tmp_path):
+    """Replace every tensor of a .pt2 by a pickle that makes a folder: nothing may be made."""
+    import os
+    import zipfile
+
+    class RunsCode:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "witness"),)
+
+    torch.export.save(torch.export.export(torch.nn.Linear(2, 2), (torch.zeros(1, 2),)), str(tmp_path / "good.pt2"))
+    torch.save(RunsCode(), tmp_path / "bad.pt")
+    with zipfile.ZipFile(tmp_path / "good.pt2") as good, zipfile.ZipFile(tmp_path / "bad.pt2", "w") as bad:
+        for name in good.namelist():
+            content = good.read(name)
+            if name.endswith("json"):
+                content = content.replace(b'"use_pickle": false', b'"use_pickle": true')
+            changed = name.rpartition("/")[2].startswith("weight_") or name.endswith(".pt")
+            bad.writestr(name, (tmp_path / "bad.pt").read_bytes() if changed else content)
+    with pytest.raises(FmdiagError):
+        load_checkpoint(tmp_path / "bad.pt2")
+    assert not (tmp_path / "witness").exists()
+    with pytest.raises(FmdiagError):  # the same file, trusted, does run its code: the test can fail
+        load_checkpoint(tmp_path / "bad.pt2", trust_pickle=True)
+    assert (tmp_path / "witness").exists()
 
 
 def test_a_package_that_a_pickle_needs_is_named(tmp_path):

@@ -107,6 +107,7 @@ def test_labels_choose_the_rows_of_the_class(tmp_path):
     model = card(tmp_path, family="module", extra='call = "x, t, y"\nn_classes = 3', schedule="linear")
     checkpoint = load_checkpoint(save(state(ROWS), tmp_path), model=model, class_label=1, coupling="ot")
     assert checkpoint.training_set(tmp_path / "rows.npz").n == 2
+    assert checkpoint.training_set(tmp_path / "rows.npz", held_out=tmp_path / "rows.npz").held_out.n == 2
     assert [text.partition(":")[0] for text in checkpoint.description["warnings"]] == [
         "ot-coupling", "class-conditional"]
     assert torch.isfinite(checkpoint.field(torch.zeros(1, *oracle.SHAPE), 0.5)).all()
