@@ -24,9 +24,9 @@ RESULTS = Path(__file__).parent / "results" / "ranks.json"
 def work(n, n_pairs):
     """Print the seconds of one measurement: run as a single process or by torchrun."""
     import torch
-    from fmdiag.cli.ranks import join, leave
 
     from fmdiag import load_dataset
+    from fmdiag.cli.ranks import join, leave
     from fmdiag.diagnostics import alignment
 
     torch.set_flush_denormal(True)

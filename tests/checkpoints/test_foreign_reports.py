@@ -5,10 +5,10 @@ import numpy as np
 import oracle
 import pytest
 import torch
-from fmdiag.cli.main import run
 from test_conformance import CASES, ROWS, card, save, state
 from test_diffusers import ideal_unet, transformer, unet
 
+from fmdiag.cli.main import run
 from fmdiag.results import load_run, load_table
 
 SMALL = ["--n-pairs", "8", "--n-samples", "16", "--n-noises", "4", "--n-steps", "20", "--device", "cpu"]

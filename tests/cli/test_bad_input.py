@@ -6,8 +6,9 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from fmdiag.cli.main import run
 from PIL import Image
+
+from fmdiag.cli.main import run
 
 SMALL = ["--n-pairs", "4", "--times", "0.2,0.6"]
 MEASURING = [["error"], ["hybrid", "--tau", "0.3"], ["memorization"], ["report"], ["alignment"], ["checkpoint"]]

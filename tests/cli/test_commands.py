@@ -9,9 +9,9 @@ import sys
 import click
 import numpy as np
 import pytest
-from fmdiag.cli.main import COMMANDS, fmdiag, run
 from PIL import Image
 
+from fmdiag.cli.main import COMMANDS, fmdiag, run
 from fmdiag.results import load_run, load_table
 
 SMALL = {"alignment": ["--n-pairs", "8", "--times", "0.2,0.6"], "error": ["--n-pairs", "8", "--times", "0.2,0.6"],

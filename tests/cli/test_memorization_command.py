@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from fmdiag.cli.main import run
 
 from fmdiag import load_dataset
+from fmdiag.cli.main import run
 from fmdiag.results import load_array, load_run, load_table
 
 

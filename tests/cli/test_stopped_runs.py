@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+
 from fmdiag.cli.main import run
 
 ALIGNMENT = ["alignment", "--n", "60", "--n-pairs", "8", "--times", "0.2,0.6"]

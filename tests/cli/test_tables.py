@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from fmdiag.cli.tables import short_table
 
+from fmdiag.cli.tables import short_table
 from fmdiag.results import summary_row
 
 

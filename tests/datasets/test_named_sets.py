@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from fmdiag.cli.datasets import command
 from PIL import Image
 
+from fmdiag.cli.datasets import command
 from fmdiag.datasets import load_dataset, photo_tiles
 from fmdiag.datasets.cards import load_card, plain
 from fmdiag.datasets.named import NAMED, listing

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from fmdiag.cli.main import run
 
 from fmdiag.checkpoints import load_checkpoint
+from fmdiag.cli.main import run
 
 SMALL = ["--dataset", "digits", "--n", "12", "--network", "mlp", "--width", "16", "--depth", "1", "--batch-size", "8",
          "--precision", "fp32"]
