@@ -16,7 +16,7 @@ from fmdiag.posterior.products import PairProducts
 from fmdiag.posterior.sparse import RowLists
 from fmdiag.posterior.state import Posterior
 
-MASS = 1e-7              # share of a pair's weight that may be left out of its posterior mean
+MASS = 1e-6              # share of a pair's weight that may be left out of its posterior mean
 ROUNDING = 2e-5          # of a log-weight: beyond it dense pairs are handed to the plain posterior
 LIST_ALIVE, LIST_ESS = 16, 512   # a pair becomes a list at n / 16 rows above the cutoff and n / 512 effective ones
 COORDINATES_AT_ONCE = 1 << 22    # of pairs, where further passes over the rows come from memory

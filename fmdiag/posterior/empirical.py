@@ -55,6 +55,7 @@ class EmpiricalPosterior:
         self.memory = DEFAULT_MEMORY if memory is None else int(memory)
         dim, self._block_rows = training_set.dim, block_rows
         self.block_rows = block_rows or max(1, min(BLOCK_BYTES, self.memory // 8) // (8 * max(dim, QUERIES_AT_ONCE)))
+        self._store = None
         self._kept = None
         # One tensor: small ones kept between large blocks would scatter the heap until all of it is resident.
         self._norms = torch.full((self._share.stop - self._share.start,), torch.nan, dtype=torch.float64, device=device)
@@ -93,8 +94,9 @@ class EmpiricalPosterior:
         """
         self._check(x0)
         self._check(x1)
-        store = RowStore(self.training_set, self.memory, self.device, self._block_rows, self.group)
-        yield from posterior_curve(self, store, x0, x1, rows, times)
+        if self._store is None:
+            self._store = RowStore(self.training_set, self.memory, self.device, self._block_rows, self.group)
+        yield from posterior_curve(self, self._store, x0, x1, rows, times)
 
     def _check(self, x):
         if tuple(x.shape[1:]) != self.training_set.shape or x.shape[0] == 0:
