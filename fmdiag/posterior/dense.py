@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 
 FLOOR = 80.0                # weights below e^-80 of the largest are held at e^-80: no denormals, n e^-80 of the mass
+ENTRIES_AT_ONCE = 8192     # pairs and times whose weights on a block of rows are formed together
 
 
 @dataclass
@@ -93,7 +94,7 @@ def means(store, products, entries, mass):
             continue
         rows = block.to(products.dtype) - center
         span = slice(first, first + len(block))
-        for run in _runs(wanted):
+        for run in _runs(wanted, max(1, ENTRIES_AT_ONCE // max(sizes))):
             weights = torch.cat([_weights(products, *entries[e], span) for e in run])
             place = slice(starts[run[0]], starts[run[-1] + 1])
             total[place].addmm_(weights, rows)
@@ -143,11 +144,11 @@ def _skippable(block_share, mass):
     return out
 
 
-def _runs(numbers):
-    """Split ascending numbers into runs of consecutive ones."""
+def _runs(numbers, longest):
+    """Split ascending numbers into runs of consecutive ones, at most `longest` each."""
     runs = []
     for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
+        if runs and number == runs[-1][-1] + 1 and len(runs[-1]) < longest:
             runs[-1].append(number)
         else:
             runs.append([number])

@@ -1,6 +1,8 @@
 """A tiny trained checkpoint, and the command line as a process of its own."""
 
+import functools
 import os
+import signal
 import subprocess
 import sys
 
@@ -18,15 +20,31 @@ def checkpoint(tmp_path_factory):
     return out / "checkpoint.pt"
 
 
-@pytest.fixture(scope="session")
+def default_signals(then=None):
+    """Undo what nohup or a shell's & left ignored: Python installs no handler for a signal that is ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    if then is not None:
+        then()
+
+
+@pytest.fixture
 def fmdiag_process():
-    """Return a function that starts `fmdiag ARGUMENTS` as a process, its output captured."""
+    """Return a function that starts `fmdiag ARGUMENTS` as a process, its output captured; none outlives the test."""
+    started = []
+
     def start(*arguments, **options):
         environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
-        return subprocess.Popen([sys.executable, "-m", "fmdiag.cli.main", *map(str, arguments)], env=environment,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+        before = functools.partial(default_signals, options.pop("preexec_fn", None))
+        started.append(subprocess.Popen(
+            [sys.executable, "-m", "fmdiag.cli.main", *map(str, arguments)], env=environment, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, preexec_fn=before, **options))
+        return started[-1]
 
-    return start
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture

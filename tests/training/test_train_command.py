@@ -24,7 +24,8 @@ SMALL = ["--dataset", "digits", "--n", "12", "--network", "mlp", "--width", "16"
 def start(*arguments):
     """Start `fmdiag train` as a process of its own, on one thread: the number of threads decides the last bits."""
     return subprocess.Popen([sys.executable, "-m", "fmdiag.cli.main", "train", *map(str, arguments)],
-                            env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
+                            env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def finish(*arguments):
