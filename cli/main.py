@@ -90,7 +90,7 @@ def main():
     _only_our_messages()
     # Threads that wait by spinning slow everything several times on a machine with other work; read before torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    sys.exit(run(sys.argv[1:]))
+    ranks.end(run(sys.argv[1:]))
 
 
 def run(arguments):

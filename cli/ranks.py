@@ -12,6 +12,7 @@ writes, draws and prints. torchrun ends the others when one ends, and so does th
 import contextlib
 import datetime
 import os
+import sys
 import time
 
 COMMANDS = ("report", "alignment", "error", "hybrid", "memorization")
@@ -64,6 +65,19 @@ def leave(group):
         import torch.distributed as dist
 
         dist.destroy_process_group()
+
+
+def end(code):
+    """End this process with an exit code.
+
+    A rank ends at once, after everything is written: threads of torch.distributed outlive the group, and one that lets go
+    of a Python object while the interpreter ends aborts the process, which torchrun then reports as a failed run.
+    """
+    if world()[1] == 1:
+        sys.exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 @contextlib.contextmanager
