@@ -2,13 +2,16 @@
 
 Stage one needs no row at all: the log-weights l_i(s) come from the two products, and with them every scalar summary.
 Stage two reads the rows once and forms the posterior means of all pairs and times as one product per block. Ranks hold
-different rows: their largest log-weights are merged first, then sums relative to these.
+different rows: their largest log-weights are merged first, then sums relative to these. Exponentials are taken to base 2,
+because torch's exp2 takes a third of the time of its exp on a CPU.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
 
+LN2 = math.log(2)
 FLOOR = 80.0                # weights below e^-80 of the largest are held at e^-80: no denormals, n e^-80 of the mass
 ENTRIES_AT_ONCE = 8192     # pairs and times whose weights on a block of rows are formed together
 
@@ -52,12 +55,12 @@ def stats_at(products, queries, s, spans):
     share = torch.zeros(len(queries), len(spans), dtype=torch.float64, device=device)
     for k, span in enumerate(spans):
         linear, quadratic = products.block(queries, span)
-        logs = _logs(linear, quadratic, s, top)
-        weights = logs.exp()
+        bits = _bits(linear, quadratic, s, top)
+        weights = torch.exp2(bits)
         share[:, k] = weights.sum(1)
-        sums[1] += torch.linalg.vecdot(weights, weights)
-        sums[2] += torch.linalg.vecdot(weights, logs)
-        sums[3] += torch.linalg.vecdot(weights, quadratic)
+        sums[1] += torch.linalg.vector_norm(weights, dim=1).double().square()
+        sums[2] += LN2 * bits.mul_(weights).sum(1)
+        sums[3] += weights.mul_(quadratic).sum(1)
     sums[0] = share.sum(1)
     sums = group.sum(sums)
     return DenseStats(s, top.double(), sums[0], sums[1], sums[2], sums[3],
@@ -108,7 +111,7 @@ def means(store, products, entries, mass):
 def _weights(products, queries, stats, span):
     """Return normalised weights of one entry on a block, shape (b, m)."""
     total = (stats.max + stats.weight.log()).to(products.dtype)
-    return _logs(*products.block(queries, span), stats.s, total).exp_()
+    return _bits(*products.block(queries, span), stats.s, total).exp2_()
 
 
 def _slopes(linear, quadratic, s):
@@ -116,10 +119,10 @@ def _slopes(linear, quadratic, s):
     return torch.add(linear, quadratic, alpha=s)
 
 
-def _logs(linear, quadratic, s, top):
-    """Return l_i(s) - top, at least -FLOOR, shape (b, m)."""
+def _bits(linear, quadratic, s, top):
+    """Return (l_i(s) - top) / ln 2, at least -FLOOR / ln 2, shape (b, m)."""
     slopes = _slopes(linear, quadratic, s)
-    return torch.add(-top[:, None], slopes, alpha=s, out=slopes).clamp_(min=-FLOOR)
+    return torch.add(-top[:, None] / LN2, slopes, alpha=s / LN2, out=slopes).clamp_(min=-FLOOR / LN2)
 
 
 def _top_rows(products, queries, s, tops, top, spans):
