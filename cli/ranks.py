@@ -70,8 +70,8 @@ def leave(group):
 def end(code):
     """End this process with an exit code.
 
-    A rank ends at once, after everything is written: threads of torch.distributed outlive the group, and one that lets go
-    of a Python object while the interpreter ends aborts the process, which torchrun then reports as a failed run.
+    A rank ends at once, after everything is written: threads of torch.distributed outlive the group, and one that lets
+    go of a Python object while the interpreter ends aborts the process, which torchrun then reports as a failed run.
     """
     if world()[1] == 1:
         sys.exit(code)

@@ -2,8 +2,8 @@
 
 Stage one needs no row at all: the log-weights l_i(s) come from the two products, and with them every scalar summary.
 Stage two reads the rows once and forms the posterior means of all pairs and times as one product per block. Ranks hold
-different rows: their largest log-weights are merged first, then sums relative to these. Exponentials are taken to base 2,
-because torch's exp2 takes a third of the time of its exp on a CPU.
+different rows: their largest log-weights are merged first, then sums relative to these. Exponentials are taken to base
+2, because torch's exp2 takes a third of the time of its exp on a CPU.
 """
 
 import math
@@ -85,7 +85,7 @@ def means(store, products, entries, mass):
     -------
     list of (Tensor float64 of shape (b, dim), Tensor of shape (b,))
     """
-    device, center, group = products.linear.device, products.center.to(products.dtype), products.group
+    device, group = products.linear.device, products.group
     sizes = [len(queries) for queries, _ in entries]
     total = torch.zeros(sum(sizes), store.dim, dtype=products.dtype, device=device)
     covered = torch.zeros(sum(sizes), dtype=torch.float64, device=device)
@@ -95,12 +95,12 @@ def means(store, products, entries, mass):
         wanted = [e for e in range(len(entries)) if not skipped[e][k]]
         if not wanted:
             continue
-        rows = block.to(products.dtype) - center
+        rows = store.centred(block, products.center, products.dtype)
         span = slice(first, first + len(block))
         for run in _runs(wanted, max(1, ENTRIES_AT_ONCE // max(sizes))):
             weights = torch.cat([_weights(products, *entries[e], span) for e in run])
             place = slice(starts[run[0]], starts[run[-1] + 1])
-            total[place].addmm_(weights, rows)
+            rows.add_weighted(total[place], weights)
             covered[place] += weights.sum(1)
     left_out = [(stats.block_share * out).sum(1) for (_, stats), out in zip(entries, skipped, strict=True)]
     total, covered, left_out = group.sum(total), group.sum(covered), group.sum(torch.cat(left_out))

@@ -112,7 +112,7 @@ class Differences:
             half = (log + s * linear) / s**2
         factor = (-top).exp()
         stats = DenseStats(s, top, weight * factor, square * factor.square(), (log - top * weight) * factor,
-                           half * factor, self._top_rows(scaled, tops, highest), torch.ones(len(top), 1, device=top.device))
+                           half * factor, self._top_rows(scaled, tops, highest), torch.ones_like(top)[:, None])
         return stats, rows / weight[:, None] + self.center
 
     def _top_rows(self, scaled, tops, highest):

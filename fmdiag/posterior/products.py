@@ -44,24 +44,20 @@ class PairProducts:
         self.quadratic = torch.empty_like(self.linear)
         self.noise_norm = x0.double().norm(dim=1).max().item()
         for first, block in store.blocks():
-            self._add(x0, x1, first, block)
+            self._add(x0, x1, first, store.centred(block, self.center, dtype))
         own = torch.nonzero((rows >= 0) & (rows < store.size)).reshape(-1)
         self.linear[own, rows[own]], self.quadratic[own, rows[own]] = 0.0, 0.0
         # One for all ranks: it decides what they do next.
         self.reach = self.group.max(torch.tensor([self.reach], dtype=torch.float64, device=x0.device)).item()
 
     def _add(self, x0, x1, first, block):
-        block = (block.double() - self.center) if self.dtype == torch.float64 else block - self.center.float()
-        target = x1.double() - self.center
-        span = slice(first, first + len(block))
-        norms = block.square().sum(1).double()
-        noise = x0.double()
+        noise, target, norms = x0.double(), x1.double() - self.center, block.norms()
+        span = slice(first, first + len(norms))
         # linear = <x0, X_i> - <x0, x1>; quadratic = <x1, X_i> - (||x1||^2 + ||X_i||^2) / 2, all centred.
-        self.linear[:, span] = noise.to(self.dtype) @ block.T
+        self.linear[:, span] = block.dot(noise)
         self.linear[:, span] -= (noise * target).sum(1, keepdim=True).to(self.dtype)
-        self.quadratic[:, span] = target.to(self.dtype) @ block.T
+        self.quadratic[:, span] = block.dot(target)
         self.quadratic[:, span] -= (0.5 * (target.square().sum(1, keepdim=True) + norms)).to(self.dtype)
-
         self.reach = max(self.reach, (2 * norms.max()).sqrt().item())
 
     def block(self, queries, span):

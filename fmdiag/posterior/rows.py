@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from fmdiag.posterior.group import SINGLE
+from fmdiag.posterior.tensor_cores import FloatRows, SplitRows, serves, split_center
 
 BLOCK_BYTES = 1 << 23   # of float32 rows: a block stays in cache while queries pass over it
 MOST_ROWS = 1024        # and so do the log-weights of 256 queries on it
@@ -38,6 +39,7 @@ class RowStore:
 
     def __init__(self, training_set, memory, device, block_rows=None, group=SINGLE):
         self.training_set, self.device, self.group = training_set, device, group
+        self.split = serves(training_set, device)
         self.n, self.dim = training_set.n, training_set.dim
         self.share = group.share(self.n)
         self.first, self.size = self.share.start, self.share.stop - self.share.start
@@ -68,9 +70,20 @@ class RowStore:
             yield first, self.kept[first : first + self.block_rows]
 
     def center(self):
-        """Return the mean, float64 of shape (dim,), of the set's first block, whichever rank asks."""
+        """Return the point that products measure from, float64 of shape (dim,), the same on all ranks.
+
+        Distances do not change when it is subtracted, rounding does: the mean of the set's first block.
+        """
+        if self.split:
+            return split_center(self.training_set).to(self.device)
         _, block = next(self.training_set.blocks(self.block_rows, device=self.device))
         return block.double().mean(0)
+
+    def centred(self, block, center, dtype):
+        """Return a block of rows less `center`, ready for products in `dtype`."""
+        if self.split and dtype == torch.float32:
+            return SplitRows(block, self.training_set.divisor, self.training_set.shift)
+        return FloatRows(block, center, dtype)
 
     def take(self, numbers):
         """Return rows by number, float32, shape (k, dim)."""
