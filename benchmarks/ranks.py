@@ -26,7 +26,7 @@ def work(n, n_pairs):
     import torch
 
     from fmdiag import load_dataset
-    from fmdiag.cli.ranks import join, leave
+    from fmdiag.cli.ranks import end, join, leave
     from fmdiag.diagnostics import alignment
 
     torch.set_flush_denormal(True)
@@ -41,6 +41,7 @@ def work(n, n_pairs):
     if group.rank == 0:
         print(json.dumps({"seconds": taken, "processor_seconds": processor, "cosine": table["cosine"].mean()}))
     leave(group)
+    end(0)
 
 
 def run(n_ranks, n_threads, arguments):
