@@ -116,8 +116,8 @@ CONVENTION = [
     click.option("--time-direction", type=click.Choice(["noise-to-data", "data-to-noise"]),
                  help="Whether the network's time 0 is noise or data."),
     click.option("--time-scale", type=click.FloatRange(0, min_open=True), help="The network's last time, e.g. 1000."),
-    click.option("--path", "path_name", type=click.Choice(["linear", "cosine", "vp"]),
-                 help="Probability path that the network was trained on."),
+    click.option("--path", "path_name", metavar="NAME", help="Probability path that the network was trained on: "
+                 "linear, cosine, vp, linear-vp, or polynomial:N."),
     click.option("--class-label", type=click.IntRange(0), help="Class that samples are conditioned on."),
     click.option("--guidance", type=float, help="Classifier-free guidance scale.  [default: 1, none]"),
     click.option("--coupling", type=click.Choice(["independent", "ot"]), help="How noise and data were paired."),

@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 
 from fmdiag.checkpoints.schedules import DiscreteSchedule, PathSchedule
 from fmdiag.errors import FmdiagError, check_choice
-from fmdiag.paths import expand, path_from_description
+from fmdiag.paths import expand, path_from_description, path_from_name
 
 PARAMETERISATIONS = ("velocity", "-velocity", "epsilon", "x1", "v", "score")
 DIRECTIONS = ("noise-to-data", "data-to-noise")
-# epsilon says nothing about x1 at t = 0, and x1 nothing about x0 at t = 1: u would be 0/0 there.
+# epsilon says nothing about x1 at t = 0, x1 nothing about x0 at t = 1, a velocity that is 0 or infinite nothing about
+# either: u would be 0/0 there.
 SINGULAR = 1e-3
 
 
@@ -57,6 +58,9 @@ class Convention:
     def reachable(self):
         """Interval of t in which the network can be asked."""
         low, high = self.schedule.reachable
+        if "velocity" in self.parameterisation:
+            first, last = self.schedule.singular_ends
+            low, high = max(low, SINGULAR) if first else low, min(high, 1 - SINGULAR) if last else high
         if self.parameterisation in ("epsilon", "score"):
             low = max(low, SINGULAR)
         if self.parameterisation == "x1":
@@ -102,7 +106,8 @@ class Convention:
         given = {"parameterisation": parameterisation, "time_scale": time_scale, "time_direction": time_direction}
         changes = {name: value for name, value in given.items() if value is not None}
         if path is not None:
-            changes["schedule"] = PathSchedule(path_from_description({"name": path} if isinstance(path, str) else path))
+            found = path_from_name(path) if isinstance(path, str) else path_from_description(path)
+            changes["schedule"] = PathSchedule(found)
         changed = replace(self, **changes)
         if not isinstance(changed.schedule, PathSchedule) and (time_direction or time_scale):
             raise FmdiagError("--time-direction and --time-scale belong to probability paths; this checkpoint's "

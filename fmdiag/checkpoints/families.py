@@ -14,7 +14,7 @@ from fmdiag.checkpoints import (
 from fmdiag.checkpoints.checkpoint import Checkpoint
 from fmdiag.checkpoints.foreign import ASSUMED, GIVEN, READ, ForeignField
 from fmdiag.errors import FmdiagError
-from fmdiag.paths import LinearPath
+from fmdiag.paths import PATHS, LinearPath
 
 # A further family is one module with `recognise(source)` and `load(source, choices)`, and one line here. The order is
 # that of recognition: files that say more about themselves come first.
@@ -53,7 +53,7 @@ def card_of(checkpoint):
     convention = checkpoint.field.convention
     table = {"parameterisation": convention.parameterisation}
     schedule = known["schedule"]
-    if schedule["name"] in ("linear", "cosine", "vp"):
+    if schedule["name"] in PATHS:
         table |= {"time_direction": convention.time_direction, "time_scale": convention.time_scale}
         # A span narrower than [0, 1] is the family's own: naming the path again would widen it.
         if convention.schedule.span == (0.0, 1.0):

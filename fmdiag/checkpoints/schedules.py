@@ -51,6 +51,13 @@ class PathSchedule:
         share = self.path.alpha(ends) / (self.path.alpha(ends) + self.path.sigma(ends))
         return share[0].item(), share[1].item()
 
+    @property
+    def singular_ends(self):
+        """Whether the derivative along native time is 0 or infinite at either end: (first, last)."""
+        ends = torch.tensor(self.span, dtype=torch.float64)
+        slope = self.path.d_alpha(ends) - self.path.d_sigma(ends)
+        return tuple((~slope.isfinite() | (slope == 0)).tolist())
+
     def at(self, t):
         """Return the Position of times t, float64, shape (b,)."""
         s = t if self.path == LinearPath() else self._matched(t)

@@ -104,9 +104,9 @@ def flow_matching_example(folder, monkeypatch):
     return save(content, folder), {}, EVEN
 
 
-def flow_matching_library(folder, monkeypatch, scheduler, path_name):
+def flow_matching_library(folder, monkeypatch, scheduler, path_name, **arguments):
     paths = pytest.importorskip("flow_matching.path.scheduler", reason="flow_matching is not installed")
-    schedule = getattr(paths, scheduler)()
+    schedule = getattr(paths, scheduler)(**arguments)
 
     def native(t):
         found = schedule(t)
@@ -123,7 +123,11 @@ class Inner(oracle.Network):
 def build(): return ModelWrapper(Inner("theirs"))
 """)
     (folder / "card.toml").write_text('factory = "wrapped.py:build"\nweights_key = "weights"\n')
-    times = EVEN if path_name != "vp" else [t for t in EVEN if t > 0.01]
+    # Our times of equal noise level, of native times that are exact in float32.
+    found = schedule(torch.tensor(EVEN, dtype=torch.float64))
+    times = (found.alpha_t / (found.alpha_t + found.sigma_t)).tolist()
+    # Not those below the least level of VP, nor those where a cubic path hardly moves.
+    times = [t for t in times if t > {"vp": 0.01, "polynomial:3.0": 0.001}.get(path_name, 0)]
     options = {"model": folder / "card.toml", "path_name": path_name}
     return save({"weights": state(ROWS, "model.")}, folder), options, times
 
@@ -195,6 +199,9 @@ CASES = {
     "flow_matching CondOT": partial(flow_matching_library, scheduler="CondOTScheduler", path_name="linear"),
     "flow_matching cosine": partial(flow_matching_library, scheduler="CosineScheduler", path_name="cosine"),
     "flow_matching VP": partial(flow_matching_library, scheduler="VPScheduler", path_name="vp"),
+    "flow_matching polynomial": partial(flow_matching_library, scheduler="PolynomialConvexScheduler", n=3.0,
+                                        path_name="polynomial:3.0"),
+    "flow_matching linear VP": partial(flow_matching_library, scheduler="LinearVPScheduler", path_name="linear-vp"),
     "RectifiedFlow": rectified_flow,
     "SiT linear velocity": partial(sit, path_type="Linear", prediction="velocity", schedule="linear",
                                    output="velocity"),
