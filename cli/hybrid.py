@@ -2,7 +2,7 @@
 
 import click
 
-from .options import Numbers, checkpoint_argument, method_option, run_options
+from .options import Numbers, checkpoint_argument, decoder_option, method_option, run_options
 
 
 @click.command()
@@ -12,6 +12,7 @@ from .options import Numbers, checkpoint_argument, method_option, run_options
 @click.option("--n-samples", type=click.IntRange(2), default=256, show_default=True, help="Noises, the same per tau.")
 @click.option("--n-steps", type=click.IntRange(1), default=100, show_default=True, help="Steps from t = 0 to 1.")
 @method_option()
+@decoder_option()
 @run_options
 def command(checkpoint, taus, n_samples, n_steps, method, **options):
     """Follow û* until tau and the model afterwards: when is it too late to generalise?
@@ -42,4 +43,4 @@ def run(session, *, taus=None, n_samples=256, n_steps=100, method="euler"):
     table = hybrid.tabulate(samples, session.training_set, device=session.device, group=session.group)
     parameters = {"taus": list(samples), "n_samples": n_samples, "n_steps": n_steps, "method": method}
     session.record("hybrid", table, hybrid.summarise(table), parameters,
-                   **hybrid.pictures(samples, table, session.training_set))
+                   **hybrid.pictures(samples, table, session.training_set, decoder=session.decoder))

@@ -2,7 +2,7 @@
 
 import click
 
-from .options import Range, checkpoint_argument, method_option, run_options
+from .options import Range, checkpoint_argument, decoder_option, method_option, run_options
 
 
 @click.command()
@@ -19,6 +19,7 @@ from .options import Range, checkpoint_argument, method_option, run_options
 @click.option("--threshold", type=click.FloatRange(0, 1, min_open=True), default=1 / 3, show_default="1/3",
               help="A sample counts as memorised if d1/d2 is below it.")
 @click.option("--feature", default="pixels", show_default=True, help="Space of the distances.")
+@decoder_option()
 @run_options
 def command(checkpoint, samples, sample_range, n_samples, n_steps, method, threshold, feature, **options):
     """Compare samples with the training set, beside held-out rows (the null) and samples of û* (all copies).
@@ -73,5 +74,5 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
     parameters = {"n_samples": len(samples), "samples": "drawn" if drawn else "given", "n_steps": n_steps,
                   "method": method if drawn else None, "threshold": threshold, "feature": feature}
     session.record("memorization", table, summary, parameters,
-                   **memorization.gallery(samples, training_set, table))
+                   **memorization.gallery(samples, training_set, table, decoder=session.decoder))
     session.facts["verdict"] = verdict(summary)

@@ -146,6 +146,12 @@ def method_option():
     return click.option("--method", type=click.Choice(METHODS), default="euler", show_default=True, help="Solver.")
 
 
+def decoder_option():
+    """Return a decorator that adds the decoder of a latent model."""
+    return click.option("--decoder", type=click.Path(), metavar="PATH", help="Decoder of latents, for the pictures "
+                        "only: a diffusers autoencoder folder, a TorchScript or a .pt2 file.")
+
+
 def checkpoint_argument(*, required=True):
     """Return a decorator that adds the CHECKPOINT argument and what goes with it."""
     return lambda command: _add([

@@ -2,7 +2,7 @@
 
 import click
 
-from .options import checkpoint_argument, run_options
+from .options import checkpoint_argument, decoder_option, run_options
 
 
 @click.command()
@@ -11,6 +11,7 @@ from .options import checkpoint_argument, run_options
 @click.option("--n-samples", type=click.IntRange(2), default=1024, show_default=True, help="Samples judged as copies.")
 @click.option("--n-noises", type=click.IntRange(2), default=256, show_default=True, help="Noises of the hybrid model.")
 @click.option("--n-steps", type=click.IntRange(1), default=100, show_default=True, help="Solver steps, Euler.")
+@decoder_option()
 @run_options
 def command(checkpoint, n_pairs, n_samples, n_noises, n_steps, **options):
     """Measure alignment, error, hybrid and memorization, and write one self-contained page, index.html.

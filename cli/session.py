@@ -55,6 +55,7 @@ class Session(contextlib.ExitStack):
         with ranks.one_first(self.group):
             self.checkpoint = self._load_checkpoint()
             self.training_set = self._load_training_set()
+            self.decoder = self._load_decoder()
         self.path = self.checkpoint.path if self.checkpoint else None
         if self.speaks:
             self.folder = self.enter_context(RunFolder(self._out(), overwrite=self.options["overwrite"]))
@@ -111,6 +112,22 @@ class Session(contextlib.ExitStack):
 
         wanted["hflip"] = bool(wanted["hflip"])
         return load_dataset(self.options["dataset"] or "digits", **wanted)
+
+    def _load_decoder(self):
+        """Return the decoder, tried on a training row, and note what the pictures show; None for other commands."""
+        if "decoder" not in self.options:
+            return None
+        from fmdiag.checkpoints import is_latent, load_decoder
+        from fmdiag.diagnostics.pictures import note
+
+        file = self.options["decoder"]
+        decoder = None if file is None else load_decoder(file, device=self.device)
+        if decoder is not None:
+            decoder(self.training_set[[0]])
+            self.facts["decoder"] = decoder.description
+        said = note(self.training_set, latents=is_latent(self.checkpoint), decoder=decoder)
+        self.facts |= {} if said is None else {"pictures": said}
+        return decoder
 
     def _out(self):
         if self.options["out"]:
@@ -193,7 +210,8 @@ class Session(contextlib.ExitStack):
 
             click.echo(short_table(summary))
             for key, fact in self.facts.items():
-                click.echo(f"{key}: {fact}")
+                if isinstance(fact, str):
+                    click.echo(f"{key}: {fact}")
         click.echo(f"wrote {self.folder.out}/", err=True)
 
 

@@ -22,3 +22,8 @@ def unreachable(low, high):
     """Return the caution about times that a schedule does not have."""
     return (f"unreachable-times: the model's schedule covers t in [{low:.4g}, {high:.4g}] only: other times are left "
             "out, and sampling starts and ends there")
+
+
+def is_latent(checkpoint):
+    """Return whether a checkpoint, None for none, is known to be of a latent model."""
+    return checkpoint is not None and LATENTS in (checkpoint.description.get("warnings") or ())

@@ -12,22 +12,20 @@ Salimans and Ho, arXiv 2202.00512 (v_prediction). Esser et al., arXiv 2403.03206
 """
 
 import inspect
-import json
 
 import torch
 
 from fmdiag.checkpoints.cautions import LATENTS
 from fmdiag.checkpoints.convention import Convention
-from fmdiag.checkpoints.file import read_torch_file
 from fmdiag.checkpoints.foreign import Foreign
+from fmdiag.checkpoints.pretrained import class_of, read_json, read_module
 from fmdiag.checkpoints.schedules import DiscreteSchedule, PathSchedule
-from fmdiag.checkpoints.states import fitted
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath
 
 AVERAGED, PLAIN = ("unet_ema", "transformer_ema"), ("unet", "transformer")
 PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v", "sample": "x1"}
-TENSORS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
+SCHEDULER = "scheduler_config.json"
 # Networks that take t itself and return x1 - x0, and networks that take 1 - t unscaled.
 FORWARD_TIME, UNSCALED_TIME = ("Lumina2Transformer2DModel", "LuminaNextDiT2DModel"), (
     "FluxTransformer2DModel", "AuraFlowTransformer2DModel")
@@ -41,8 +39,8 @@ def recognise(source):
 def load(source, choices):
     """Return the Foreign network of a folder."""
     folder, name = _network_folder(source.file, choices)
-    config = _json(folder / "config.json")
-    module = fitted(_network(config, folder), _tensors(folder), folder)
+    config = read_json(folder / "config.json")
+    module = read_module(_measurable(class_of(config, folder), folder), config, folder)
     convention, read = _convention(source.file, folder, config)
     channels, outputs = config.get("in_channels"), config.get("out_channels") or config.get("in_channels")
     side = config.get("sample_size")
@@ -74,41 +72,24 @@ def _network_folder(file, choices):
     raise FmdiagError(f"{file} has no network: none of {', '.join((*AVERAGED, *PLAIN))} or config.json in it")
 
 
-def _network(config, folder):
-    import diffusers
-
-    name = config.get("_class_name")
-    if not isinstance(name, str) or not hasattr(diffusers, name):
-        raise FmdiagError(f"{folder}/config.json names the class {name!r}, which this diffusers does not have")
-    cls = getattr(diffusers, name)
+def _measurable(cls, folder):
+    """Return the class, unless its call needs more than x, a time and class labels."""
     parameters = inspect.signature(cls.forward).parameters
     needed = [p.name for p in list(parameters.values())[3:] if p.default is p.empty and p.name != "return_dict"]
     if "encoder_hidden_states" in parameters and parameters["encoder_hidden_states"].default is inspect._empty:
         needed.append("encoder_hidden_states")
     if needed:
-        raise FmdiagError(f"{folder}: {name} needs {', '.join(dict.fromkeys(needed))}: fmdiag measures unconditional "
-                          "and class-conditional networks; wrap it with a fixed condition and name the wrapper by "
-                          "--model card.toml")
-    return cls.from_config({k: v for k, v in config.items() if not k.startswith("_") or k == "_class_name"})
-
-
-def _tensors(folder):
-    from safetensors.torch import load_file
-
-    for name in TENSORS:
-        file, index = folder / name, folder / f"{name}.index.json"
-        files = sorted(set(_json(index)["weight_map"].values())) if index.is_file() else [name]
-        if file.is_file() or index.is_file():
-            read = load_file if name.endswith("safetensors") else read_torch_file
-            return {key: tensor for part in files for key, tensor in read(folder / part).items()}
-    raise FmdiagError(f"{folder} has no weights: neither {' nor '.join(TENSORS)}")
+        raise FmdiagError(f"{folder}: {cls.__name__} needs {', '.join(dict.fromkeys(needed))}: fmdiag measures "
+                          "unconditional and class-conditional networks; wrap it with a fixed condition and name "
+                          "the wrapper by --model card.toml")
+    return cls
 
 
 def _convention(file, folder, config):
     """Return (Convention, facts) from the scheduler beside the network, or what is usual for its class."""
-    found = next((place for place in (file, folder.parent) if (place / "scheduler/scheduler_config.json").is_file()),
-                 None)
-    scheduler = _json(found / "scheduler/scheduler_config.json") if found else {}
+    places = (file / "scheduler", folder.parent / "scheduler", file)  # the first pipelines had it beside the network
+    found = next((place / SCHEDULER for place in places if (place / SCHEDULER).is_file()), None)
+    scheduler = read_json(found) if found else {}
     name = scheduler.get("_class_name", "")
     if not name and (config["_class_name"].startswith("UNet") or "DiT" in config["_class_name"]):
         return Convention(_discrete({"_class_name": "DDPMScheduler"}), "epsilon"), {}
@@ -157,10 +138,3 @@ def _shown(config):
     keys = ("in_channels", "out_channels", "block_out_channels", "layers_per_block", "num_layers",
             "num_attention_heads", "attention_head_dim", "patch_size")
     return {key: config[key] for key in keys if config.get(key) is not None}
-
-
-def _json(file):
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise FmdiagError(f"{file} cannot be read as JSON ({error})") from error

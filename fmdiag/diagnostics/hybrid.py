@@ -12,6 +12,7 @@ import torch
 
 from fmdiag import results
 from fmdiag.diagnostics.nearest_rows import nearest_rows
+from fmdiag.diagnostics.pictures import as_pictures
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.features import FEATURES
 from fmdiag.fields import ClosedFormField
@@ -120,15 +121,18 @@ def tabulate(samples, training_set, *, feature="pixels", device="cpu", group=SIN
     })
 
 
-def pictures(samples, table, training_set, n_shown=8):
-    """Return the arrays that the strips show: the first noises' samples per tau beside their nearest training rows."""
+def pictures(samples, table, training_set, n_shown=8, decoder=None):
+    """Return the arrays that the strips show: the first noises' samples per tau beside their nearest training rows.
+
+    `decoder` turns latents into pictures for them; see `fmdiag.diagnostics.pictures`.
+    """
     nearest = {tau: training_set[group["nearest"].to_numpy()[:n_shown]] for tau, group in table.groupby("tau")}
     shown = torch.stack([x[:n_shown].cpu() for x in samples.values()])
     rows = torch.stack([nearest[tau] for tau in samples])
+    images, neighbours = (as_pictures(points, training_set, decoder) for points in (shown, rows))
     arrays = {"taus": list(samples)}
-    if len(training_set.shape) == 3:
-        to_uint8 = training_set.to_uint8
-        return arrays | {"images": to_uint8(shown).numpy(), "nearest": to_uint8(rows).numpy()}
+    if images is not None:
+        return arrays | {"images": images, "nearest": neighbours}
     return arrays | {"points": shown.numpy(), "nearest": rows.numpy()}
 
 

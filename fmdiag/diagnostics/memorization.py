@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 
 from fmdiag.diagnostics.nearest_rows import nearest_rows
+from fmdiag.diagnostics.pictures import as_pictures
 from fmdiag.diagnostics.sample_checks import check_range, check_samples
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.features import FEATURES
@@ -161,7 +162,7 @@ def _excess_row(model, null, *, level=0.95, **keys):
             "high": high, "level": level, "n": model.size, "interval": "newcombe"}
 
 
-def gallery(samples, training_set, table, m=32):
+def gallery(samples, training_set, table, m=32, decoder=None):
     """Return the arrays of the gallery: the m model samples of least ratio, each beside its nearest training row.
 
     Parameters
@@ -170,6 +171,10 @@ def gallery(samples, training_set, table, m=32):
         As given to `measure`.
     table : DataFrame
         Its outcome.
+    m : int
+        Number of samples.
+    decoder : callable, optional
+        Turns latents into pictures; see `fmdiag.diagnostics.pictures`.
 
     Returns
     -------
@@ -182,7 +187,7 @@ def gallery(samples, training_set, table, m=32):
     shown = check_samples(samples, training_set)[best["sample"].tolist()].float()
     rows = training_set[best["nearest"].tolist()]
     facts = {name: best[name].to_numpy() for name in ("d1", "ratio", "sample", "nearest")}
-    if len(training_set.shape) == 3:
-        to_uint8 = training_set.to_uint8
-        return {"samples": to_uint8(shown).numpy(), "neighbors": to_uint8(rows).numpy(), **facts}
+    images, neighbors = (as_pictures(points, training_set, decoder) for points in (shown, rows))
+    if images is not None:
+        return {"samples": images, "neighbors": neighbors, **facts}
     return {"points": shown.numpy(), "neighbors": rows.numpy(), **facts}

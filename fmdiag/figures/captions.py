@@ -14,6 +14,8 @@ INTERVALS = {
     "hybrid_distance": ("hybrid", "distance", "memorized"),
     "memorization_rates": ("memorization", "f_mem"),
 }
+# Figures whose panels are pictures.
+PICTURED = ("hybrid_strips", "memorization_gallery")
 
 
 def captions(run, names):
@@ -38,7 +40,14 @@ def _caption(run, name):
              "pairs": run.units(name.split("_")[0], "pair"), "noises": run.units("hybrid", "sample"),
              "feature": _features(run, name.split("_")[0]), "sources": _sources(run),
              "threshold": _threshold(run)}
-    return {"caption": text.format(**facts) + _cautions(run), "alt": f"{alt} {_ends(run, name)}".strip()}
+    return {"caption": text.format(**facts) + _pictures(run, name) + _cautions(run),
+            "alt": f"{alt} {_ends(run, name)}".strip()}
+
+
+def _pictures(run, name):
+    """Return what the pictures of a figure show, where they are of latents."""
+    said = run.run.get("pictures")
+    return f" Pictures: {said}." if said and name in PICTURED else ""
 
 
 def _cautions(run):

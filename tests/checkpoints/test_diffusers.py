@@ -54,6 +54,13 @@ def test_ddpm_pipeline_is_u_star(tmp_path, monkeypatch, kind, prediction, output
     assert checkpoint.description["origin"]["parameterisation"] == "read from the file"
 
 
+def test_folders_of_the_first_pipelines_have_the_scheduler_beside_the_network(tmp_path, monkeypatch):
+    unet().save_pretrained(tmp_path)
+    diffusers.DDPMScheduler(**BETAS["scaled"], prediction_type="v_prediction").save_pretrained(tmp_path)
+    ideal_unet(monkeypatch, "scaled", "v")
+    agrees(load_checkpoint(tmp_path), steps_as_times("scaled"))
+
+
 def test_flow_match_folder_is_u_star(tmp_path, monkeypatch):
     unet().save_pretrained(tmp_path / "unet")
     diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0).save_pretrained(tmp_path / "scheduler")
