@@ -14,9 +14,14 @@ Examples:
   fmdiag checkpoint reports/digits/checkpoint.pt --compact digits.pt     averaged weights only, half precision
 """
 
-FACTS = {"scheduler": "scheduler", "attention": "attention", "schedule": "noise levels", "parameterisation": "output",
-         "time": "time", "call": "call", "reachable": "reachable", "data_range": "data range", "hflip": "mirror images",
-         "coupling": "coupling", "epochs": "epochs", "trained_on": "trained on"}
+FACTS = {"scheduler": "scheduler", "attention": "attention", "heads": "heads", "schedule": "noise levels",
+         "parameterisation": "output", "learned_variance": "variance", "time": "time", "call": "call",
+         "reachable": "reachable", "data_range": "data range", "hflip": "mirror images", "coupling": "coupling",
+         "epochs": "epochs", "trained_on": "trained on"}
+# What gives a fact that is assumed; anything may also stand in a model card.
+OPTIONS = {"weights": "--weights", "attention": "--heads", "heads": "--heads", "schedule": "--path",
+           "parameterisation": "--parameterisation", "time": "--time-direction, --time-scale", "call": "--model",
+           "data_range": "--value-range", "hflip": "--hflip, --no-hflip", "coupling": "--coupling"}
 
 
 @click.command("checkpoint", epilog=EXAMPLES)
@@ -34,7 +39,7 @@ def command(file, ema, card_file, compact_file, as_json, **choices):
 
     checkpoint = load_checkpoint(file, ema=ema, **choices)
     if card_file is not None:
-        _write_card(checkpoint, card_file)
+        _write_card(checkpoint, card_file, choices["model"])
     if compact_file is not None:
         _write_compact(checkpoint, compact_file)
     if as_json:
@@ -44,11 +49,15 @@ def command(file, ema, card_file, compact_file, as_json, **choices):
         click.echo(f"{name:<13} {value}")
 
 
-def _write_card(checkpoint, file):
-    from fmdiag.checkpoints import card_of
-    from fmdiag.checkpoints.choices import write_card
+def _write_card(checkpoint, file, model):
+    from pathlib import Path
 
-    write_card(card_of(checkpoint), file)
+    from fmdiag.checkpoints import card_of, relocated, write_card
+
+    card = card_of(checkpoint)
+    if model is not None:
+        card["factory"] = relocated(card.get("factory"), Path(model).parent, Path(file).parent)
+    write_card(card, file)
     click.echo(f"wrote {file}", err=True)
 
 
@@ -95,16 +104,23 @@ def _convention(known):
     """Yield what was read or assumed about a foreign network's time, output and data."""
     for name, label in FACTS.items():
         if known.get(name) is not None:
-            value = known[name]
-            text = _arguments(value) if name == "schedule" else f"t in {value}" if name == "reachable" else str(value)
-            yield label, text + _origin(known, name)
+            yield label, _text(name, known[name]) + _origin(known, name)
     if known.get("class_label") is not None:
         yield "class", f"{known['class_label']}, guidance {known['guidance']:g}"
 
 
+def _text(name, value):
+    if name == "reachable":
+        return f"t in [{value[0]:.4g}, {value[1]:.4g}]"
+    if name == "learned_variance":
+        return "learned: the second half of the channels is left out"
+    return _arguments(value) if isinstance(value, dict) else str(value)
+
+
 def _origin(known, name):
     origin = (known.get("origin") or {}).get(name)
-    return f"  [{origin}]" if origin else ""
+    options = f", else {OPTIONS[name]}" if origin == "assumed" and name in OPTIONS else ""
+    return f"  [{origin}]{options}" if origin else ""
 
 
 def _arguments(description):

@@ -36,6 +36,7 @@ def run(session, *, n_pairs=256, times=None):
         progress=lambda times: session.progress(times, "error"),
         generator=torch.Generator().manual_seed(session.options["seed"]))
     _check_reading(session)
+    _check_heads(session)
     parameters = {"n_pairs": n_pairs, "n_times": int(table["t"].nunique())}
     session.record("error", table, error.summarise(table), parameters)
 
@@ -60,6 +61,28 @@ def _check_reading(session):
         text = f"wrong-reading: the model fits û* far better with its {found} reversed: give {options}"
         session.checkpoint.description["warnings"].append(text)
         warnings.warn(text, FmdiagWarning, stacklevel=2)
+
+
+def _check_heads(session):
+    """Say how much an assumed number of attention heads matters; warn where another fits better."""
+    import warnings
+
+    import torch
+
+    from fmdiag.checkpoints import other_heads
+    from fmdiag.diagnostics import heads
+    from fmdiag.errors import FmdiagWarning
+
+    others = other_heads(session.load_checkpoint, session.checkpoint, heads.CANDIDATES)
+    if not others:
+        return
+    found = heads.losses({"assumed": session.checkpoint.field, **others}, session.training_set, path=session.path,
+                         generator=torch.Generator().manual_seed(session.options["seed"]))
+    text, wrong = heads.sentence(found)
+    session.facts["heads"] = text
+    if wrong:
+        session.checkpoint.description["warnings"].append(f"assumed-heads: {text}")
+        warnings.warn(f"assumed-heads: {text}", FmdiagWarning, stacklevel=2)
 
 
 def _options(found, convention):

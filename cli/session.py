@@ -53,7 +53,7 @@ class Session(contextlib.ExitStack):
         if self.options["out"] and self.speaks:
             RunFolder(self.options["out"], overwrite=self.options["overwrite"])
         with ranks.one_first(self.group):
-            self.checkpoint = self._load_checkpoint()
+            self.checkpoint = self.load_checkpoint()
             self.training_set = self._load_training_set()
             self.decoder = self._load_decoder()
         self.path = self.checkpoint.path if self.checkpoint else None
@@ -91,13 +91,14 @@ class Session(contextlib.ExitStack):
             super().__exit__(*sys.exc_info())
             raise
 
-    def _load_checkpoint(self):
+    def load_checkpoint(self, **changes):
+        """Return the checkpoint under the options, some of them changed; None for commands without one."""
         if self.checkpoint_file is None:
             return None
         from fmdiag.checkpoints import load_checkpoint
 
         choices = {name: self.options.get(name) for name in CHOICES}
-        return load_checkpoint(self.checkpoint_file, device=self.device, **choices)
+        return load_checkpoint(self.checkpoint_file, device=self.device, **choices | changes)
 
     def _load_training_set(self):
         wanted = {"n": self.options["n_rows"], **{name: self.options[name] for name in READING}}

@@ -19,7 +19,6 @@ A model card (TOML, or YAML where PyYAML is installed) says what a file cannot:
     hflip = true
 """
 
-import json
 import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -103,28 +102,6 @@ def read_card(file):
         for key in part:
             check_choice(f"key in model card {file}", key, accepted)
     return card
-
-
-def write_card(card, file):
-    """Write a card, a dict as `read_card` returns it, as TOML."""
-    plain = {key: value for key, value in card.items() if value is not None and not isinstance(value, dict)}
-    lines = [f"{key} = {_toml(value)}" for key, value in plain.items()]
-    for name, table in card.items():
-        if isinstance(table, dict) and table:
-            lines += ["", f"[{name}]"]
-            lines += [f"{key} = {_toml(value)}" for key, value in table.items() if value is not None]
-    try:
-        Path(file).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise FmdiagError(f"{file}: cannot be written ({error.strerror})") from error
-
-
-def _toml(value):
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(str(k))} = {_toml(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(part) for part in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _yaml(text):

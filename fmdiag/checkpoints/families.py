@@ -13,13 +13,16 @@ from fmdiag.checkpoints import (
 )
 from fmdiag.checkpoints.checkpoint import Checkpoint
 from fmdiag.checkpoints.foreign import ASSUMED, GIVEN, READ, ForeignField
+from fmdiag.checkpoints.torchcfm import ATTENTION
 from fmdiag.errors import FmdiagError
-from fmdiag.paths import PATHS, LinearPath
+from fmdiag.paths import LinearPath
 
 # A further family is one module with `recognise(source)` and `load(source, choices)`, and one line here. The order is
 # that of recognition: files that say more about themselves come first.
 FAMILIES = {"native": native, "torchcfm": torchcfm, "rectified_flow": rectified_flow, "sit": sit.SiT, "dit": sit.DiT,
             "flow_matching": flow_matching, "diffusers": diffusers_folder, "edm": edm, "module": programs}
+# Keys of a card's [convention] that name a diffusion schedule.
+SCHEDULED = {"alphas_cumprod", "sigma_min", "sigma_max"}
 
 
 def finished(foreign, source, choices, device):
@@ -28,9 +31,10 @@ def finished(foreign, source, choices, device):
         parameterisation=choices.parameterisation, time_direction=choices.time_direction,
         time_scale=choices.time_scale, path=choices.path)
     label, guidance = _condition(foreign, choices, source.file)
-    read, assumed, given = dict(foreign.read), dict(foreign.assumed), _given(choices)
+    read, assumed = dict(foreign.read), dict(foreign.assumed)
     convention = foreign.convention.describe()
     (read if foreign.convention_read else assumed).update(convention)
+    given = _given(choices, {**assumed, **read})
     values = {**assumed, **read, **given}
     origin = {**dict.fromkeys(assumed, ASSUMED), **dict.fromkeys(read, READ), **dict.fromkeys(given, GIVEN)}
     parameters = sum(p.numel() for p in foreign.module.parameters())
@@ -45,32 +49,15 @@ def finished(foreign, source, choices, device):
                       source.sha256)
 
 
-def card_of(checkpoint):
-    """Return the model card, a dict, that gives this checkpoint's reading explicitly."""
-    known = checkpoint.description
-    if known["family"] == "native":
-        raise FmdiagError(f"{checkpoint.file} is a native checkpoint and needs no card: it says everything itself")
-    convention = checkpoint.field.convention
-    table = {"parameterisation": convention.parameterisation}
-    schedule = known["schedule"]
-    if schedule["name"] in PATHS:
-        table |= {"time_direction": convention.time_direction, "time_scale": convention.time_scale}
-        # A span narrower than [0, 1] is the family's own: naming the path again would widen it.
-        if convention.schedule.span == (0.0, 1.0):
-            table["path"] = schedule
-    network = {k: v for k, v in known["network"].items() if k not in ("name", "shape")}
-    is_factory = ":" in str(known["network"]["name"])
-    return {"family": known["family"], "factory": known["network"]["name"] if is_factory else None,
-            "weights": known["weights"], "call": known.get("call"), "class_label": known["class_label"],
-            "guidance": None if known["guidance"] == 1 else known["guidance"], "coupling": known.get("coupling"),
-            "heads": known.get("heads"), "arguments": network if is_factory else {}, "convention": table,
-            "data": {"hflip": bool(known.get("hflip")), "range": known.get("data_range")}}
-
-
-def _given(choices):
+def _given(choices, found):
+    """Return what the user decided, by the name of the fact that it decides; `found` has the values that follow."""
     given = {"coupling": choices.coupling, "heads": choices.heads, "parameterisation": choices.parameterisation,
-             "attention": None if choices.heads is None else {"num_heads": choices.heads},
-             "hflip": choices.data.get("hflip"), "data_range": choices.data.get("range")}
+             "hflip": choices.data.get("hflip"), "data_range": choices.data.get("range"), "output": choices.output,
+             "weights_key": choices.weights_key}
+    decides = {"weights": choices.weights, "schedule": choices.path or choices.convention.keys() & SCHEDULED,
+               "time": choices.time_direction or choices.time_scale, "call": choices.call,
+               "attention": choices.heads or choices.arguments.keys() & set(ATTENTION)}
+    given |= {name: found.get(name) for name, decided in decides.items() if decided}
     return {name: value for name, value in given.items() if value is not None}
 
 

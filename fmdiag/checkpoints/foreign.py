@@ -103,7 +103,7 @@ class ForeignField:
         position = self.convention.schedule.at(t)
         point = self.convention.native_point(x.double(), position).to(parameter.device, torch.float32)
         time = self.convention.model_time(position).to(parameter.device)
-        output = self._guided(point, time).to(x.device)
+        output = self._answered(point, time).to(x.device)
         if output.shape != x.shape:
             raise FmdiagError(f"the network returned shape {tuple(output.shape)} for x of shape {tuple(x.shape)}: "
                               "its output is not that of this family and parameterisation")
@@ -113,6 +113,18 @@ class ForeignField:
         # The velocity at the very point that the network saw: its rounding must not be divided by t or 1 - t.
         seen = point.double().to(x.device) / expand(position.alpha + position.sigma, x.double())
         return self.convention.velocity(output, seen, t, position)
+
+    def _answered(self, point, time):
+        try:
+            return self._guided(point, time)
+        except (RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:
+            if isinstance(error, (FmdiagError, torch.OutOfMemoryError)):
+                raise
+            # A program's error is a page long; its last line says what was wrong.
+            reason = (str(error).strip().splitlines() or [""])[-1]
+            raise FmdiagError(f"the network fails on x of shape {tuple(point.shape[1:])} ({type(error).__name__}: "
+                              f"{reason}): give the data that it was trained on, --size, or the order of its arguments "
+                              "as call in --model card.toml") from error
 
     def _guided(self, point, time):
         labels = self._labels(self.label, point)

@@ -40,11 +40,15 @@ def imported_names(file):
 
 
 def _names_in(pickle):
-    strings = []
+    """Yield every global; a name may be spelt once and fetched from the memo afterwards."""
+    strings, memo, top = [], {}, None
     for opcode, argument, _ in pickletools.genops(pickle):
-        if opcode.name in STRINGS:
-            strings.append(argument)
-        elif opcode.name == "GLOBAL":
+        if opcode.name == "GLOBAL":
             yield argument.replace(" ", ".")
         elif opcode.name == "STACK_GLOBAL" and len(strings) >= 2:
             yield f"{strings[-2]}.{strings[-1]}"
+        if opcode.name == "MEMOIZE" or opcode.name.endswith("PUT"):
+            memo[len(memo) if argument is None else argument] = top
+            continue
+        top = argument if opcode.name in STRINGS else memo.get(argument) if opcode.name.endswith("GET") else None
+        strings += [] if top is None else [top]

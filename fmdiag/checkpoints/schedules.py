@@ -116,6 +116,10 @@ class DiscreteSchedule:
         """Return plain values for the description."""
         return {"name": self.name, "steps": len(self.abar)}
 
+    def card(self):
+        """Return the keys of a model card's [convention] that give this schedule."""
+        return {"alphas_cumprod": self.abar.tolist()}
+
 
 @dataclass(frozen=True)
 class EDMSchedule:
@@ -137,3 +141,7 @@ class EDMSchedule:
     def describe(self):
         """Return plain values for the description."""
         return {"name": "edm", "sigma_min": self.sigma_min, "sigma_max": self.sigma_max}
+
+    def card(self):
+        """Return the keys of a model card's [convention] that give this schedule."""
+        return {"sigma_min": self.sigma_min, "sigma_max": self.sigma_max}

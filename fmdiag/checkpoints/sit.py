@@ -81,6 +81,8 @@ def _foreign(family, source, choices, convention, read):
         channels, n_labels = network["channels"], network["n_labels"]
         shape = (channels, None, None)
     read = {"weights": name, "network": network, **read}
+    if not choices.factory and network["out_channels"] == 2 * channels:
+        read["learned_variance"] = True
     null = choices.null_label if choices.null_label is not None else (n_labels - 1 if n_labels else None)
     return Foreign(family, fitted(module, state, source.file), CALLS[family], convention, read, assumed, shape,
                    n_classes=n_labels, null_label=null, warnings=[LATENTS], convention_read="path_type" in read)
@@ -91,7 +93,10 @@ def _inferred(state, choices, file):
         arguments = transformer.infer(state, choices.heads) | choices.arguments
     except FmdiagError as error:
         raise FmdiagError(f"{file}: {error}") from error
-    return {"name": "transformer", **arguments}, transformer.Transformer(**arguments), {"heads": arguments["heads"]}
+    module = transformer.Transformer(**arguments)
+    # No tensor's shape tells the heads.
+    heads = {"heads": arguments.pop("heads")}
+    return {"name": "transformer", **arguments}, module, heads
 
 
 def call_sit(module, x, time, labels):

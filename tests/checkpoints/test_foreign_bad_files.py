@@ -120,6 +120,62 @@ def test_heads_that_do_not_divide(tmp_path):
     assert load_checkpoint(save(torchcfm(unet()), tmp_path), heads=4).description["origin"]["attention"] == "given"
 
 
+def test_the_loss_tells_the_heads_that_were_trained_with(tmp_path):
+    """A U-Net trained with 4 heads is read with 1, as its tensors allow: its loss is least with 4."""
+    from fmdiag.checkpoints import other_heads
+    from fmdiag.datasets import TrainingSet
+    from fmdiag.diagnostics import heads
+    from fmdiag.paths import LinearPath
+
+    file = save(torchcfm(trained(unet(num_heads=4))), tmp_path)
+    checkpoint = load_checkpoint(file)
+    fields = {"assumed": checkpoint.field, **other_heads(lambda **changes: load_checkpoint(file, **changes), checkpoint,
+                                                         heads.CANDIDATES)}
+    found = heads.losses(fields, TrainingSet(ROWS.numpy()), path=LinearPath(), n_pairs=16,
+                         generator=torch.Generator().manual_seed(1))
+    text, wrong = heads.sentence(found)
+    assert wrong and text.endswith("give --heads 4"), text
+    assert other_heads(None, load_checkpoint(file, heads=4), heads.CANDIDATES) == {}
+
+
+def trained(network, steps=12):
+    """Return the U-Net after a few steps of flow matching on ROWS, its attention made to matter."""
+    generator = torch.Generator().manual_seed(0)
+    torch.manual_seed(0)
+    for name, parameter in network.named_parameters():
+        if ".qkv." in name or ".proj_out." in name or name.startswith("out.2"):
+            torch.nn.init.normal_(parameter, std=0.3)
+    optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
+    for _ in range(steps):
+        x1 = ROWS[torch.randint(len(ROWS), (8,), generator=generator)]
+        x0, t = torch.randn(x1.shape, generator=generator), torch.rand(8, generator=generator)
+        at = t.reshape(-1, 1, 1, 1)
+        loss = (network(t, (1 - at) * x0 + at * x1) - (x1 - x0)).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return network
+
+
+def test_a_program_that_fails_says_so_in_one_line(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.script(_Convolution()).save(str(tmp_path / "their.ts"))
+    field = load_checkpoint(tmp_path / "their.ts").field
+    with pytest.raises(FmdiagError, match="fails on x of shape .1, 8, 8.*expected input.*3 channels") as caught:
+        field(torch.zeros(2, 1, 8, 8), 0.5)
+    assert "\n" not in str(caught.value)
+
+
+class _Convolution(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Conv2d(3, 3, 1)
+
+    def forward(self, x, t):
+        return self.layer(x)
+
+
 def test_wrong_channel_count(tmp_path):
     field = load_checkpoint(save(torchcfm(unet()), tmp_path)).field
     with pytest.raises(FmdiagError, match="takes samples of shape 3 × any × any, got .1, 8, 8."):
