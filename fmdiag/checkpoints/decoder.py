@@ -71,8 +71,8 @@ class Decoder:
         try:
             picture = self.decode(latents.to(self.device))
         except (RuntimeError, TypeError, ValueError, AssertionError) as error:
-            raise FmdiagError(f"--decoder {file} does not take latents of shape {shape} "
-                              f"({str(error).strip().splitlines()[-1]})") from error
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+            raise FmdiagError(f"--decoder {file} does not take latents of shape {shape} ({reason})") from error
         fits = isinstance(picture, torch.Tensor) and picture.ndim == 4 and picture.shape[1] in (1, 3)
         if not fits or len(picture) != len(latents):
             returned = tuple(picture.shape) if isinstance(picture, torch.Tensor) else type(picture).__name__

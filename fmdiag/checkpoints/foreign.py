@@ -121,10 +121,9 @@ class ForeignField:
             if isinstance(error, (FmdiagError, torch.OutOfMemoryError)):
                 raise
             # A program's error is a page long; its last line says what was wrong.
-            reason = (str(error).strip().splitlines() or [""])[-1]
-            raise FmdiagError(f"the network fails on x of shape {tuple(point.shape[1:])} ({type(error).__name__}: "
-                              f"{reason}): give the data that it was trained on, --size, or the order of its arguments "
-                              "as call in --model card.toml") from error
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].removeprefix("RuntimeError: ")
+            raise FmdiagError(f"the network fails on x of shape {tuple(point.shape[1:])} ({reason}): give the "
+                              "data that it was trained on, --size, or the order of its arguments as call in --model card.toml") from error
 
     def _guided(self, point, time):
         labels = self._labels(self.label, point)

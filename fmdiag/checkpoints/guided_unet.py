@@ -113,7 +113,8 @@ def _heads(state, heads):
     widths = [w.shape[0] // 3 for name, w in state.items() if name.endswith("qkv.weight")]
     if heads is not None:
         if any(width % heads for width in widths):
-            raise FmdiagError(f"--heads {heads} does not divide the {widths} channels that attend")
+            raise FmdiagError(f"--heads {heads} does not divide the channels that attend: "
+                              f"{', '.join(map(str, sorted(set(widths))))}")
         return {"num_heads": heads, "num_head_channels": -1}
     if all(width % HEAD_CHANNELS == 0 for width in widths):
         return {"num_heads": 1, "num_head_channels": HEAD_CHANNELS}
