@@ -123,7 +123,8 @@ class ForeignField:
             # A program's error is a page long; its last line says what was wrong.
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].removeprefix("RuntimeError: ")
             raise FmdiagError(f"the network fails on x of shape {tuple(point.shape[1:])} ({reason}): give the "
-                              "data that it was trained on, --size, or the order of its arguments as call in --model card.toml") from error
+                              "data that it was trained on, --size, or the order of its arguments as "
+                              "call in --model card.toml") from error
 
     def _guided(self, point, time):
         labels = self._labels(self.label, point)
