@@ -13,6 +13,7 @@ LAYERS = [
     {"posterior"},
     {"fields"},
     {"checkpoints", "training", "sampling", "neighbors", "features"},
+    {"metrics"},
     {"diagnostics"},
     {"figures"},
     {"report"},
