@@ -4,8 +4,8 @@
 shape (`fmdiag.metrics.table`). A new metric is one module here, its test, and one line in `METRICS`.
 """
 
-from fmdiag.metrics import frechet
+from fmdiag.metrics import authpct, carlini, ct, dcr, frechet, kid, prdc
 
-METRICS = {"frechet": frechet}
+METRICS = {"authpct": authpct, "carlini": carlini, "ct": ct, "dcr": dcr, "frechet": frechet, "kid": kid, "prdc": prdc}
 
 __all__ = ["METRICS"]

@@ -1,4 +1,4 @@
-"""One shape for every metric's outcome: a row per number, with the id of its definition and the kind of its interval."""
+"""One shape for every metric's outcome: a row per number, with its definition's id and the kind of its interval."""
 
 import numpy as np
 import pandas as pd

@@ -1,5 +1,7 @@
 """Features go through torchmetrics by a network that returns its input: its metrics ask for images otherwise."""
 
+import warnings
+
 import pytest
 import torch
 
@@ -20,7 +22,9 @@ def torchmetrics_value():
     """Return a function (metric class, real, fake, options) -> its outcome on float64 features."""
 
     def value(kind, real, fake, **options):
-        metric = kind(feature=Through(real.shape[1]), **options).set_dtype(torch.float64)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Metric .* will save all extracted features in buffer")
+            metric = kind(feature=Through(real.shape[1]), **options).set_dtype(torch.float64)
         metric.update(torch.as_tensor(real, dtype=torch.float64), real=True)
         metric.update(torch.as_tensor(fake, dtype=torch.float64), real=False)
         return metric.compute()
