@@ -56,6 +56,7 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
     import torch
 
     from fmdiag.diagnostics import memorization
+    from fmdiag.diagnostics.sweep import roc, sweep
     from fmdiag.diagnostics.verdict import verdict
     from fmdiag.sampling import draw_noise, sample
 
@@ -75,4 +76,6 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
                   "method": method if drawn else None, "threshold": threshold, "feature": feature}
     session.record("memorization", table, summary, parameters,
                    **memorization.gallery(samples, training_set, table, decoder=session.decoder))
+    session.add_table("sweep", sweep(table))
+    session.add_table("roc", roc(table))
     session.facts["verdict"] = verdict(summary)

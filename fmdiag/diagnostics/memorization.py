@@ -21,6 +21,7 @@ import torch
 from fmdiag.diagnostics.nearest_rows import nearest_rows
 from fmdiag.diagnostics.pictures import as_pictures
 from fmdiag.diagnostics.sample_checks import check_range, check_samples
+from fmdiag.diagnostics.sweep import summary_rows
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.features import FEATURES
 from fmdiag.fields import ClosedFormField
@@ -134,6 +135,7 @@ def summarise(table):
     Quantities: f_mem (share memorised; interval "exact", Clopper-Pearson, and "bootstrap"), d1 (mean), ratio (median),
     identical (share with d1 = 0), copied_rows (number of distinct training rows that memorised samples are copies of)
     and, with held-out rows, f_mem_excess: f_mem of the model minus that of the held-out rows (Newcombe's interval).
+    Further those of `sweep.summary_rows`: auc, p_value, p_sweep, resolvable_excess, samples_needed_*.
     """
     rows = []
     for (feature, threshold), part in table.groupby(["feature", "threshold"], sort=False):
@@ -143,6 +145,7 @@ def summarise(table):
             rows += _source_rows(group, source=source, **keys)
         if {"model", "heldout"} <= set(groups):
             rows.append(_excess_row(groups["model"]["memorized"], groups["heldout"]["memorized"], **keys))
+        rows += summary_rows(part)
     return pd.DataFrame(rows)
 
 

@@ -1,8 +1,11 @@
 """Does the model memorise? A sentence from the summary of `memorization`, decided against its controls.
 
 The threshold alone decides nothing. The positive control, samples of û*, must be memorised without exception, or the
-measurement itself is broken; then the model memorises if the interval of its excess over held-out rows lies above 0.
+measurement itself is broken; then the model memorises if the interval of its excess over held-out rows lies above 0 and
+Fisher's one-sided p-value, corrected for the number of feature spaces (Holm), is at most 0.05.
 """
+
+from fmdiag.metrics.excess import holm
 
 NO_CONTROL = "no samples of û* were measured, so the positive control is missing"
 
@@ -17,10 +20,13 @@ def verdict(summary):
     """
     rows = summary[summary["diagnostic"] == "memorization"]
     parts = list(rows.groupby(["feature", "threshold"], sort=False))
-    return " ".join((f"In {feature}: " if len(parts) > 1 else "") + _sentence(part) for (feature, _), part in parts)
+    p_values = rows[rows["quantity"] == "p_value"].set_index(["feature", "threshold"])["value"]
+    p_values[:] = holm(p_values)
+    return " ".join((f"In {keys[0]}: " if len(parts) > 1 else "")
+                    + _sentence(part, p_values.get(keys), len(p_values)) for keys, part in parts)
 
 
-def _sentence(rows):
+def _sentence(rows, p_value=None, comparisons=1):
     exact = rows[(rows["quantity"] == "f_mem") & (rows["interval"] == "exact")].set_index("source")
     excess = rows[rows["quantity"] == "f_mem_excess"]
     rule = f"d1/d2 < {_threshold(rows['threshold'].iloc[0])}"
@@ -34,9 +40,24 @@ def _sentence(rows):
         return (f"No verdict: no held-out set, no null; {model}, which rows never trained on might have as well; "
                 f"give some (held_out, --held-out){ending}.")
     excess, null = excess.iloc[0], exact.loc["heldout"]
-    judgement = "The model memorises" if excess["low"] > 0 else "No evidence of memorisation"
+    memorises = excess["low"] > 0 and (p_value is None or p_value <= 0.05)
+    judgement = "The model memorises" if memorises else "No evidence of memorisation"
     return (f"{judgement}: {model}, against {_share(null)} of {null['n']:.0f} held-out rows; the difference is "
-            f"{100 * excess['value']:+.1f} points [{100 * excess['low']:+.1f}, {100 * excess['high']:+.1f}]{ending}.")
+            f"{100 * excess['value']:+.1f} points [{100 * excess['low']:+.1f}, {100 * excess['high']:+.1f}]"
+            f"{_test(p_value, comparisons)}{'' if memorises else _resolution(rows)}{ending}.")
+
+
+def _test(p_value, comparisons):
+    if p_value is None:
+        return ""
+    corrected = f", Holm over {comparisons} feature spaces" if comparisons > 1 else ""
+    return f", one-sided p {'< 1e-4' if p_value < 1e-4 else f'= {p_value:.2g}'} (Fisher{corrected})"
+
+
+def _resolution(rows):
+    """Return what an absence of evidence is worth: the excess that would probably have been found."""
+    found = rows[(rows["quantity"] == "resolvable_excess") & rows["value"].notna()]
+    return f"; an excess of {100 * found['value'].iloc[0]:.1f} points would be found with 90 % power" if len(found) else ""
 
 
 def _share(row):

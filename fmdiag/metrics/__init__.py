@@ -1,11 +1,23 @@
 """Metrics on features, one definition a file: each module has DEFINITION, REFERENCE, NEEDS_TEST and `measure`.
 
 `measure(generated, train, test, *, level, generator)` takes feature arrays of shape (n, dim) and returns rows of one
-shape (`fmdiag.metrics.table`). A new metric is one module here, its test, and one line in `METRICS`.
+shape (`fmdiag.metrics.table`). Where NEEDS_TEST is False, test may be None. A new metric is one module here, its test,
+and one line in `METRICS`.
 """
 
-from fmdiag.metrics import authpct, carlini, ct, dcr, frechet, kid, prdc
+from fmdiag.metrics import authpct, carlini, ct, dcr, fld, frechet, kid, memorised_fraction, mifid, prdc
 
-METRICS = {"authpct": authpct, "carlini": carlini, "ct": ct, "dcr": dcr, "frechet": frechet, "kid": kid, "prdc": prdc}
+METRICS = {
+    "memorised_fraction": memorised_fraction,
+    "carlini": carlini,
+    "authpct": authpct,
+    "dcr": dcr,
+    "ct": ct,
+    "fld": fld,
+    "mifid": mifid,
+    "frechet": frechet,
+    "kid": kid,
+    "prdc": prdc,
+}
 
 __all__ = ["METRICS"]

@@ -6,13 +6,15 @@ import torch
 from fmdiag.errors import FmdiagError
 
 
-def checked(least=1, **arrays):
-    """Return the arrays as float64, shape (n, dim), in the order given; None stays None.
+def checked(least=1, optional=(), **arrays):
+    """Return the arrays as float64, shape (n, dim), in the order given; an optional one that is None stays None.
 
     Parameters
     ----------
     least : int or dict of str to int
         Fewest rows that each array (or the named ones) must have.
+    optional : iterable of str
+        Arrays that may be None.
     **arrays
         Feature arrays by what they are, e.g. ``generated=…, train=…``; Tensor or ndarray, shape (n, dim).
 
@@ -24,9 +26,11 @@ def checked(least=1, **arrays):
     """
     given, dim = [], None
     for name, array in arrays.items():
-        if array is None:
+        if array is None and name in optional:
             given.append(None)
             continue
+        if array is None:
+            raise FmdiagError(f"this metric needs {name} features, got None: give a set with a {name} part")
         values = _float64(name, array)
         dim = dim or values.shape[1]
         fewest = least.get(name, 1) if isinstance(least, dict) else least
@@ -42,8 +46,8 @@ def checked(least=1, **arrays):
 def _float64(name, array):
     array = array.detach().cpu().numpy() if isinstance(array, torch.Tensor) else np.asarray(array)
     if array.ndim != 2 or array.shape[1] == 0 or array.dtype.kind not in "fiub":
-        raise FmdiagError(f"{name} features must be numbers of shape (n, dim), got {array.dtype} of shape {array.shape}: "
-                          "flatten images first")
+        raise FmdiagError(f"{name} features must be numbers of shape (n, dim), got {array.dtype} of shape "
+                          f"{array.shape}: flatten images first")
     values = array.astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if bad.size:

@@ -2,10 +2,10 @@
 
     AuthPct = 100 · share of samples with |x_nn - its nearest other training row| < |sample - x_nn|
 
-Two definitions: dgm-eval uses every row; the fld package uses at most 10 000 random rows of either set and subtracts 50,
-so that its 0 is our 50. A fresh draw is authentic about half of the time, less in few dimensions: held-out rows, as many
-as there are samples, are the null beside it. Duplicated training rows are at distance 0 of each other and make copies of
-them look authentic (the definition's blind spot; d1/d2 of `fmdiag.diagnostics.memorization` counts them once).
+Two definitions: dgm-eval uses every row; the fld package uses at most 10 000 random rows of either set and subtracts
+50, so that its 0 is our 50. What a fresh draw scores depends on the dimension and on n: held-out rows are the null
+beside it. Duplicated training rows are at distance 0 of each other and make copies of them look authentic (the
+definition's blind spot; d1/d2 of `fmdiag.metrics.memorised_fraction` counts them once).
 
 Memorisation: below the held-out rows'.
 
@@ -53,7 +53,7 @@ def measure(generated, train, test=None, *, level=0.95, generator):
     level, generator
         As in every metric.
     """
-    generated, train, test = checked(least={"train": 2}, generated=generated, train=train, test=test)
+    generated, train, test = checked(optional=["test"], least={"train": 2}, generated=generated, train=train, test=test)
     rng, rows = numpy_generator(generator), []
     for suffix, points in (("", generated), ("_heldout", test)):
         if points is None:

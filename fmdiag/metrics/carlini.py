@@ -81,7 +81,7 @@ def measure(generated, train, test=None, *, level=0.95, alpha=0.5, n_neighbors=5
         Rows carlini_extracted and carlini_median, and the same of held-out rows with the suffix _heldout, in both
         definitions; columns as `table.COLUMNS`.
     """
-    generated, train, test = checked(least={"train": 3}, generated=generated, train=train, test=test)
+    generated, train, test = checked(optional=["test"], least={"train": 3}, generated=generated, train=train, test=test)
     rng, rows = numpy_generator(generator), []
     k = min(n_neighbors, len(train) - 1)
     for around in AROUND:

@@ -9,7 +9,7 @@ Memorisation: the share lies above 1/2; the quantile and the median lie below th
 
 References
 ----------
-Platzer & Reutterer 2021, Holdout-based empirical assessment of mixed-type synthetic data (the share); Lowe 2004 (d1/d2);
+Platzer & Reutterer 2021, Holdout-based assessment of mixed-type synthetic data (the share). Lowe 2004 (d1/d2);
 Zhao et al. 2021, CTAB-GAN (DCR and NNDR as privacy measures).
 """
 

@@ -72,7 +72,7 @@ def measure(generated, train, test=None, *, level=0.95, n_groups=GROUPS, generat
     DataFrame
         Rows frechet_train, frechet_infinity_train, and the same for test; columns as `table.COLUMNS`.
     """
-    generated, train, test = checked(least=3, generated=generated, train=train, test=test)
+    generated, train, test = checked(optional=["test"], least=3, generated=generated, train=train, test=test)
     rng, rows = numpy_generator(generator), []
     for name, reference in (("train", train), ("test", test)):
         if reference is None:

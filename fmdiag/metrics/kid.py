@@ -73,7 +73,7 @@ def measure(generated, train, test=None, *, level=0.95, n_subsets=100, size=1000
     DataFrame
         Rows kid_train and kid_test in both definitions; columns as `table.COLUMNS`.
     """
-    generated, train, test = checked(least=3, generated=generated, train=train, test=test)
+    generated, train, test = checked(optional=["test"], least=3, generated=generated, train=train, test=test)
     rng, rows = numpy_generator(generator), []
     z = stats.norm.ppf((1 + level) / 2)
     for name, reference in (("train", train), ("test", test)):

@@ -84,7 +84,7 @@ def measure(generated, train, test=None, *, level=0.95, n_neighbors=5, most=MOST
     DataFrame
         Rows precision_train, …, coverage_test; columns as `table.COLUMNS`.
     """
-    generated, train, test = checked(generated=generated, train=train, test=test)
+    generated, train, test = checked(optional=["test"], generated=generated, train=train, test=test)
     rng, rows = numpy_generator(generator), []
     generated = subset(generated, most, rng)
     for name, reference in (("train", train), ("test", test)):

@@ -12,8 +12,8 @@ Two estimators of the standard error, because one bootstrap does not fit all:
       var = sum over sets of (g-1)/g sum_h (theta_(h) - mean theta_(h))²,   interval theta ± t_{g-1} sqrt(var)
 
   It is an interval of the *expected value at this sample size*, bias included; its variance is rather too large than
-  too small in expectation (Efron and Stein). `corrected` = theta - sum of (g-1)(mean theta_(h) - theta) removes the bias of
-  order 1/n, which extrapolates to infinitely many rows.
+  too small in expectation (Efron and Stein). `corrected` = theta - sum of (g-1)(mean theta_(h) - theta) has no bias
+  of order 1/n, which extrapolates to infinitely many rows.
 
 References
 ----------

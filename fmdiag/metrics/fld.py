@@ -1,0 +1,130 @@
+"""How likely are test rows, and how much likelier are training rows, under a density made of the samples?
+
+    p(x) = 1/n sum_j N(x; sample_j, v_j I),   v_j fitted to the training rows by maximum likelihood
+    FLD = 100 (NLL_test - baseline) / dim,    gap = 100 (NLL_train - NLL_test) / dim
+
+baseline: NLL_test of the mixture centred on as many training rows as there are samples, at most half of them, and
+fitted to the others. A copy of a training row lets its variance collapse on that row, so that the gap falls far below 0
+(the floor of e^-40 bounds it); a perfect sampler has FLD near 0 and a gap a little below 0, by the fit of n variances.
+
+Features are standardised by the test rows, as the fld package does. That package fits by 50 epochs of Adam with an
+additional component at the mean of the training rows; here expectation-maximisation is run to convergence, which needs
+no step size. So definitions agree, values do not to the last digit, and the id says which it is.
+
+References
+----------
+Jiralerspong et al. 2023, Feature likelihood divergence: evaluating the generalization of generative models using
+samples, equations 2 to 5.
+"""
+
+import numpy as np
+from scipy.special import logsumexp
+
+from fmdiag.metrics.arrays import checked, numpy_generator, subset
+from fmdiag.metrics.resampling import GROUPS, from_left_out, group_labels
+from fmdiag.metrics.table import metric_row, metric_table
+
+DEFINITION = "fld/jiralerspong-2023-by-em"
+REFERENCE = "M. Jiralerspong et al. 2023"
+NEEDS_TEST = True
+MOST = 4000
+LOG_FLOOR = -40.0
+STEPS, TOLERANCE = 100, 1e-5
+
+
+def fit_variances(centers, rows):
+    """Return the variances v_j, shape (n,), that maximise the likelihood of `rows`, shape (m, dim), locally.
+
+    Each step of expectation-maximisation raises the likelihood; it starts from each center's distance to its nearest
+    row and ends when a step gains less than 1e-5 per row and dimension.
+    """
+    d2, dim = _squared_distances(rows, centers), rows.shape[1]
+    variances, before = (d2.min(0) + 1e-3) / dim, -np.inf
+    for _ in range(STEPS):
+        log_terms = _log_normal(d2, variances, dim)
+        likelihood = logsumexp(log_terms, axis=1, keepdims=True)
+        weights = np.exp(log_terms - likelihood)
+        mass = weights.sum(0)
+        # A center that explains no row keeps its variance: it could not be told from any other value.
+        variances = np.where(mass > 1e-300, np.einsum("ij,ij->j", weights, d2) / (dim * np.maximum(mass, 1e-300)),
+                             variances)
+        variances = np.maximum(variances, np.exp(LOG_FLOOR))
+        if likelihood.mean() / dim - before < TOLERANCE:
+            break
+        before = likelihood.mean() / dim
+    return variances
+
+
+def negative_log_likelihood(rows, centers, variances):
+    """Return -log p(x) / dim of each row, shape (m,)."""
+    terms = _log_normal(_squared_distances(rows, centers), variances, rows.shape[1])
+    return (np.log(len(centers)) - logsumexp(terms, axis=1)) / rows.shape[1]
+
+
+def measure(generated, train, test, *, level=0.95, most=MOST, n_groups=GROUPS, generator):
+    """Return the rows fld and fld_gap; columns as `table.COLUMNS`.
+
+    Parameters
+    ----------
+    generated, train, test : array_like, shape (n, dim)
+        Features; features that are constant over the test rows are left out.
+    most : int
+        Rows of each set that are used, drawn at random: time and memory grow with their products.
+    n_groups : int
+        Groups of the jackknife over the samples (the variances kept), the training rows and the test rows.
+    level, generator
+        As in every metric.
+    """
+    generated, train, test = checked(least={"generated": 2, "train": 4, "test": 2}, generated=generated, train=train,
+                                     test=test)
+    rng = numpy_generator(generator)
+    spread = test.std(0, ddof=1)
+    kept = spread > 0 if (spread > 0).any() else np.ones(len(spread), bool)
+    generated, train, test = ((subset(x, most, rng)[:, kept] - test.mean(0)[kept]) / np.where(spread[kept] > 0,
+                              spread[kept], 1) for x in (generated, train, test))
+    order, size = rng.permutation(len(train)), min(len(generated), len(train) // 2)
+    first, second = train[order[:size]], train[order[size:]]
+    baseline = negative_log_likelihood(test, first, fit_variances(first, second)).mean()
+    variances = fit_variances(generated, train)
+    own = group_labels(len(generated), n_groups, rng)
+    nll_train, left_train = _leave_centers_out(train, generated, variances, own)
+    nll_test, left_test = _leave_centers_out(test, generated, variances, own)
+    means_train, means_test = (_leave_rows_out(nll, group_labels(len(nll), n_groups, rng))
+                               for nll in (nll_train, nll_test))
+    rows = []
+    for name, value, parts in (
+            ("fld", nll_test.mean() - baseline, [left_test - baseline, means_test - baseline]),
+            ("fld_gap", nll_train.mean() - nll_test.mean(),
+             [left_train - left_test, means_train - nll_test.mean(), nll_train.mean() - means_test])):
+        value, low, high = (100 * part[0] for part in from_left_out(value, parts).interval(level))
+        rows.append(metric_row(name, DEFINITION, value, low, high, level=level, n=len(generated),
+                               interval="jackknife"))
+    return metric_table(rows)
+
+
+def _leave_centers_out(rows, centers, variances, labels):
+    """Return (nll, means): -log p / dim per row, and its mean with each group of centers left out."""
+    dim, terms = rows.shape[1], _log_normal(_squared_distances(rows, centers), variances, rows.shape[1])
+    n_groups = labels.max() + 1
+    groups = np.stack([logsumexp(terms[:, labels == h], axis=1) for h in range(n_groups)], axis=1)
+    means = [(np.log((labels != h).sum()) - logsumexp(np.delete(groups, h, 1), axis=1)).mean() / dim
+             for h in range(n_groups)]
+    return (np.log(len(centers)) - logsumexp(groups, axis=1)) / dim, np.array(means)
+
+
+def _leave_rows_out(values, labels):
+    return np.array([values[labels != h].mean() for h in range(labels.max() + 1)])
+
+
+def _log_normal(d2, variances, dim):
+    return -0.5 * (d2 / variances + dim * np.log(2 * np.pi * variances))
+
+
+def _squared_distances(x, centers):
+    """Return |x - c|², shape (m, n), small ones from differences: where the expanded form has lost its digits."""
+    norms_x, norms_c = (np.einsum("ij,ij->i", a, a) for a in (x, centers))
+    total = norms_x[:, None] + norms_c
+    d2 = total - 2 * x @ centers.T
+    which, center = np.nonzero(d2 < 1e-9 * total)
+    d2[which, center] = np.square(x[which] - centers[center]).sum(1)
+    return d2
