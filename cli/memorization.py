@@ -51,6 +51,21 @@ def load_samples(source, sample_range, options):
     return samples[:]
 
 
+def draw_samples(session, n_samples, n_steps, method):
+    """Return samples of the session's checkpoint, shape (n, *shape); drawn once where two diagnostics judge them."""
+    import torch
+
+    from fmdiag.sampling import draw_noise, sample
+
+    asked = n_samples, n_steps, method
+    if asked not in session.drawn:
+        generator = torch.Generator().manual_seed(session.options["seed"])
+        noise = draw_noise(n_samples, session.training_set.shape, generator=generator)
+        session.drawn[asked] = torch.cat(session.group.spread(
+            noise, lambda mine: sample(session.checkpoint.field, mine, n_steps, method)))
+    return session.drawn[asked]
+
+
 def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", threshold=1 / 3, feature="pixels"):
     """Judge `samples`, or draw them from the session's checkpoint, and record the result with gallery and verdict."""
     import torch
@@ -58,14 +73,10 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
     from fmdiag.diagnostics import memorization
     from fmdiag.diagnostics.sweep import roc, sweep
     from fmdiag.diagnostics.verdict import verdict
-    from fmdiag.sampling import draw_noise, sample
 
     training_set, seed = session.training_set, session.options["seed"]
     drawn = samples is None
-    if drawn:
-        noise = draw_noise(n_samples, training_set.shape, generator=torch.Generator().manual_seed(seed))
-        samples = torch.cat(session.group.spread(
-            noise, lambda mine: sample(session.checkpoint.field, mine, n_steps, method)))
+    samples = draw_samples(session, n_samples, n_steps, method) if drawn else samples
     table = memorization.measure(
         samples, training_set, path=session.path, n_steps=n_steps, feature=feature, threshold=threshold,
         memory=session.options["memory"], device=session.device, group=session.group,

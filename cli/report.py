@@ -14,7 +14,7 @@ from .options import checkpoint_argument, decoder_option, run_options
 @decoder_option()
 @run_options
 def command(checkpoint, n_pairs, n_samples, n_noises, n_steps, **options):
-    """Measure alignment, error, hybrid and memorization, and write one self-contained page, index.html.
+    """Measure alignment, error, hybrid, memorization and quality, and write one self-contained page, index.html.
 
     Without CHECKPOINT, the bundled model of the digits is measured.
 
@@ -25,7 +25,7 @@ def command(checkpoint, n_pairs, n_samples, n_noises, n_steps, **options):
     """
     from fmdiag.checkpoints import bundled_checkpoint
 
-    from . import alignment, error, hybrid, memorization
+    from . import alignment, error, hybrid, memorization, quality
     from .session import Session
 
     renamed = {"hybrid": {"n_samples": "n_noises"}}
@@ -34,4 +34,6 @@ def command(checkpoint, n_pairs, n_samples, n_noises, n_steps, **options):
         error.run(session, n_pairs=n_pairs)
         hybrid.run(session, n_samples=n_noises, n_steps=n_steps)
         memorization.run(session, n_samples=n_samples, n_steps=n_steps)
+        if quality.applies(session, n_samples):
+            quality.run(session, n_samples=n_samples, n_steps=n_steps)
         session.page = True

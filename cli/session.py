@@ -38,6 +38,7 @@ class Session(contextlib.ExitStack):
         super().__init__()
         self.name, self.options, self.checkpoint_file = name, options, checkpoint
         self.renamed, self.parameters, self.facts, self.page = renamed or {}, {}, {}, False
+        self.drawn = {}
 
     def __enter__(self):
         """Load data and checkpoint, then open the run folder; nothing is written before all input was checked."""

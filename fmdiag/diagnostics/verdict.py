@@ -57,7 +57,7 @@ def _test(p_value, comparisons):
 def _resolution(rows):
     """Return what an absence of evidence is worth: the excess that would probably have been found."""
     found = rows[(rows["quantity"] == "resolvable_excess") & rows["value"].notna()]
-    return f"; an excess of {100 * found['value'].iloc[0]:.1f} points would be found with 90 % power" if len(found) else ""
+    return "".join(f"; one of {100 * value:.1f} points would be found with 90 % power" for value in found["value"])
 
 
 def _share(row):

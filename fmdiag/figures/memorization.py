@@ -60,15 +60,16 @@ def threshold(table):
 
 
 def rates(table, ax=None):
-    """Draw f_mem per source with its exact (thin) and bootstrap (thick) interval; `table`: summary rows of f_mem."""
+    """Draw f_mem per source: exact (thin), bootstrap (thick), over training rows (dotted); `table`: summary rows."""
     ax = own_axes(ax)
     sources = [source for source in SOURCES if (table["source"] == source).any()]
     for place, source in enumerate(sources):
         index = list(SOURCES).index(source)
         for row in table[table["source"] == source].itertuples():
-            thick = row.interval == "bootstrap"
-            ax.plot([row.low, row.high], [place, place], color=COLORS[index], linewidth=5 if thick else 1.3,
-                    alpha=0.35 if thick else 1, solid_capstyle="butt", marker=None if thick else "|", markersize=9)
+            thick, rows = row.interval == "bootstrap", row.interval == "cluster_bootstrap"
+            ax.plot([row.low, row.high], [place + 0.15 * rows] * 2, color=COLORS[index], linewidth=5 if thick else 1.3,
+                    alpha=0.35 if thick else 1, solid_capstyle="butt", marker=None if thick else "|",
+                    markersize=4 if rows else 9, linestyle=":" if rows else "-")
             ax.plot([row.value], [place], color=COLORS[index], marker=MARKERS[index], markersize=6)
     ax.set(xlabel="memorised fraction f_mem", xlim=(-0.02, 1.02), ylabel="source", ylim=(len(sources) - 0.4, -0.6))
     counts = table.groupby("source")["n"].first()

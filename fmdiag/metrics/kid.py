@@ -51,6 +51,8 @@ def subset_distance(a, b, *, n_subsets=100, size=1000, rng):
     a, b = checked(least=2, a=a, b=b)
     if not 2 <= size <= min(len(a), len(b)):
         raise FmdiagError(f"subsets of {size} rows from sets of {len(a)} and {len(b)}: give a smaller size")
+    if size == len(a) == len(b):
+        return kernel_distance(a, b), 0.0  # every subset is the set
     values = [kernel_distance(a[rng.permutation(len(a))[:size]], b[rng.permutation(len(b))[:size]])
               for _ in range(n_subsets)]
     return float(np.mean(values)), float(np.std(values))

@@ -59,8 +59,24 @@ SECTIONS = {
         "The model's curve follows that of the held-out rows, and the two intervals of f_mem overlap. A fraction "
         "above 0 is no evidence by itself: in few dimensions fresh data pass the rule too.",
         "d1 and d2: Euclidean distances of a sample to its nearest training row and to the nearest row that is no "
-        "duplicate of that one; memorised: d1/d2 < 1/3; f_mem: share of memorised samples.",
+        "duplicate of that one; memorised: d1/d2 < 1/3; f_mem: share of memorised samples. No threshold decides "
+        "alone: the sweep shows all, its p-values corrected for their number (Holm); AUC: chance that a sample has a "
+        "smaller d1/d2 than a held-out row, 1/2 without memorisation. Copies that are shifted or flipped are far away "
+        "in pixels and not seen there: flips are where they count as rows (--hflip), others in a feature space.",
         "T. Yoon et al. 2023; X. Gu et al. 2023; T. Bonnaire et al. 2025."),
+    "quality": Section(
+        "Quality of the samples, beside memorisation",
+        "How close is the law of the samples to that of the training set, and to that of data never trained on?",
+        "The Fréchet distance and KID to the training set lie below those of held-out rows (the line of a perfect "
+        "sampler), while those to the held-out set do not. Quality alone cannot show it: copies of training rows score "
+        "well on every one of these numbers.",
+        "Values to train and to held-out rows agree with those of a perfect sampler at the same n, within their "
+        "intervals.",
+        "All numbers at equal n: Fréchet distances have a bias of order 1/n, so that a perfect sampler does not score "
+        "0. Against train the perfect sampler is a subset of held-out rows, against held-out a subset of training "
+        "rows. Intervals: jackknife over samples and reference rows.",
+        "M. Heusel et al. 2017; M. Bińkowski et al. 2018; T. Kynkäänniemi et al. 2019; M. Naeem et al. 2020; M. Chong "
+        "and D. Forsyth 2020."),
     "loss": Section(
         "Training", "How did the loss fall?",
         "The loss cannot show it: on a small training set it approaches the floor of û*.",

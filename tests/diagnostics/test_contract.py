@@ -18,6 +18,7 @@ PROMISED = {
     "error": ["n", "t", "pair", "squared_error", "conditional_variance", "cosine"],
     "hybrid": ["tau", "sample", "nearest", "distance", "memorized", "feature"],
     "memorization": ["source", "sample", "nearest", "d1", "d2", "ratio", "memorized", "feature"],
+    "quality": ["feature", "metric", "definition", "source", "value", "low", "high", "level", "n", "interval"],
 }
 # Columns that may be NaN, as the docstring of `measure` says: vectors have no image side.
 MAY_BE_MISSING = {"alignment": {"image_size"}}
@@ -33,14 +34,24 @@ def linear(x, t):
     return -0.5 * x
 
 
+def plane(images):
+    """Return a feature of two dimensions, so that few rows are enough for a covariance."""
+    return images.reshape(len(images), -1, 2).mean(1)
+
+
+plane.name = "plane"
+
+
 def measured(name, training_set, seed):
     measure = importlib.import_module(DIAGNOSTICS[name]).measure
     generator = torch.Generator().manual_seed(seed)
-    x = fmdiag.sample(linear, torch.randn(6, *training_set.shape, generator=generator), n_steps=2)
+    n = 70 if name == "quality" else 6
+    x = fmdiag.sample(linear, torch.randn(n, *training_set.shape, generator=generator), n_steps=2)
     arguments = {"alignment": ((training_set,), {"times": [0.0, 0.3, 0.9], "n_pairs": 5}),
                  "error": ((linear, training_set), {"times": [0.0, 0.3, 0.9], "n_pairs": 5}),
                  "hybrid": ((linear, training_set), {"taus": [0.0, 0.5, 1.0], "n_samples": 4, "n_steps": 4}),
-                 "memorization": ((x, training_set), {"n_closed_form": 4, "n_steps": 20})}
+                 "memorization": ((x, training_set), {"n_closed_form": 4, "n_steps": 20}),
+                 "quality": ((x, training_set), {"features": [plane], "held_out": training_set[:40] + 0.1})}
     positional, keywords = arguments[name]
     return measure(*positional, **keywords, generator=generator)
 

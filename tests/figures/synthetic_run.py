@@ -75,6 +75,34 @@ def memorization_tables(rng, n_samples=60):
     return raw, pd.DataFrame([*rows, excess])
 
 
+def sweep_tables(raw):
+    """Return (sweep, roc) of raw memorization rows, and the summary row of its AUC."""
+    sources = {source: group["ratio"].to_numpy() for source, group in raw.groupby("source")}
+    thresholds = np.linspace(0, 1, 21)
+    swept = pd.DataFrame([{"feature": "pixels", "threshold": t, "source": source, "f_mem": (ratio < t).mean(),
+                           "low": max(0, (ratio < t).mean() - 0.1), "high": min(1, (ratio < t).mean() + 0.1),
+                           "level": 0.95, "n": len(ratio), "interval": "exact"}
+                          for source, ratio in sources.items() for t in thresholds])
+    curves = pd.DataFrame([{"feature": "pixels", "source": source, "threshold": t, "tpr": (sources[source] <= t).mean(),
+                            "fpr": (sources["heldout"] <= t).mean()}
+                           for source in ("model", "closed_form") for t in thresholds])
+    area = {"diagnostic": "memorization", "quantity": "auc", "feature": "pixels", "threshold": 1 / 3,
+            "source": "model", "value": 0.6, "low": 0.5, "high": 0.7, "level": 0.95, "n": 60, "interval": "delong"}
+    return swept, curves, pd.DataFrame([area])
+
+
+def quality_tables(rng):
+    """Return (raw, summary): a model twice as far away as the perfect sampler."""
+    raw = pd.DataFrame([{"feature": "pca", "dim": 64, "metric": f"{metric}_{reference}", "definition": "made-up",
+                         "source": source, "value": v, "low": 0.9 * v, "high": 1.1 * v, "level": 0.95, "n": 60,
+                         "n_reference": 300, "interval": "jackknife"}
+                        for metric in ("frechet", "frechet_infinity", "kid", "precision", "recall", "density",
+                                       "coverage")
+                        for reference in ("train", "test")
+                        for source, v in (("model", 0.4), ("heldout", rng.uniform(0.1, 0.3)))])
+    return raw, raw.rename(columns={"metric": "quantity"}).assign(diagnostic="quality")
+
+
 def picture_arrays(rng, channels=1, side=8, n_noises=4, n_samples=10):
     """Return the arrays of hybrid.npz and memorization.npz for images."""
     nearest = np.broadcast_to(rng.integers(0, 256, (n_noises, channels, side, side)), (len(TAUS), n_noises, channels,
@@ -101,7 +129,7 @@ def run_json(name="digits", **changes):
     """Return a run.json like those that commands write."""
     return {"fmdiag": "0.1.0", "command": "fmdiag report data/digits.pt", "name": "report-digits",
             "diagnostics": {"alignment": {"n_pairs": 40}, "error": {"n_pairs": 40}, "hybrid": {"n_noises": 20},
-                            "memorization": {"n_samples": 60}},
+                            "memorization": {"n_samples": 60}, "quality": {"n_samples": 60}},
             "dataset": {"name": name, "split": "train", "n": N, "shape": [1, 8, 8], "hflip": False, "dtype": "uint8",
                         "divisor": 8.0, "shift": -1.0, "fingerprint": "ab" * 32},
             "checkpoint": {"file": "digits.pt", "sha256": "cd" * 32, "family": "native", "steps": 20000},
@@ -114,11 +142,14 @@ def write_run(path, *, arrays=picture_arrays, sizes=(8, 16), document=None, seed
     rng = np.random.default_rng(seed)
     (path / "arrays").mkdir(parents=True)
     parts = {"alignment": alignment_tables(rng, sizes), "error": error_tables(rng), "hybrid": hybrid_tables(rng),
-             "memorization": memorization_tables(rng)}
+             "memorization": memorization_tables(rng), "quality": quality_tables(rng)}
+    swept, curves, area = sweep_tables(parts["memorization"][0])
+    save_table(path, "sweep", swept)
+    save_table(path, "roc", curves)
     for name, (raw, _) in parts.items():
         save_table(path, name, raw)
     save_table(path, "loss", pd.DataFrame({"step": np.arange(1, 101), "loss": 1 / np.arange(1, 101)}))
-    save_table(path, "summary", pd.concat([summary for _, summary in parts.values()], ignore_index=True))
+    save_table(path, "summary", pd.concat([*(summary for _, summary in parts.values()), area], ignore_index=True))
     for name, values in zip(("hybrid", "memorization"), arrays(rng), strict=True):
         np.savez_compressed(path / "arrays" / f"{name}.npz", **values)
     (path / "run.json").write_text(json.dumps(document or run_json()))
