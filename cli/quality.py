@@ -43,11 +43,11 @@ def command(checkpoint, samples, sample_range, n_samples, n_steps, method, featu
 
 
 def applies(session, n_samples):
-    """Return whether there are enough samples and held-out rows to compare."""
-    from fmdiag.diagnostics.quality import FEWEST
+    """Return whether there are more samples, training rows and held-out rows than principal components."""
+    from fmdiag.diagnostics.feature_spaces import COMPONENTS
 
     held_out = session.training_set.held_out
-    return min(n_samples, session.training_set.n, *([] if held_out is None else [held_out.n])) >= FEWEST
+    return min(n_samples, session.training_set.n, *([] if held_out is None else [held_out.n])) > COMPONENTS
 
 
 def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", features=("pca",),

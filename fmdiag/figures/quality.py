@@ -42,6 +42,7 @@ def panel(table, label, quantities, ax=None):
                 ax.plot([row.value], [y], color=COLORS[0] if index == 0 else NEUTRAL, marker=MARKERS[index],
                         linestyle="none", label=SOURCES[row.source] if not places else None)
             places.append(f"{NAMES.get(quantity, quantity)}, {name}")
+    ax.locator_params(axis="x", nbins=5)
     ax.set_yticks([k + 0.15 for k in range(len(places))], places)
     ax.set(xlabel=label, ylabel="quantity, reference", ylim=(len(places) - 0.3, -0.4))
     return ax
