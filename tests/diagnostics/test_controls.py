@@ -126,7 +126,9 @@ def test_sweep_and_roc_of_a_known_table():
     model = swept[swept["source"] == "model"]
     assert model["f_mem"].tolist() == [0.25, 0.75]              # strict: 0.2 is not below 0.2
     assert model["excess"].tolist() == [0.25, 0.5] and (model["comparisons"] == 2).all()
-    assert (model["p_holm"] >= model["p_value"]).all()
+    # One-sided Fisher: C(7, 3)/C(8, 4) = 1/2 for 1 of 4 against 0 of 4; 17/70 for 3 against 1. Holm: twice the least.
+    assert model["p_value"].tolist() == pytest.approx([1 / 2, 17 / 70])
+    assert model["p_holm"].tolist() == pytest.approx([1 / 2, 34 / 70])
     assert swept.loc[swept["source"] == "closed_form", "f_mem"].tolist() == [1, 1]
     assert swept.loc[swept["source"] != "model", "p_value"].isna().all()
     curve = roc(table)
