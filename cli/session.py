@@ -159,6 +159,11 @@ class Session(contextlib.ExitStack):
         if arrays:
             self.folder.add_array(diagnostic, **arrays)
 
+    def add_table(self, name, table):
+        """Keep a further raw table of a diagnostic that was recorded."""
+        if self.speaks:
+            self.folder.add_table(name, self._cautioned(table))
+
     def _cautioned(self, table):
         """Return the table with a column of codes where something about the checkpoint would mislead."""
         sentences = self.checkpoint.description.get("warnings") if self.checkpoint else None

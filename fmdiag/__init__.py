@@ -24,6 +24,7 @@ _PUBLIC = {
     "approximation_error": "fmdiag.diagnostics.error:measure",
     "hybrid": "fmdiag.diagnostics.hybrid:measure",
     "memorization": "fmdiag.diagnostics.memorization:measure",
+    "membership": "fmdiag.diagnostics.membership:measure",
     "FmdiagError": "fmdiag.errors",
 }
 

@@ -1,9 +1,9 @@
 """What must a reader know to read a figure? Units, n, the data set and the kind of interval, as text beside it."""
 
-from fmdiag.figures import alignment, error, hybrid, memorization, training
+from fmdiag.figures import alignment, error, hybrid, membership, memorization, training
 from fmdiag.figures.style import SOURCES
 
-CAPTIONS = {name: texts for part in (alignment, error, hybrid, memorization, training)
+CAPTIONS = {name: texts for part in (alignment, error, hybrid, memorization, membership, training)
             for name, texts in part.CAPTIONS.items()}
 
 # Figure -> (diagnostic, quantities whose intervals it draws).
@@ -13,6 +13,8 @@ INTERVALS = {
     "error": ("error", *error.CURVES),
     "hybrid_distance": ("hybrid", "distance", "memorized"),
     "memorization_rates": ("memorization", "f_mem"),
+    "membership_auc": ("membership", "auc"),
+    "membership_excess": ("membership", "excess_alignment"),
 }
 # Figures whose panels are pictures.
 PICTURED = ("hybrid_strips", "memorization_gallery")

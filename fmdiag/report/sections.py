@@ -61,6 +61,21 @@ SECTIONS = {
         "d1 and d2: Euclidean distances of a sample to its nearest training row and to the nearest row that is no "
         "duplicate of that one; memorised: d1/d2 < 1/3; f_mem: share of memorised samples.",
         "T. Yoon et al. 2023; X. Gu et al. 2023; T. Bonnaire et al. 2025."),
+    "membership": Section(
+        "Membership: does the field know its training images?",
+        "Can training images be told from held-out ones by the velocity field alone, and at which times?",
+        "AUC near 1 and excess alignment above 0: the field fits its own images better than new ones of the same law. "
+        "This can be so at late times although no sample is a copy: the model knows the images, and does not return "
+        "them.",
+        "AUC near 1/2 and an excess alignment whose interval contains 0 at every time.",
+        "Training and held-out images in equal numbers, the same noises and times, x_t on the path to the image. "
+        "loss: -||u_θ - u_cond||²; error: -||u_θ - û*||² with û* of the training set in which the image stands in the "
+        "place of one training row (for a training image: its own); pull: how much farther u_θ is from û* without the "
+        "image than from û* with it, as a share of both. No score is nearer to û* merely because an image is one of "
+        "its rows: a field without knowledge of the training rows has AUC 1/2. Excess alignment: cos(u_θ, û*) for û* "
+        "of training rows minus that for û* of as many held-out rows, on the paths of both. Kinetic energy: "
+        "½∫||v||²dt along samples' paths.",
+        "R. Shokri et al. 2017; N. Carlini et al. 2022; kinetic path energy: arXiv 2602.07928."),
     "loss": Section(
         "Training", "How did the loss fall?",
         "The loss cannot show it: on a small training set it approaches the floor of û*.",

@@ -18,6 +18,7 @@ PROMISED = {
     "error": ["n", "t", "pair", "squared_error", "conditional_variance", "cosine"],
     "hybrid": ["tau", "sample", "nearest", "distance", "memorized", "feature"],
     "memorization": ["source", "sample", "nearest", "d1", "d2", "ratio", "memorized", "feature"],
+    "membership": ["t", "pair", "source", "row", "cfm_loss", "squared_error", "error_without"],
 }
 # Columns that may be NaN, as the docstring of `measure` says: vectors have no image side.
 MAY_BE_MISSING = {"alignment": {"image_size"}}
@@ -40,7 +41,8 @@ def measured(name, training_set, seed):
     arguments = {"alignment": ((training_set,), {"times": [0.0, 0.3, 0.9], "n_pairs": 5}),
                  "error": ((linear, training_set), {"times": [0.0, 0.3, 0.9], "n_pairs": 5}),
                  "hybrid": ((linear, training_set), {"taus": [0.0, 0.5, 1.0], "n_samples": 4, "n_steps": 4}),
-                 "memorization": ((x, training_set), {"n_closed_form": 4, "n_steps": 20})}
+                 "memorization": ((x, training_set), {"n_closed_form": 4, "n_steps": 20}),
+                 "membership": ((linear, training_set), {"times": [0.0, 0.5], "n_images": 6, "n_noises": 2})}
     positional, keywords = arguments[name]
     return measure(*positional, **keywords, generator=generator)
 
