@@ -17,6 +17,7 @@ COMMANDS = {
     "hybrid": "When is generalisation decided? û* until tau, the model afterwards.",
     "memorization": "Are samples copies? Nearest training images, with controls.",
     "membership": "Does the field know its training images? AUC per time against held-out ones.",
+    "provenance": "Which training rows do samples come from? Weights along trajectories, basins.",
     "train": "Train a flow matching model whose checkpoint every command reads.",
     "checkpoint": "What a checkpoint holds, and what was inferred about it.",
     "datasets": "The named data sets, and which of them are here.",

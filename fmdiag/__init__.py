@@ -25,6 +25,7 @@ _PUBLIC = {
     "hybrid": "fmdiag.diagnostics.hybrid:measure",
     "memorization": "fmdiag.diagnostics.memorization:measure",
     "membership": "fmdiag.diagnostics.membership:measure",
+    "provenance": "fmdiag.diagnostics.provenance:measure",
     "FmdiagError": "fmdiag.errors",
 }
 

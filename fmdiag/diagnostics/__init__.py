@@ -9,4 +9,5 @@ DIAGNOSTICS = {
     "hybrid": "fmdiag.diagnostics.hybrid",
     "memorization": "fmdiag.diagnostics.memorization",
     "membership": "fmdiag.diagnostics.membership",
+    "provenance": "fmdiag.diagnostics.provenance",
 }

@@ -76,6 +76,18 @@ SECTIONS = {
         "of training rows minus that for û* of as many held-out rows, on the paths of both. Kinetic energy: "
         "½∫||v||²dt along samples' paths.",
         "R. Shokri et al. 2017; N. Carlini et al. 2022; kinetic path energy: arXiv 2602.07928."),
+    "provenance": Section(
+        "Provenance: which training images, and why",
+        "Which training rows does a sample come from, and do noises lead where û* leads them?",
+        "The model's stack is that of û*: one row takes all the weight early, and the sample is that row. The same "
+        "noise leads to the same row (same_row near 1, basin divergence near 0), and some rows are copied often.",
+        "Weights pass from row to row until late, or the sample differs from the row that ends with all the weight: "
+        "near t = 1 the nearest row always has it. Few noises lead to the row that û* leads them to.",
+        "Weight of row i at a state x_t of a trajectory: softmax of -||x_t - α_t X_i||²/(2σ_t²), copies of a row "
+        "together. Basin of a row: the noises whose sample is nearest to it (under û*: is it). same_row: share of "
+        "noises with one row under both; basin divergence: 1 - Morisita's overlap of the basin masses. "
+        "tables/copied.csv ranks training images by the memorised samples that are copies of them.",
+        f"{PAPER_1}, section 2; M. Morisita 1959."),
     "loss": Section(
         "Training", "How did the loss fall?",
         "The loss cannot show it: on a small training set it approaches the floor of û*.",
