@@ -12,6 +12,7 @@ from . import ranks
 
 COMMANDS = {
     "report": "Everything that applies to a checkpoint, as one page.",
+    "audit": "The whole memorisation audit: controls, membership, provenance, one JSON.",
     "alignment": "Is û* stochastic? Its alignment with x1 - x0 over time and dimension.",
     "error": "Where does the model leave û*? ||u_theta - û*|| per time.",
     "hybrid": "When is generalisation decided? û* until tau, the model afterwards.",

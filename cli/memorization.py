@@ -52,7 +52,7 @@ def load_samples(source, sample_range, options):
 
 
 def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", threshold=1 / 3, feature="pixels"):
-    """Judge `samples`, or draw them from the session's checkpoint, and record the result with gallery and verdict."""
+    """Judge `samples`, or draw them from the session's checkpoint, record the outcome; return samples and table."""
     import torch
 
     from fmdiag.diagnostics import memorization
@@ -76,3 +76,4 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
     session.record("memorization", table, summary, parameters,
                    **memorization.gallery(samples, training_set, table, decoder=session.decoder))
     session.facts["verdict"] = verdict(summary)
+    return samples, table

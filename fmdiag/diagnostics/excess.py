@@ -20,6 +20,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import torch
+from scipy import stats
 
 from fmdiag.diagnostics.error import evaluate, reachable_times
 from fmdiag.diagnostics.members import draw_members
@@ -115,7 +116,8 @@ def _table(times, values, label, n_rows):
 def summarise(table):
     """Return the summary rows: excess_alignment per t and excess_alignment_overall, over all times.
 
-    Mean and Student's interval of the jackknife's pseudo-values, which corrects for the bias of small sets.
+    Mean and Student's interval of the jackknife's pseudo-values, which corrects for the bias of small sets; excess_p,
+    the one-sided p-value of the overall excess, not corrected.
     """
     wide = {name: table.pivot(index="part", columns="t", values=name) for name in ("excess", "excess_without")}
     n_parts = len(wide["excess"])
@@ -123,4 +125,8 @@ def summarise(table):
     n_images = int(table["n_images"].iloc[0])
     rows = [summary_row(NAME, "excess_alignment", pseudo[t], t=t) for t in pseudo]
     rows.append(summary_row(NAME, "excess_alignment_overall", pseudo.mean(axis=1)))
-    return pd.DataFrame([row | {"n": n_images, "interval": "jackknife"} for row in rows])
+    rows = [row | {"n": n_images, "interval": "jackknife"} for row in rows]
+    p = stats.ttest_1samp(pseudo.mean(axis=1), 0, alternative="greater").pvalue
+    rows.append(rows[-1] | {"quantity": "excess_p", "value": float(p), "low": np.nan, "high": np.nan,
+                            "interval": "jackknife t"})
+    return pd.DataFrame(rows)

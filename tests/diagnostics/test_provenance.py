@@ -74,7 +74,7 @@ def test_u_star_as_the_field_has_its_own_provenance_and_basins():
 def test_divergence_without_a_common_row_and_by_hand():
     assert basins.divergence(np.zeros(9), np.ones(9))[0] == 1
     assert np.isnan(basins.divergence(np.arange(5), np.arange(5) + 10)).all()
-   
+
     a, b = np.array([0, 0, 1]), np.array([0, 1, 1])
     across = sum(a[i] == b[j] for i in range(3) for j in range(3) if i != j)
     within = sum((a[i] == a[j]) + (b[i] == b[j]) for i in range(3) for j in range(3) if i != j)
