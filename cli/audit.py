@@ -50,12 +50,19 @@ def command(checkpoint, samples, sample_range, canaries, n_samples, n_images, n_
 
 def run(session, *, samples, canaries, n_samples, n_images, n_noises, n_steps, method):
     """Run every part that applies; what each found is composed when the session ends."""
+    from fmdiag.datasets.canaries import load_canaries
+
+    from . import canaries as canaries_part
     from . import membership, memorization, metrics_part, provenance
 
+    # Before anything long: a folder that does not belong to this training set is refused.
+    planted = None if canaries is None else load_canaries(canaries, session.training_set)
     solver = {"n_steps": n_steps, "method": method}
     drawn, pairs = memorization.run(session, samples=samples, n_samples=n_samples, **solver)
     if _have_metrics():
         metrics_part.run(session, drawn)
+    if planted is not None:
+        canaries_part.run(session, drawn, planted, canaries)
     if session.checkpoint is not None:
         if session.training_set.held_out is not None:
             membership.run(session, n_images=n_images, n_noises=n_noises, **solver)

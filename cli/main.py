@@ -19,6 +19,8 @@ COMMANDS = {
     "memorization": "Are samples copies? Nearest training images, with controls.",
     "membership": "Does the field know its training images? AUC per time against held-out ones.",
     "provenance": "Which training rows do samples come from? Weights along trajectories, basins.",
+    "agreement": "Do two models turn the same noise into the same sample?",
+    "canaries": "Plant known images in a training set, to see later which come back.",
     "train": "Train a flow matching model whose checkpoint every command reads.",
     "checkpoint": "What a checkpoint holds, and what was inferred about it.",
     "datasets": "The named data sets, and which of them are here.",

@@ -1,9 +1,20 @@
 """What must a reader know to read a figure? Units, n, the data set and the kind of interval, as text beside it."""
 
-from fmdiag.figures import alignment, error, hybrid, membership, memorization, provenance, training
+from fmdiag.figures import (
+    agreement,
+    alignment,
+    canaries,
+    error,
+    hybrid,
+    membership,
+    memorization,
+    provenance,
+    training,
+)
 from fmdiag.figures.style import SOURCES
 
-CAPTIONS = {name: texts for part in (alignment, error, hybrid, memorization, membership, provenance, training)
+CAPTIONS = {name: texts for part in (alignment, error, hybrid, memorization, membership, provenance, canaries,
+                                    agreement, training)
             for name, texts in part.CAPTIONS.items()}
 
 # Figure -> (diagnostic, quantities whose intervals it draws).
@@ -13,6 +24,7 @@ INTERVALS = {
     "error": ("error", *error.CURVES),
     "hybrid_distance": ("hybrid", "distance", "memorized"),
     "memorization_rates": ("memorization", "f_mem"),
+    "canaries_returned": ("canaries", *canaries.QUANTITIES),
     "membership_auc": ("membership", "auc"),
     "membership_excess": ("membership", "excess_alignment"),
 }

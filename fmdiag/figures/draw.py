@@ -3,14 +3,25 @@
 import json
 
 from fmdiag.errors import FmdiagError
-from fmdiag.figures import alignment, error, hybrid, membership, memorization, provenance, training
+from fmdiag.figures import (
+    agreement,
+    alignment,
+    canaries,
+    error,
+    hybrid,
+    membership,
+    memorization,
+    provenance,
+    training,
+)
 from fmdiag.figures.captions import captions
 from fmdiag.figures.run_data import RunData
 from fmdiag.figures.style import DPI, paper_style
 from fmdiag.results import remedy, replace_atomically
 
 # Figure name -> function (RunData) -> Figure, or None where the run has nothing to draw.
-FIGURES = {name: draw for part in (alignment, error, hybrid, memorization, membership, provenance, training)
+FIGURES = {name: draw for part in (alignment, error, hybrid, memorization, membership, provenance, canaries,
+                                  agreement, training)
            for name, draw in part.FIGURES.items()}
 
 # No time stamps and no version strings: the same tables give the same bytes.

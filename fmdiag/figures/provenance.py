@@ -73,8 +73,11 @@ def weights_figure(run):
     figure, axes = new_figure(1.05 * len(numbers) + 0.5, nrows=len(numbers), ncols=len(widths), width_ratios=widths)
     for place, (number, line) in enumerate(zip(numbers, axes, strict=True)):
         _line(table[table["sample"] == number], number, place, line, arrays if pictured else None)
+    for ax in axes[:, :2].flat:
+        ax.set_xlabel("")
     for ax in axes[:-1, :2].flat:
-        ax.set(xlabel="", xticklabels=[])
+        ax.set_xticklabels([])
+    figure.supxlabel("time t (0 noise, 1 data)", fontsize=9)
     return figure
 
 

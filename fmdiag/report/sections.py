@@ -88,6 +88,24 @@ SECTIONS = {
         "noises with one row under both; basin divergence: 1 - Morisita's overlap of the basin masses. "
         "tables/copied.csv ranks training images by the memorised samples that are copies of them.",
         f"{PAPER_1}, section 2; M. Morisita 1959."),
+    "canaries": Section(
+        "Canaries: planted images",
+        "Do images that were planted before training come back, and from which multiplicity on?",
+        "The share that comes back rises with the multiplicity above that of held-out canaries, which only chance can "
+        "return; the loss of planted canaries is lower than that of held-out ones (AUC above 1/2).",
+        "Planted canaries come back as seldom as held-out ones, and their losses are alike.",
+        "A canary has come back if a sample is nearer to it than a third of its distance to the nearest other training "
+        "row or canary. Chance decided which canaries were planted how often and which were held out.",
+        "N. Carlini et al. 2019, 2023."),
+    "agreement": Section(
+        "Agreement of two models",
+        "Do two models turn the same noise into the same sample, and one that is in neither training set?",
+        "Each sample lies near a row of its own training set, and the two are as far apart as samples of different "
+        "noises.",
+        "The two samples are nearer to each other than to any training row (dots below the dashed line).",
+        "Euclidean distance and cosine (of deviations from the training rows' mean) between the two samples from one "
+        "noise, from different noises, and from each sample to the nearest row of its own training set.",
+        "Z. Kadkhodaie, F. Guth, E. P. Simoncelli, S. Mallat 2024; H. Zhang et al. 2024."),
     "loss": Section(
         "Training", "How did the loss fall?",
         "The loss cannot show it: on a small training set it approaches the floor of û*.",

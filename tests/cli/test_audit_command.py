@@ -113,3 +113,43 @@ def test_metrics_are_recorded_under_their_definitions(undrawn, monkeypatch, chec
     document = json.loads((tmp_path / "run" / "audit.json").read_text())
     validate(document)
     assert [v["definition"] for v in document["values"] if v["diagnostic"] == "metrics"] == ["mean/ours"]
+
+
+@pytest.mark.parametrize(("name", "options"), [
+    ("membership", ["--n-images", "4", "--n-noises", "1", "--times", "0.5", "--n-paths", "4", "--n-steps", "5"]),
+    ("provenance", ["--sample", "1", "--n-noises", "8", "--n-steps", "5"])])
+def test_the_same_seed_gives_the_same_tables(undrawn, name, options, checkpoint, tmp_path, capsys):
+    for k in (1, 2):
+        assert run([name, str(checkpoint), *options, "--out", str(tmp_path / f"{k}")]) == 0
+    for table in (name, "summary"):
+        assert load_table(tmp_path / "1", table).equals(load_table(tmp_path / "2", table))
+
+
+def test_canaries_from_planting_to_the_audit(undrawn, tmp_path, fails_cleanly, capsys):
+    planted, trained = tmp_path / "planted", tmp_path / "trained"
+    assert run(["canaries", "--dataset", "digits", "--n", "20", "--multiplicities", "1,3", "--each", "3", "--out",
+                str(planted)]) == 0
+    assert "3 canaries planted 3 times" in capsys.readouterr().out
+    assert run(["train", "--dataset", str(planted), "--network", "mlp", "--width", "8", "--depth", "1", "--steps", "2",
+                "--precision", "fp32", "--out", str(trained)]) == 0
+    out = tmp_path / "run"
+    assert run(["audit", str(trained / "checkpoint.pt"), *SMALL, "--canaries", str(planted), "--out", str(out)]) == 0
+    document = json.loads((out / "audit.json").read_text())
+    validate(document)
+    table = load_table(out, "canaries")
+    assert table["multiplicity"].tolist() == [0] * 3 + [1] * 3 + [3] * 3
+    assert document["verdicts"][2]["answer"] == "no evidence" and "held out" in document["verdicts"][2]["text"]
+    assert "canaries" in {test["id"] for test in document["tests"]}
+    fails_cleanly(["audit", "--samples", planted / "test.npy", "--dataset", "digits", "--canaries", planted],
+                  "is not in digits where it was planted")
+
+
+def test_agreement_of_two_checkpoints(undrawn, checkpoint, tmp_path, fails_cleanly, capsys):
+    out = tmp_path / "run"
+    assert run(["agreement", str(checkpoint), str(checkpoint), "--n-samples", "6", "--n-steps", "4", "--out",
+                str(out)]) == 0
+    assert load_table(out, "agreement")["distance"].eq(0).all()
+    assert load_run(out)["diagnostics"]["agreement"]["other_sha256"] == load_run(out)["checkpoint"]["sha256"]
+    assert run(["train", "--dataset", "two-moons-20", "--network", "mlp", "--width", "8", "--depth", "1", "--steps", "2",
+                "--precision", "fp32", "--out", str(tmp_path / "moons")]) == 0
+    fails_cleanly(["agreement", checkpoint, tmp_path / "moons/checkpoint.pt"], "only models of one shape")
