@@ -59,10 +59,14 @@ def _canaries(summary, found):
         return _entry("canaries", question, "not measured", "No canaries were given (--canaries DIR).", [])
     rows = summary[(summary["diagnostic"] == "canaries") & (summary["quantity"] == "returned")]
     shares = ", ".join(f"{r.value:.0%} [{r.low:.0%}, {r.high:.0%}] of {r.n} "
-                       + (f"planted {r.multiplicity:.0f} times" if r.multiplicity else "held out")
+                       + _planted(r.multiplicity)
                        for r in rows.itertuples())
     answer = "yes" if any(test["p_holm"] <= LEVEL for test in deciding) else "no evidence"
     return _entry("canaries", question, answer, f"Canaries that came back: {shares}.", deciding)
+
+
+def _planted(times):
+    return "held out" if times == 0 else "planted once" if times == 1 else f"planted {times:.0f} times"
 
 
 def _p(p):

@@ -23,8 +23,13 @@ def undrawn(monkeypatch):
 
 @pytest.fixture(scope="module")
 def audited(checkpoint, tmp_path_factory):
-    out = tmp_path_factory.mktemp("audit") / "run"
-    assert run(["audit", str(checkpoint), *SMALL, "--out", str(out)]) == 0
+    """Return the run folder of an audit with its page, only two of the figures drawn."""
+    from fmdiag.figures import draw
+
+    out, kept = tmp_path_factory.mktemp("audit") / "run", ("membership_auc", "provenance_weights")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(draw, "FIGURES", {name: draw.FIGURES[name] for name in kept})
+        assert run(["audit", str(checkpoint), *SMALL, "--out", str(out)]) == 0
     return out
 
 
@@ -150,6 +155,6 @@ def test_agreement_of_two_checkpoints(undrawn, checkpoint, tmp_path, fails_clean
                 str(out)]) == 0
     assert load_table(out, "agreement")["distance"].eq(0).all()
     assert load_run(out)["diagnostics"]["agreement"]["other_sha256"] == load_run(out)["checkpoint"]["sha256"]
-    assert run(["train", "--dataset", "two-moons-20", "--network", "mlp", "--width", "8", "--depth", "1", "--steps", "2",
-                "--precision", "fp32", "--out", str(tmp_path / "moons")]) == 0
+    assert run(["train", "--dataset", "two-moons-20", "--network", "mlp", "--width", "8", "--depth", "1",
+                "--steps", "2", "--precision", "fp32", "--out", str(tmp_path / "moons")]) == 0
     fails_cleanly(["agreement", checkpoint, tmp_path / "moons/checkpoint.pt"], "only models of one shape")
