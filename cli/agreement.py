@@ -2,7 +2,7 @@
 
 import click
 
-from .options import checkpoint_argument, method_option, run_options
+from .options import checkpoint_argument, decoder_option, method_option, run_options
 
 
 @click.command()
@@ -12,6 +12,7 @@ from .options import checkpoint_argument, method_option, run_options
 @click.option("--n-samples", type=click.IntRange(2), default=256, show_default=True, help="Noises, the same for both.")
 @click.option("--n-steps", type=click.IntRange(1), default=100, show_default=True, help="Steps from t = 0 to 1.")
 @method_option()
+@decoder_option()
 @run_options
 def command(checkpoint, other, other_dataset, n_samples, n_steps, method, **options):
     """Compare the samples of CHECKPOINT and OTHER from the same noises with each other and with their training rows.
@@ -49,7 +50,8 @@ def run(session, other, other_dataset, *, n_samples, n_steps, method):
     summary = agreement.summarise(table)
     parameters = {"other": relative(other), "other_sha256": second.sha256, "other_dataset": rows.describe(),
                   "n_samples": n_samples, "n_steps": n_steps, "method": method, "feature": "pixels"}
-    session.record("agreement", table, summary, parameters, **agreement.pictures(samples, table, sets))
+    session.record("agreement", table, summary, parameters,
+                   **agreement.pictures(samples, table, sets, decoder=session.decoder))
     if session.speaks:
         session.parameters["agreement"]["command"] = typed_command()
         session.facts["verdict"] = agreement.verdict(summary)

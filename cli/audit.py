@@ -2,7 +2,7 @@
 
 import click
 
-from .options import Range, checkpoint_argument, method_option, run_options
+from .options import Range, checkpoint_argument, decoder_option, method_option, run_options
 
 
 @click.command()
@@ -20,6 +20,7 @@ from .options import Range, checkpoint_argument, method_option, run_options
 @click.option("--n-noises", type=click.IntRange(1), default=8, show_default=True, help="Noises per image there.")
 @click.option("--n-steps", type=click.IntRange(1), default=100, show_default=True, help="Steps from t = 0 to 1.")
 @method_option()
+@decoder_option()
 @run_options
 def command(checkpoint, samples, sample_range, canaries, n_samples, n_images, n_noises, n_steps, method, **options):
     """Audit a model for memorisation: copies among samples, metrics, membership, provenance, canaries.

@@ -2,7 +2,7 @@
 
 import click
 
-from .options import checkpoint_argument, method_option, run_options
+from .options import checkpoint_argument, decoder_option, method_option, run_options
 
 
 @click.command()
@@ -16,6 +16,7 @@ from .options import checkpoint_argument, method_option, run_options
               "compared.")
 @click.option("--n-steps", type=click.IntRange(1), default=100, show_default=True, help="Steps from t = 0 to 1.")
 @method_option()
+@decoder_option()
 @run_options
 def command(checkpoint, sample_numbers, top_rows, n_noises, n_steps, method, **options):
     """Follow the posterior over training rows along samples' trajectories, and compare basins with those of û*.
@@ -67,7 +68,8 @@ def run(session, *, samples=(), top_rows=6, n_noises=1024, n_steps=100, method="
     ranking = copied.measure(pairs, rows)
     parameters = {"samples": samples, "top_rows": top_rows, "n_noises": len(noise), "n_steps": n_steps,
                   "method": method}
-    session.record("provenance", table, summary, parameters, **provenance.pictures(table, ends, rows),
-                   **copied.pictures(ranking, rows))
+    session.record("provenance", table, summary, parameters,
+                   **provenance.pictures(table, ends, rows, decoder=session.decoder),
+                   **copied.pictures(ranking, rows, decoder=session.decoder))
     for name, part in {"basins": reached, "masses": basins.masses(reached), "copied": ranking}.items():
         session.add_table(name, part)

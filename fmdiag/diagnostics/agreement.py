@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 
 from fmdiag.diagnostics.pairs import cosine
+from fmdiag.diagnostics.pictures import as_pictures
 from fmdiag.errors import FmdiagError
 from fmdiag.neighbors import nearest
 from fmdiag.posterior import SINGLE
@@ -143,12 +144,11 @@ def verdict(summary):
             f"{closer['high']:.1%}] of {closer['n']:.0f} noises.")
 
 
-def pictures(samples, table, training_sets, m=8):
+def pictures(samples, table, training_sets, m=8, *, decoder=None):
     """Return the arrays of the figure: both models' first samples and their nearest rows, uint8; {} for vectors."""
-    if len(training_sets[0].shape) != 3:
-        return {}
     arrays = {}
     for name, x, rows in zip("ab", samples, training_sets, strict=True):
-        arrays[f"samples_{name}"] = training_sets[0].to_uint8(x[:m].cpu()).numpy()
-        arrays[f"nearest_{name}"] = training_sets[0].to_uint8(rows[table[f"nearest_{name}"].to_numpy()[:m]]).numpy()
-    return arrays
+        near = rows[table[f"nearest_{name}"].to_numpy()[:m]]
+        arrays[f"samples_{name}"] = as_pictures(x[:m].cpu(), training_sets[0], decoder)
+        arrays[f"nearest_{name}"] = as_pictures(near, training_sets[0], decoder)
+    return {name: images for name, images in arrays.items() if images is not None}

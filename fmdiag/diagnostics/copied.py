@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from fmdiag.datasets.duplicates import duplicate_groups
+from fmdiag.diagnostics.pictures import as_pictures
 from fmdiag.results import proportion_interval
 
 COLUMNS = ["rank", "row", "n_copied", "share", "low", "high", "closest_sample", "d1", "ratio", "n_heldout",
@@ -51,10 +52,11 @@ def _row(row, found, n, chance, groups, level):
             "n_heldout": int(chance.get(row, 0)), "n_duplicates": len(others), "duplicates": listed}
 
 
-def pictures(found, training_set, m=12):
+def pictures(found, training_set, m=12, *, decoder=None):
     """Return the arrays of the figure: the m most copied rows, uint8, and how often each; nothing for vectors."""
-    if len(training_set.shape) != 3 or found.empty:
+    if found.empty:
         return {}
     rows = found["row"].head(m).to_numpy(np.int64)
-    return {"copied_rows": rows, "copied_counts": found["n_copied"].head(m).to_numpy(np.int64),
-            "copied_images": training_set.to_uint8(training_set[rows]).numpy()}
+    images = as_pictures(training_set[rows], training_set, decoder)
+    counts = found["n_copied"].head(m).to_numpy(np.int64)
+    return {} if images is None else {"copied_rows": rows, "copied_counts": counts, "copied_images": images}

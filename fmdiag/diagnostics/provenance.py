@@ -23,6 +23,7 @@ import torch
 from fmdiag import results
 from fmdiag.datasets.duplicates import duplicate_groups
 from fmdiag.diagnostics.pairs import check_times
+from fmdiag.diagnostics.pictures import as_pictures
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import ClosedFormField
 from fmdiag.neighbors import nearest
@@ -158,7 +159,7 @@ def summarise(table):
     return results.summarise(NAME, top.rename(columns={"weight": "top_weight"}), ["top_weight"], by=["source", "t"])
 
 
-def pictures(table, samples, training_set):
+def pictures(table, samples, training_set, *, decoder=None):
     """Return the arrays of the figure: the samples at t = 1 and the rows that the table names.
 
     Parameters
@@ -167,10 +168,13 @@ def pictures(table, samples, training_set):
         As `measure` returned it.
     samples : dict of str to Tensor, shape (b, *shape)
         Source -> ends of its trajectories, in the order of the table's samples.
+    training_set : TrainingSet
+        The rows that the table names.
+    decoder : callable, optional
+        Turns latents into pictures; see `fmdiag.diagnostics.pictures`.
     """
     rows = np.unique(table.loc[table["row"] != OTHERS, "row"])
     facts = {"rows": rows, "samples": pd.unique(table["sample"])}
-    if len(training_set.shape) != 3:
-        return facts
-    shown = {f"{source}_images": training_set.to_uint8(x.cpu()).numpy() for source, x in samples.items()}
-    return facts | shown | {"row_images": training_set.to_uint8(training_set[rows]).numpy()}
+    shown = {f"{source}_images": as_pictures(x.cpu(), training_set, decoder) for source, x in samples.items()}
+    shown["row_images"] = as_pictures(training_set[rows], training_set, decoder)
+    return facts | {name: images for name, images in shown.items() if images is not None}
