@@ -12,11 +12,16 @@ from . import ranks
 
 COMMANDS = {
     "report": "Everything that applies to a checkpoint, as one page.",
+    "audit": "The whole memorisation audit: controls, membership, provenance, one JSON.",
     "alignment": "Is û* stochastic? Its alignment with x1 - x0 over time and dimension.",
     "error": "Where does the model leave û*? ||u_theta - û*|| per time.",
     "hybrid": "When is generalisation decided? û* until tau, the model afterwards.",
     "memorization": "Are samples copies? Nearest training images, with controls.",
     "quality": "How good are samples? Fréchet distances and kin, beside a perfect sampler's.",
+    "membership": "Does the field know its training images? AUC per time against held-out ones.",
+    "provenance": "Which training rows do samples come from? Weights along trajectories, basins.",
+    "agreement": "Do two models turn the same noise into the same sample?",
+    "canaries": "Plant known images in a training set, to see later which come back.",
     "train": "Train a flow matching model whose checkpoint every command reads.",
     "checkpoint": "What a checkpoint holds, and what was inferred about it.",
     "datasets": "The named data sets, and which of them are here.",

@@ -67,7 +67,7 @@ def draw_samples(session, n_samples, n_steps, method):
 
 
 def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", threshold=1 / 3, feature="pixels"):
-    """Judge `samples`, or draw them from the session's checkpoint, and record the result with gallery and verdict."""
+    """Judge `samples`, or draw them from the session's checkpoint, record the outcome; return samples and table."""
     import torch
 
     from fmdiag.diagnostics import memorization
@@ -90,3 +90,4 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
     session.add_table("sweep", sweep(table))
     session.add_table("roc", roc(table))
     session.facts["verdict"] = verdict(summary)
+    return samples, table

@@ -39,6 +39,8 @@ class Session(contextlib.ExitStack):
         self.name, self.options, self.checkpoint_file = name, options, checkpoint
         self.renamed, self.parameters, self.facts, self.page = renamed or {}, {}, {}, False
         self.drawn = {}
+        # (what run.json says, all summary rows) -> the document that `NAME.json` holds and --json prints.
+        self.compose = self.document = None
 
     def __enter__(self):
         """Load data and checkpoint, then open the run folder; nothing is written before all input was checked."""
@@ -77,7 +79,7 @@ class Session(contextlib.ExitStack):
         if kind is None and self.speaks:
             with self._abandoned_on_failure():
                 self.folder.write_summary()
-                self.folder.add_json("run.json", self._record())
+                self._write_records()
                 self._draw()
         result = super().__exit__(kind, error, traceback)
         if kind is None and self.speaks:
@@ -192,6 +194,19 @@ class Session(contextlib.ExitStack):
                 "started": self.started.isoformat(timespec="seconds"),
                 "seconds": round(time.monotonic() - self.clock, 1), **self.facts}
 
+    def _write_records(self):
+        import pandas as pd
+
+        if self.compose is not None:
+            self.document = self.compose(self._record(), pd.concat(self.folder.summaries, ignore_index=True))
+            self.folder.add_json(f"{self.name}.json", self.document)
+            # What the page shows of it.
+            self.facts |= {"verdict": {"text": self.document["verdicts"][0]["text"], "details": [
+                f"{entry['question']} {entry['answer'].capitalize()}. {entry['text']}"
+                for entry in self.document["verdicts"]]}, "limits": self.document["limits"],
+                "advice": self.document["advice"]}
+        self.folder.add_json("run.json", self._record())
+
     def _draw(self):
         from fmdiag.errors import FmdiagError
         from fmdiag.figures import draw_all
@@ -209,7 +224,9 @@ class Session(contextlib.ExitStack):
         from fmdiag.results import load_table
 
         summary = load_table(self.folder.out, "summary")
-        if self.options["as_json"]:
+        if self.options["as_json"] and self.document is not None:
+            click.echo(json.dumps({"run": str(self.folder.out), **self.document}, default=str))
+        elif self.options["as_json"]:
             rows = json.loads(summary.to_json(orient="records"))
             click.echo(json.dumps({"run": str(self.folder.out), **self.facts, "summary": rows}))
         else:
@@ -217,7 +234,10 @@ class Session(contextlib.ExitStack):
 
             click.echo(short_table(summary))
             for key, fact in self.facts.items():
-                if isinstance(fact, str):
+                fact = fact.get("details") if isinstance(fact, dict) else fact
+                if isinstance(fact, list):
+                    click.echo("\n  ".join([f"{key}:", *fact]))
+                elif isinstance(fact, str):
                     click.echo(f"{key}: {fact}")
         click.echo(f"wrote {self.folder.out}/", err=True)
 

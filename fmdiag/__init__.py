@@ -25,6 +25,8 @@ _PUBLIC = {
     "hybrid": "fmdiag.diagnostics.hybrid:measure",
     "memorization": "fmdiag.diagnostics.memorization:measure",
     "quality": "fmdiag.diagnostics.quality:measure",
+    "membership": "fmdiag.diagnostics.membership:measure",
+    "provenance": "fmdiag.diagnostics.provenance:measure",
     "FmdiagError": "fmdiag.errors",
 }
 

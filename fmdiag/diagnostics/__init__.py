@@ -9,4 +9,6 @@ DIAGNOSTICS = {
     "hybrid": "fmdiag.diagnostics.hybrid",
     "memorization": "fmdiag.diagnostics.memorization",
     "quality": "fmdiag.diagnostics.quality",
+    "membership": "fmdiag.diagnostics.membership",
+    "provenance": "fmdiag.diagnostics.provenance",
 }

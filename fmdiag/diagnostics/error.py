@@ -67,7 +67,7 @@ def measure(field, training_set, *, times=None, n_pairs=256, path=None, memory=N
     >>> bool(table.squared_error.max() < 1e-10)
     True
     """
-    times = _reachable(field, check_times(TIMES if times is None else times))
+    times = reachable_times(field, check_times(TIMES if times is None else times))
     pairs = draw_pairs(training_set, n_pairs, generator=generator)
     u_star = ClosedFormField(training_set, path, memory=memory, device=device, group=group)
     # In float32, so that û* is asked at the very times that the network sees.
@@ -81,7 +81,7 @@ def measure(field, training_set, *, times=None, n_pairs=256, path=None, memory=N
     return table
 
 
-def _reachable(field, times):
+def reachable_times(field, times):
     """Return the times that the field can answer; say which are left out."""
     low, high = getattr(field, "reachable", (0.0, 1.0))
     kept = [t for t in times if low <= t <= high]
@@ -89,7 +89,7 @@ def _reachable(field, times):
         raise FmdiagError(f"the model's schedule covers t in [{low:.4g}, {high:.4g}] only: give --times in it")
     if len(kept) < len(times):
         out = [t for t in times if t not in kept]
-        warnings.warn(f"error: {len(out)} of {len(times)} times left out ({', '.join(f'{t:g}' for t in out[:4])}"
+        warnings.warn(f"{len(out)} of {len(times)} times left out ({', '.join(f'{t:g}' for t in out[:4])}"
                       f"{', ...' if len(out) > 4 else ''}): the model's schedule covers t in [{low:.4g}, {high:.4g}] "
                       "only", FmdiagWarning, stacklevel=3)
     return kept
@@ -100,7 +100,7 @@ def _part(field, u_star, pairs, label, t, chosen, found):
     chosen = chosen.cpu()
     xt, target = pairs.select(chosen).at(u_star.path, t)
     optimum = u_star.velocity(found, xt, t)
-    velocity = _evaluate(field, xt.float(), t)
+    velocity = evaluate(field, xt.float(), t)
     factor = u_star.path.variance_factor(torch.tensor(t)).item()
     return pd.DataFrame({
         "t": label,
@@ -114,7 +114,8 @@ def _part(field, u_star, pairs, label, t, chosen, found):
     })
 
 
-def _evaluate(field, x, t):
+def evaluate(field, x, t):
+    """Return the field's velocity at one time on the CPU, checked: shape and finite values."""
     with torch.no_grad():
         velocity = field(x, torch.full((x.shape[0],), t, dtype=x.dtype)).cpu()
     if velocity.shape != x.shape:

@@ -1,9 +1,22 @@
 """What must a reader know to read a figure? Units, n, the data set and the kind of interval, as text beside it."""
 
-from fmdiag.figures import alignment, error, hybrid, memorization, quality, sweep, training
+from fmdiag.figures import (
+    agreement,
+    alignment,
+    canaries,
+    error,
+    hybrid,
+    membership,
+    memorization,
+    provenance,
+    quality,
+    sweep,
+    training,
+)
 from fmdiag.figures.style import SOURCES
 
-CAPTIONS = {name: texts for part in (alignment, error, hybrid, memorization, sweep, quality, training)
+CAPTIONS = {name: texts for part in (alignment, error, hybrid, memorization, sweep, quality, membership, provenance,
+                                     canaries, agreement, training)
             for name, texts in part.CAPTIONS.items()}
 
 # Figure -> (diagnostic, quantities whose intervals it draws).
@@ -15,6 +28,9 @@ INTERVALS = {
     "memorization_rates": ("memorization", "f_mem"),
     "memorization_roc": ("memorization", "auc"),
     "quality": ("quality",),
+    "canaries_returned": ("canaries", *canaries.QUANTITIES),
+    "membership_auc": ("membership", "auc"),
+    "membership_excess": ("membership", "excess_alignment"),
 }
 # Figures whose panels are pictures.
 PICTURED = ("hybrid_strips", "memorization_gallery")

@@ -3,15 +3,28 @@
 import json
 
 from fmdiag.errors import FmdiagError
-from fmdiag.figures import alignment, error, hybrid, memorization, quality, sweep, training
+from fmdiag.figures import (
+    agreement,
+    alignment,
+    canaries,
+    error,
+    hybrid,
+    membership,
+    memorization,
+    provenance,
+    quality,
+    sweep,
+    training,
+)
 from fmdiag.figures.captions import captions
 from fmdiag.figures.run_data import RunData
 from fmdiag.figures.style import DPI, paper_style
 from fmdiag.results import remedy, replace_atomically
 
 # Figure name -> function (RunData) -> Figure, or None where the run has nothing to draw.
-FIGURES = {**alignment.FIGURES, **error.FIGURES, **hybrid.FIGURES, **memorization.FIGURES, **sweep.FIGURES,
-           **quality.FIGURES, **training.FIGURES}
+FIGURES = {name: draw for part in (alignment, error, hybrid, memorization, sweep, quality, membership, provenance,
+                                   canaries, agreement, training)
+           for name, draw in part.FIGURES.items()}
 
 # No time stamps and no version strings: the same tables give the same bytes.
 METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": "fmdiag", "Producer": None}}

@@ -25,6 +25,7 @@ DEFAULT_MEMORY = 1 << 30   # bytes
 BLOCK_BYTES = 1 << 26      # of float64 rows at a time
 QUERIES_AT_ONCE = 512
 EPSILON = 2.0**-53
+NO_WEIGHT = -1e300         # a log-weight
 
 
 class EmpiricalPosterior:
@@ -60,7 +61,7 @@ class EmpiricalPosterior:
         # One tensor: small ones kept between large blocks would scatter the heap until all of it is resident.
         self._norms = torch.full((self._share.stop - self._share.start,), torch.nan, dtype=torch.float64, device=device)
 
-    def __call__(self, x, t, *, source_rows=None):
+    def __call__(self, x, t, *, source_rows=None, exclude=None):
         """Return the Posterior at points x and times t.
 
         Parameters
@@ -71,6 +72,8 @@ class EmpiricalPosterior:
             Times in [0, 1]; where sigma_t = 0 (t = 1 on most paths) the posterior does not exist.
         source_rows : Tensor of int64, shape (b,), optional
             The row that made each x, for `source_weight`.
+        exclude : Tensor of int64, shape (b, k), optional
+            Rows of the whole set that do not count for each x, -1 for none; `log_density` still divides by n.
 
         Raises
         ------
@@ -83,7 +86,8 @@ class EmpiricalPosterior:
         for start in range(0, x.shape[0], QUERIES_AT_ONCE):
             part = slice(start, start + QUERIES_AT_ONCE)
             sources = None if source_rows is None else torch.as_tensor(source_rows)[part]
-            parts.append(self._chunk(x[part], t[part], sources))
+            excluded = None if exclude is None else torch.as_tensor(exclude)[part].to(self.device)
+            parts.append(self._chunk(x[part], t[part], sources, excluded))
         return Posterior.concatenate(parts)
 
     def curve(self, x0, x1, rows, times):
@@ -113,7 +117,7 @@ class EmpiricalPosterior:
                               "integration lands on the posterior mean")
         return alpha, sigma
 
-    def _chunk(self, x, t, source_rows):
+    def _chunk(self, x, t, source_rows, excluded=None):
         tolerance = 1e-11 if x.dtype == torch.float64 else 1e-8
         points = x.reshape(x.shape[0], -1).to(self.device, torch.float64)
         alpha, sigma = self.schedule(t.to(self.device))
@@ -123,6 +127,8 @@ class EmpiricalPosterior:
         for first, rows, norms in self._blocks():
             distances = square[:, None] + alpha[:, None].square() * norms - 2 * alpha[:, None] * (points @ rows.T)
             logs = distances.clamp_(min=0).mul_(-0.5 / sigma[:, None].square())
+            if excluded is not None:
+                _leave_out(logs, excluded, first)
             self._refine(logs, state.max, points, rows, norms, alpha, sigma, tolerance)
             if sources is not None:
                 _keep_source(state, logs, sources, first)
@@ -171,3 +177,9 @@ def _keep_source(state, logs, sources, first):
     """Note the log-weight of each query's own row when its block comes by."""
     here = torch.nonzero((sources >= first) & (sources < first + logs.shape[1])).reshape(-1)
     state.source_log[here] = logs[here, sources[here] - first]
+
+
+def _leave_out(logs, excluded, first):
+    """Give the excluded rows of this block no weight; not -inf, so that a block of nothing else has a maximum."""
+    queries, columns = torch.nonzero((excluded >= first) & (excluded < first + logs.shape[1]), as_tuple=True)
+    logs[queries, excluded[queries, columns] - first] = NO_WEIGHT

@@ -69,6 +69,7 @@ def page_content(run):
         # What the checkpoint says of its data set stands beside it already, and in run.json.
         "checkpoint": _facts({k: v for k, v in (document.get("checkpoint") or {}).items() if k not in BESIDE}),
         "cautions": (document.get("checkpoint") or {}).get("warnings") or [],
+        "limits": document.get("limits") or [],
         "diagnostics": [_diagnostic(run, name, figures) for name in names],
         "tables": sorted(path.name for path in (run.path / "tables").glob("*") if path.is_file()),
         "provenance": json.dumps(document, indent=1, ensure_ascii=False, default=str),

@@ -77,6 +77,51 @@ SECTIONS = {
         "rows. Intervals: jackknife over samples and reference rows.",
         "M. Heusel et al. 2017; M. Bińkowski et al. 2018; T. Kynkäänniemi et al. 2019; M. Naeem et al. 2020; M. Chong "
         "and D. Forsyth 2020."),
+    "membership": Section(
+        "Membership: does the field know its training images?",
+        "Can training images be told from held-out ones by the velocity field alone, and at which times?",
+        "AUC near 1 and excess alignment above 0: the field fits its own images better than new ones of the same law. "
+        "This can be so at late times although no sample is a copy: the model knows the images, and does not return "
+        "them.",
+        "AUC near 1/2 and an excess alignment whose interval contains 0 at every time.",
+        "Training and held-out images in equal numbers, the same noises and times, x_t on the path to the image. "
+        "loss: -||u_θ - u_cond||²; error: -||u_θ - û*||² with û* of the training set in which the image stands in the "
+        "place of one training row (for a training image: its own); pull: how much farther u_θ is from û* without the "
+        "image than from û* with it, as a share of both. No score is nearer to û* merely because an image is one of "
+        "its rows: a field without knowledge of the training rows has AUC 1/2. Excess alignment: cos(u_θ, û*) for û* "
+        "of training rows minus that for û* of as many held-out rows, on the paths of both. Kinetic energy: "
+        "½∫||v||²dt along samples' paths.",
+        "R. Shokri et al. 2017; N. Carlini et al. 2022; kinetic path energy: arXiv 2602.07928."),
+    "provenance": Section(
+        "Provenance: which training images, and why",
+        "Which training rows does a sample come from, and do noises lead where û* leads them?",
+        "The model's stack is that of û*: one row takes all the weight early, and the sample is that row. The same "
+        "noise leads to the same row (same_row near 1, basin divergence near 0), and some rows are copied often.",
+        "Weights pass from row to row until late, or the sample differs from the row that ends with all the weight: "
+        "near t = 1 the nearest row always has it. Few noises lead to the row that û* leads them to.",
+        "Weight of row i at a state x_t of a trajectory: softmax of -||x_t - α_t X_i||²/(2σ_t²), copies of a row "
+        "together. Basin of a row: the noises whose sample is nearest to it (under û*: is it). same_row: share of "
+        "noises with one row under both; basin divergence: 1 - Morisita's overlap of the basin masses. "
+        "tables/copied.csv ranks training images by the memorised samples that are copies of them.",
+        f"{PAPER_1}, section 2; M. Morisita 1959."),
+    "canaries": Section(
+        "Canaries: planted images",
+        "Do images that were planted before training come back, and from which multiplicity on?",
+        "The share that comes back rises with the multiplicity above that of held-out canaries, which only chance can "
+        "return; the loss of planted canaries is lower than that of held-out ones (AUC above 1/2).",
+        "Planted canaries come back as seldom as held-out ones, and their losses are alike.",
+        "A canary has come back if a sample is nearer to it than a third of its distance to the nearest other training "
+        "row or canary. Chance decided which canaries were planted how often and which were held out.",
+        "N. Carlini et al. 2019, 2023."),
+    "agreement": Section(
+        "Agreement of two models",
+        "Do two models turn the same noise into the same sample, and one that is in neither training set?",
+        "Each sample lies near a row of its own training set, and the two are as far apart as samples of different "
+        "noises.",
+        "The two samples are nearer to each other than to any training row (dots below the dashed line).",
+        "Euclidean distance and cosine (of deviations from the training rows' mean) between the two samples from one "
+        "noise, from different noises, and from each sample to the nearest row of its own training set.",
+        "Z. Kadkhodaie, F. Guth, E. P. Simoncelli, S. Mallat 2024; H. Zhang et al. 2024."),
     "loss": Section(
         "Training", "How did the loss fall?",
         "The loss cannot show it: on a small training set it approaches the floor of û*.",

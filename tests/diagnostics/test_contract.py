@@ -19,6 +19,8 @@ PROMISED = {
     "hybrid": ["tau", "sample", "nearest", "distance", "memorized", "feature"],
     "memorization": ["source", "sample", "nearest", "d1", "d2", "ratio", "memorized", "feature"],
     "quality": ["feature", "metric", "definition", "source", "value", "low", "high", "level", "n", "interval"],
+    "membership": ["t", "pair", "source", "row", "cfm_loss", "squared_error", "error_without"],
+    "provenance": ["source", "sample", "t", "row", "weight"],
 }
 # Columns that may be NaN, as the docstring of `measure` says: vectors have no image side.
 MAY_BE_MISSING = {"alignment": {"image_size"}}
@@ -51,7 +53,9 @@ def measured(name, training_set, seed):
                  "error": ((linear, training_set), {"times": [0.0, 0.3, 0.9], "n_pairs": 5}),
                  "hybrid": ((linear, training_set), {"taus": [0.0, 0.5, 1.0], "n_samples": 4, "n_steps": 4}),
                  "memorization": ((x, training_set), {"n_closed_form": 4, "n_steps": 20}),
-                 "quality": ((x, training_set), {"features": [plane], "held_out": training_set[:40] + 0.1})}
+                 "quality": ((x, training_set), {"features": [plane], "held_out": training_set[:40] + 0.1}),
+                 "membership": ((linear, training_set), {"times": [0.0, 0.5], "n_images": 6, "n_noises": 2}),
+                 "provenance": ((linear, training_set), {"samples": 2, "times": [0.0, 0.5], "n_steps": 4})}
     positional, keywords = arguments[name]
     return measure(*positional, **keywords, generator=generator)
 

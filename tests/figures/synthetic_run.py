@@ -103,6 +103,50 @@ def quality_tables(rng):
     return raw, raw.rename(columns={"metric": "quantity"}).assign(diagnostic="quality")
 
 
+def audit_tables(rng, n=30):
+    """Return {table: raw} and the summary rows of membership, provenance, canaries and agreement."""
+    rows = []
+    for t in TIMES:
+        for score in ("loss", "error", "pull"):
+            value = 0.5 + 0.4 * t
+            rows.append({"diagnostic": "membership", "quantity": "auc", "score": score, "t": t, "value": value,
+                         "low": value - 0.05, "high": value + 0.05, "level": 0.95, "n": 2 * n,
+                         "interval": "bootstrap"})
+        rows.append(rows[-1] | {"quantity": "excess_alignment", "score": None, "interval": "jackknife"})
+    for multiplicity in (0, 1, 16):
+        for quantity in ("returned", "loss_auc") if multiplicity else ("returned",):
+            rows.append(summary_row("canaries", quantity, np.arange(8) < multiplicity / 2, interval="exact",
+                                    multiplicity=multiplicity))
+    energy = pd.DataFrame({"source": np.repeat(["model", "closed_form"], n), "sample": np.tile(np.arange(n), 2),
+                           "energy": rng.uniform(0.5, 1, 2 * n), "terminal_share": rng.uniform(0.08, 0.2, 2 * n)})
+    weights = [{"source": source, "sample": sample, "t": t, "row": row, "n_copies": 1, "weight": weight}
+               for source in ("model", "closed_form") for sample in (0, 3) for t in TIMES
+               for row, weight in ((7, 0.8 * t), (2, 0.2 * t), (-1, 1 - t))]
+    masses = pd.DataFrame({"row": np.arange(9), **{f"{source}{end}": np.sort(rng.uniform(low, low + 0.02, 9))[::-1]
+                           for source in ("closed_form", "model")
+                           for end, low in (("", 0.05), ("_low", 0.02), ("_high", 0.08))}})
+    columns = ("distance", "distance_other", "train_distance_a", "train_distance_b", "cosine", "cosine_other")
+    agreement = pd.DataFrame({"sample": np.arange(n), **{name: rng.uniform(1, 4, n) for name in columns}})
+    members = pd.DataFrame({"t": 0.5, "pair": np.arange(n), "source": "train", "row": np.arange(n)})
+    return {"membership": members, "energy": energy, "provenance": pd.DataFrame(weights), "masses": masses,
+            "agreement": agreement}, pd.DataFrame(rows)
+
+
+def audit_arrays(rng, pictures):
+    """Return {name: arrays} of membership, provenance and agreement."""
+    rate = np.linspace(0, 1, 12)
+    found = {"membership": {f"{score}_{side}": rate**power for score in ("loss", "error", "pull")
+                            for side, power in (("fpr", 2), ("tpr", 1))},
+             "provenance": {"rows": np.array([2, 7]), "samples": np.array([0, 3])}, "agreement": {}}
+    if pictures:
+        images = rng.integers(0, 256, (8, 1, 8, 8)).astype(np.uint8)
+        found["provenance"] |= {"model_images": images[:2], "closed_form_images": images[2:4],
+                                "row_images": images[4:6], "copied_images": images, "copied_rows": np.arange(8),
+                                "copied_counts": np.arange(8, 0, -1)}
+        found["agreement"] = {name: images for name in ("samples_a", "samples_b", "nearest_a", "nearest_b")}
+    return found
+
+
 def picture_arrays(rng, channels=1, side=8, n_noises=4, n_samples=10):
     """Return the arrays of hybrid.npz and memorization.npz for images."""
     nearest = np.broadcast_to(rng.integers(0, 256, (n_noises, channels, side, side)), (len(TAUS), n_noises, channels,
@@ -129,7 +173,9 @@ def run_json(name="digits", **changes):
     """Return a run.json like those that commands write."""
     return {"fmdiag": "0.1.0", "command": "fmdiag report data/digits.pt", "name": "report-digits",
             "diagnostics": {"alignment": {"n_pairs": 40}, "error": {"n_pairs": 40}, "hybrid": {"n_noises": 20},
-                            "memorization": {"n_samples": 60}, "quality": {"n_samples": 60}},
+                            "memorization": {"n_samples": 60}, "quality": {"n_samples": 60},
+                            "membership": {"n_images": 30}, "provenance": {"n_noises": 30},
+                            "canaries": {"n_canaries": 24}, "agreement": {"n_samples": 30}},
             "dataset": {"name": name, "split": "train", "n": N, "shape": [1, 8, 8], "hflip": False, "dtype": "uint8",
                         "divisor": 8.0, "shift": -1.0, "fingerprint": "ab" * 32},
             "checkpoint": {"file": "digits.pt", "sha256": "cd" * 32, "family": "native", "steps": 20000},
@@ -149,8 +195,14 @@ def write_run(path, *, arrays=picture_arrays, sizes=(8, 16), document=None, seed
     for name, (raw, _) in parts.items():
         save_table(path, name, raw)
     save_table(path, "loss", pd.DataFrame({"step": np.arange(1, 101), "loss": 1 / np.arange(1, 101)}))
-    save_table(path, "summary", pd.concat([*(summary for _, summary in parts.values()), area], ignore_index=True))
+    further, summary = audit_tables(rng)
+    for name, raw in further.items():
+        save_table(path, name, raw)
+    save_table(path, "summary", pd.concat([*(summary for _, summary in parts.values()), area, summary],
+                                           ignore_index=True))
     for name, values in zip(("hybrid", "memorization"), arrays(rng), strict=True):
+        np.savez_compressed(path / "arrays" / f"{name}.npz", **values)
+    for name, values in audit_arrays(rng, arrays is picture_arrays).items():
         np.savez_compressed(path / "arrays" / f"{name}.npz", **values)
     (path / "run.json").write_text(json.dumps(document or run_json()))
     return path

@@ -10,6 +10,11 @@ from synthetic_run import run_json
 from fmdiag.figures import CAPTIONS, FIGURES, RunData, captions
 from fmdiag.figures.style import paper_style
 
+# Figures of nothing but pictures, which points have none of.
+PICTURES = {"provenance_copied", "agreement_pairs"}
+CASES = [(name, fixture) for name in FIGURES for fixture in ("synthetic_run", "synthetic_points_run")
+         if not (name in PICTURES and fixture == "synthetic_points_run")]
+
 
 def draw(name, path):
     with paper_style():
@@ -20,8 +25,7 @@ def has_text(label):
     return bool(label.get_text().strip())
 
 
-@pytest.mark.parametrize("fixture", ["synthetic_run", "synthetic_points_run"])
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize(("name", "fixture"), CASES)
 def test_figure_draws_with_labels_on_every_axes(name, fixture, request):
     figure = draw(name, request.getfixturevalue(fixture))
     assert isinstance(figure, Figure)
@@ -33,8 +37,7 @@ def test_figure_draws_with_labels_on_every_axes(name, fixture, request):
         assert not left or has_text(ax.yaxis.label) or shared[1], f"{name}: a y axis without a label"
 
 
-@pytest.mark.parametrize("fixture", ["synthetic_run", "synthetic_points_run"])
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize(("name", "fixture"), CASES)
 def test_nothing_is_cut_off_or_empty(name, fixture, request):
     figure = draw(name, request.getfixturevalue(fixture))
     figure.set_dpi(100)
@@ -45,6 +48,11 @@ def test_nothing_is_cut_off_or_empty(name, fixture, request):
     assert box.x1 < figure.get_figwidth() + 0.02 and box.y1 < figure.get_figheight() + 0.02
     for ax in (ax for ax in figure.axes if ax.axison):
         assert ax.lines or ax.patches or ax.images or ax.collections, f"{name}: an empty panel"
+
+
+@pytest.mark.parametrize("name", sorted(PICTURES))
+def test_pictures_of_points_are_none(name, synthetic_points_run):
+    assert draw(name, synthetic_points_run) is None
 
 
 @pytest.mark.parametrize("name", FIGURES)

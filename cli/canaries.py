@@ -1,0 +1,96 @@
+"""`fmdiag canaries`: plant known images in a training set, before training."""
+
+import click
+
+from .options import SEED, data_options
+
+
+class Counts(click.ParamType):
+    """Whole numbers, separated by commas."""
+
+    name = "counts"
+
+    def convert(self, value, parameter, context):
+        """Return a tuple of int."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            counts = tuple(int(part) for part in value.split(","))
+        except ValueError:
+            counts = ()
+        if not counts or min(counts) < 1 or len(set(counts)) < len(counts):
+            self.fail(f"{value!r}: give different whole numbers from 1 on, such as 1,4,16", parameter, context)
+        return counts
+
+
+@click.command()
+@data_options
+@click.option("--images", type=click.Path(), help="Own pictures to draw canaries from.  [default: held-out rows]")
+@click.option("--multiplicities", type=Counts(), default="1,4,16", show_default=True, help="How often canaries are "
+              "planted.")
+@click.option("--each", type=click.IntRange(1), default=10, show_default=True, help="Canaries of each multiplicity, "
+              "and held out.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Decides which images, how often and where.")
+@click.option("--out", type=click.Path(file_okay=False), required=True, help="Folder of the new data set.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier folder once the new one is complete.")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON on stdout.")
+def command(images, multiplicities, each, seed, out, overwrite, as_json, **options):
+    """Write a data set with known images planted in it, each at a known multiplicity, and others held out beside it.
+
+    Train on the folder; then `fmdiag audit ckpt.pt --canaries FOLDER` reports how many come back, by multiplicity.
+
+    \b
+    Examples:
+      fmdiag canaries --dataset digits --out planted/
+      fmdiag canaries --dataset my_images/ --size 64 --images canaries/ --multiplicities 1,10,100 --out planted/
+    """
+    import json
+    from pathlib import Path
+
+    from fmdiag import __version__
+    from fmdiag.datasets import load_dataset
+    from fmdiag.datasets.canaries import plant
+    from fmdiag.results import RunFolder
+
+    from .session import READING, typed_command, versions
+
+    reading = {name: options[name] for name in READING}
+    rows = load_dataset(options["dataset"] or "digits", n=options["n_rows"], **reading | {"hflip": False})
+    own = None if images is None else load_dataset(Path(images), size=options["size"], skip_bad=options["skip_bad"])
+    with RunFolder(out, overwrite=overwrite) as folder:
+        manifest = plant(folder.path, rows, rows.held_out, multiplicities=multiplicities, n_each=each, images=own,
+                         seed=seed)
+        folder.add_json("canaries.json", manifest)
+        folder.add_json("run.json", {"fmdiag": __version__, "command": typed_command(), "name": "canaries",
+                                     "diagnostics": {}, "dataset": rows.describe(), "seed": seed,
+                                     "versions": versions()})
+    _print(manifest, out, as_json, json)
+
+
+def _print(manifest, out, as_json, json):
+    if as_json:
+        click.echo(json.dumps({"out": str(out), **manifest}))
+    else:
+        counts = [entry["multiplicity"] for entry in manifest["canaries"]]
+        for count in sorted(set(counts)):
+            click.echo(f"{counts.count(count)} canaries " + (f"planted {count} times" if count else "held out"))
+        click.echo(f"train on it:  fmdiag train --dataset {out} --out reports/canaries\n"
+                   f"then:         fmdiag audit reports/canaries/checkpoint.pt --canaries {out}")
+    click.echo(f"wrote {out}/", err=True)
+
+
+def run(session, samples, planted, folder):
+    """Record which of the Canaries `planted`, read from a folder, come back among the session's samples."""
+    import torch
+
+    from fmdiag.diagnostics import canaries
+
+    from .session import typed_command
+
+    table = canaries.measure(samples, session.training_set, canaries=planted, path=session.path, device=session.device,
+                             field=session.checkpoint.field if session.checkpoint else None,
+                             generator=torch.Generator().manual_seed(session.options["seed"]))
+    parameters = {"folder": str(folder), "n_canaries": len(table), "n_samples": len(samples)}
+    session.record("canaries", table, canaries.summarise(table), parameters)
+    if session.speaks:
+        session.parameters["canaries"]["command"] = typed_command()

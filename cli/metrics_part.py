@@ -1,0 +1,61 @@
+"""The metrics of an audit: every registered definition on the samples, the training rows and the held-out rows."""
+
+
+def run(session, samples, features=("pixels",)):
+    """Record tables/metrics, a row per feature and metric; nothing where held-out rows are missing for all of them.
+
+    Parameters
+    ----------
+    session : Session
+        Training set, seed and device.
+    samples : Tensor, shape (n, *shape)
+        In model range.
+    features : sequence of str
+        Names of feature spaces.
+    """
+    import pandas as pd
+
+    table = pd.concat([_rows(session, samples, name) for name in features], ignore_index=True)
+    summary = table.rename(columns={"metric": "quantity"}).assign(diagnostic="metrics")
+    if session.speaks and len(table):
+        session.folder.add_table("metrics", table)
+        session.folder.add_summary(summary)
+        session.parameters["metrics"] = {"features": list(features), "n_samples": len(samples),
+                                         "command": session.command_for("audit")}
+
+
+def _rows(session, samples, name):
+    import torch
+
+    from fmdiag.errors import FmdiagError
+    from fmdiag.features import embed, load_feature
+    from fmdiag.metrics import METRICS
+
+    train, test = session.training_set, session.training_set.held_out
+    feature = load_feature(name, training_set=train, device=session.device)
+    vectors = [None if rows is None else embed(rows, feature) for rows in (samples, train, test)]
+    tables = []
+    for module in METRICS.values():
+        if vectors[2] is None and getattr(module, "NEEDS_TEST", True):
+            continue
+        generator = torch.Generator().manual_seed(session.options["seed"])
+        try:
+            tables.append(module.measure(*vectors, generator=generator).assign(feature=name))
+        except FmdiagError as error:
+            _skipped(module, error)
+    return _joined(tables)
+
+
+def _joined(tables):
+    import pandas as pd
+
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["metric", "feature"])
+
+
+def _skipped(module, error):
+    """Say that a metric cannot be had from these data; the audit goes on with the others."""
+    import warnings
+
+    from fmdiag.errors import FmdiagWarning
+
+    warnings.warn(f"metric {module.DEFINITION} left out: {error}", FmdiagWarning, stacklevel=3)

@@ -1,0 +1,180 @@
+"""Known images, planted in a training set before training, and others held out: which come back tells what is copied.
+
+All canaries are drawn alike, and chance alone decides which are planted how often and which are held out: whatever
+planted ones show beyond held-out ones, training did. The folder is a data set that every command reads:
+
+    train.npy       the training rows with the planted canaries among them, at random places
+    test.npy        held-out rows that are no canaries
+    canaries.npy    all canaries, held-out ones too
+    canaries.json   schema "fmdiag-canaries/1": seed, source, fingerprint of train.npy, and per canary its multiplicity
+                    (0: held out), its rows in train.npy and the SHA-256 of its bytes
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fmdiag.datasets.training_set import TrainingSet
+from fmdiag.errors import FmdiagError
+
+SCHEMA = "fmdiag-canaries/1"
+ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class Canaries:
+    """Canaries as `load_canaries` returns them.
+
+    Attributes
+    ----------
+    images : Tensor, float32, shape (k, *shape)
+        In model range.
+    multiplicity : ndarray of int64, shape (k,)
+        How often each was planted; 0: held out.
+    rows : list of list of int
+        Where, in the training set.
+    """
+
+    images: torch.Tensor
+    multiplicity: np.ndarray
+    rows: list
+
+
+def plant(folder, training_set, held_out, *, multiplicities=(1, 4, 16), n_each=10, images=None, seed=0):
+    """Write the data set with planted canaries and return its manifest.
+
+    Parameters
+    ----------
+    folder : path
+        Existing folder to write into.
+    training_set : TrainingSet
+        The rows to plant among, flips not counted.
+    held_out : TrainingSet or None
+        Canaries are drawn from these rows unless `images` are given; the others become test.npy.
+    multiplicities : sequence of int
+        How often canaries are planted, all different and at least 1.
+    n_each : int
+        Canaries of each multiplicity, and held out.
+    images : TrainingSet, optional
+        Own canaries, of which enough are drawn.
+    seed : int
+        Decides which images become canaries, which are planted how often, and where.
+
+    Raises
+    ------
+    FmdiagError
+        If there are too few distinct images that are no training rows, or shapes differ.
+    """
+    multiplicities = sorted(set(map(int, multiplicities)))
+    if not multiplicities or multiplicities[0] < 1 or n_each < 1:
+        raise FmdiagError(f"canaries: multiplicities and n_each must be at least 1, got {multiplicities} and {n_each}")
+    source, rng = held_out if images is None else images, np.random.default_rng(seed)
+    chosen = _choose(source, training_set, n_each * (1 + len(multiplicities)), rng)
+    planted = np.repeat([0, *multiplicities], n_each)
+    stored = _stored(source, training_set, chosen)
+    order = np.concatenate([np.arange(training_set.n_stored),
+                            training_set.n_stored + np.repeat(np.arange(len(planted)), planted)])
+    order = order[rng.permutation(len(order))]
+    _write_rows(Path(folder) / "train.npy", training_set, stored, order)
+    rest = None if held_out is None else np.setdiff1d(np.arange(held_out.n_stored), chosen if images is None else [])
+    if rest is not None and len(rest):
+        np.save(Path(folder) / "test.npy", _stored(held_out, training_set, rest))
+    np.save(Path(folder) / "canaries.npy", stored)
+    where = [np.flatnonzero(order == training_set.n_stored + k).tolist() for k in range(len(planted))]
+    train = TrainingSet(np.load(Path(folder) / "train.npy", mmap_mode="r"), *_map(training_set))
+    entries = [{"id": k, "multiplicity": int(planted[k]), "rows": where[k], "origin_row": int(chosen[k]),
+                "sha256": _hash(stored[k])} for k in range(len(planted))]
+    return {"schema": SCHEMA, "seed": seed, "source": training_set.describe(), "canaries_from": source.name,
+            "train": {"file": "train.npy", "n": train.n, "fingerprint": train.fingerprint}, "canaries": entries}
+
+
+def _choose(source, training_set, k, rng):
+    """Return k stored row numbers of distinct images that are no training rows, in random order."""
+    if source is None:
+        raise FmdiagError(f"{training_set.name} has no held-out rows to make canaries of: give --images, or --held-out")
+    if source.shape != training_set.shape:
+        raise FmdiagError(f"canaries have shape {source.shape}, the rows of {training_set.name} {training_set.shape}: "
+                          "give pictures of one kind, or --size")
+    seen = {_hash(row) for block in _blocks(training_set) for row in block}
+    free = {}
+    for number in rng.permutation(source.n_stored):
+        key = _hash(_stored(source, training_set, [number])[0])
+        if key not in seen:
+            free.setdefault(key, number)
+        if len(free) == k:
+            return np.array(list(free.values()))
+    raise FmdiagError(f"{source.name} has {len(free)} distinct images that are no training rows, {k} canaries are "
+                      "wanted: fewer --each or multiplicities")
+
+
+def _is_pictures(rows):
+    return rows.rows.dtype == np.uint8 and (rows.divisor, rows.shift) == (127.5, -1.0)
+
+
+def _map(training_set):
+    """Return (divisor, shift) under which the written rows are read: 8-bit pictures, or floats in model range."""
+    return (127.5, -1.0) if _is_pictures(training_set) else (1.0, 0.0)
+
+
+def _stored(source, training_set, numbers):
+    """Return rows of a set as they are written: bytes where the training set has 8-bit pictures, else float32."""
+    rows = source[np.asarray(numbers)]
+    if _is_pictures(training_set):
+        return ((rows + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+    return rows.numpy()
+
+
+def _blocks(training_set):
+    for start in range(0, training_set.n_stored, ROWS_AT_ONCE):
+        yield _stored(training_set, training_set, np.arange(start, min(start + ROWS_AT_ONCE, training_set.n_stored)))
+
+
+def _write_rows(path, training_set, stored, order):
+    """Write the rows in `order`, block by block; numbers from n_stored on are canaries."""
+    out = np.lib.format.open_memmap(path, "w+", stored.dtype, (len(order), *training_set.shape))
+    place = np.argsort(order, kind="stable")
+    for first, block in zip(range(0, training_set.n_stored, ROWS_AT_ONCE), _blocks(training_set), strict=True):
+        out[place[first : first + len(block)]] = block
+    planted = order >= training_set.n_stored
+    out[planted] = stored[order[planted] - training_set.n_stored]
+    out.flush()
+
+
+def _hash(row):
+    return hashlib.sha256(np.ascontiguousarray(row).tobytes()).hexdigest()
+
+
+def load_canaries(folder, training_set):
+    """Return the Canaries of a folder that `plant` wrote, checked against the training set.
+
+    Raises
+    ------
+    FmdiagError
+        If the folder is not such a folder, was changed, or belongs to another training set.
+    """
+    folder = Path(folder)
+    try:
+        manifest = json.loads((folder / "canaries.json").read_text())
+        stored = np.load(folder / "canaries.npy", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise FmdiagError(f"{folder}: no canaries here ({error}); give a folder that `fmdiag canaries` "
+                          "wrote") from error
+    entries = manifest.get("canaries", [])
+    if manifest.get("schema") != SCHEMA or [entry["sha256"] for entry in entries] != [_hash(row) for row in stored]:
+        raise FmdiagError(f"{folder}: canaries.npy is not what canaries.json describes: plant them again")
+    images = _read(stored)
+    for entry, image in zip(entries, images, strict=True):
+        rows = entry["rows"]
+        if rows and (max(rows) >= training_set.n or not bool((training_set[rows] == image).all())):
+            raise FmdiagError(f"{folder}: canary {entry['id']} is not in {training_set.name} where it was planted: the "
+                              "checkpoint was trained on other rows than this folder's train.npy")
+    return Canaries(images, np.array([entry["multiplicity"] for entry in entries]), [e["rows"] for e in entries])
+
+
+def _read(stored):
+    divisor, shift = (127.5, -1.0) if stored.dtype == np.uint8 else (1.0, 0.0)
+    return TrainingSet(stored, divisor, shift)[:]

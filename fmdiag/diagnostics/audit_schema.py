@@ -1,0 +1,72 @@
+"""What is in audit.json? The schema "fmdiag-audit/1", its definitions, and a check that a document follows it.
+
+A JSON object with exactly these keys; later versions of the schema may add keys:
+
+    schema       "fmdiag-audit/1"
+    subject      {"checkpoint": object or null, "dataset": object}: hashes, sizes, how they were read
+    verdicts     list of {"id", "question", "answer": "yes" | "no evidence" | "undecided" | "not measured", "text",
+                 "tests": ids of the tests that decide it}
+    controls     list of {"id", "definition", "value", "low", "high", "level", "n", "expected", "passed": true | false |
+                 null where nothing is expected}
+    tests        list of {"id", "hypothesis", "p", "p_holm"}: one-sided; p_holm is corrected for all tests of the list
+    correction   {"method": "holm", "comparisons": number of tests, "level": 0.05}
+    values       list of {"diagnostic", "quantity", "definition", "value", "low", "high", "level", "n", "interval",
+                 further keys such as t, source, feature}: every summary value; null where there is none
+    definitions  {id: text}: of every definition id in values and controls
+    limits       list of sentences: what this evidence does not show
+    advice       list of sentences: how many samples would show more
+    provenance   run.json: command, seed, versions, fingerprints, parameters
+"""
+
+from fmdiag.errors import FmdiagError
+
+SCHEMA = "fmdiag-audit/1"
+LEVEL = 0.05
+KEYS = ("schema", "subject", "verdicts", "controls", "tests", "correction", "values", "definitions", "limits", "advice",
+        "provenance")
+ANSWERS = ("yes", "no evidence", "undecided", "not measured")
+DEFINITIONS = {
+    "fmdiag/f_mem-l2-distinct-d2": "Share of samples with d1/d2 below the threshold (1/3: Yoon 2023, Gu 2023, Bonnaire "
+        "2025); Euclidean; d2 to the nearest row that is no duplicate of the nearest row.",
+    "fmdiag/f_mem-excess": "f_mem of the samples minus that of held-out rows; Newcombe's interval; p: Fisher's.",
+    "fmdiag/membership-auc": "AUC of telling training from held-out images by the velocity field; û* with the image in "
+        "the place of one training row on both sides, so that a field without knowledge of the rows has 1/2; "
+        "auc_overall: mean rank over times; p: Mann-Whitney, one-sided.",
+    "fmdiag/excess-alignment": "cos(u, û*) for û* of training rows minus that for û* of as many held-out rows, on the "
+        "paths of both; jackknife over pairs of rows.",
+    "fmdiag/path-energy": "Kinetic energy ½∫||v||²dt per coordinate of samples' paths, and its share from t = 0.9 on.",
+    "fmdiag/provenance": "Posterior weights of training rows along trajectories; share of noises that lead to one row "
+        "under the model and û*; 1 - Morisita's overlap of basin masses.",
+    "fmdiag/canaries": "Share of planted (or held-out) images of which at least one sample is a copy, by multiplicity.",
+    "fmdiag/summary": "Mean over independent units; see the documentation of the diagnostic.",
+}
+
+
+def validate(document):
+    """Check that a document follows the schema; for readers of audit.json.
+
+    Raises
+    ------
+    FmdiagError
+        If it does not; the message names the key.
+    """
+    if document.get("schema") != SCHEMA:
+        raise FmdiagError(f"audit: schema must be {SCHEMA!r}, got {document.get('schema')!r}")
+    missing = [key for key in KEYS if key not in document]
+    if missing:
+        raise FmdiagError(f"audit: {', '.join(missing)} missing")
+    wanted = {"verdicts": ("id", "question", "answer", "text", "tests"), "tests": ("id", "hypothesis", "p", "p_holm"),
+              "controls": ("id", "definition", "value", "low", "high", "level", "n", "expected", "passed"),
+              "values": ("diagnostic", "quantity", "definition", "value", "low", "high", "level", "n", "interval")}
+    for key, names in wanted.items():
+        for number, entry in enumerate(document[key]):
+            lacking = [name for name in names if name not in entry]
+            if lacking:
+                raise FmdiagError(f"audit: {key}[{number}] lacks {', '.join(lacking)}")
+    ids = {test["id"] for test in document["tests"]}
+    for entry in document["verdicts"]:
+        if entry["answer"] not in ANSWERS or not set(entry["tests"]) <= ids:
+            raise FmdiagError(f"audit: verdict {entry['id']!r} has an unknown answer or test")
+    used = {entry["definition"] for key in ("values", "controls") for entry in document[key]}
+    if used - set(document["definitions"]) or document["correction"]["comparisons"] != len(document["tests"]):
+        raise FmdiagError("audit: a definition is not given, or the number of comparisons is not that of the tests")

@@ -1,0 +1,82 @@
+"""What would û* be, had this image been trained on in place of that one?
+
+For a training row i and any image z, with S the training set and lambda the softmax weights of S without row i,
+
+    D_without = sum_{j != i} lambda_j X_j,      D_with = D_without + w (z - D_without),
+    w = e^{l_z} / (e^{l_z} + sum_{j != i} e^{l_j}),     l_z = log c - ||x - alpha z||^2 / (2 sigma^2),
+
+c being the number of copies of row i, which z takes over. For z = X_i, D_with is the posterior mean of S itself.
+Neither mean treats a training image otherwise than a held-out one: who knows nothing of S cannot tell them apart by it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from fmdiag.datasets.duplicates import duplicate_groups
+
+
+@dataclass(frozen=True)
+class Counterfactual:
+    """û* at b points, of the training set without row i and with image z in its place.
+
+    Attributes
+    ----------
+    without, swapped : Tensor, float64, shape (b, *shape)
+        Velocities.
+    weight : Tensor, float64, shape (b,)
+        Posterior weight of z in the swapped set.
+    """
+
+    without: torch.Tensor
+    swapped: torch.Tensor
+    weight: torch.Tensor
+
+
+def copies(training_set, rows):
+    """Return the numbers of all copies of each row, mirror images included: int64, shape (b, k), padded with -1.
+
+    A mirror image of a row is a copy here: a model trained with flips has seen both.
+    """
+    groups = np.asarray(duplicate_groups(training_set))
+    found = []
+    for row in np.asarray(rows):
+        orbit = {int(groups[row])}
+        if training_set.hflip:
+            orbit.add(int(groups[(row + training_set.n_stored) % training_set.n]))
+        found.append(np.flatnonzero(np.isin(groups, list(orbit))))
+    width = max(map(len, found))
+    return torch.tensor(np.stack([np.pad(part, (0, width - len(part)), constant_values=-1) for part in found]))
+
+
+def counterfactual(u_star, x, t, images, excluded):
+    """Return the Counterfactual of points x at one time.
+
+    Parameters
+    ----------
+    u_star : ClosedFormField
+        û* of the training set.
+    x : Tensor, float64, shape (b, *shape)
+        Points on the paths to `images`.
+    t : float
+        Time.
+    images : Tensor, shape (b, *shape)
+        z of each point.
+    excluded : Tensor of int64, shape (b, k)
+        The rows that z replaces, as `copies` returns them.
+    """
+    found = u_star.posterior(x, t, exclude=excluded)
+    alpha, sigma = (float(value) for value in u_star.posterior.schedule(torch.tensor(t, dtype=torch.float64)))
+    n, dim = u_star.training_set.n, u_star.training_set.dim
+    gaussian = -0.5 * dim * np.log(2 * np.pi * sigma**2)
+    rest = found.log_density.cpu() + np.log(n) - gaussian
+    orbit = [images.double(), images.double().flip(-1)] if u_star.training_set.hflip else [images.double()]
+    number = (excluded >= 0).sum(1).double().cpu() / len(orbit)
+    logs = torch.stack([number.log() - (x - alpha * z).flatten(1).square().sum(1) / (2 * sigma**2) for z in orbit])
+    weights = (logs - torch.logsumexp(torch.cat([rest[None], logs]), 0)).exp()
+    without = found.mean.cpu()
+    shares = weights.reshape(len(orbit), -1, *[1] * (x.ndim - 1))
+    swapped = without + sum(w * (z - without) for w, z in zip(shares, orbit, strict=True))
+    velocity = u_star.path.velocity_from_mean
+    return Counterfactual(velocity(without, x, t), velocity(swapped, x, t), weights.sum(0))

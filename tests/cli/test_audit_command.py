@@ -1,0 +1,160 @@
+"""`fmdiag audit`: run folder, page, one valid document, its parts made again, and what applies to samples only."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from fmdiag import load_dataset
+from fmdiag.cli.main import run
+from fmdiag.diagnostics.audit_schema import validate
+from fmdiag.results import load_run, load_table
+
+SMALL = ["--n-samples", "12", "--n-images", "6", "--n-noises", "1", "--n-steps", "4"]
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leave out the figures, which take most of a small run's time and change no table."""
+    monkeypatch.setattr("fmdiag.figures.draw_all", lambda run: [])
+    monkeypatch.setattr("fmdiag.report.write_report", lambda run: run)
+
+
+@pytest.fixture(scope="module")
+def audited(checkpoint, tmp_path_factory):
+    """Return the run folder of an audit with its page, only two of the figures drawn."""
+    from fmdiag.figures import draw
+
+    out, kept = tmp_path_factory.mktemp("audit") / "run", ("membership_auc", "provenance_weights")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(draw, "FIGURES", {name: draw.FIGURES[name] for name in kept})
+        assert run(["audit", str(checkpoint), *SMALL, "--out", str(out)]) == 0
+    return out
+
+
+def test_the_whole_audit(audited):
+    document = json.loads((audited / "audit.json").read_text())
+    validate(document)
+    assert {entry["id"]: entry["answer"] != "not measured" for entry in document["verdicts"]} == {
+        "copies": True, "field": True, "canaries": False}
+    measured = {entry["diagnostic"] for entry in document["values"]}
+    assert measured >= {"memorization", "membership", "provenance"}
+    assert document["subject"]["checkpoint"]["sha256"] and document["provenance"]["versions"]["torch"]
+    for name in ("memorization", "membership", "excess", "energy", "provenance", "basins", "masses", "copied"):
+        assert (audited / f"tables/{name}.csv").is_file(), name
+    page = (audited / "index.html").read_text()
+    assert all(f'<section id="{name}"' in page for name in ("memorization", "membership", "provenance"))
+    assert "What this evidence does not show" in page and page.count(document["limits"][-1][:40]) >= 1
+
+
+def test_every_interval_is_there(audited):
+    """Every summary value has a 95 % interval, but those that are p-values, counts or say that they have none."""
+    summary = load_table(audited, "summary")
+    without = summary[summary["low"].isna() | summary["high"].isna()]
+    assert set(without["quantity"]) <= {"auc_p", "excess_p", "copied_rows", "ratio", "basin_divergence"}
+    assert set(summary["level"]) == {0.95}
+
+
+def test_each_part_is_remade_by_its_command(undrawn, audited, tmp_path):
+    lines = {name: part["command"] for name, part in load_run(audited)["diagnostics"].items()}
+    assert re.search(r"--sample \d+ --sample \d+", lines["provenance"])
+    import shlex
+
+    assert run([*shlex.split(lines["provenance"])[1:], "--out", str(tmp_path / "p")]) == 0
+    assert load_table(tmp_path / "p", "provenance").equals(load_table(audited, "provenance"))
+    assert load_table(tmp_path / "p", "copied").equals(load_table(audited, "copied"))
+    assert run([*shlex.split(lines["membership"])[1:], "--out", str(tmp_path / "m")]) == 0
+    for table in ("membership", "excess"):
+        assert load_table(tmp_path / "m", table).equals(load_table(audited, table))
+
+
+def test_samples_alone_are_audited_as_far_as_they_go(undrawn, tmp_path, capsys):
+    digits = load_dataset("digits")
+    np.save(tmp_path / "x.npy", np.concatenate([digits[:12].numpy(), digits.held_out[:12].numpy()]))
+    out = tmp_path / "run"
+    assert run(["audit", "--samples", str(tmp_path / "x.npy"), "--dataset", "digits", "--out", str(out),
+                "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    validate(printed)
+    assert printed["verdicts"][0]["answer"] == "yes" and printed["verdicts"][1]["answer"] == "not measured"
+    assert any("samples alone" in sentence for sentence in printed["limits"])
+    assert not (out / "tables/membership.csv").exists()
+
+
+def test_neither_checkpoint_nor_samples(fails_cleanly):
+    fails_cleanly(["audit"], "give a CHECKPOINT, or --samples together with the --dataset")
+
+
+def test_metrics_are_recorded_under_their_definitions(undrawn, monkeypatch, checkpoint, tmp_path):
+    """With a registry of two metrics, one of which cannot be had from these data."""
+    import sys
+    import types
+
+    import pandas as pd
+    import torch
+
+    from fmdiag import features
+    from fmdiag.cli import audit
+    from fmdiag.errors import FmdiagError, FmdiagWarning
+
+    def measure(generated, train, test, *, generator):
+        assert generated.shape[1] == train.shape[1] == test.shape[1] == 64
+        return pd.DataFrame([{"metric": "mean", "definition": "mean/ours", "value": generated.mean(), "low": -1.0,
+                              "high": 1.0, "level": 0.95, "n": len(generated), "interval": "none"}])
+
+    def refuse(generated, train, test, *, generator):
+        raise FmdiagError("too few rows")
+
+    registry = {"mean": types.SimpleNamespace(DEFINITION="mean/ours", measure=measure),
+                "none": types.SimpleNamespace(DEFINITION="none/ours", measure=refuse)}
+    monkeypatch.setitem(sys.modules, "fmdiag.metrics", types.SimpleNamespace(METRICS=registry))
+    monkeypatch.setattr(audit, "_have_metrics", lambda: True)
+    monkeypatch.setattr(features, "load_feature", lambda name, **options: features.FEATURES["pixels"], raising=False)
+    monkeypatch.setattr(features, "embed", lambda data, feature: feature(
+        data if isinstance(data, torch.Tensor) else data[:]).numpy(), raising=False)
+    with pytest.warns(FmdiagWarning, match="none/ours left out: too few rows"):
+        assert run(["audit", str(checkpoint), *SMALL, "--out", str(tmp_path / "run")]) == 0
+    document = json.loads((tmp_path / "run" / "audit.json").read_text())
+    validate(document)
+    assert [v["definition"] for v in document["values"] if v["diagnostic"] == "metrics"] == ["mean/ours"]
+
+
+@pytest.mark.parametrize(("name", "options"), [
+    ("membership", ["--n-images", "4", "--n-noises", "1", "--times", "0.5", "--n-paths", "4", "--n-steps", "5"]),
+    ("provenance", ["--sample", "1", "--n-noises", "8", "--n-steps", "5"])])
+def test_the_same_seed_gives_the_same_tables(undrawn, name, options, checkpoint, tmp_path, capsys):
+    for k in (1, 2):
+        assert run([name, str(checkpoint), *options, "--out", str(tmp_path / f"{k}")]) == 0
+    for table in (name, "summary"):
+        assert load_table(tmp_path / "1", table).equals(load_table(tmp_path / "2", table))
+
+
+def test_canaries_from_planting_to_the_audit(undrawn, tmp_path, fails_cleanly, capsys):
+    planted, trained = tmp_path / "planted", tmp_path / "trained"
+    assert run(["canaries", "--dataset", "digits", "--n", "20", "--multiplicities", "1,3", "--each", "3", "--out",
+                str(planted)]) == 0
+    assert "3 canaries planted 3 times" in capsys.readouterr().out
+    assert run(["train", "--dataset", str(planted), "--network", "mlp", "--width", "8", "--depth", "1", "--steps", "2",
+                "--precision", "fp32", "--out", str(trained)]) == 0
+    out = tmp_path / "run"
+    assert run(["audit", str(trained / "checkpoint.pt"), *SMALL, "--canaries", str(planted), "--out", str(out)]) == 0
+    document = json.loads((out / "audit.json").read_text())
+    validate(document)
+    table = load_table(out, "canaries")
+    assert table["multiplicity"].tolist() == [0] * 3 + [1] * 3 + [3] * 3
+    assert document["verdicts"][2]["answer"] == "no evidence" and "held out" in document["verdicts"][2]["text"]
+    assert "canaries" in {test["id"] for test in document["tests"]}
+    fails_cleanly(["audit", "--samples", planted / "test.npy", "--dataset", "digits", "--canaries", planted],
+                  "is not in digits where it was planted")
+
+
+def test_agreement_of_two_checkpoints(undrawn, checkpoint, tmp_path, fails_cleanly, capsys):
+    out = tmp_path / "run"
+    assert run(["agreement", str(checkpoint), str(checkpoint), "--n-samples", "6", "--n-steps", "4", "--out",
+                str(out)]) == 0
+    assert load_table(out, "agreement")["distance"].eq(0).all()
+    assert load_run(out)["diagnostics"]["agreement"]["other_sha256"] == load_run(out)["checkpoint"]["sha256"]
+    assert run(["train", "--dataset", "two-moons-20", "--network", "mlp", "--width", "8", "--depth", "1",
+                "--steps", "2", "--precision", "fp32", "--out", str(tmp_path / "moons")]) == 0
+    fails_cleanly(["agreement", checkpoint, tmp_path / "moons/checkpoint.pt"], "only models of one shape")

@@ -1,0 +1,107 @@
+"""The audit's document: schema, corrected tests, verdicts that follow from them, and limits that are always said."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fmdiag.diagnostics import memorization
+from fmdiag.diagnostics.audit import compose
+from fmdiag.diagnostics.audit_limits import resolvable
+from fmdiag.diagnostics.audit_schema import SCHEMA, validate
+from fmdiag.errors import FmdiagError
+from fmdiag.results import summary_row
+
+
+def samples(copied, null, n=200, control=20):
+    """Return the memorization summary of n samples and n held-out rows with so many memorised ones."""
+    ratios = {"model": np.where(np.arange(n) < copied, 0.1, 0.9), "heldout": np.where(np.arange(n) < null, 0.1, 0.9),
+              "closed_form": np.where(np.arange(20) < control, 0.0, 0.9)}
+    raw = pd.concat([pd.DataFrame({"source": source, "sample": np.arange(len(ratio)), "nearest": 0, "d1": ratio,
+                                   "d2": 1.0, "ratio": ratio, "memorized": ratio < 1 / 3, "feature": "pixels",
+                                   "threshold": 1 / 3}) for source, ratio in ratios.items()], ignore_index=True)
+    return memorization.summarise(raw)
+
+
+def field(p):
+    """Return summary rows of a membership test with one overall p-value."""
+    row = summary_row("membership", "auc_p", [p], score="loss") | {"low": np.nan, "high": np.nan}
+    area = {"diagnostic": "membership", "value": 0.7, "low": 0.6, "high": 0.8, "level": 0.95, "n": 100,
+            "interval": "bootstrap", "score": "loss"}
+    return pd.DataFrame([row, area | {"quantity": "auc_overall"}, area | {"quantity": "auc", "t": 0.9}])
+
+
+def document(*parts, diagnostics=("memorization", "membership")):
+    record = {"diagnostics": dict.fromkeys(diagnostics, {}), "dataset": {"n": 10}, "checkpoint": {"warnings": ["a"]}}
+    return compose(record, pd.concat(parts, ignore_index=True))
+
+
+def answers(found):
+    return {entry["id"]: entry["answer"] for entry in found["verdicts"]}
+
+
+def test_a_document_follows_its_schema_and_is_plain_json():
+    found = document(samples(40, 1), field(1e-6))
+    validate(found)
+    again = json.loads(json.dumps(found, allow_nan=False))
+    validate(again)
+    assert again == found and found["schema"] == SCHEMA == "fmdiag-audit/1"
+    assert answers(found) == {"copies": "yes", "field": "yes", "canaries": "not measured"}
+    assert [control["passed"] for control in found["controls"]] == [True, None]
+    assert any("1 in 67" in sentence for sentence in found["limits"]) and "a." in found["limits"]
+    assert len(found["advice"]) == 1
+
+
+def test_p_values_are_corrected_for_all_tests():
+    found = document(samples(40, 1), field(0.03))
+    by_id = {test["id"]: test for test in found["tests"]}
+    assert found["correction"] == {"method": "holm", "comparisons": 2, "level": 0.05}
+    # The smaller of two is doubled, the larger is not.
+    assert by_id["copies/pixels"]["p_holm"] == pytest.approx(2 * by_id["copies/pixels"]["p"])
+    assert by_id["membership/loss"]["p_holm"] == 0.03
+
+
+def test_a_rate_that_the_null_has_too_is_no_evidence():
+    """A quarter passes the rule, as in few dimensions: so do held-out rows."""
+    found = document(samples(52, 50))
+    assert answers(found)["copies"] == "no evidence"
+    assert "No evidence of memorisation" in found["verdicts"][0]["text"]
+
+
+def test_two_weak_results_do_not_make_a_strong_one():
+    """p = 0.04 and 0.04: each below 0.05, none after correction."""
+    found = document(field(0.04), pd.DataFrame([field(0.04).iloc[0].to_dict() | {"score": "error"}]),
+                     diagnostics=["membership"])
+    assert answers(found) == {"copies": "not measured", "field": "no evidence", "canaries": "not measured"}
+
+
+def test_a_failed_positive_control_and_a_missing_null_leave_it_undecided():
+    assert answers(document(samples(40, 1, control=19)))["copies"] == "undecided"
+    summary = samples(40, 1)
+    summary = summary[(summary["source"] != "heldout") & (summary["quantity"] != "f_mem_excess")]
+    found = document(summary)
+    assert answers(found)["copies"] == "undecided" and "held-out rows" in found["advice"][0]
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"schema": "fmdiag-audit/9"}, "schema must be"),
+    ({"limits": None}, "limits missing"),
+    ({"definitions": {}}, "definition is not given"),
+    ({"verdicts": [{"id": "x", "question": "", "answer": "maybe", "text": "", "tests": []}]}, "unknown answer"),
+    ({"tests": [{"id": "x"}]}, "lacks hypothesis"),
+])
+def test_a_document_that_does_not_is_refused(change, message):
+    found = document(samples(40, 1)) | change
+    found = {key: value for key, value in found.items() if value is not None}
+    with pytest.raises(FmdiagError, match=message):
+        validate(found)
+
+
+def test_the_resolvable_excess_is_found_as_often_as_promised():
+    """Excess at 80 % power, n = m = 2000, null 5 %: simulated 1000 times, +- 6 % (3 standard errors)."""
+    excess, rng = resolvable(0.05, 2000, 2000), np.random.default_rng(0)
+    a, b = rng.binomial(2000, 0.05 + excess, 1000) / 2000, rng.binomial(2000, 0.05, 1000) / 2000
+    pooled = (a + b) / 2
+    z = (a - b) / np.sqrt(2 * pooled * (1 - pooled) / 2000)
+    assert np.mean(z > 1.645) == pytest.approx(0.8, abs=0.06)

@@ -1,0 +1,55 @@
+"""û* without a row and with another image in its place: that of the set built so by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from fmdiag import ClosedFormField, TrainingSet
+from fmdiag.diagnostics.counterfactual import copies, counterfactual
+
+RNG = np.random.default_rng(0)
+
+
+def rows(n, shape=(1, 2, 3)):
+    return TrainingSet(RNG.normal(size=(n, *shape)).astype(np.float32))
+
+
+def expected(training_set, kept, x, t):
+    return ClosedFormField(replace(training_set, rows=kept))(x, t)
+
+
+@pytest.mark.parametrize("hflip", [False, True])
+@pytest.mark.parametrize("t", [0.0, 0.4, 0.95])
+def test_is_the_field_of_the_set_built_by_hand(t, hflip):
+    train = rows(9).with_hflip(hflip)
+    train.rows[7] = train.rows[3]   # two copies of one row
+    z = torch.from_numpy(RNG.normal(size=(2, *train.shape)).astype(np.float32))
+    x = torch.from_numpy(RNG.normal(size=(2, *train.shape))) * (1 - t) + t * z
+    found = counterfactual(ClosedFormField(train), x, t, z, copies(train, [3, 5]))
+    for k, gone in enumerate(([3, 7], [5])):
+        without = np.delete(train.rows, gone, axis=0)
+        swapped = np.concatenate([without, np.repeat(z[k : k + 1].numpy(), len(gone), axis=0)])
+        point = x[k : k + 1]
+        torch.testing.assert_close(found.without[k], expected(train, without, point, t)[0], rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(found.swapped[k], expected(train, swapped, point, t)[0], rtol=1e-9, atol=1e-9)
+
+
+def test_a_training_image_in_its_own_place_is_the_training_set():
+    train = rows(6)
+    x = torch.from_numpy(RNG.normal(size=(6, *train.shape)))
+    found = counterfactual(ClosedFormField(train), x, 0.6, train[:], copies(train, np.arange(6)))
+    torch.testing.assert_close(found.swapped, ClosedFormField(train)(x, 0.6), rtol=1e-10, atol=1e-10)
+    exact = ClosedFormField(train).posterior(x, 0.6, source_rows=torch.arange(6)).source_weight
+    torch.testing.assert_close(found.weight, exact, rtol=1e-10, atol=1e-12)
+
+
+def test_excluded_rows_in_blocks_of_one():
+    train = rows(5)
+    x, excluded = torch.from_numpy(RNG.normal(size=(3, *train.shape))), torch.tensor([[0, 4], [1, -1], [2, 3]])
+    whole = ClosedFormField(train).posterior(x, 0.7, exclude=excluded)
+    blocks = ClosedFormField(train, block_rows=1).posterior(x, 0.7, exclude=excluded)
+    torch.testing.assert_close(blocks.mean, whole.mean, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(blocks.log_density, whole.log_density, rtol=1e-12, atol=1e-12)
+    assert not (whole.top_row[:, None] == excluded).any()
