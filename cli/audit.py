@@ -2,7 +2,8 @@
 
 import click
 
-from .options import Range, checkpoint_argument, decoder_option, method_option, run_options
+from .options import Range, checkpoint_argument, decoder_option, feature_options, method_option, run_options
+from .spaces import taken
 
 
 @click.command()
@@ -21,6 +22,7 @@ from .options import Range, checkpoint_argument, decoder_option, method_option, 
 @click.option("--n-steps", type=click.IntRange(1), default=100, show_default=True, help="Steps from t = 0 to 1.")
 @method_option()
 @decoder_option()
+@feature_options
 @run_options
 def command(checkpoint, samples, sample_range, canaries, n_samples, n_images, n_noises, n_steps, method, **options):
     """Audit a model for memorisation: copies among samples, metrics, membership, provenance, canaries.
@@ -41,15 +43,16 @@ def command(checkpoint, samples, sample_range, canaries, n_samples, n_images, n_
     from .memorization import load_samples
     from .session import Session
 
+    chosen = taken(options)
     renamed = {"provenance": {"n_noises": "n_samples"}}
     with Session("audit", options, checkpoint, renamed) as session:
         session.page, session.compose = True, compose
         given = None if samples is None else load_samples(samples, sample_range, options)[:n_samples]
         run(session, samples=given, canaries=canaries, n_samples=n_samples or 1024, n_images=n_images,
-            n_noises=n_noises, n_steps=n_steps, method=method)
+            n_noises=n_noises, n_steps=n_steps, method=method, chosen=chosen)
 
 
-def run(session, *, samples, canaries, n_samples, n_images, n_noises, n_steps, method):
+def run(session, *, samples, canaries, n_samples, n_images, n_noises, n_steps, method, chosen):
     """Run every part that applies; what each found is composed when the session ends."""
     from fmdiag.datasets.canaries import load_canaries
 
@@ -59,9 +62,8 @@ def run(session, *, samples, canaries, n_samples, n_images, n_noises, n_steps, m
     # Before anything long: a folder that does not belong to this training set is refused.
     planted = None if canaries is None else load_canaries(canaries, session.training_set)
     solver = {"n_steps": n_steps, "method": method}
-    drawn, pairs = memorization.run(session, samples=samples, n_samples=n_samples, **solver)
-    if _have_metrics():
-        metrics_part.run(session, drawn)
+    drawn, pairs = memorization.run(session, samples=samples, n_samples=n_samples, chosen=chosen, **solver)
+    metrics_part.run(session, drawn, chosen)
     if planted is not None:
         canaries_part.run(session, drawn, planted, canaries)
     if session.checkpoint is not None:
@@ -78,9 +80,3 @@ def _closest(pairs, n=8):
     """Return the numbers of the samples of least d1/d2."""
     model = pairs[(pairs["source"] == "model") & (pairs["feature"] == pairs["feature"].iloc[0])]
     return model.sort_values(["ratio", "sample"], kind="stable")["sample"].head(n).astype(int).tolist()
-
-
-def _have_metrics():
-    from importlib.util import find_spec
-
-    return find_spec("fmdiag.metrics") is not None

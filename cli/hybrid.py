@@ -2,7 +2,8 @@
 
 import click
 
-from .options import Numbers, checkpoint_argument, decoder_option, method_option, run_options
+from .options import Numbers, checkpoint_argument, decoder_option, feature_options, method_option, run_options
+from .spaces import DEFAULT, described, spaces, taken
 
 
 @click.command()
@@ -13,6 +14,7 @@ from .options import Numbers, checkpoint_argument, decoder_option, method_option
 @click.option("--n-steps", type=click.IntRange(1), default=100, show_default=True, help="Steps from t = 0 to 1.")
 @method_option()
 @decoder_option()
+@feature_options
 @run_options
 def command(checkpoint, taus, n_samples, n_steps, method, **options):
     """Follow û* until tau and the model afterwards: when is it too late to generalise?
@@ -21,26 +23,31 @@ def command(checkpoint, taus, n_samples, n_steps, method, **options):
     Examples:
       fmdiag hybrid --tau 0.3 ckpt.pt
       fmdiag hybrid --tau 0:1:11 --n-samples 64 ckpt.pt
+      fmdiag hybrid --feature pixels --feature pca --pca-components 16 ckpt.pt
     """
     from .session import Session
 
+    chosen = taken(options)
     taus = sorted({tau for grid in taus for tau in grid}) or None
     with Session("hybrid", options, checkpoint) as session:
-        run(session, taus=taus, n_samples=n_samples, n_steps=n_steps, method=method)
+        run(session, taus=taus, n_samples=n_samples, n_steps=n_steps, method=method, chosen=chosen)
 
 
-def run(session, *, taus=None, n_samples=256, n_steps=100, method="euler"):
+def run(session, *, taus=None, n_samples=256, n_steps=100, method="euler", chosen=DEFAULT):
     """Measure the session's checkpoint on its training set and record the result with its strips."""
     import torch
 
     from fmdiag.diagnostics import hybrid
 
+    features, plan = spaces(session, chosen)
     samples = hybrid.sample_hybrids(
         session.checkpoint.field, session.training_set, taus=taus, n_samples=n_samples, n_steps=n_steps, method=method,
         path=session.path, memory=session.options["memory"], device=session.device, group=session.group,
         progress=lambda taus: session.progress(taus, "hybrid"),
         generator=torch.Generator().manual_seed(session.options["seed"]))
-    table = hybrid.tabulate(samples, session.training_set, device=session.device, group=session.group)
-    parameters = {"taus": list(samples), "n_samples": n_samples, "n_steps": n_steps, "method": method}
+    table = hybrid.tabulate(samples, session.training_set, feature=features, plan=plan, device=session.device,
+                            group=session.group)
+    parameters = {"taus": list(samples), "n_samples": n_samples, "n_steps": n_steps, "method": method,
+                  **described(features, chosen)}
     session.record("hybrid", table, hybrid.summarise(table), parameters,
                    **hybrid.pictures(samples, table, session.training_set, decoder=session.decoder))

@@ -2,7 +2,10 @@
 
 import click
 
-from .options import Range, checkpoint_argument, decoder_option, method_option, run_options
+from .options import Range, checkpoint_argument, decoder_option, feature_options, method_option, run_options
+from .spaces import DEFAULT, described, spaces, taken
+
+FEW = 40  # held-out rows: with fewer, a null of 10 % cannot be told from 0
 
 
 @click.command()
@@ -18,10 +21,10 @@ from .options import Range, checkpoint_argument, decoder_option, method_option, 
 @method_option()
 @click.option("--threshold", type=click.FloatRange(0, 1, min_open=True), default=1 / 3, show_default="1/3",
               help="A sample counts as memorised if d1/d2 is below it.")
-@click.option("--feature", default="pixels", show_default=True, help="Space of the distances.")
 @decoder_option()
+@feature_options
 @run_options
-def command(checkpoint, samples, sample_range, n_samples, n_steps, method, threshold, feature, **options):
+def command(checkpoint, samples, sample_range, n_samples, n_steps, method, threshold, **options):
     """Compare samples with the training set, beside held-out rows (the null) and samples of û* (all copies).
 
     \b
@@ -29,15 +32,17 @@ def command(checkpoint, samples, sample_range, n_samples, n_steps, method, thres
       fmdiag memorization ckpt.pt
       fmdiag memorization --samples generated/ --dataset fashion-mnist
       fmdiag memorization --samples x.npy --sample-range 0,1 --dataset images/ --held-out 0.1
+      fmdiag memorization ckpt.pt --feature pixels --feature dinov2 --feature-weights dinov2=dinov2-base/
     """
     if checkpoint is None and (samples is None or options["dataset"] is None):
         raise click.UsageError("give a CHECKPOINT, or --samples together with the --dataset that was trained on")
     from .session import Session
 
+    chosen = taken(options)
     with Session("memorization", options, checkpoint) as session:
         given = None if samples is None else load_samples(samples, sample_range, options)[:n_samples]
         run(session, samples=given, n_samples=n_samples or 1024, n_steps=n_steps, method=method, threshold=threshold,
-            feature=feature)
+            chosen=chosen)
 
 
 def load_samples(source, sample_range, options):
@@ -66,7 +71,7 @@ def draw_samples(session, n_samples, n_steps, method):
     return session.drawn[asked]
 
 
-def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", threshold=1 / 3, feature="pixels"):
+def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", threshold=1 / 3, chosen=DEFAULT):
     """Judge `samples`, or draw them from the session's checkpoint, record the outcome; return samples and table."""
     import torch
 
@@ -75,19 +80,36 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
     from fmdiag.diagnostics.verdict import verdict
 
     training_set, seed = session.training_set, session.options["seed"]
+    features, plan = spaces(session, chosen)
     drawn = samples is None
     samples = draw_samples(session, n_samples, n_steps, method) if drawn else samples
     table = memorization.measure(
-        samples, training_set, path=session.path, n_steps=n_steps, feature=feature, threshold=threshold,
-        memory=session.options["memory"], device=session.device, group=session.group,
+        samples, training_set, path=session.path, n_steps=n_steps, feature=features, threshold=threshold,
+        plan=plan, memory=session.options["memory"], device=session.device, group=session.group,
         progress=lambda sources: session.progress(sources, "memorization"),
         generator=torch.Generator().manual_seed(seed))
     summary = memorization.summarise(table)
     parameters = {"n_samples": len(samples), "samples": "drawn" if drawn else "given", "n_steps": n_steps,
-                  "method": method if drawn else None, "threshold": threshold, "feature": feature}
+                  "method": method if drawn else None, "threshold": threshold, **described(features, chosen)}
     session.record("memorization", table, summary, parameters,
                    **memorization.gallery(samples, training_set, table, decoder=session.decoder))
     session.add_table("sweep", sweep(table))
     session.add_table("roc", roc(table))
     session.facts["verdict"] = verdict(summary)
+    _warn_of_a_small_null(table)
     return samples, table
+
+
+def _warn_of_a_small_null(table):
+    """Say so where few held-out rows make the null, and with it the verdict, weak."""
+    import warnings
+
+    from fmdiag.errors import FmdiagWarning
+    from fmdiag.results import proportion_interval
+
+    counts = table.groupby("source")["sample"].nunique()
+    n = counts.get("heldout", 0)
+    if 0 < n < min(FEW, counts["model"]):
+        warnings.warn(f"only {n} held-out rows for {counts['model']} samples: even if none looks like a copy, the null "
+                      f"may be {proportion_interval(0, n)[2]:.0%}; hold out more (--held-out)", FmdiagWarning,
+                      stacklevel=2)

@@ -1,7 +1,9 @@
 """The metrics of an audit: every registered definition on the samples, the training rows and the held-out rows."""
 
+from .spaces import spaces
 
-def run(session, samples, features=("pixels",)):
+
+def run(session, samples, chosen):
     """Record tables/metrics, a row per feature and metric; nothing where held-out rows are missing for all of them.
 
     Parameters
@@ -10,29 +12,30 @@ def run(session, samples, features=("pixels",)):
         Training set, seed and device.
     samples : Tensor, shape (n, *shape)
         In model range.
-    features : sequence of str
-        Names of feature spaces.
+    chosen : dict
+        Feature spaces, from `spaces.taken`; of pixels the principal components are taken.
     """
     import pandas as pd
 
-    table = pd.concat([_rows(session, samples, name) for name in features], ignore_index=True)
+    names = dict.fromkeys("pca" if name == "pixels" else name for name in chosen["features"])
+    features, _ = spaces(session, {**chosen, "features": tuple(names)})
+    table = pd.concat([_rows(session, samples, feature) for feature in features], ignore_index=True)
     summary = table.rename(columns={"metric": "quantity"}).assign(diagnostic="metrics")
     if session.speaks and len(table):
         session.folder.add_table("metrics", table)
         session.folder.add_summary(summary)
-        session.parameters["metrics"] = {"features": list(features), "n_samples": len(samples),
+        session.parameters["metrics"] = {"features": list(names), "n_samples": len(samples),
                                          "command": session.command_for("audit")}
 
 
-def _rows(session, samples, name):
+def _rows(session, samples, feature):
     import torch
 
     from fmdiag.errors import FmdiagError
-    from fmdiag.features import embed, load_feature
+    from fmdiag.features import embed
     from fmdiag.metrics import METRICS
 
     train, test = session.training_set, session.training_set.held_out
-    feature = load_feature(name, training_set=train, device=session.device)
     vectors = [None if rows is None else embed(rows, feature) for rows in (samples, train, test)]
     tables = []
     for module in METRICS.values():
@@ -40,7 +43,7 @@ def _rows(session, samples, name):
             continue
         generator = torch.Generator().manual_seed(session.options["seed"])
         try:
-            tables.append(module.measure(*vectors, generator=generator).assign(feature=name))
+            tables.append(module.measure(*vectors, generator=generator).assign(feature=feature.name))
         except FmdiagError as error:
             _skipped(module, error)
     return _joined(tables)

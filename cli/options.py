@@ -106,6 +106,23 @@ RUN = [
     click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout."),
 ]
 
+# Names: `fmdiag.features.FEATURES`, which is not imported here as it needs torch.
+SPACES = [
+    click.option("--feature-weights", multiple=True, metavar="NAME=PATH", help="Weights of a feature: file, or folder "
+                 "(dinov2).  [default: in the data root's folder weights, else downloaded]"),
+    click.option("--feature-size", type=click.IntRange(1), help="Image side that torchscript and onnx want."),
+    click.option("--feature-normalisation", type=click.Choice(["model", "unit", "symmetric", "imagenet", "uint8"]),
+                 help="Values that torchscript and onnx want.  [default: model, as they are]"),
+    click.option("--pca-components", type=click.IntRange(1), help="Dimensions of pca.  [default: 64]"),
+    click.option("--no-cache", is_flag=True, help="Neither read nor keep features in FMDIAG_CACHE."),
+]
+NEIGHBOURS = [
+    click.option("--index", default="flat", show_default=True, metavar="KIND", help="flat (exact), ivf or hnsw "
+                 "(faster, recall is measured); ivf:32 visits 32 cells, hnsw:128 keeps 128 candidates."),
+    click.option("--duplicate-tolerance", type=click.FloatRange(0), default=0.0, show_default=True,
+                 help="Rows within this distance of the nearest one count as its duplicates, as equal rows do."),
+]
+
 # What is not given is read from the file or assumed; `fmdiag checkpoint FILE` says which.
 CONVENTION = [
     click.option("--family", metavar="NAME", help="Family of CHECKPOINT instead of the recognised one: torchcfm, "
@@ -139,6 +156,22 @@ def data_options(command):
 def run_options(command):
     """Add the options that every measurement has: data, seed, device, memory, out, json."""
     return _add([*DATA, *RUN], command)
+
+
+def feature_options(command):
+    """Add the options that choose feature spaces and how neighbours are searched in them; see `cli.spaces`."""
+    return _add([_feature("pixels"), *SPACES, *NEIGHBOURS], command)
+
+
+def space_options(default):
+    """Return a decorator that adds the options that choose feature spaces, `default` without any."""
+    return lambda command: _add([_feature(default), *SPACES], command)
+
+
+def _feature(default):
+    return click.option("--feature", "features", multiple=True, default=(default,), show_default=default,
+                        metavar="NAME", help="Space of the comparison, several may be given: pixels, pca, inception, "
+                        "dinov2, sscd, lpips, torchscript, onnx.")
 
 
 def method_option():

@@ -3,7 +3,10 @@
 import click
 
 from .memorization import draw_samples, load_samples
-from .options import Range, checkpoint_argument, method_option, run_options
+from .options import Range, checkpoint_argument, method_option, run_options, space_options
+from .spaces import DEFAULT, described, spaces, taken
+
+PRINCIPAL = {**DEFAULT, "features": ("pca",)}
 
 
 @click.command()
@@ -17,14 +20,13 @@ from .options import Range, checkpoint_argument, method_option, run_options
               "[default: 1024, or all]")
 @click.option("--n-steps", type=click.IntRange(1), default=100, show_default=True, help="Steps from t = 0 to 1.")
 @method_option()
-@click.option("--feature", "features", multiple=True, default=("pca",), show_default=True,
-              help="Space of the comparison; may be given several times.")
 @click.option("--metric", "metrics", multiple=True, default=("frechet", "kid", "prdc"), show_default=True,
               help="Metric; may be given several times; others: mifid, fld, ct, authpct, carlini, dcr, "
               "memorised_fraction.")
 @click.option("--most", type=click.IntRange(7), default=10_000, show_default=True, help="Rows used of each set.")
+@space_options("pca")
 @run_options
-def command(checkpoint, samples, sample_range, n_samples, n_steps, method, features, metrics, most, **options):
+def command(checkpoint, samples, sample_range, n_samples, n_steps, method, metrics, most, **options):
     """Compare samples with the training set and with held-out rows, at what a perfect sampler would score.
 
     \b
@@ -36,21 +38,22 @@ def command(checkpoint, samples, sample_range, n_samples, n_steps, method, featu
         raise click.UsageError("give a CHECKPOINT, or --samples together with the --dataset that was trained on")
     from .session import Session
 
+    chosen = taken(options)
     with Session("quality", options, checkpoint) as session:
         given = None if samples is None else load_samples(samples, sample_range, options)[:n_samples]
-        run(session, samples=given, n_samples=n_samples or 1024, n_steps=n_steps, method=method, features=features,
+        run(session, samples=given, n_samples=n_samples or 1024, n_steps=n_steps, method=method, chosen=chosen,
             metrics=metrics, most=most)
 
 
 def applies(session, n_samples):
     """Return whether there are more samples, training rows and held-out rows than principal components."""
-    from fmdiag.diagnostics.feature_spaces import COMPONENTS
+    from fmdiag.features.pca import N_COMPONENTS
 
     held_out = session.training_set.held_out
-    return min(n_samples, session.training_set.n, *([] if held_out is None else [held_out.n])) > COMPONENTS
+    return min(n_samples, session.training_set.n, *([] if held_out is None else [held_out.n])) > N_COMPONENTS
 
 
-def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", features=("pca",),
+def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", chosen=PRINCIPAL,
         metrics=("frechet", "kid", "prdc"), most=10_000):
     """Judge `samples`, or draw them from the session's checkpoint, and record the result."""
     import torch
@@ -62,11 +65,12 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", f
     for name in metrics:
         check_choice("metric", name, METRICS)
     drawn, seed = samples is None, session.options["seed"]
+    features, _ = spaces(session, chosen)
     samples = draw_samples(session, n_samples, n_steps, method) if drawn else samples
     table = quality.measure(samples, session.training_set, features=features, metrics=metrics, most=most,
                             device=session.device, progress=lambda names: session.progress(names, "quality"),
                             generator=torch.Generator().manual_seed(seed))
     parameters = {"n_samples": len(samples), "samples": "drawn" if drawn else "given", "n_steps": n_steps,
-                  "method": method if drawn else None, "features": list(features), "metrics": list(metrics),
-                  "most": most}
+                  "method": method if drawn else None, "features": described(features, chosen)["features"],
+                  "metrics": list(metrics), "most": most}
     session.record("quality", table, quality.summarise(table), parameters)

@@ -288,7 +288,8 @@ def versions():
     import platform
     from importlib.metadata import version
 
-    packages = ("torch", "numpy", "faiss-cpu", "faiss-gpu-cu12", "torchdiffeq", "diffusers", "scipy")
+    packages = ("torch", "numpy", "faiss-cpu", "faiss-gpu-cu12", "torchdiffeq", "diffusers", "scipy",
+                "transformers", "onnxruntime")
     found = {"python": platform.python_version()}
     for name in packages:
         with contextlib.suppress(Exception):

@@ -14,8 +14,9 @@ from fmdiag import results
 from fmdiag.diagnostics.nearest_rows import nearest_rows
 from fmdiag.diagnostics.pictures import as_pictures
 from fmdiag.errors import FmdiagError, check_choice
-from fmdiag.features import FEATURES
+from fmdiag.features import as_features
 from fmdiag.fields import ClosedFormField
+from fmdiag.neighbors import EXACT
 from fmdiag.posterior import SINGLE
 from fmdiag.sampling import METHODS, closed_form_states, draw_noise, integrate, nearest_time, time_grid
 
@@ -25,7 +26,7 @@ THRESHOLD = 1 / 3
 
 
 def measure(field, training_set, *, taus=None, n_samples=256, n_steps=100, method="euler", path=None, feature="pixels",
-            memory=None, device="cpu", progress=iter, group=SINGLE, generator):
+            plan=EXACT, memory=None, device="cpu", progress=iter, group=SINGLE, generator):
     """Return the distances of hybrid samples to the training set, a row per noise and tau.
 
     Parameters
@@ -42,14 +43,14 @@ def measure(field, training_set, *, taus=None, n_samples=256, n_steps=100, metho
         Solver of the network's part, as in `fmdiag.sample`; û* takes the same uniform grid, with every tau in it.
     path, memory, device, progress, group, generator
         As in `fmdiag.alignment`.
-    feature : str
-        Feature space of the distances.
+    feature, plan
+        As in `fmdiag.memorization`.
 
     Returns
     -------
     DataFrame
         Columns tau, sample, nearest (training row), distance (Euclidean, model range), d2 (to the nearest row that is
-        no duplicate of it), ratio, memorized (ratio < 1/3), feature.
+        no duplicate of it), ratio, memorized (ratio < 1/3), feature; recalled as in `fmdiag.memorization`.
 
     Raises
     ------
@@ -69,11 +70,11 @@ def measure(field, training_set, *, taus=None, n_samples=256, n_steps=100, metho
     >>> table.groupby("tau").memorized.mean().to_dict()
     {0.0: 0.0, 1.0: 1.0}
     """
-    check_choice("feature", feature, FEATURES)
+    features = as_features(feature, training_set, device)
     samples = sample_hybrids(field, training_set, taus=taus, n_samples=n_samples, n_steps=n_steps, method=method,
                              path=path, memory=memory, device=device, progress=progress, group=group,
                              generator=generator)
-    return tabulate(samples, training_set, feature=feature, device=device, group=group)
+    return tabulate(samples, training_set, feature=features, plan=plan, device=device, group=group)
 
 
 def sample_hybrids(field, training_set, *, taus=None, n_samples=256, n_steps=100, method="euler", path=None,
@@ -104,10 +105,16 @@ def sample_hybrids(field, training_set, *, taus=None, n_samples=256, n_steps=100
     return {tau: torch.cat([part[tau] for part in parts]) for tau in taus}
 
 
-def tabulate(samples, training_set, *, feature="pixels", device="cpu", group=SINGLE):
+def tabulate(samples, training_set, *, feature="pixels", plan=EXACT, device="cpu", group=SINGLE):
     """Return the table of `measure` for {tau: samples}."""
+    features = as_features(feature, training_set, device)
+    tables = [_tabulate(samples, training_set, one, plan, device, group) for one in features]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _tabulate(samples, training_set, feature, plan, device, group):
     everything = torch.cat([x.cpu() for x in samples.values()])
-    found = nearest_rows(everything, training_set, feature=FEATURES[feature], device=device, group=group)
+    found = nearest_rows(everything, training_set, feature=feature, device=device, group=group, plan=plan)
     n = len(next(iter(samples.values())))
     return pd.DataFrame({
         "tau": [tau for tau in samples for _ in range(n)],
@@ -117,15 +124,18 @@ def tabulate(samples, training_set, *, feature="pixels", device="cpu", group=SIN
         "d2": found.d2,
         "ratio": found.ratio,
         "memorized": found.ratio < THRESHOLD,
-        "feature": feature,
+        "feature": feature.name,
+        **({} if found.recalled is None else {"recalled": found.recalled}),
     })
 
 
 def pictures(samples, table, training_set, n_shown=8, decoder=None):
     """Return the arrays that the strips show: the first noises' samples per tau beside their nearest training rows.
 
-    `decoder` turns latents into pictures for them; see `fmdiag.diagnostics.pictures`.
+    Nearest in the first feature of the table. `decoder` turns latents into pictures for them; see
+    `fmdiag.diagnostics.pictures`.
     """
+    table = table[table["feature"] == table["feature"].iloc[0]]
     nearest = {tau: training_set[group["nearest"].to_numpy()[:n_shown]] for tau, group in table.groupby("tau")}
     shown = torch.stack([x[:n_shown].cpu() for x in samples.values()])
     rows = torch.stack([nearest[tau] for tau in samples])
@@ -141,4 +151,9 @@ def summarise(table):
     by = ["tau", "feature"]
     distances = results.summarise(NAME, table, ["distance"], by=by)
     shares = results.summarise(NAME, table, ["memorized"], by=by, interval="exact")
-    return pd.concat([distances, shares], ignore_index=True)
+    tables = [distances, shares]
+    if "recalled" in table:
+        checked = table.dropna(subset="recalled")
+        tables.append(pd.DataFrame([results.summary_row(NAME, "recall", part["recalled"] == 1, interval="exact",
+                                                        feature=name) for name, part in checked.groupby("feature")]))
+    return pd.concat(tables, ignore_index=True)

@@ -22,9 +22,10 @@ from fmdiag.diagnostics.nearest_rows import nearest_rows
 from fmdiag.diagnostics.pictures import as_pictures
 from fmdiag.diagnostics.sample_checks import check_range, check_samples
 from fmdiag.diagnostics.sweep import summary_rows
-from fmdiag.errors import FmdiagError, check_choice
-from fmdiag.features import FEATURES
+from fmdiag.errors import FmdiagError
+from fmdiag.features import as_features
 from fmdiag.fields import ClosedFormField
+from fmdiag.neighbors import EXACT
 from fmdiag.posterior import SINGLE
 from fmdiag.results import difference_interval, summary_row
 from fmdiag.sampling import closed_form_samples, draw_noise
@@ -35,7 +36,7 @@ SOURCES = ("model", "heldout", "closed_form")
 
 
 def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_form=64, path=None, n_steps=100,
-            feature="pixels", threshold=THRESHOLD, memory=None, device="cpu", progress=iter, group=SINGLE,
+            feature="pixels", threshold=THRESHOLD, plan=EXACT, memory=None, device="cpu", progress=iter, group=SINGLE,
             generator):
     """Return the distances of samples and of both controls to the training set, a row per sample.
 
@@ -54,16 +55,19 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
         Number of samples drawn from û* and uniform steps to each.
     path, memory, device, progress, group, generator
         As in `fmdiag.alignment`; each rank searches for its share of the samples.
-    feature : str
-        Feature space of the distances, one of `fmdiag.features.FEATURES`.
+    feature : str, Feature, or sequence of these
+        Feature spaces of the distances: names in `fmdiag.features.FEATURES`, or what `load_feature` returned.
     threshold : float
         Bound on d1 / d2 in (0, 1].
+    plan : SearchPlan, optional
+        How neighbours are searched: index, tolerance for duplicates, memory, cache of features; default exact.
 
     Returns
     -------
     DataFrame
         Columns source (model, heldout, closed_form), sample (number within its source; for held-out rows the row
-        number), nearest (training row, of duplicates the first), d1, d2, ratio, memorized, feature, threshold.
+        number), nearest (training row, of duplicates the first), d1, d2, ratio, memorized, feature, threshold; with an
+        index that is not exact also recalled: 1 where d1 and d2 were checked and are right, 0 where not, NaN unchecked.
 
     Raises
     ------
@@ -79,7 +83,7 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     >>> table.groupby("source").memorized.mean().round(2).to_dict()
     {'closed_form': 1.0, 'heldout': 0.0, 'model': 1.0}
     """
-    check_choice("feature", feature, FEATURES)
+    features = as_features(feature, training_set, device)
     if not 0 < threshold <= 1:
         raise FmdiagError(f"threshold must be in (0, 1], got {threshold}")
     samples = check_samples(samples, training_set)
@@ -90,21 +94,25 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
         closed_form = ClosedFormField(training_set, path, memory=memory, device=device)
     points["closed_form"] = _closed_form_points(closed_form, training_set, n_closed_form, n_steps, group, generator)
     asked = [source for source in SOURCES if points[source] is not None]
-    tables = [tabulate(*points[source], training_set, source=source, feature=feature, threshold=threshold,
-                       device=device, group=group) for source in progress(asked)]
+    tables = [tabulate(*points[source], training_set, source=source, feature=feature, threshold=threshold, plan=plan,
+                       device=device, group=group)
+              for feature, source in progress([(feature, source) for feature in features for source in asked])]
     return pd.concat(tables, ignore_index=True)
 
 
-def tabulate(numbers, points, training_set, *, source, feature="pixels", threshold=THRESHOLD, device="cpu",
-             group=SINGLE):
-    """Return the rows of `measure` for the points of one source, `numbers` naming them."""
-    found = nearest_rows(points, training_set, feature=FEATURES[feature], device=device, group=group)
+def tabulate(numbers, points, training_set, *, source, feature="pixels", threshold=THRESHOLD, plan=EXACT,
+             device="cpu", group=SINGLE):
+    """Return the rows of `measure` for the points of one source in one feature space, `numbers` naming them."""
+    feature, = as_features(feature, training_set, device)
+    found = nearest_rows(points, training_set, feature=feature, device=device, group=group, plan=plan)
     if (found.rows2 < 0).any():
-        raise FmdiagError(f"{training_set.name}: all {training_set.n} rows are copies of one; d1/d2 compares two "
+        near = f" within the tolerance {plan.tolerance:g}" if plan.tolerance else ""
+        raise FmdiagError(f"{training_set.name}: all {training_set.n} rows are copies of one{near}; d1/d2 compares two "
                           "different rows, so give a training set with at least two")
+    checked = {} if found.recalled is None else {"recalled": found.recalled}
     return pd.DataFrame({"source": source, "sample": numbers, "nearest": found.rows1, "d1": found.d1, "d2": found.d2,
-                         "ratio": found.ratio, "memorized": found.ratio < threshold, "feature": feature,
-                         "threshold": threshold})
+                         "ratio": found.ratio, "memorized": found.ratio < threshold, "feature": feature.name,
+                         "threshold": threshold, **checked})
 
 
 def _held_out_rows(held_out, training_set, n_samples, generator):
@@ -134,7 +142,8 @@ def summarise(table):
 
     Quantities: f_mem (share memorised; interval "exact", Clopper-Pearson, and "bootstrap"), d1 (mean), ratio (median),
     identical (share with d1 = 0), copied_rows (number of distinct training rows that memorised samples are copies of)
-    and, with held-out rows, f_mem_excess: f_mem of the model minus that of the held-out rows (Newcombe's interval).
+    and, with held-out rows, f_mem_excess: f_mem of the model minus that of the held-out rows (Newcombe's interval). Of
+    an index that is not exact, recall: the share of checked samples whose d1 and d2 are those of the exact search.
     Further those of `sweep.summary_rows`: auc, p_value, p_sweep, resolvable_excess, samples_needed_*.
     """
     rows = []
@@ -153,6 +162,8 @@ def _source_rows(group, **keys):
     quantities = (("f_mem", group["memorized"], "exact"), ("f_mem", group["memorized"], "bootstrap"),
                   ("d1", group["d1"], "student"), ("ratio", group["ratio"], "median"),
                   ("identical", group["d1"] == 0, "exact"))
+    if "recalled" in group:
+        quantities += (("recall", group["recalled"].dropna() == 1, "exact"),)
     rows = [summary_row(NAME, name, values, interval=interval, **keys) for name, values, interval in quantities]
     copied = group.loc[group["memorized"], "nearest"].nunique()
     return [*rows, rows[0] | {"quantity": "copied_rows", "value": float(copied), "low": np.nan, "high": np.nan,
@@ -167,6 +178,8 @@ def _excess_row(model, null, *, level=0.95, **keys):
 
 def gallery(samples, training_set, table, m=32, decoder=None):
     """Return the arrays of the gallery: the m model samples of least ratio, each beside its nearest training row.
+
+    Of several features, the first has the keys below, the k-th further one these keys with `_k`, k = 1, 2, ...
 
     Parameters
     ----------
@@ -183,9 +196,17 @@ def gallery(samples, training_set, table, m=32, decoder=None):
     -------
     dict of ndarray
         samples and neighbors, uint8, shape (m, c, h, w), for images, or points and neighbors, float32, shape
-        (m, *shape), for other data; d1, ratio, sample and nearest (row numbers), shape (m,).
+        (m, *shape), for other data; d1, ratio, sample and nearest (row numbers), shape (m,); features (their names).
     """
-    table = table[(table["source"] == "model") & (table["feature"] == table["feature"].iloc[0])]
+    names, shown = list(table["feature"].unique()), {}
+    for k, name in enumerate(names):
+        chosen = table[(table["source"] == "model") & (table["feature"] == name)]
+        arrays = _shown(samples, training_set, chosen, m, decoder)
+        shown |= {f"{key}_{k}" if k else key: values for key, values in arrays.items()}
+    return shown | {"features": np.array(names)}
+
+
+def _shown(samples, training_set, table, m, decoder):
     best = table.sort_values(["ratio", "d1", "sample"], kind="stable").head(m)
     shown = check_samples(samples, training_set)[best["sample"].tolist()].float()
     rows = training_set[best["nearest"].tolist()]

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from fmdiag.neighbors import nearest_distinct
+from fmdiag.neighbors import EXACT, nearest_distinct
 from fmdiag.neighbors.nearest import DistinctNeighbors
 from fmdiag.posterior import SINGLE
 
 
-def nearest_rows(points, training_set, *, feature=None, device=None, group=SINGLE):
+def nearest_rows(points, training_set, *, feature=None, device=None, group=SINGLE, plan=EXACT):
     """Return the DistinctNeighbors of all points, on every rank of a Group; parameters as in `nearest_distinct`."""
-    parts = group.spread(points, lambda mine: nearest_distinct(mine, training_set, feature=feature, device=device))
-    return DistinctNeighbors(*(np.concatenate([getattr(part, name) for part in parts])
-                               for name in ("rows1", "d1", "rows2", "d2")))
+    parts = group.spread(points, lambda mine: nearest_distinct(mine, training_set, feature=feature, device=device,
+                                                               plan=plan))
+    names = ("rows1", "d1", "rows2", "d2") + (() if plan.exact else ("recalled",))
+    return DistinctNeighbors(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fmdiag.diagnostics.feature_spaces import embed, feature_space
 from fmdiag.diagnostics.sample_checks import check_range, check_samples
 from fmdiag.errors import FmdiagError
+from fmdiag.features import as_features, embed
 from fmdiag.metrics import METRICS
 from fmdiag.metrics.arrays import numpy_generator, subset
 from fmdiag.results import SUMMARY_COLUMNS
@@ -91,8 +91,7 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
     rows = {"train": subset(np.arange(training_set.n), most, rng), "model": subset(np.arange(len(samples)), n, rng)}
     if held_out is not None:
         rows["test"] = subset(np.arange(len(held_out)), most, rng)
-    for feature in progress(list(features)):
-        space = feature_space(feature, training_set, device=device)
+    for space in progress(as_features(features, training_set, device)):
         vectors = {name: embed(_take(source, rows[name]), space) for name, source in
                    (("train", training_set), ("test", held_out), ("model", samples)) if name in rows}
         tables.append(_compare(vectors, n, metrics, rng, generator).assign(feature=space.name))

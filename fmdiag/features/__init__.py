@@ -1,8 +1,8 @@
 """Feature spaces in which samples are compared with training rows: images -> vectors."""
 
-from fmdiag.features.pixels import pixels
+from fmdiag.features.cache import FeatureCache
+from fmdiag.features.embed import embed
+from fmdiag.features.feature import Feature
+from fmdiag.features.load import FEATURES, as_features, load_feature
 
-# A feature is a callable, images float32 (b, *shape) in model range -> vectors float32 (b, k), with a `name`.
-FEATURES = {"pixels": pixels}
-
-__all__ = ["FEATURES", "pixels"]
+__all__ = ["FEATURES", "Feature", "FeatureCache", "as_features", "embed", "load_feature"]

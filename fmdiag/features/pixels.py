@@ -4,22 +4,14 @@ The feature is the image itself, flattened: phi(x) = x. Distances are Euclidean 
 and copies with noise; they do not see shifted, cropped or recoloured ones.
 """
 
+from fmdiag.features.feature import Feature
 
-def pixels(images):
-    """Return the images as vectors.
 
-    Parameters
-    ----------
-    images : Tensor, float32, shape (b, *shape)
-        In model range.
+def load(*, training_set=None):
+    """Return the Feature that flattens; of any data."""
+    return Feature("pixels", _flatten, dim=None if training_set is None else training_set.dim, identity=True,
+                   batch_size=4096)
 
-    Returns
-    -------
-    Tensor, float32, shape (b, d)
-    """
+
+def _flatten(images):
     return images.reshape(len(images), -1)
-
-
-pixels.name = "pixels"
-# Equal to the rows themselves: the search streams them from disk, instead of keeping their features in memory.
-pixels.identity = True

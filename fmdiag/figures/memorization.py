@@ -5,6 +5,8 @@ References
 Yoon et al. 2023; Gu et al. 2023; Bonnaire et al. 2025: a sample is memorised if d1/d2 < 1/3.
 """
 
+import numpy as np
+
 from fmdiag.figures.pictures import show_image, show_pairs
 from fmdiag.figures.style import (
     COLORS,
@@ -20,6 +22,7 @@ from fmdiag.figures.style import (
 
 THRESHOLD = 1 / 3
 MAX_PICTURES, PER_LINE = 12, 6
+SHOWN = ("samples", "neighbors", "d1", "ratio")
 
 CAPTIONS = {
     "memorization_ratio": (
@@ -33,7 +36,7 @@ CAPTIONS = {
         "Memorised fraction of the model's samples, of held-out rows and of samples of û*, with intervals."),
     "memorization_gallery": (
         "The model's samples with the smallest d1/d2 (upper rows) above their nearest training rows (lower rows); d1 "
-        "in Euclidean units of model range, r = d1/d2. {data}.",
+        "in Euclidean units of model range, or of the feature space, r = d1/d2; {feature}. {data}.",
         "Samples closest to the training set, each above its nearest training row."),
     "memorization_gallery_points": (
         "The model's samples with the smallest d1/d2 (dots), each joined to its nearest training row (square). "
@@ -115,17 +118,21 @@ def rates_figure(run):
 
 
 def gallery_figure(run):
-    """Return the gallery of pictures, for points in the plane one scatter, or None without the arrays."""
+    """Return the gallery of pictures, a block per feature; for points one scatter; or None without the arrays."""
     arrays = run.arrays("memorization")
     if arrays is None:
         return None
     if "points" in arrays:
         return _points_figure(arrays) if arrays["points"].shape[-1] == 2 else None
-    lines = -(-min(len(arrays["samples"]), MAX_PICTURES) // PER_LINE)
+    names = [str(name) for name in arrays.get("features", ["pixels"])]
+    shown = min(len(arrays["samples"]), MAX_PICTURES if len(names) == 1 else PER_LINE)
+    lines = len(names) * -(-shown // PER_LINE)
     height, width = arrays["samples"].shape[-2:]
     figure, axes = new_figure(lines * (2 * 0.78 * height / width + 0.35), nrows=2 * lines, ncols=PER_LINE)
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.01)
-    gallery(arrays, axes)
+    for k, (name, block) in enumerate(zip(names, np.split(axes, len(names)), strict=True)):
+        gallery({key: arrays[f"{key}_{k}" if k else key] for key in SHOWN}, block)
+        block[0, 0].set_ylabel(name if len(names) > 1 else "")
     for ax in [ax for ax in axes.flat if not ax.images]:
         ax.set_axis_off()
     return figure

@@ -50,7 +50,7 @@ def _uses_faiss(tensor):
 def knn(queries, block, count):
     """Return (d2, index), ndarrays, shape (q, count): the rows of `block` of least computed d², for each query."""
     if _uses_faiss(queries):
-        with _faiss_threads(torch.get_num_threads()):
+        with faiss_threads():
             return faiss.knn(queries.numpy(), block.numpy(), count)
     parts = []
     norms = block.square().sum(1)
@@ -61,10 +61,10 @@ def knn(queries, block, count):
 
 
 @contextmanager
-def _faiss_threads(n):
+def faiss_threads():
     """Let FAISS use as many threads as torch: it has a pool of its own."""
     before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(n)
+    faiss.omp_set_num_threads(torch.get_num_threads())
     try:
         yield
     finally:

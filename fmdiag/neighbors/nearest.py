@@ -4,15 +4,16 @@ Distances are Euclidean, sqrt(sum (q - x)²), summed in float64 by differences: 
 off by 1e-3 in d² at d = 3072, enough to spoil the ratios of near-copies. See `fmdiag.neighbors.search` for the search.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from fmdiag.datasets import TrainingSet
-from fmdiag.datasets.duplicates import duplicate_groups
 from fmdiag.errors import FmdiagError
-from fmdiag.neighbors.search import Search
+from fmdiag.neighbors.approximate import recalled
+from fmdiag.neighbors.distinct import distinct_rows, first_two
+from fmdiag.neighbors.plan import EXACT
+from fmdiag.neighbors.space import search_space, vectors_of
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,13 @@ class Neighbors:
         Row numbers of the training set, flips counted; of equally near rows the lowest number comes first.
     distances : ndarray of float64, shape (q, k)
         Euclidean distances in model range (or in the feature space).
+    recalled : ndarray of float64, shape (q,), optional
+        Of a search by an index: 1 where the query was checked and all rows are the nearest, 0 where not, NaN unchecked.
     """
 
     rows: np.ndarray
     distances: np.ndarray
+    recalled: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,15 @@ class DistinctNeighbors:
         Row numbers; of duplicates the lowest. `rows2` is -1 where the training set has one distinct row only.
     d1, d2 : ndarray of float64, shape (q,)
         Their Euclidean distances; `d2` is inf where the training set has one distinct row only.
+    recalled : ndarray of float64, shape (q,), optional
+        As in `Neighbors`.
     """
 
     rows1: np.ndarray
     d1: np.ndarray
     rows2: np.ndarray
     d2: np.ndarray
+    recalled: np.ndarray | None = None
 
     @property
     def ratio(self):
@@ -56,8 +63,8 @@ class DistinctNeighbors:
         return np.where(self.d1 == 0, 0.0, ratio)
 
 
-def nearest(queries, training_set, *, n_neighbors=1, feature=None, exclude=None, device=None):
-    """Return the exactly nearest training rows.
+def nearest(queries, training_set, *, n_neighbors=1, feature=None, exclude=None, device=None, plan=EXACT):
+    """Return the nearest training rows, exactly unless the plan says otherwise.
 
     Parameters
     ----------
@@ -67,12 +74,14 @@ def nearest(queries, training_set, *, n_neighbors=1, feature=None, exclude=None,
         Read in blocks; it need not fit into memory.
     n_neighbors : int
         Number of rows wanted per query, at most the number of rows.
-    feature : callable, optional
+    feature : Feature or callable, optional
         Images, float32, shape (b, *shape), to vectors, shape (b, k); without it, pixels.
     exclude : ndarray of int, shape (q,), optional
         A row number per query that does not count, e.g. the query's own; -1 for none.
     device : str or torch.device, optional
         Where candidates are searched; default the queries' device. On the CPU FAISS does it where it is installed.
+    plan : SearchPlan, optional
+        Index, memory and cache of features; default exact, in pieces made for 1 GiB.
 
     Returns
     -------
@@ -90,75 +99,47 @@ def nearest(queries, training_set, *, n_neighbors=1, feature=None, exclude=None,
     >>> fmdiag.nearest(train[[7, 0]] + 0.01, train).rows.ravel().tolist()
     [7, 0]
     """
-    feature = _beyond_pixels(feature)
-    vectors = _vectors(queries, training_set, feature)
+    vectors = vectors_of(queries, training_set, feature, plan)
     exclude = np.full(len(vectors), -1) if exclude is None else np.asarray(exclude)
     available = training_set.n - bool((exclude >= 0).any())
     if not 1 <= n_neighbors <= available:
         raise FmdiagError(f"n_neighbors must be in [1, {available}], the rows of {training_set.name} that count, "
                           f"got {n_neighbors}")
-    rows = np.arange(training_set.n)
-    space = training_set if feature is None else _embed(training_set, feature, rows)
-    return Neighbors(*Search(space, rows, _device(queries, device))(vectors, n_neighbors, exclude))
+    space = search_space(training_set, feature, plan)
+    rows, device = np.arange(training_set.n), _device(queries, device)
+    found = space.search(rows, device, plan)(vectors, n_neighbors, exclude)
+
+    def exact(chosen):
+        return space.search(rows, device, replace(plan, index="flat"))(vectors[chosen], n_neighbors, exclude[chosen])[1]
+
+    return Neighbors(*found, None if plan.exact else recalled(found[1], exact, len(vectors)))
 
 
-def nearest_distinct(queries, training_set, *, feature=None, device=None):
+def nearest_distinct(queries, training_set, *, feature=None, device=None, plan=EXACT):
     """Return the nearest training row and the nearest one that is not a duplicate of it.
 
     Duplicates (equal content, mirror images included) count as one row, the one with the lowest number: otherwise
-    d1 = d2 for a copy of a repeated row, and the copy would hide. Parameters as in `nearest`.
+    d1 = d2 for a copy of a repeated row, and the copy would hide. With a plan of a tolerance, so do rows within that
+    distance of the nearest row. Parameters as in `nearest`.
 
     Returns
     -------
     DistinctNeighbors
         With ``d2 = inf``, ``rows2 = -1`` where the training set has one distinct row only.
     """
-    feature = _beyond_pixels(feature)
-    vectors = _vectors(queries, training_set, feature)
-    rows = _distinct_rows(training_set)
-    space = training_set if feature is None else _embed(training_set, feature, rows)
-    searched = rows if feature is None else _distinct_rows(space)
-    numbers = rows if feature is None else rows[searched]
-    search = Search(space, searched, _device(queries, device))
-    found, distances = search(vectors, min(2, len(searched)), np.full(len(vectors), -1))
-    named = numbers[np.searchsorted(searched, found)]
-    if len(searched) > 1:
-        return DistinctNeighbors(named[:, 0], distances[:, 0], named[:, 1], distances[:, 1])
-    return DistinctNeighbors(named[:, 0], distances[:, 0], np.full(len(vectors), -1), np.full(len(vectors), np.inf))
+    vectors = vectors_of(queries, training_set, feature, plan)
+    space, device = search_space(training_set, feature, plan), _device(queries, device)
+    rows = distinct_rows(space.rows)
+    if space.rows is not training_set:  # equal pictures are one row, whatever rounding made of their vectors
+        rows = np.intersect1d(rows, distinct_rows(training_set))
+    found = first_two(space.search(rows, device, plan), vectors, plan.tolerance)
 
+    def exact(chosen):
+        again = first_two(space.search(rows, device, replace(plan, index="flat")), vectors[chosen], plan.tolerance)
+        return np.stack([again[1], again[3]], axis=1)
 
-def _distinct_rows(training_set):
-    """Return the row numbers, ascending, that are the first of their content."""
-    return np.flatnonzero(np.asarray(duplicate_groups(training_set)) == np.arange(training_set.n))
-
-
-def _beyond_pixels(feature):
-    """Return None for the feature that is the image itself: its vectors are the rows, and need not be kept."""
-    return None if getattr(feature, "identity", False) else feature
-
-
-def _vectors(queries, training_set, feature):
-    """Return the queries in the space that is searched: ndarray, shape (q, d), float32 or float64, checked."""
-    if not isinstance(queries, torch.Tensor):
-        queries = torch.from_numpy(np.require(queries, requirements="W"))
-    queries = queries.detach()
-    if queries.ndim != 1 + len(training_set.shape) or tuple(queries.shape[1:]) != training_set.shape:
-        raise FmdiagError(f"queries must have shape (q, {', '.join(map(str, training_set.shape))}) like the rows of "
-                          f"{training_set.name}, got {tuple(queries.shape)}")
-    if feature is not None:
-        queries = feature(queries.float())
-    vectors = queries.reshape(len(queries), -1).cpu().numpy()
-    vectors = vectors if vectors.dtype == np.float64 else vectors.astype(np.float32)
-    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    if bad.size:
-        raise FmdiagError(f"query {bad[0]} holds NaN or infinite values ({bad.size} of {len(vectors)} do)")
-    return vectors
-
-
-def _embed(training_set, feature, rows, *, batch=256):
-    """Return the features of some rows as a training set of vectors in memory."""
-    parts = [feature(training_set[rows[start : start + batch]]).cpu() for start in range(0, len(rows), batch)]
-    return TrainingSet(torch.cat(parts).flatten(1).numpy(), name=f"{training_set.name} ({feature.name})")
+    both = np.stack([found[1], found[3]], axis=1)
+    return DistinctNeighbors(*found, None if plan.exact else recalled(both, exact, len(vectors)))
 
 
 def _device(queries, device):

@@ -15,6 +15,7 @@ import torch
 
 from fmdiag.errors import FmdiagError
 from fmdiag.neighbors.candidates import error_bound, knn, roundoff
+from fmdiag.neighbors.plan import EXACT
 
 OVER_FETCH = 14
 BLOCK_BYTES = 1 << 27  # of training rows, float32
@@ -34,11 +35,13 @@ class Search:
         The row numbers that count, ascending.
     device : torch.device
         Where candidates are searched.
+    plan : SearchPlan
+        Its memory scales the sizes of blocks and passes.
     """
 
-    def __init__(self, training_set, rows, device):
-        self.training_set, self.rows, self.device = training_set, rows, device
-        self.block_size = max(1, BLOCK_BYTES // (4 * training_set.dim))
+    def __init__(self, training_set, rows, device, plan=EXACT):
+        self.training_set, self.rows, self.device, self.scale = training_set, rows, device, plan.scale
+        self.block_size = max(1, int(BLOCK_BYTES * self.scale) // (4 * training_set.dim))
         first = training_set[slice(0, min(training_set.n, 1024))].reshape(-1, training_set.dim)
         # Any centre is right, one amid the rows makes the bound small; rows that are not finite are named later.
         self.center = first.double().mean(0).float().nan_to_num(0.0, 0.0, 0.0)
@@ -52,11 +55,15 @@ class Search:
         pending, count, dtype = np.arange(len(queries)), k + OVER_FETCH, torch.float32
         while pending.size:
             count = min(count, len(self.rows))
-            per_pass = max(1, min(CANDIDATES // count, QUERY_BYTES // (8 * queries.shape[1])))
             unproven = [part[~self._pass(queries, part, k, exclude, count, dtype, found)]
-                        for part in np.split(pending, range(per_pass, len(pending), per_pass))]
+                        for part in self.passes(pending, count, queries.shape[1])]
             pending, count, dtype = np.concatenate(unproven), 4 * count, torch.float64
         return found
+
+    def passes(self, numbers, count, dim):
+        """Return the queries' numbers in parts, so that `count` candidates of each fit into memory."""
+        size = max(1, int(self.scale * min(CANDIDATES // count, QUERY_BYTES // (8 * dim))))
+        return np.split(numbers, range(size, len(numbers), size))
 
     def _pass(self, queries, part, k, exclude, count, dtype, found):
         """Search the queries numbered `part`, write what was found, and return where it is proven, bool, shape (p,)."""
@@ -116,7 +123,7 @@ class Search:
         """Return (rows, d2) in order of (d², row number): d² = sum (q - x)² in float64, inf where not `possible`."""
         d2 = np.full(rows.shape, np.inf)
         which, column = np.nonzero(possible)
-        size = max(1, SCORE_BYTES // (8 * queries.shape[1]))
+        size = max(1, int(SCORE_BYTES * self.scale) // (8 * queries.shape[1]))
         for start in range(0, len(which), size):
             query, candidate = which[start : start + size], column[start : start + size]
             x = self.training_set[rows[query, candidate]].reshape(len(query), -1).numpy()

@@ -7,9 +7,9 @@ from sklearn.decomposition import PCA
 
 import fmdiag
 from fmdiag.datasets import TrainingSet
-from fmdiag.diagnostics.feature_spaces import embed, feature_space
 from fmdiag.diagnostics.quality import measure, summarise
 from fmdiag.errors import FmdiagError
+from fmdiag.features import embed, load_feature
 from fmdiag.metrics.frechet import frechet_distance
 from fmdiag.metrics.prdc import prdc
 
@@ -71,7 +71,7 @@ def test_without_held_out_rows_there_is_no_reference(points):
 
 def test_principal_components_equal_scikit_learns():
     train = fmdiag.load_dataset("digits", n=300)
-    ours = embed(train[:], feature_space("pca", train))
+    ours = embed(train[:], load_feature("pca", training_set=train))
     theirs = PCA(64, svd_solver="full").fit_transform(train[:].reshape(300, -1).double().numpy())
     np.testing.assert_allclose(np.abs(ours[:, :20]), np.abs(theirs[:, :20]), atol=1e-4)
     assert ours.dtype == np.float32 and ours.shape == (300, 64)

@@ -1,0 +1,104 @@
+"""What are the vectors of all rows of a data set? Computed in batches, kept where they fit, found again by content."""
+
+import hashlib
+import tempfile
+
+import numpy as np
+import torch
+
+from fmdiag.datasets import TrainingSet
+from fmdiag.errors import FmdiagError
+from fmdiag.features.cache import FeatureCache
+
+MEMORY = 1 << 30
+
+
+def embed(data, feature, *, cache=None, batch_size=None, memory=None, progress=iter):
+    """Return the vectors of all rows, flips included.
+
+    Parameters
+    ----------
+    data : TrainingSet, Tensor or ndarray, shape (n, *shape)
+        In model range.
+    feature : Feature or callable
+        From `load_feature`; the vectors of any other callable are not kept, as nothing tells what it computes.
+    cache : FeatureCache or path, optional
+        Where vectors are kept; without it they are computed.
+    batch_size : int, optional
+        Images in one pass; default the feature's.
+    memory : int, optional
+        Bytes beyond which vectors that are not kept go to a temporary file; default 1 GiB.
+    progress : callable, optional
+        Wraps the list of batches.
+
+    Returns
+    -------
+    ndarray, float32, shape (n, dim)
+        A read-only memory map where it comes from the cache.
+
+    Raises
+    ------
+    FmdiagError
+        If the network fails, or a vector is not finite.
+
+    Examples
+    --------
+    >>> import fmdiag
+    >>> from fmdiag.features import embed, load_feature
+    >>> train = fmdiag.load_dataset("digits")
+    >>> embed(train, load_feature("pca", training_set=train, n_components=8)).shape
+    (1500, 8)
+    """
+    cache = cache if cache is None or isinstance(cache, FeatureCache) else FeatureCache(cache)
+    cache = cache if hasattr(feature, "key") else None
+    key = cache and cache.key(_fingerprint(data), feature)
+    found = cache.get(key) if cache else None
+    if found is not None and len(found) == len(data):
+        return found
+    size = batch_size or getattr(feature, "batch_size", 64)
+    first = _vectors(data, feature, 0, size)
+    shape = (len(data), first.shape[1])
+
+    def write(array):
+        array[:size] = first
+        for start in progress(range(size, len(data), size)):
+            array[start : start + size] = _vectors(data, feature, start, size)
+
+    kept = cache.put(key, shape, write, {"feature": feature.describe(), "data": _name(data)}) if cache else None
+    if kept is not None:
+        return kept
+    return _filled(shape, write, memory or MEMORY)
+
+
+def _vectors(data, feature, start, size):
+    """Return the vectors of rows start to start + size, float32 ndarray, checked."""
+    rows = data[slice(start, min(start + size, len(data)))]
+    rows = rows if isinstance(rows, torch.Tensor) else torch.from_numpy(np.require(rows, requirements="W"))
+    vectors = feature(rows.float()).reshape(len(rows), -1).cpu().numpy()
+    bad = np.flatnonzero(~np.isfinite(vectors).all(1))
+    if bad.size:
+        raise FmdiagError(f"feature {feature.name}: the vector of row {start + bad[0]} of {_name(data)} holds NaN or "
+                          "infinity: the image, or the weights, do")
+    return vectors.astype(np.float32, copy=False)
+
+
+def _filled(shape, write, memory):
+    """Return a float32 array that `write` fills, in a nameless temporary file where it takes more than `memory`."""
+    if 4 * int(np.prod(shape)) <= memory:
+        array = np.empty(shape, np.float32)
+        write(array)
+        return array
+    with tempfile.TemporaryFile() as file:  # the maps keep it open; it is gone when they are
+        write(np.memmap(file, np.float32, "w+", shape=shape))
+        return np.memmap(file, np.float32, "r", shape=shape)
+
+
+def _fingerprint(data):
+    if isinstance(data, TrainingSet):
+        return data.fingerprint
+    values = np.ascontiguousarray(data.numpy() if isinstance(data, torch.Tensor) else data)
+    return hashlib.sha256(repr((values.shape, values.dtype.name)).encode() + values.tobytes()).hexdigest()
+
+
+def _name(data):
+    return data.name if isinstance(data, TrainingSet) else "samples"

@@ -1,0 +1,59 @@
+"""How different are two images for a network saved as ONNX? Run by onnxruntime; the first output, flattened."""
+
+import torch
+
+from fmdiag.checkpoints.file import file_sha256
+from fmdiag.errors import FmdiagError
+from fmdiag.features.feature import Feature
+from fmdiag.features.program import in_batches_of, preparation
+from fmdiag.features.weights import existing
+
+DTYPES = {"tensor(float)": torch.float32, "tensor(uint8)": torch.uint8, "tensor(double)": torch.float64,
+          "tensor(float16)": torch.float16}
+
+
+def load(*, weights=None, training_set=None, device="cpu", size=None, normalisation=None):
+    """Return the Feature of an ONNX file with one input; parameters as in `fmdiag.features.program.load`."""
+    if weights is None:
+        raise FmdiagError("feature onnx needs a file: give its path as weights (--feature-weights onnx=FILE)")
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise FmdiagError("feature onnx needs the package onnxruntime: pip install 'fmdiag[features]'") from error
+    file = existing("onnx", weights)
+    try:
+        session = onnxruntime.InferenceSession(str(file), _settings(onnxruntime), providers=_providers(device))
+    except Exception as error:  # onnxruntime has a dozen errors of its own
+        raise FmdiagError(f"{file}: onnxruntime cannot run this file ({str(error).splitlines()[0]})") from error
+    prepare = preparation(training_set, size, normalisation)
+    return Feature("onnx", _network(session, prepare), prepare.describe(), weights=file_sha256(file),
+                   facts={"onnxruntime": onnxruntime.__version__})
+
+
+def _settings(onnxruntime):
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = torch.get_num_threads()
+    settings.log_severity_level = 3
+    return settings
+
+
+def _providers(device):
+    return ["CUDAExecutionProvider", "CPUExecutionProvider"] if "cuda" in str(device) else ["CPUExecutionProvider"]
+
+
+def _network(session, prepare):
+    entry = session.get_inputs()[0]
+    output = session.get_outputs()[0].name
+    batch = entry.shape[0] if entry.shape and isinstance(entry.shape[0], int) else None
+
+    def run(x):
+        try:
+            return torch.from_numpy(session.run([output], {entry.name: x.numpy()})[0])
+        except Exception as error:
+            raise RuntimeError(str(error)) from error
+
+    def network(images):
+        x = prepare(images.cpu()).to(DTYPES.get(entry.type, torch.float32)).contiguous()
+        return run(x) if batch is None else in_batches_of(batch, x, run)
+
+    return network

@@ -1,0 +1,33 @@
+"""Is one image a copy of another, cropped, recoloured or overlaid? SSCD, 512 numbers of norm 1.
+
+The similarity of the literature is the dot product, 1 - d²/2; copies have more than 0.75 (precision 90 % on
+photographs), and memorised samples of diffusion models were called so from 0.5 on.
+
+References
+----------
+Pizzi et al. 2022, arXiv 2202.10261. Somepalli et al. 2023, arXiv 2212.03860 (the threshold of 0.5).
+"""
+
+from torch.nn import functional
+
+from fmdiag.checkpoints.source import open_checkpoint
+from fmdiag.errors import FmdiagError
+from fmdiag.features.feature import Feature
+from fmdiag.features.preparation import Preparation, declared_range
+from fmdiag.features.weights import Published, weights_file
+
+FILE = "sscd_disc_mixup.torchscript.pt"
+PUBLISHED = Published("https://dl.fbaipublicfiles.com/sscd-copy-detection")
+SIDE, DIM = 288, 512
+
+
+def load(*, weights=None, training_set=None, device="cpu", data_root=None, offline=False):
+    """Return the Feature of an SSCD TorchScript file; parameters as in `load_feature`."""
+    file = weights_file("sscd", weights, PUBLISHED, FILE, data_root=data_root, offline=offline)
+    source = open_checkpoint(file)
+    if source.kind != "script":
+        raise FmdiagError(f"feature sscd: {file} is no TorchScript file; expected one as {FILE}")
+    module = source.content.eval().to(device)
+    prepare = Preparation(*declared_range(training_set), SIDE, "bilinear", "imagenet")
+    return Feature("sscd", lambda x: functional.normalize(module(prepare(x))), prepare.describe(), DIM, source.sha256,
+                   device=device, batch_size=32)
