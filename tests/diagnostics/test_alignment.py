@@ -85,7 +85,8 @@ def test_blocks_memory_and_row_types_change_only_rounding():
     data = gaussian_set(300, 5)
     reference = alignment.measure(data, times=[0.2, 0.7], n_pairs=40, generator=generator())
     variant = alignment.measure(data, times=[0.2, 0.7], n_pairs=40, memory=10_000, generator=generator())
-    np.testing.assert_allclose(variant["cosine"], reference["cosine"], atol=1e-6)
+    # With memory, few dimensions are summed in float32: a mean of 300 rows is off by 1e-6, and û* by that / (1 - t).
+    np.testing.assert_allclose(variant["cosine"], reference["cosine"], atol=1e-5)
 
 
 def test_summary_counts_pairs_and_brackets_its_values():
