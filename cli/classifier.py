@@ -29,23 +29,16 @@ def command(dataset, size, epochs, seed, data_root, out, as_json):
     import torch
 
     from fmdiag.datasets import load_dataset
-    from fmdiag.features.classifier import classifier_file, save_classifier
+    from fmdiag.features.classifier import classifier_file, classifiers_folder, save_classifier
     from fmdiag.features.classifier_training import train_classifier
     from fmdiag.results import check_writable
 
     torch.set_flush_denormal(True)
     training_set = load_dataset(dataset, size=size, data_root=data_root)
-    file = classifier_file(training_set, out or cache_folder(data_root))
+    file = classifier_file(training_set, out or classifiers_folder(data_root))
     check_writable(file)
     content = train_classifier(training_set, epochs=epochs, seed=seed, progress=lambda epoch, loss: click.echo(
         f"epoch {epoch}/{epochs}  cross-entropy {loss:.4g}", err=True))
     save_classifier(content, file)
     result = {"classifier": str(file), "accuracy": content["accuracy"], "epochs": epochs, "seed": seed}
     click.echo(json.dumps(result) if as_json else "\n".join(f"{name:<11} {value}" for name, value in result.items()))
-
-
-def cache_folder(data_root=None):
-    """Return the folder in which classifiers are kept."""
-    from fmdiag.datasets.source import Reading, chosen_data_root
-
-    return Reading(data_root=chosen_data_root(data_root)).cache / "classifiers"

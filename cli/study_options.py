@@ -67,7 +67,6 @@ def load_data(options):
     from fmdiag.datasets import load_dataset
     from fmdiag.studies.data import StudyData, choose_feature
 
-    from .classifier import cache_folder
     from .training_run import absolute
 
     reading = {name: options[name] for name in ("size", "held_out", "skip_bad", "value_range")}
@@ -76,7 +75,7 @@ def load_data(options):
     held_out = reading["held_out"]
     record = {"source": absolute(options["dataset"]), **reading, "held_out": absolute(held_out) if held_out else None,
               "value_range": reading["value_range"] and list(reading["value_range"])}
-    feature = choose_feature(options["feature"], training_set, cache_folder(options["data_root"]))
+    feature = choose_feature(options["feature"], training_set, options["data_root"])
     return StudyData(training_set, feature, record)
 
 

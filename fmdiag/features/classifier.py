@@ -16,7 +16,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from fmdiag.datasets.source import Reading, chosen_data_root
 from fmdiag.errors import FmdiagError
+from fmdiag.features.feature import Feature
 from fmdiag.results import replace_atomically
 
 FORMAT, VERSION = "fmdiag-classifier", 1
@@ -95,6 +97,35 @@ class ClassifierFeature:
         """Return what a run records of the feature."""
         kept = {name: self.content[name] for name in ("dataset", "accuracy", "epochs", "seed")}
         return {"name": self.name, "dim": DIM, "weights": self.key, "transform": "model range, no resizing", **kept}
+
+
+    def feature(self):
+        """Return the embedding as a `Feature` of the registry."""
+        facts = {name: self.content[name] for name in ("dataset", "accuracy", "epochs", "seed")}
+        return Feature(self.name, self, {"size": list(self.shape[1:]), "normalisation": "model"}, DIM, self.key, facts,
+                       batch_size=BATCH)
+
+
+def load(*, training_set=None, data_root=None):
+    """Return the Feature of the classifier that was trained for the set, bundled or in the cache.
+
+    Raises
+    ------
+    FmdiagError
+        If there is none.
+    """
+    found = None if training_set is None else find_classifier(training_set, classifiers_folder(data_root))
+    if found is None:
+        what = "a classifier is of one data set: give it" if training_set is None else (
+            f"there is no classifier for {training_set.name} with images of shape {training_set.shape}: make one with "
+            "fmdiag classifier")
+        raise FmdiagError(what)
+    return found.feature()
+
+
+def classifiers_folder(data_root=None):
+    """Return the folder in which classifiers are kept that did not come with fmdiag."""
+    return Reading(data_root=chosen_data_root(data_root)).cache / "classifiers"
 
 
 def save_classifier(content, file):

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from fmdiag.errors import FmdiagError
-from fmdiag.features import FEATURES
-from fmdiag.features.classifier import find_classifier
+from fmdiag.features import load_feature
+from fmdiag.features.classifier import classifiers_folder, find_classifier
 
 EMBED_BATCH = 500
 
@@ -78,32 +78,29 @@ class StudyData:
                                for k in range(0, rows.n_stored, EMBED_BATCH)])
 
 
-def choose_feature(name, training_set, folder=None):
+def choose_feature(name, training_set, data_root=None):
     """Return the feature space called `name` for a study.
 
     Parameters
     ----------
     name : str
-        ``"auto"`` (the set's classifier where there is one, else pixels), ``"classifier"``, or one of `FEATURES`.
+        ``"auto"`` (the set's classifier where there is one, else pixels), or one of `fmdiag.features.FEATURES`.
     training_set : TrainingSet
-        What the classifier must have been trained for.
-    folder : path, optional
-        Where classifiers are kept beside the bundled ones.
+        What a classifier must have been trained for.
+    data_root : path, optional
+        Where weights and classifiers are kept.
 
     Raises
     ------
     FmdiagError
-        If the name is unknown or there is no classifier for the set.
+        If the name is unknown or the feature's weights are missing.
     """
     if name in ("auto", "classifier"):
-        found = find_classifier(training_set, folder)
-        if found is None and name == "classifier":
-            raise FmdiagError(f"there is no classifier for {training_set.name} with images of shape "
-                              f"{training_set.shape}: make one with fmdiag classifier, or give --feature pixels")
-        return FEATURES["pixels"] if found is None else found
-    if name not in FEATURES:
-        raise FmdiagError(f"unknown feature {name!r}: choose from auto, classifier, {', '.join(FEATURES)}")
-    return FEATURES[name]
+        found = find_classifier(training_set, classifiers_folder(data_root))
+        if found is not None:
+            return found
+    name = "pixels" if name == "auto" else name
+    return load_feature(name, training_set=training_set, data_root=data_root)
 
 
 def generator(seed, purpose):

@@ -29,8 +29,8 @@ def run_parts(parts, data, store, *, device="cpu", progress=None, report=None):
         pending = [part for part in parts if not store.finished(part)]
         if not pending:
             return
-        made = [part for part in pending if _make(part, parts, data, store, device, progress, report)]
-        if not made:
+        # After each part from the first pending one on: a part that its process gave up is next, not last.
+        if not any(_make(part, parts, data, store, device, progress, report) for part in pending):
             # Others are at work on all that is left; should one of them die, its part becomes free.
             time.sleep(POLL_SECONDS)
 

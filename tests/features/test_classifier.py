@@ -79,6 +79,21 @@ def test_the_bundled_classifier_of_fashion_mnist_is_right_nine_times_in_ten():
     assert found >= 0.90 and found == pytest.approx(feature.content["accuracy"], abs=2e-3)
 
 
+def test_the_registry_has_it_where_there_is_one(digits_classifier, tmp_path, monkeypatch):
+    from shutil import copytree
+
+    from fmdiag.features import load_feature
+    from fmdiag.features.classifier import classifiers_folder
+
+    digits = load_dataset("digits")
+    with pytest.raises(FmdiagError, match="fmdiag classifier"):
+        load_feature("classifier", training_set=digits, data_root=tmp_path)
+    copytree(digits_classifier, classifiers_folder(tmp_path))
+    feature = load_feature("classifier", training_set=digits, data_root=tmp_path)
+    expected = find_classifier(digits, digits_classifier)
+    assert torch.equal(feature(digits[:5]), expected(digits[:5])) and feature.weights == expected.key
+
+
 def test_the_page_of_a_study_names_its_feature(digits_classifier, capsys):
     assert run(["classifier", "--help"]) == 0
     assert "fmdiag classifier --dataset mnist" in capsys.readouterr().out

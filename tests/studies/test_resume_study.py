@@ -12,7 +12,7 @@ import pytest
 from small_studies import SMALL
 
 from fmdiag.datasets import load_dataset
-from fmdiag.features import FEATURES
+from fmdiag.features import load_feature
 from fmdiag.results import load_table
 from fmdiag.studies import training_part
 from fmdiag.studies.data import StudyData
@@ -63,7 +63,7 @@ def test_a_killed_study_comes_to_the_same_tables(tmp_path):
 
 @pytest.fixture(scope="module")
 def data():
-    return StudyData(load_dataset("digits"), FEATURES["pixels"], {"source": "digits"})
+    return StudyData(load_dataset("digits"), load_feature("pixels"), {"source": "digits"})
 
 
 @pytest.fixture(scope="module")
