@@ -12,7 +12,7 @@ Bertrand et al., arXiv 2506.03719, figure 4 and appendix C.
 import pandas as pd
 
 from fmdiag.results import mean_interval
-from fmdiag.studies.judgement import OPEN, budget, last_evaluation, number, paired, seeds_row, sign_verdict
+from fmdiag.studies.judgement import OPEN, budget, last_evaluation, number, paired, seeds_row, sign_verdict, value_of
 from fmdiag.studies.published import published
 from fmdiag.studies.size import reference_rows
 from fmdiag.training import parameters_of
@@ -47,16 +47,18 @@ def _differences(quality, keys):
     wide = at.pivot_table(index="seed", columns="objective", values=list(QUANTITIES))
     for name in QUANTITIES:
         if "cfm" in wide[name]:
-            yield seeds_row(f"{name}_minus_cfm", (wide[name][keys["objective"]] - wide[name]["cfm"]).dropna(),
-                              **keys)
+            pair = wide[name][[keys["objective"], "cfm"]].dropna()
+            yield seeds_row(f"{name}_minus_cfm", pair[keys["objective"]] - pair["cfm"], **keys)
+            if name == "frechet_test":
+                yield seeds_row("frechet_test_over_cfm", pair[keys["objective"]] / pair["cfm"], **keys)
 
 
 def table(summary, plan):
     """Return the appendix-C table: the paper's printed values where the set is the same, then ours by epoch."""
     rows = summary[summary["quantity"] == "frechet_test"].sort_values(["n_train", "objective", "step"])
     ours = [{"source": "ours", "objective": row.objective, "epoch": _epochs(plan, row.step, row.n_train),
-             "test FD": number((row.value, row.low, row.high)), "ratio to cfm": _ratio(rows, row),
-             "n_train": f"{row.n_train:.0f}", "step": f"{row.step:.0f}"} for row in rows.itertuples()]
+             "test FD": number((row.value, row.low, row.high)), "ratio to cfm": _ratio(summary, row),
+             "seeds": str(row.n), "n_train": f"{row.n_train:.0f}", "step": f"{row.step:.0f}"} for row in rows.itertuples()]
     return pd.concat([published(plan.data["name"]), pd.DataFrame(ours)], ignore_index=True).fillna("")
 
 
@@ -64,9 +66,12 @@ def _epochs(plan, step, n):
     return round(step * plan.training["batch_size"] / n, 2)
 
 
-def _ratio(rows, row):
-    base = rows[(rows["objective"] == "cfm") & (rows["step"] == row.step) & (rows["n_train"] == row.n_train)]
-    return f"{row.value / base['value'].iloc[0]:.3f}" if len(base) else ""
+def _ratio(summary, row):
+    """Return the mean over seeds of the ratio of distances at the same seed, with its interval."""
+    if row.objective == "cfm":
+        return "1"
+    found = value_of(summary, "frechet_test_over_cfm", n_train=row.n_train, objective=row.objective, step=row.step)
+    return number(found) if found[0] == found[0] else ""
 
 
 def verdict(summary, frames, plan, counts):

@@ -11,7 +11,17 @@ Bertrand et al., arXiv 2506.03719, figure 2 (CIFAR-10, U-Net of 34 M parameters,
 
 import pandas as pd
 
-from fmdiag.studies.judgement import AGREES, OPEN, budget, compare, last_evaluation, number, seeds_row, value_of
+from fmdiag.studies.judgement import (
+    AGREES,
+    CONTRADICTS,
+    OPEN,
+    budget,
+    compare,
+    last_evaluation,
+    number,
+    seeds_row,
+    value_of,
+)
 from fmdiag.training import parameters_of
 
 DEFAULT_LOSSES = "cfm"
@@ -89,7 +99,8 @@ CLAIMS = (("f_mem", -1, "the memorised share falls with n"),
 def verdict(summary, frames, plan, counts):
     """Return the verdict of figure 2: claim by claim, first against last n, and what the budget cannot decide."""
     details = [sentence for objective in _objectives(summary) for sentence in _claims(summary, objective)]
-    details += [_moral(summary, objective) for objective in _objectives(summary)]
+    for objective in _objectives(summary):
+        details += [_moral(summary, objective), _stays_low(summary, objective)]
     claims, agreed = len(details), sum(sentence.startswith(AGREES) for sentence in details)
     details.append(budget(plan, parameters_of(plan.training["network"])) + ". The paper's figure took 50 000 steps of "
                    "a U-Net of 34 million parameters on CIFAR-10: at which n memorisation ends, and how good samples "
@@ -111,6 +122,19 @@ def _claims(summary, objective):
         ends = [value_of(summary, quantity, n_train=n, objective=objective) for n in (few, many)]
         yield (f"{compare(*ends, expected)}: {claim} ({objective}): {number(ends[0])} at n = {few:.0f}, "
                f"{number(ends[1])} at n = {many:.0f}.")
+
+
+def _stays_low(summary, objective):
+    """Return whether the test distance stays low beyond the n at which it is lowest, as in the paper from 1000 on."""
+    rows = summary[(summary["objective"] == objective) & (summary["quantity"] == "frechet_test")].sort_values("value")
+    best, last = rows.iloc[0], rows.loc[rows["n_train"].idxmax()]
+    ends = [(row["value"], row["low"], row["high"]) for row in (best, last)]
+    if best["n_train"] == last["n_train"]:
+        return f"{AGREES}: the test distance is lowest at the largest n ({objective}), {number(ends[0])}."
+    verdict = CONTRADICTS if compare(*ends, +1) == AGREES else OPEN
+    return (f"{verdict}: the test distance stays low as n grows on ({objective}): from {number(ends[0])} at n = "
+            f"{best['n_train']:.0f} it goes to {number(ends[1])} at n = {last['n_train']:.0f}. In the paper it is low "
+            "from n = 1000 on: there the network's own samples are as good as copies, at this budget they need not be.")
 
 
 def _moral(summary, objective):
