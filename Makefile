@@ -1,11 +1,12 @@
 # make report: install what is missing, measure the bundled model and write reports/example/report-digits/index.html
 # make test:   install what is missing and run the tests
 # make paper:  the figures of reports/example/ on photo tiles and two-moons (needs the Debian packages named in README.md)
+# make studies: models trained on Fashion-MNIST, figures 2 and 4 of the paper; interrupted, it goes on where it stopped
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: report test lint paper
+.PHONY: report test lint paper studies
 
 report: $(INSTALLED)
 	$(VENV)/bin/fmdiag report --out reports/example/report-digits --overwrite
@@ -22,6 +23,14 @@ paper: $(INSTALLED)
 	    --out reports/example/figure-1a-photo-tiles --overwrite
 	$(VENV)/bin/fmdiag alignment --dataset photo-tiles --size 128 --sizes 8,16,32,64,128 --times 0.01:0.97:49 --memory 2GB \
 	    --out reports/example/figure-1c-photo-tiles --overwrite
+
+# Both share their parts and go on where they stopped; about an hour each on one core.
+STUDY := --dataset fashion-mnist --network mlp --width 384 --depth 3 --steps 3200 --lr 1e-3 --evaluations 6 \
+    --n-steps 25 --n-samples 2000 --n-nearest 500 --seeds 3 --parts reports/example/study-size-fashion-mnist/parts
+studies: $(INSTALLED)
+	$(VENV)/bin/fmdiag study size $(STUDY) --sizes 10,100,1000,10000,all --out reports/example/study-size-fashion-mnist
+	$(VENV)/bin/fmdiag study losses $(STUDY) --sizes all --losses cfm,otcfm,efm:128,efm:512 \
+	    --out reports/example/study-losses-fashion-mnist
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)

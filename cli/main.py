@@ -23,6 +23,8 @@ COMMANDS = {
     "agreement": "Do two models turn the same noise into the same sample?",
     "canaries": "Plant known images in a training set, to see later which come back.",
     "train": "Train a flow matching model whose checkpoint every command reads.",
+    "study": "Train a series of models and measure them: size, losses, time.",
+    "classifier": "Train the classifier in whose embedding studies measure.",
     "checkpoint": "What a checkpoint holds, and what was inferred about it.",
     "datasets": "The named data sets, and which of them are here.",
     "figures": "Redraw a run's figures from its tables, without computing.",

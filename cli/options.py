@@ -58,6 +58,20 @@ class Numbers(click.ParamType):
         return [round(low + (high - low) * k / max(1, count - 1), 12) for k in range(count)]
 
 
+class PoolSize(click.ParamType):
+    """A number of rows, or all."""
+
+    name = "m|all"
+
+    def convert(self, value, parameter, context):
+        """Return an int, 1 or more, or "all"."""
+        if value == "all" or isinstance(value, int):
+            return value
+        if not value.isdigit() or int(value) < 1:
+            self.fail(f"{value!r} is not a whole number, 1 or more, or all", parameter, context)
+        return int(value)
+
+
 class Range(click.ParamType):
     """Two numbers LOW,HIGH."""
 

@@ -15,7 +15,7 @@ import os
 import sys
 import time
 
-COMMANDS = ("report", "alignment", "error", "hybrid", "memorization")
+COMMANDS = ("report", "alignment", "error", "hybrid", "memorization", "train", "study")
 ENVIRONMENT = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 # For a machine that is cut off. A process that ends is noticed at once.
 TIMEOUT = datetime.timedelta(minutes=30)

@@ -2,12 +2,14 @@
 
 import click
 
-from .options import SEED, data_options
+from .options import SEED, PoolSize, data_options
 
 EXAMPLES = """\b
 Examples:
   fmdiag train --dataset digits --out reports/digits
   fmdiag train --dataset fashion-mnist --loss cfm --network unet2d --width 64 --steps 50000 --out reports/fashion
+  fmdiag train --dataset fashion-mnist --loss efm --pool-size 512 --out reports/efm
+  torchrun --nproc-per-node 2 -m -- fmdiag.cli.main train --dataset digits --out reports/two
   fmdiag train --dataset digits --n 16 --network mlp --steps 10000 --out reports/memorised
   fmdiag train --resume --out reports/fashion              after an interruption, or with a larger --steps
 """
@@ -15,7 +17,15 @@ Examples:
 
 @click.command("train", epilog=EXAMPLES)
 @data_options
-@click.option("--loss", metavar="NAME", help="Training loss.  [default: cfm]")
+@click.option("--loss", metavar="NAME", help="cfm, otcfm, efm (empirical flow matching), noised.  [default: cfm]")
+@click.option("--coupling", metavar="NAME", help="How a batch's noise and rows are paired: independent, plan (drawn "
+              "from the optimal transport plan), assignment.  [default: plan for otcfm, else independent]")
+@click.option("--pool-size", metavar="M", type=PoolSize(), help="Rows per pool of efm; all is û*.  [default: 128]")
+@click.option("--replacement/--no-replacement", default=None, help="Whether efm draws its pools with replacement.  "
+              "[default: no]")
+@click.option("--sigma", type=float, help="Noise added to x_t by the loss noised.  [default: 0.05]")
+@click.option("--noise", type=click.Choice(["constant", "bridge"]), help="Its course: sigma, or "
+              "sigma sqrt(t (1 - t)).  [default: constant]")
 @click.option("--network", "kind", type=click.Choice(["auto", "mlp", "unet2d"]),
               help="Residual MLP, or diffusers' UNet2DModel.  [default: auto: unet2d for images, mlp for vectors]")
 @click.option("--width", type=click.IntRange(1), help="Hidden units of the mlp [512], or channels of the unet2d's "
@@ -42,6 +52,8 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 def command(**options):
     """Train a velocity field on a data set.
+
+    Under torchrun several processes train one model, each on its share of every batch.
 
     Writes checkpoint.pt, which every fmdiag command reads, and state.pt, from which --resume continues, every half
     minute; tables/loss and run.json beside them.

@@ -12,6 +12,7 @@ from .training_folder import CHECKPOINT, TrainingFolder
 
 PLAIN_LINE_SECONDS = 30
 SETTINGS = ("loss", "steps", "batch_size", "lr", "warmup", "clip", "ema_decay", "precision", "seed")
+OBJECTIVE = ("coupling", "pool_size", "replacement", "sigma", "noise")
 SIZES = ("width", "depth", "dropout")
 
 
@@ -19,18 +20,24 @@ def run_training(options):
     """Train as the options of `fmdiag train` say, and print where the checkpoint is."""
     import torch
 
+    from . import ranks
     from .session import choose_device
 
     # Denormal weights and gradients slow a CPU down severalfold.
     torch.set_flush_denormal(True)
-    device = choose_device(options["device"])
+    group, device = ranks.join(choose_device(options["device"]))
     out = Path(options["out"] or f"reports/train-{Path(options['dataset'] or 'digits').stem}")
-    folder = TrainingFolder(out, resume=options["resume"])
-    start = _resumed if options["resume"] else _new
-    with _interruptible(folder), Progress() as progress:
-        state = start(options, folder, device)(
-            device=device, save=folder.save, progress=progress, save_seconds=options["save_seconds"])
-    _report(folder.finish(state), folder, options["as_json"])
+    with ranks.one_first(group):
+        # The others find the folder as the first rank did: it writes nothing before all are through.
+        folder = TrainingFolder(out, resume=options["resume"])
+        start = (_resumed if options["resume"] else _new)(options, folder, device)
+    # One rank saves and speaks.
+    shown = {"save": folder.save, "progress": Progress()} if group.rank == 0 else {"save": None, "progress": None}
+    with _interruptible(folder), shown["progress"] or contextlib.nullcontext():
+        state = start(device=device, save_seconds=options["save_seconds"], group=group, **shown)
+    ranks.leave(group)
+    if group.rank == 0:
+        _report(folder.finish(state), folder, options["as_json"])
 
 
 def _new(options, folder, device):
@@ -46,7 +53,8 @@ def _new(options, folder, device):
     spec = choose_network(training_set.shape, options["kind"] or "auto", width=options["width"],
                           depth=options["depth"], dropout=options["dropout"] or 0.0)
     path = path_from_description({"name": options["path_name"] or "linear"})
-    return partial(train, training_set, spec, path=path, dataset=_record(options, source), **given)
+    objective = {name: options[name] for name in OBJECTIVE if options[name] is not None}
+    return partial(train, training_set, spec, path=path, objective=objective, dataset=_record(options, source), **given)
 
 
 def _resumed(options, folder, device):
@@ -58,7 +66,11 @@ def _resumed(options, folder, device):
     state = folder.load(device)
     kind = None if options["kind"] == "auto" else options["kind"]
     asked = {"network": kind, "path": options["path_name"]}
-    check_unchanged(state.settings | _named(state.settings), {**{name: options[name] for name in SETTINGS}, **asked,
+    before = state.settings | (state.settings.get("objective") or {}) | _named(state.settings)
+    # An option that the run's own loss does not have is another objective too.
+    before = {**dict.fromkeys(OBJECTIVE), **before}
+    asked |= {name: options[name] for name in OBJECTIVE}
+    check_unchanged(before, {**{name: options[name] for name in SETTINGS}, **asked,
                                                               **{name: options[name] for name in SIZES}})
     given = {name: value for name, value in _reading(options).items() if value not in (None, False) and name != "split"}
     if options["n_rows"] is not None:
@@ -84,12 +96,13 @@ def _reading(options):
 def _record(options, source):
     """Return how the rows were read, for `load_recorded`; paths are made absolute, names stay."""
     held_out = options["held_out"]
-    return {"source": _absolute(source), "size": options["size"], "subset_n": options["n_rows"], "subset_seed": 0,
-            "held_out": _absolute(held_out) if held_out else None, "skip_bad": options["skip_bad"],
+    return {"source": absolute(source), "size": options["size"], "subset_n": options["n_rows"], "subset_seed": 0,
+            "held_out": absolute(held_out) if held_out else None, "skip_bad": options["skip_bad"],
             "value_range": options["value_range"] and list(options["value_range"])}
 
 
-def _absolute(source):
+def absolute(source):
+    """Return a path as absolute; names of sets stay."""
     from fmdiag.datasets.named import NAMED
 
     return str(Path(source).resolve()) if source not in NAMED and Path(source).exists() else source

@@ -6,7 +6,7 @@ seed, steps, training (learning rate, batch size, precision, ...). Weights may b
 used in float32.
 """
 
-from fmdiag.checkpoints.cautions import OT
+from fmdiag.checkpoints.cautions import NOISED, OT
 from fmdiag.checkpoints.checkpoint import Checkpoint
 from fmdiag.checkpoints.file import check_sums, file_sha256, write_torch_file
 from fmdiag.checkpoints.weights import load_weights
@@ -59,7 +59,7 @@ def load(content, file, *, ema=True, device="cpu"):
     description = {"family": "native", "weights": key, "network": content["network"],
                    "parameters": sum(p.numel() for p in module.parameters()), "path": content["path"],
                    **{name: content.get(name) for name in RECORDED},
-                   "warnings": [OT] if str(content.get("loss")).startswith("ot") else []}
+                   "warnings": _cautions(str(content.get("loss")))}
     field = NetworkField(module.to(device), content["network"]["shape"])
     return Checkpoint(field, description, path, file, file_sha256(file))
 
@@ -90,6 +90,11 @@ def save_checkpoint(content, file, *, raw=True, dtype=None):
         if key in content:
             content[key] = {name: w.detach().to("cpu", dtype or w.dtype) for name, w in content[key].items()}
     write_torch_file(content, file)
+
+
+def _cautions(loss):
+    """Return the cautions that go with the label of an objective; those of another coupling begin with "ot"."""
+    return [OT] * loss.startswith("ot") + [NOISED] * ("noised" in loss)
 
 
 def _chosen(content, file, ema):

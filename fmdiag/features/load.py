@@ -16,6 +16,7 @@ FEATURES = {
     "dinov2": "fmdiag.features.dinov2",
     "sscd": "fmdiag.features.sscd",
     "lpips": "fmdiag.features.lpips",
+    "classifier": "fmdiag.features.classifier",
     "torchscript": "fmdiag.features.program",
     "onnx": "fmdiag.features.onnx",
 }

@@ -3,6 +3,10 @@
     h = W_in x + e(t),      h <- h + W2 silu(W1 silu(norm(h)) + P e(t))   (`depth` times),      v = W_out norm(h)
 
 with e(t) an embedding of sines and cosines of t. The last layer starts at zero: the field starts at v = 0.
+
+The velocity holds the noise, all d coordinates of it: a network with fewer than d hidden units cannot pass it on and
+stays at an error of about 1 - width / d at every t. With `skip`, v gains g(t) x, g linear in e(t): it is then left
+to learn the D of û* = (D - x) / (1 - t), which lies where the data lie.
 """
 
 import math
@@ -27,6 +31,8 @@ class ResidualMLP(nn.Module):
         Number of hidden units of every layer, at least 1.
     depth : int
         Number of residual blocks (two linear layers each), 1 to 256.
+    skip : bool
+        Whether v gains g(t) x; for widths below the number of coordinates.
 
     Raises
     ------
@@ -34,7 +40,7 @@ class ResidualMLP(nn.Module):
         If width or depth is out of range.
     """
 
-    def __init__(self, shape, width=512, depth=4):
+    def __init__(self, shape, width=512, depth=4, skip=False):
         super().__init__()
         if not (1 <= width <= 65536 and 1 <= depth <= 256):
             raise FmdiagError(f"mlp needs width in [1, 65536] and depth in [1, 256], got {width} and {depth}")
@@ -45,14 +51,20 @@ class ResidualMLP(nn.Module):
         self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, dim))
         nn.init.zeros_(self.leave[1].weight)
         nn.init.zeros_(self.leave[1].bias)
+        self.gate = nn.Linear(width, 1) if skip else None
+        if skip:
+            nn.init.zeros_(self.gate.weight)
+            nn.init.zeros_(self.gate.bias)
 
     def forward(self, x, t):
         """Return the velocity at x, shape (b, *shape), and times t, shape (b,) in [0, 1]."""
         embedded = self.time(time_features(t))
-        h = self.enter(x.flatten(1)) + embedded
+        flat = x.flatten(1)
+        h = self.enter(flat) + embedded
         for block in self.blocks:
             h = block(h, embedded)
-        return self.leave(h).reshape(x.shape)
+        velocity = self.leave(h) if self.gate is None else self.leave(h) + self.gate(embedded) * flat
+        return velocity.reshape(x.shape)
 
 
 class _Block(nn.Module):

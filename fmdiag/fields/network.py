@@ -53,8 +53,10 @@ def _check_value(name, argument, value):
         whole = whole and isinstance(value, (list, tuple)) and all(v >= 1 for v in values)
     elif isinstance(value, (list, tuple)):
         whole = False
-    if not (whole or fraction):
-        raise FmdiagError(f"network {name!r}: {argument} must be whole numbers (dropout: a fraction), got {value!r}")
+    switch = argument == "skip" and isinstance(value, bool)
+    if not (whole or fraction or switch):
+        raise FmdiagError(f"network {name!r}: {argument} must be whole numbers (dropout: a fraction; skip: true or "
+                          f"false), got {value!r}")
 
 
 class NetworkField:

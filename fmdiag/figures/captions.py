@@ -10,13 +10,16 @@ from fmdiag.figures import (
     memorization,
     provenance,
     quality,
+    study_losses,
+    study_size,
+    study_time,
     sweep,
     training,
 )
 from fmdiag.figures.style import SOURCES
 
 CAPTIONS = {name: texts for part in (alignment, error, hybrid, memorization, sweep, quality, membership, provenance,
-                                     canaries, agreement, training)
+                                     canaries, agreement, training, study_size, study_losses, study_time)
             for name, texts in part.CAPTIONS.items()}
 
 # Figure -> (diagnostic, quantities whose intervals it draws).
@@ -31,6 +34,11 @@ INTERVALS = {
     "canaries_returned": ("canaries", *canaries.QUANTITIES),
     "membership_auc": ("membership", "auc"),
     "membership_excess": ("membership", "excess_alignment"),
+    "study_size": ("study_size", "squared_error", "frechet_test", "d1", "f_mem"),
+    "study_losses": ("study_losses", "frechet_test", "frechet_train"),
+    "study_losses_difference": ("study_losses", "frechet_test_minus_cfm"),
+    "study_losses_error": ("study_losses", "squared_error"),
+    "study_time": ("study_time", "frechet_test", "f_mem"),
 }
 # Figures whose panels are pictures.
 PICTURED = ("hybrid_strips", "memorization_gallery")
@@ -56,6 +64,7 @@ def _caption(run, name):
     facts = {"data": "Data: " + run.dataset_facts() + _sides(run, name),
              "interval": run.interval_facts(*INTERVALS.get(name, ("none",))),
              "pairs": run.units(name.split("_")[0], "pair"), "noises": run.units("hybrid", "sample"),
+             "seeds": run.units("_".join(name.split("_")[:2]), "seed"),
              "feature": _features(run, name.split("_")[0]), "sources": _sources(run),
              "threshold": _threshold(run)}
     return {"caption": text.format(**facts) + _pictures(run, name) + _cautions(run),
@@ -70,7 +79,7 @@ def _pictures(run, name):
 
 def _cautions(run):
     """Return what about the checkpoint would mislead a reader of the figure."""
-    sentences = (run.run.get("checkpoint") or {}).get("warnings") or []
+    sentences = [*((run.run.get("checkpoint") or {}).get("warnings") or []), *(run.run.get("cautions") or [])]
     return "".join(f" Caution: {sentence}." for sentence in sentences)
 
 

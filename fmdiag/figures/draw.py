@@ -13,6 +13,9 @@ from fmdiag.figures import (
     memorization,
     provenance,
     quality,
+    study_losses,
+    study_size,
+    study_time,
     sweep,
     training,
 )
@@ -23,7 +26,7 @@ from fmdiag.results import remedy, replace_atomically
 
 # Figure name -> function (RunData) -> Figure, or None where the run has nothing to draw.
 FIGURES = {name: draw for part in (alignment, error, hybrid, memorization, sweep, quality, membership, provenance,
-                                   canaries, agreement, training)
+                                   canaries, agreement, training, study_size, study_losses, study_time)
            for name, draw in part.FIGURES.items()}
 
 # No time stamps and no version strings: the same tables give the same bytes.

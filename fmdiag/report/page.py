@@ -68,7 +68,7 @@ def page_content(run):
         "dataset": _facts(document.get("dataset")),
         # What the checkpoint says of its data set stands beside it already, and in run.json.
         "checkpoint": _facts({k: v for k, v in (document.get("checkpoint") or {}).items() if k not in BESIDE}),
-        "cautions": (document.get("checkpoint") or {}).get("warnings") or [],
+        "cautions": [*((document.get("checkpoint") or {}).get("warnings") or []), *(document.get("cautions") or [])],
         "limits": document.get("limits") or [],
         "diagnostics": [_diagnostic(run, name, figures) for name in names],
         "tables": sorted(path.name for path in (run.path / "tables").glob("*") if path.is_file()),
@@ -81,7 +81,8 @@ def _diagnostic(run, name, figures):
     parameters = dict((run.run.get("diagnostics") or {}).get(name) or {})
     command = parameters.pop("command", run.run.get("command", ""))
     return {"name": name, "text": section(name), "command": command, "parameters": _facts(parameters),
-            "figures": [figure for figure in figures if figure["name"].split("_")[0] == name.split("_")[0]],
+            "figures": [figure for figure in figures if f"{figure['name']}_".startswith(f"{name}_")],
+            "full": _shown(run.table(f"{name}_table")),
             "head": _shown(run.table(name), HEAD_ROWS), "summary": _shown(_thinned(run.summary(name)))}
 
 

@@ -122,6 +122,35 @@ SECTIONS = {
         "Euclidean distance and cosine (of deviations from the training rows' mean) between the two samples from one "
         "noise, from different noises, and from each sample to the nearest row of its own training set.",
         "Z. Kadkhodaie, F. Guth, E. P. Simoncelli, S. Mallat 2024; H. Zhang et al. 2024."),
+    "study_size": Section(
+        "Growing training set",
+        "When does the same network, trained as long, stop reproducing its training set?",
+        "At small n: a small error against û* at every t, samples nearer to training rows than these to each other, a "
+        "memorised share near that of û*. The test Fréchet distance may be low there all the same.",
+        "At large n: an early bump of the error, samples as far from the training rows as held-out rows are, a "
+        "memorised share at its null.",
+        "Per n, the same network, steps and batch; each seed draws its own nested subset, initial weights and batches. "
+        "Fréchet distances in the feature space named in run.json, samples against all held-out rows; copies: as many "
+        "training rows drawn with replacement instead of samples. Distances to rows: Euclidean, model range. "
+        "Intervals: Student's over seeds, cut at the range of the quantity.",
+        f"{PAPER_1}, figure 2."),
+    "study_losses": Section(
+        "Objectives at the same budget",
+        "Does regressing on a less stochastic target (EFM, OT-CFM) help or hurt?",
+        "Were the noise of CFM's target the source of generalisation, EFM would score worse and copy more as M grows.",
+        "EFM scores as CFM or better, and copies no more: generalisation does not come from the target's noise.",
+        "EFM regresses on û* of a pool of M training rows that holds the pair's own; M = n is û*. OT-CFM pairs noise "
+        "and data of a batch by optimal transport: its minimiser is not û*. Differences are paired by seed. Epochs: "
+        "rows seen divided by n. Intervals: Student's over seeds.",
+        f"{PAPER_1}, figure 4, algorithm 2 and appendix C."),
+    "study_time": Section(
+        "Along training",
+        "After how many steps are samples good (tau_gen), and after how many are they copies (tau_mem)?",
+        "The memorised share rises late in training, the later the larger n is.",
+        "Between the two times samples are good and no copies.",
+        "tau_gen: first evaluation within a tenth of the run's smallest test distance; tau_mem: first evaluation whose "
+        "memorised share is above the held-out rows' by Newcombe's interval.",
+        "T. Bonnaire et al. 2025."),
     "loss": Section(
         "Training", "How did the loss fall?",
         "The loss cannot show it: on a small training set it approaches the floor of û*.",

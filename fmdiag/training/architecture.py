@@ -7,7 +7,10 @@ smaller images get fewer levels and channels.
 
 import math
 
+import torch
+
 from fmdiag.errors import FmdiagError, check_choice
+from fmdiag.fields import build_network
 
 KINDS = ("auto", "mlp", "unet2d")
 SMALLEST_IMAGE = 8
@@ -42,7 +45,15 @@ def choose_network(shape, kind="auto", *, width=None, depth=None, dropout=0.0):
         return _unet(shape, width, depth, dropout)
     if dropout:
         raise FmdiagError("dropout is for unet2d; the mlp has none: leave it out")
-    return {"name": "mlp", "shape": shape, "width": width or 512, "depth": depth or 4}
+    spec = {"name": "mlp", "shape": shape, "width": width or 512, "depth": depth or 4}
+    # Narrower than the data, it could not pass the noise on.
+    return spec | {"skip": True} if spec["width"] < math.prod(shape) else spec
+
+
+def parameters_of(spec):
+    """Return the number of parameters of the network that `spec` describes; no memory is taken for them."""
+    with torch.device("meta"):
+        return sum(weight.numel() for weight in build_network(spec).parameters())
 
 
 def _unet(shape, width, depth, dropout):

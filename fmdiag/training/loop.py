@@ -11,8 +11,12 @@ import torch
 
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath, path_from_description
+from fmdiag.posterior import SINGLE
+from fmdiag.training.couplings import couple
 from fmdiag.training.ema import update_ema
+from fmdiag.training.group import agreed_precision, averaged, batch_mean, check_share, wrapped
 from fmdiag.training.losses import LOSSES, regression_loss
+from fmdiag.training.objective import INDEPENDENT, loss_arguments, make_objective
 from fmdiag.training.precision import autocast, measure_precision
 from fmdiag.training.randomness import draw_batch, seeded, step_generator
 from fmdiag.training.settings import MAX_WARMUP, check_rows, check_settings
@@ -23,9 +27,9 @@ LOG_EVERY = 10
 SAVE_SECONDS = 30.0
 
 
-def train(training_set, spec, *, path=None, loss="cfm", steps=10_000, batch_size=128, lr=2e-4, warmup=None, clip=1.0,
-          ema_decay=0.9999, seed=0, precision="auto", device="cpu", dataset=None, save=None, progress=None,
-          save_seconds=SAVE_SECONDS):
+def train(training_set, spec, *, path=None, loss="cfm", objective=None, steps=10_000, batch_size=128, lr=2e-4,
+          warmup=None, clip=1.0, ema_decay=0.9999, seed=0, precision="auto", device="cpu", dataset=None, save=None,
+          progress=None, save_seconds=SAVE_SECONDS, group=SINGLE):
     """Train a network; return its state.
 
     Parameters
@@ -38,6 +42,8 @@ def train(training_set, spec, *, path=None, loss="cfm", steps=10_000, batch_size
         Probability path; linear by default.
     loss : str
         A name in `LOSSES`.
+    objective : dict, optional
+        Options of the loss: coupling; pool_size, replacement (efm); sigma, noise (noised); see `make_objective`.
     steps : int
         Steps to take, at least 1.
     batch_size : int
@@ -65,6 +71,8 @@ def train(training_set, spec, *, path=None, loss="cfm", steps=10_000, batch_size
         Called as ``progress(step, loss, steps)`` every 10 steps of `steps` in all.
     save_seconds : float
         Least time between two saves, in seconds.
+    group : Group
+        Processes that train one model together, each on its share of every batch; see `fmdiag.training.group`.
 
     Returns
     -------
@@ -85,19 +93,22 @@ def train(training_set, spec, *, path=None, loss="cfm", steps=10_000, batch_size
     3
     """
     warmup = min(MAX_WARMUP, steps // 20) if warmup is None else warmup
-    settings = {"network": dict(spec), "path": (path or LinearPath()).describe(), "loss": loss, "steps": steps,
+    settings = {"network": dict(spec), "path": (path or LinearPath()).describe(), "loss": loss,
+                "objective": make_objective(loss, **(objective or {})), "steps": steps,
                 "batch_size": batch_size, "lr": lr, "warmup": warmup, "clip": clip, "ema_decay": ema_decay,
                 "seed": seed, "precision": precision, "timing": None,
                 "dataset": {**training_set.describe(), **(dataset or {})}}
     check_settings(settings, training_set)
+    check_share(settings, group)
     state = initial_state(settings, device)
     if precision == "auto":
         timing = measure_precision(state.module, training_set.shape, batch_size, device)
-        state.settings.update(precision=timing.pop("precision"), timing=timing)
-    return _run(state, training_set, device, save or _ignore, progress or _ignore, save_seconds)
+        state.settings.update(precision=agreed_precision(timing.pop("precision"), group), timing=timing)
+    return _run(state, training_set, device, save or _ignore, progress or _ignore, save_seconds, group)
 
 
-def resume(state, training_set, *, steps=None, device="cpu", save=None, progress=None, save_seconds=SAVE_SECONDS):
+def resume(state, training_set, *, steps=None, device="cpu", save=None, progress=None, save_seconds=SAVE_SECONDS,
+           group=SINGLE):
     """Continue a run; return its state, the same bits as if it had never stopped.
 
     Parameters
@@ -108,7 +119,7 @@ def resume(state, training_set, *, steps=None, device="cpu", save=None, progress
         The rows that the run was begun with.
     steps : int, optional
         Steps in all, those taken included; by default as planned at the beginning.
-    device, save, progress, save_seconds
+    device, save, progress, save_seconds, group
         As in `train`.
 
     Raises
@@ -117,11 +128,12 @@ def resume(state, training_set, *, steps=None, device="cpu", save=None, progress
         If the rows are others, the run has taken more than `steps`, or training diverges.
     """
     check_rows(state.settings, training_set)
+    check_share(state.settings, group)
     steps = state.settings["steps"] if steps is None else steps
     if steps < state.step:
         raise FmdiagError(f"the run to resume has taken {state.step} steps, more than the {steps} asked for")
     state.settings["steps"] = steps
-    return _run(state, training_set, device, save or _ignore, progress or _ignore, save_seconds)
+    return _run(state, training_set, device, save or _ignore, progress or _ignore, save_seconds, group)
 
 
 def learning_rate(step, lr, warmup):
@@ -129,14 +141,15 @@ def learning_rate(step, lr, warmup):
     return lr * min(1.0, (step + 1) / max(1, warmup))
 
 
-def _run(state, training_set, device, save, progress, save_seconds):
+def _run(state, training_set, device, save, progress, save_seconds, group):
     state.module.train()
+    network = wrapped(state.module, group)
     steps = state.settings["steps"]
     save(state)
     saved = time.monotonic()
     while state.step < steps:
         stop = min(steps, (state.step // LOG_EVERY + 1) * LOG_EVERY)
-        state.log.append(_steps_until(stop, state, training_set, device))
+        state.log.append(_steps_until(stop, state, network, training_set, device, group))
         progress(state.step, state.log[-1]["loss"], steps)
         if state.step == steps or time.monotonic() - saved > save_seconds:
             save(state)
@@ -144,11 +157,11 @@ def _run(state, training_set, device, save, progress, save_seconds):
     return state
 
 
-def _steps_until(stop, state, training_set, device):
+def _steps_until(stop, state, network, training_set, device, group):
     first, sums = state.step, torch.zeros(2, device=device)
     path = path_from_description(state.settings["path"])
     while state.step < stop:
-        sums += _step(state, training_set, path, device)
+        sums += _step(state, network, training_set, path, device, group)
         state.step += 1
     loss, grad_norm = (sums / (stop - first)).tolist()
     _check_finite(state, first, loss, grad_norm)
@@ -156,22 +169,33 @@ def _steps_until(stop, state, training_set, device):
             "lr": learning_rate(stop - 1, state.settings["lr"], state.settings["warmup"])}
 
 
-def _step(state, training_set, path, device):
+def _step(state, network, training_set, path, device, group):
     settings = state.settings
-    generator = step_generator(settings["seed"], state.step)
-    x0, x1, t = (part.to(device) for part in draw_batch(training_set, settings["batch_size"], generator))
-    xt, target = LOSSES[settings["loss"]](x0, x1, t, path=path, training_set=training_set, generator=generator)
+    xt, target, t = regression_batch(settings, training_set, path, state.step, device)
+    share = group.share(len(xt))
     with seeded(settings["seed"], state.step, device), autocast(device, settings["precision"]):
-        velocity = state.module(xt, t)
-    loss = regression_loss(velocity, target).mean()
+        velocity = network(xt[share], t[share])
+    loss = batch_mean(regression_loss(velocity, target[share]), len(xt), group)
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     grad_norm = torch.nn.utils.clip_grad_norm_(state.module.parameters(), settings["clip"])
-    for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate(state.step, settings["lr"], settings["warmup"])
+    for parameters in state.optimizer.param_groups:
+        parameters["lr"] = learning_rate(state.step, settings["lr"], settings["warmup"])
     state.optimizer.step()
     update_ema(state.ema, state.module, state.step, settings["ema_decay"])
-    return torch.stack([loss.detach(), grad_norm.detach()])
+    return torch.stack([averaged(loss.detach(), group), grad_norm.detach()])
+
+
+def regression_batch(settings, training_set, path, step, device="cpu"):
+    """Return (xt, target, t) of one training step, as the run's seed, objective and the step's number fix them."""
+    objective = settings.get("objective") or INDEPENDENT
+    generator = step_generator(settings["seed"], step)
+    x0, x1, t, rows = draw_batch(training_set, settings["batch_size"], generator)
+    x0, x1, rows = couple(objective["coupling"], x0, x1, rows, generator=generator)
+    x0, x1, t = (part.to(device) for part in (x0, x1, t))
+    xt, target = LOSSES[objective["loss"]](x0, x1, t, path=path, training_set=training_set, generator=generator,
+                                           rows=rows, **loss_arguments(objective))
+    return xt, target, t
 
 
 def _check_finite(state, first, loss, grad_norm):

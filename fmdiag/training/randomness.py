@@ -33,7 +33,7 @@ def seeded(seed, step, device="cpu"):
 
 
 def draw_batch(training_set, batch_size, generator):
-    """Return (x0, x1, t) on the CPU: float32 of shape (b, *shape) twice, and shape (b,) uniform in [0, 1).
+    """Return (x0, x1, t, rows) on the CPU: float32, shape (b, *shape), twice; uniform in [0, 1), and row numbers of x1.
 
     Rows are drawn with replacement from all n, mirror images included: on a set with flips this is training with random
     horizontal flips.
@@ -41,7 +41,7 @@ def draw_batch(training_set, batch_size, generator):
     rows = torch.randint(training_set.n, (batch_size,), generator=generator)
     t = torch.rand(batch_size, generator=generator)
     x0 = torch.randn(batch_size, *training_set.shape, generator=generator)
-    return x0, training_set[rows.numpy()], t
+    return x0, training_set[rows.numpy()], t, rows
 
 
 def _derived_seed(*keys):

@@ -7,7 +7,7 @@ Defaults are those of Bertrand et al., arXiv 2506.03719 (Adam, 2e-4, batch 128, 
 import math
 
 from fmdiag.errors import FmdiagError, check_choice
-from fmdiag.training.losses import LOSSES
+from fmdiag.training.objective import check_fits
 from fmdiag.training.precision import PRECISIONS
 
 MAX_WARMUP = 5000
@@ -15,7 +15,7 @@ MAX_WARMUP = 5000
 
 def check_settings(settings, training_set):
     """Raise FmdiagError if a setting is out of range or the network does not fit the rows."""
-    check_choice("loss", settings["loss"], LOSSES)
+    check_fits(settings["objective"], training_set)
     check_choice("precision", settings["precision"], PRECISIONS)
     for name, least in [("steps", 1), ("batch_size", 1), ("warmup", 0)]:
         if settings[name] < least:

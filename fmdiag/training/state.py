@@ -10,13 +10,14 @@ import torch
 
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import build_network
+from fmdiag.training.objective import INDEPENDENT, label
 from fmdiag.training.randomness import seeded
 
 FORMAT = "fmdiag-training-state"
 VERSION = 1
 # The stream of the seed for initial weights; steps use 0, 1, 2, ...
 INITIALISATION = 2**62
-DESCRIBING = ("network", "path", "dataset", "ema_decay", "loss", "seed")
+DESCRIBING = ("network", "path", "dataset", "ema_decay", "seed")
 
 
 @dataclass
@@ -26,7 +27,8 @@ class TrainingState:
     Parameters
     ----------
     settings : dict
-        Plain values that fix the run: network, path, loss, steps (to take in all), batch_size, lr, warmup, clip,
+        Plain values that fix the run: network, path, loss, objective (see `fmdiag.training.objective`), steps (to take
+        in all), batch_size, lr, warmup, clip,
         ema_decay, seed, precision, timing (seconds per pass where the precision was measured, else None), dataset.
     module : torch.nn.Module
         The network.
@@ -54,9 +56,10 @@ class TrainingState:
 
     def checkpoint(self):
         """Return the content of a native checkpoint, for `fmdiag.checkpoints.save_checkpoint`."""
-        training = {key: value for key, value in self.settings.items() if key not in DESCRIBING}
-        return {**{key: self.settings[key] for key in DESCRIBING}, "steps": self.step, "training": training,
-                "weights": self.module.state_dict(), "ema": self.ema}
+        training = {key: value for key, value in self.settings.items() if key not in (*DESCRIBING, "loss")}
+        objective = label(self.settings.get("objective") or INDEPENDENT)
+        return {**{key: self.settings[key] for key in DESCRIBING}, "loss": objective, "steps": self.step,
+                "training": training, "weights": self.module.state_dict(), "ema": self.ema}
 
 
 def initial_state(settings, device):

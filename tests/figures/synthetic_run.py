@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pandas as pd
+from synthetic_study import study_summary, write_study
 
 from fmdiag.results import save_table, summarise, summary_row
 
@@ -175,7 +176,8 @@ def run_json(name="digits", **changes):
             "diagnostics": {"alignment": {"n_pairs": 40}, "error": {"n_pairs": 40}, "hybrid": {"n_noises": 20},
                             "memorization": {"n_samples": 60}, "quality": {"n_samples": 60},
                             "membership": {"n_images": 30}, "provenance": {"n_noises": 30},
-                            "canaries": {"n_canaries": 24}, "agreement": {"n_samples": 30}},
+                            "canaries": {"n_canaries": 24}, "agreement": {"n_samples": 30}, "study_size": {},
+                            "study_losses": {}, "study_time": {}},
             "dataset": {"name": name, "split": "train", "n": N, "shape": [1, 8, 8], "hflip": False, "dtype": "uint8",
                         "divisor": 8.0, "shift": -1.0, "fingerprint": "ab" * 32},
             "checkpoint": {"file": "digits.pt", "sha256": "cd" * 32, "family": "native", "steps": 20000},
@@ -198,8 +200,9 @@ def write_run(path, *, arrays=picture_arrays, sizes=(8, 16), document=None, seed
     further, summary = audit_tables(rng)
     for name, raw in further.items():
         save_table(path, name, raw)
-    save_table(path, "summary", pd.concat([*(summary for _, summary in parts.values()), area, summary],
-                                           ignore_index=True))
+    summaries = [*(summary for _, summary in parts.values()), area, summary, study_summary(rng)]
+    save_table(path, "summary", pd.concat(summaries, ignore_index=True))
+    write_study(path, rng, (1, 8, 8) if arrays is picture_arrays else (2,))
     for name, values in zip(("hybrid", "memorization"), arrays(rng), strict=True):
         np.savez_compressed(path / "arrays" / f"{name}.npz", **values)
     for name, values in audit_arrays(rng, arrays is picture_arrays).items():

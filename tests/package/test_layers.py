@@ -17,6 +17,7 @@ LAYERS = [
     {"neighbors"},
     {"metrics"},
     {"diagnostics"},
+    {"studies"},
     {"figures"},
     {"report"},
     {"cli"},

@@ -156,9 +156,10 @@ def test_network_of_another_shape_is_refused():
 def test_every_loss_returns_pairs_of_the_rows_shape():
     from fmdiag.paths import LinearPath
 
-    x0, x1, t = draw_batch(POINTS, 8, step_generator(0, 0))
+    x0, x1, t, rows = draw_batch(POINTS, 8, step_generator(0, 0))
     for loss in LOSSES.values():
-        xt, target = loss(x0, x1, t, path=LinearPath(), training_set=POINTS, generator=step_generator(0, 0))
+        xt, target = loss(x0, x1, t, path=LinearPath(), training_set=POINTS, generator=step_generator(0, 0), rows=rows,
+                          **({"pool_size": 2} if loss is LOSSES["efm"] else {}))
         assert xt.shape == target.shape == x1.shape
 
 

@@ -1,0 +1,116 @@
+"""Options that all studies share, and the data and plan that they describe."""
+
+import click
+
+from .options import Range
+
+LATER = ("network", "width", "depth", "dropout")
+
+OPTIONS = [
+    click.option("--dataset", metavar="NAME|PATH", default="digits", show_default=True,
+                 help="Named set, folder of images, or file; it must have a test part."),
+    click.option("--held-out", metavar="FRACTION|PATH", help="Held-out rows for sets that bring none."),
+    click.option("--size", type=click.IntRange(1), help="Image side that pictures are resized to."),
+    click.option("--value-range", type=Range(), metavar="LOW,HIGH", help="Stored values for black and white."),
+    click.option("--data-root", type=click.Path(file_okay=False), help="Folder of downloaded data sets."),
+    click.option("--offline", is_flag=True, help="Never download."),
+    click.option("--skip-bad", is_flag=True, help="Skip pictures that cannot be read."),
+    click.option("--sizes", metavar="N,N,...", help="Numbers of training rows; all is the whole set."),
+    click.option("--losses", metavar="NAME,NAME,...", help="Objectives: cfm, otcfm, otcfm:assignment, efm:128, "
+                 "efm:all, efm:128:replacement, noised:0.05."),
+    click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Models per size and loss."),
+    click.option("--steps", type=click.IntRange(1), default=10_000, show_default=True, help="Training steps each."),
+    click.option("--evaluations", type=click.IntRange(1), help="Times along training that samples are judged, "
+                 "halving back from the end.  [default: 1 for size, 6 for losses, 8 for time]"),
+    click.option("--network", type=click.Choice(["auto", "mlp", "unet2d"]), default="auto", show_default=True,
+                 help="As for fmdiag train."),
+    click.option("--width", type=click.IntRange(1), help="As for fmdiag train."),
+    click.option("--depth", type=click.IntRange(1), help="As for fmdiag train."),
+    click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Of the unet2d."),
+    click.option("--batch-size", type=click.IntRange(1), default=128, show_default=True, help="Rows per step."),
+    click.option("--lr", type=click.FloatRange(0, min_open=True), default=2e-4, show_default=True,
+                 help="Learning rate."),
+    click.option("--warmup", type=click.IntRange(0), help="Steps of warm-up.  [default: steps / 20, at most 5000]"),
+    click.option("--ema-decay", type=click.FloatRange(0, 1, max_open=True), default=0.9999, show_default=True,
+                 help="Decay of the averaged weights, which are the ones measured."),
+    click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True,
+                 help="Of the network's passes."),
+    click.option("--feature", default="auto", show_default=True, metavar="NAME", help="Space of the Fréchet distances: "
+                 "classifier (see fmdiag classifier) where the set has one, else pixels."),
+    click.option("--n-samples", type=click.IntRange(2), default=2000, show_default=True, help="Samples judged."),
+    click.option("--n-nearest", type=click.IntRange(1), default=500, show_default=True,
+                 help="Of them, compared with the training rows."),
+    click.option("--n-steps", type=click.IntRange(1), default=50, show_default=True, help="Euler steps per sample."),
+    click.option("--n-pairs", type=click.IntRange(2), default=128, show_default=True, help="Pairs of error curves."),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...; under torchrun "
+                 "auto gives each local rank its own."),
+    click.option("--out", type=click.Path(file_okay=False), help="Study folder.  [default: "
+                 "reports/study-KIND-DATASET]"),
+    click.option("--parts", type=click.Path(file_okay=False), help="Folder of parts, which studies may share.  "
+                 "[default: OUT/parts]"),
+    click.option("--gather", is_flag=True, help="Train nothing: page and tables of the parts that are finished."),
+    click.option("--change", is_flag=True, help="Go on in a study folder with other inputs; parts whose own inputs are "
+                 "unchanged are kept."),
+    click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout."),
+]
+
+
+def study_options(command):
+    """Add the options of every study."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+def load_data(options):
+    """Return the StudyData that the options name."""
+    from fmdiag.datasets import load_dataset
+    from fmdiag.studies.data import StudyData, choose_feature
+
+    from .training_run import absolute
+
+    reading = {name: options[name] for name in ("size", "held_out", "skip_bad", "value_range")}
+    training_set = load_dataset(options["dataset"], data_root=options["data_root"], offline=options["offline"],
+                                **reading)
+    held_out = reading["held_out"]
+    record = {"source": absolute(options["dataset"]), **reading, "held_out": absolute(held_out) if held_out else None,
+              "value_range": reading["value_range"] and list(reading["value_range"])}
+    feature = choose_feature(options["feature"], training_set, options["data_root"])
+    return StudyData(training_set, feature, record)
+
+
+def make_plan(kind, data, options):
+    """Return the checked Plan of a study of this kind."""
+    import importlib
+
+    from fmdiag.studies import STUDIES
+    from fmdiag.studies.plan import Measures, Plan, check_plan, evaluation_steps, parse_objective
+    from fmdiag.training import choose_network
+
+    module = importlib.import_module(STUDIES[kind])
+    n_stored = data.training_set.n_stored
+    sizes = parse_sizes(options["sizes"], n_stored) if options["sizes"] else module.default_sizes(n_stored)
+    losses = (options["losses"] or module.DEFAULT_LOSSES).split(",")
+    warmup = min(5000, options["steps"] // 20) if options["warmup"] is None else options["warmup"]
+    network = choose_network(data.training_set.shape, options["network"], width=options["width"],
+                             depth=options["depth"], dropout=options["dropout"])
+    training = {"network": network, "warmup": warmup, "clip": 1.0,
+                **{name: options[name] for name in ("batch_size", "lr", "ema_decay", "precision")}}
+    measures = Measures(**{name: options[name] for name in ("n_samples", "n_nearest", "n_steps", "n_pairs")})
+    plan = Plan(kind, sizes, tuple(parse_objective(text.strip()) for text in losses), tuple(range(options["seeds"])),
+                training, evaluation_steps(options["steps"], options["evaluations"] or module.DEFAULT_EVALUATIONS),
+                measures, data.describe(), data.feature_key)
+    check_plan(plan)
+    return plan
+
+
+def parse_sizes(text, n_stored):
+    """Return the sizes in "10,100,all", ascending."""
+    from fmdiag.errors import FmdiagError
+
+    try:
+        sizes = [n_stored if word.strip() == "all" else int(word) for word in text.split(",")]
+    except ValueError:
+        raise FmdiagError(f"--sizes {text}: give whole numbers separated by commas, or all, e.g. 10,100,1000,all"
+                          ) from None
+    return tuple(sorted(sizes))

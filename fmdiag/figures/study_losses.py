@@ -1,0 +1,84 @@
+"""Which objective gives the better samples along training? Paper [1], figure 4.
+
+References
+----------
+Bertrand, Gagneux, Massias, Emonet, "On the Closed-Form of Flow Matching", arXiv 2506.03719, figure 4.
+"""
+
+from fmdiag.figures.curves import draw_curve
+from fmdiag.figures.study_size import samples_figure
+from fmdiag.figures.style import curve_style, legend_above, new_figure, own_axes
+
+CAPTIONS = {
+    "study_losses": (
+        "Fréchet distance of the samples to the training rows (left) and to the held-out rows (right) along training, "
+        "per objective; means over {seeds} seeds, bands: {interval} (units: seeds). {data}. As figure 4 of paper [1].",
+        "Two line charts of the Fréchet distance against the step, to training and to test rows, per objective."),
+    "study_losses_difference": (
+        "Test Fréchet distance minus that of CFM, paired by seed (same initial weights, rows, noises and times), along "
+        "training; below 0 is better than CFM. Means over {seeds} seeds, bands: {interval} (units: seeds). {data}.",
+        "Line chart of the difference in test Fréchet distance to CFM against the training step, per objective."),
+    "study_losses_error": (
+        "Squared error against û* per coordinate and time t at the end of training, per objective; means over {seeds} "
+        "seeds, bands: {interval} (units: seeds). {data}.",
+        "Line chart of the squared error against time, per objective."),
+    "study_losses_samples": (
+        "First samples of each model of the first seed, the same noises in every row, and below them their nearest "
+        "training rows. {data}.", "Rows of sample pictures for each objective, each above its nearest training rows."),
+}
+
+
+def by_objective(table, quantity, x, ax=None):
+    """Draw a quantity against `x`, a curve with its band per objective; `table`: summary rows."""
+    ax = own_axes(ax)
+    rows = table[(table["quantity"] == quantity) & table[x].notna()]
+    for index, (name, group) in enumerate(rows.groupby("objective", sort=True)):
+        draw_curve(ax, group, x, label=name, style=curve_style(index, len(group)))
+    return ax
+
+
+def study_losses_figure(run):
+    """Return both panels of figure 4, or None where the run is no study of losses."""
+    rows = run.summary("study_losses")
+    if not len(rows):
+        return None
+    figure, axes = new_figure(3.2, width=7.2, ncols=2, sharey=True)
+    for ax, (quantity, text) in zip(axes[0], (("frechet_train", "to training rows"), ("frechet_test", "to test rows")),
+                                    strict=True):
+        by_objective(rows, quantity, "step", ax).set(xlabel="step", xscale="log", yscale="log", title=text)
+    axes[0, 0].set_ylabel("Fréchet distance")
+    legend_above(axes[0, 0], ncols=4)
+    return figure
+
+
+def difference_figure(run):
+    """Return the paired differences to CFM, or None where there are none."""
+    rows = run.summary("study_losses", "frechet_test_minus_cfm")
+    if not len(rows):
+        return None
+    ax = by_objective(rows, "frechet_test_minus_cfm", "step")
+    ax.axhline(0, color="#555555", linewidth=0.8)
+    ax.set(xlabel="step", xscale="log", ylabel="test Fréchet distance\nminus that of cfm")
+    # In early training distances are large: a scale that is linear near 0 shows both ends.
+    ax.set_yscale("symlog", linthresh=max(1.0, float(rows["value"].abs().min())))
+    return legend_above(ax, ncols=4).figure
+
+
+def error_figure(run):
+    """Return the error curves per objective, or None where the run is no study of losses."""
+    rows = run.summary("study_losses", "squared_error")
+    if not len(rows):
+        return None
+    ax = by_objective(rows, "squared_error", "t")
+    ax.set(xlabel="time t (0 noise, 1 data)", ylabel="squared error\nper coordinate", xlim=(0, 1))
+    ax.set_ylim(0, 1.15 * rows.loc[rows["t"] <= 0.9, "value"].max())
+    return legend_above(ax, ncols=4).figure
+
+
+def losses_samples_figure(run):
+    """Return each objective's first samples, or None without them."""
+    return samples_figure(run, "study_losses", "objective")
+
+
+FIGURES = {"study_losses": study_losses_figure, "study_losses_difference": difference_figure,
+           "study_losses_error": error_figure, "study_losses_samples": losses_samples_figure}

@@ -1,0 +1,47 @@
+"""When along training do samples become good, and when copies? Quality and memorised share against the step.
+
+References
+----------
+T. Bonnaire et al. 2025: tau_gen does not depend on n, tau_mem grows with it.
+"""
+
+from fmdiag.figures.curves import draw_curve
+from fmdiag.figures.study_size import size_label
+from fmdiag.figures.style import NEUTRAL, curve_style, legend_above, new_figure, ordered_colors, own_axes
+
+CAPTIONS = {
+    "study_time": (
+        "Test Fréchet distance (left) and memorised share (right) along training for each number n of training rows; "
+        "dashed: the largest share that held-out rows show. Means over {seeds} seeds, bands: {interval} (units: "
+        "seeds). {data}.",
+        "Two line charts against the training step: test Fréchet distance and memorised share, per training set size."),
+}
+
+
+def along_training(table, quantity, ax=None):
+    """Draw a quantity against the step, a curve per n; `table`: summary rows."""
+    ax = own_axes(ax)
+    groups = list(table[(table["quantity"] == quantity) & table["step"].notna()].groupby("n_train"))
+    for index, (n, group) in enumerate(groups):
+        color = ordered_colors(len(groups))[index]
+        draw_curve(ax, group, "step", label=size_label(n), style=curve_style(index, len(group), color=color))
+    ax.set(xlabel="step", xscale="log")
+    return ax
+
+
+def study_time_figure(run):
+    """Return both panels, or None where the run is no study of time."""
+    rows = run.summary("study_time")
+    if not len(rows):
+        return None
+    figure, axes = new_figure(3.2, width=7.2, ncols=2)
+    along_training(rows, "frechet_test", axes[0, 0]).set(ylabel="test Fréchet distance", yscale="log")
+    along_training(rows, "f_mem", axes[0, 1]).set(ylabel="memorised share", ylim=(-0.03, 1.03))
+    null = rows.loc[rows["quantity"] == "f_mem_null", "value"]
+    if len(null):
+        axes[0, 1].axhline(null.max(), color=NEUTRAL, linestyle="--", linewidth=1.0)
+    legend_above(axes[0, 0], ncols=5)
+    return figure
+
+
+FIGURES = {"study_time": study_time_figure}

@@ -1,0 +1,135 @@
+"""The folder of a study: what it is a study of (study.json), its finished parts, and the run that they make so far.
+
+study.json    kind and all inputs, written once; another study, or other inputs, are refused
+parts/        see `fmdiag.studies.parts`
+run.json, tables/, figures/, index.html     made anew from the finished parts, each file replaced in one move
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from fmdiag.errors import FmdiagError
+from fmdiag.results import check_writable, load_run, replace_atomically, save_table
+from fmdiag.studies.claims import claim
+
+FORMAT, VERSION, FILE = "fmdiag-study", 1, "study.json"
+
+
+class StudyFolder:
+    """The folder of one study.
+
+    Parameters
+    ----------
+    path : path
+        Existing study of the same inputs, an empty folder, or one to be made.
+    inputs : dict
+        ``Plan.inputs()``.
+    change : bool
+        Whether an existing study of the same kind may go on with other inputs; its finished parts stay.
+
+    Raises
+    ------
+    FmdiagError
+        If the folder holds another study or something else, or cannot be written.
+    """
+
+    def __init__(self, path, inputs, *, change=False):
+        self.path, self.inputs = Path(path), inputs
+        check_writable(self.path / FILE)
+        # Several processes may begin the same study together: one writes, the others read what it wrote.
+        with self._locked("begin"):
+            found = self._read()
+            if found is not None and found != inputs:
+                self._refuse(found, change)
+            if found != inputs:
+                text = json.dumps({"format": FORMAT, "version": VERSION, "inputs": inputs}, indent=1) + "\n"
+                replace_atomically(self.path / FILE, lambda temporary: Path(temporary).write_text(text))
+
+    @contextlib.contextmanager
+    def _locked(self, name):
+        if self.path.exists() and not (self.path / FILE).is_file():
+            others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")]
+            if others:
+                raise FmdiagError(f"{self.path} exists and is no study folder: choose another --out")
+        with claim(self.path / ".locks" / name, wait=True):
+            yield
+
+    def _read(self):
+        file = self.path / FILE
+        if not file.is_file():
+            return None
+        try:
+            content = json.loads(file.read_text())
+            if content["format"] == FORMAT and content["version"] == VERSION:
+                return content["inputs"]
+        except (ValueError, KeyError, TypeError):
+            pass
+        raise FmdiagError(f"{file} is not that of a study of this fmdiag: choose another --out")
+
+    def _refuse(self, found, change):
+        if found["kind"] != self.inputs["kind"]:
+            raise FmdiagError(f"{self.path} holds a study of {found['kind']}, not of {self.inputs['kind']}: choose "
+                              "another --out")
+        if found["data"]["fingerprint"] != self.inputs["data"]["fingerprint"]:
+            raise FmdiagError(f"{self.path} holds a study of other data ({found['data']['name']}, "
+                              f"{found['data']['n_stored']} rows): give the same data, or choose another --out")
+        if not change:
+            name = next(name for name in self.inputs if found.get(name) != self.inputs[name])
+            raise FmdiagError(f"{self.path}: the study was begun with {name} {_short(found.get(name))}, got "
+                              f"{_short(self.inputs[name])}: give the same, another --out, or --change to go on with "
+                              "the new inputs (finished parts whose own inputs are unchanged are kept)")
+
+    def write(self, tables, arrays, record, finish):
+        """Replace run.json, tables, figures and page by those of the finished parts.
+
+        Parameters
+        ----------
+        tables, arrays : dict
+            Name -> DataFrame, and name -> dict of arrays.
+        record : dict
+            run.json.
+        finish : callable
+            Called with the staged folder to draw figures and write the page.
+        """
+        with self._locked("gather"):
+            staged = Path(tempfile.mkdtemp(dir=self.path, prefix=".gather.", suffix=".partial"))
+            try:
+                for name, table in tables.items():
+                    save_table(staged, name, table)
+                if arrays:
+                    (staged / "arrays").mkdir()
+                for name, content in arrays.items():
+                    _save_arrays(staged / "arrays" / f"{name}.npz", content)
+                (staged / "run.json").write_text(json.dumps(record, indent=1, default=str) + "\n")
+                finish(staged)
+                self._move(staged)
+            finally:
+                shutil.rmtree(staged, ignore_errors=True)
+
+    def _move(self, staged):
+        for file in sorted(path for path in staged.rglob("*") if path.is_file()):
+            target = self.path / file.relative_to(staged)
+            target.parent.mkdir(exist_ok=True)
+            file.chmod(0o644)
+            os.replace(file, target)
+
+    def started(self):
+        """Return when the study was begun, or None."""
+        with contextlib.suppress(FmdiagError):
+            return load_run(self.path).get("started")
+        return None
+
+
+def _save_arrays(file, content):
+    import numpy as np
+
+    np.savez_compressed(file, **content)
+
+
+def _short(value):
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,93 @@
+"""Does a study agree with the paper? Sentences that say so only where the intervals over seeds decide it."""
+
+import math
+
+import numpy as np
+
+from fmdiag.results import mean_interval, summary_row
+
+AGREES, CONTRADICTS, OPEN = "Agrees with the paper", "Differs from the paper", "Not decided by this budget"
+
+
+# Student's interval over few seeds may leave the range of what it is about: it is cut there.
+RANGES = {"f_mem": (0, 1), "f_mem_null": (0, 1), "f_mem_control": (0, 1), "early_error": (0, math.inf),
+          "early_error_time": (0, 1), "squared_error": (0, math.inf), "conditional_variance": (0, math.inf),
+          "frechet_test": (0, math.inf), "frechet_train": (0, math.inf), "frechet_copies": (0, math.inf),
+          "d1": (0, math.inf), "d1_train": (0, math.inf), "d1_heldout": (0, math.inf)}
+
+
+def seeds_row(quantity, values, **keys):
+    """Return the summary row of one value per seed: Student's interval over seeds, cut at the quantity's range."""
+    row = summary_row(None, quantity, values, **keys)
+    low, high = RANGES.get(quantity, (-math.inf, math.inf))
+    return {name: value for name, value in row.items() if name != "diagnostic"} | {
+        "low": max(row["low"], low), "high": min(row["high"], high)}
+
+
+def value_of(summary, quantity, **keys):
+    """Return (value, low, high) of one summary row, NaN where there is none."""
+    rows = summary[summary["quantity"] == quantity]
+    for name, key in keys.items():
+        rows = rows[rows[name] == key]
+    if not len(rows):
+        return (math.nan,) * 3
+    return tuple(rows.iloc[0][["value", "low", "high"]].astype(float))
+
+
+def number(found):
+    """Return "1.23 [1.1, 1.4]", or the bare value where there is no interval."""
+    value, low, high = found
+    return f"{value:.3g}" if low != low else f"{value:.3g} [{low:.3g}, {high:.3g}]"
+
+
+def compare(before, after, expected):
+    """Return which of three verdicts the intervals (value, low, high) support for `after` against `before`.
+
+    Parameters
+    ----------
+    expected : int
+        +1 if the paper says that it rises, -1 if it falls.
+    """
+    ends = np.array([before[1:], after[1:]], dtype=float)
+    if np.isnan(ends).any():
+        return OPEN
+    if ends[1, 0] > ends[0, 1]:
+        return AGREES if expected > 0 else CONTRADICTS
+    if ends[1, 1] < ends[0, 0]:
+        return AGREES if expected < 0 else CONTRADICTS
+    return OPEN
+
+
+def paired(frame, column, key, other, base, *, by="seed"):
+    """Return (mean, low, high) of the differences other - base between rows that share `by` (same seed, same batches).
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row per value of `key` and `by`.
+    """
+    wide = frame.pivot_table(index=by, columns=key, values=column)
+    if other not in wide or base not in wide:
+        return (math.nan,) * 3
+    return mean_interval((wide[other] - wide[base]).dropna())
+
+
+def sign_verdict(difference, expected):
+    """Return the verdict for a difference whose interval lies on one side of 0, or does not."""
+    return compare((0.0, 0.0, 0.0), difference, expected)
+
+
+def budget(plan, parameters):
+    """Return the sentence on what was spent, beside the paper's."""
+    steps, batch = plan.evaluate[-1], plan.training["batch_size"]
+    passes = steps * batch / max(plan.sizes)
+    network = plan.training["network"]
+    size = f"{parameters / 1e6:.2g} million parameters" if parameters else ""
+    return (f"Budget: {steps} steps of {batch} rows ({passes:.3g} passes over {max(plan.sizes)} rows) of a network of "
+            f"kind {network['name']}{' with ' + size if size else ''}, {len(plan.seeds)} seeds, "
+            f"{plan.measures.n_samples} samples per distance")
+
+
+def last_evaluation(frame):
+    """Return the rows of the last evaluation of each model."""
+    return frame[frame["step"] == frame.groupby(["n_train", "objective", "seed"])["step"].transform("max")]

@@ -1,0 +1,45 @@
+"""Two ranks train what one process trains: same batches, averaged gradients, one folder."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import torch
+
+TRAIN = ["train", "--dataset", "digits", "--n", "40", "--network", "mlp", "--width", "16", "--depth", "1",
+         "--batch-size", "9", "--steps", "40", "--precision", "fp32", "--loss", "efm", "--pool-size", "8"]
+
+
+@pytest.mark.slow
+def test_two_ranks_train_the_model_of_one(torchrun, tmp_path):
+    # 9 rows on 2 ranks: shares of 4 and 5.
+    alone = subprocess.Popen([sys.executable, "-m", "fmdiag.cli.main", *TRAIN, "--out", str(tmp_path / "one")],
+                             stderr=subprocess.PIPE, text=True)
+    together = torchrun(2, "-m", "--", "fmdiag.cli.main", *TRAIN, "--out", str(tmp_path / "two"))
+    for process in (together, alone):
+        _, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors
+    losses = [pd.read_parquet(tmp_path / name / "tables" / "loss.parquet") for name in ("one", "two")]
+    assert losses[0]["step"].tolist() == losses[1]["step"].tolist() == [10, 20, 30, 40]
+    # Sums in another order: float32 rounding, 6e-8, grown over 40 steps of Adam.
+    assert losses[0]["loss"].to_numpy() == pytest.approx(losses[1]["loss"].to_numpy(), rel=1e-4)
+    weights = [torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["weights"] for name in ("one", "two")]
+    for name, weight in weights[0].items():
+        torch.testing.assert_close(weights[1][name], weight, rtol=1e-2, atol=1e-4)
+
+
+STUDY = ["study", "size", "--dataset", "digits", "--network", "mlp", "--width", "8", "--depth", "1", "--steps", "20",
+         "--sizes", "10,20", "--seeds", "2", "--feature", "pixels", "--n-samples", "40", "--n-nearest", "20",
+         "--n-steps", "4", "--n-pairs", "4"]
+
+
+@pytest.mark.slow
+def test_ranks_share_the_parts_of_a_study(torchrun, tmp_path):
+    process = torchrun(2, "-m", "--", "fmdiag.cli.main", *STUDY, "--out", str(tmp_path / "study"))
+    output, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
+    assert output.count("Growing training set") == 1  # rank 0 alone prints
+    made = [line for line in errors.splitlines() if "parts finished (" in line]
+    assert len(made) == 8 and len(list((tmp_path / "study" / "parts").glob("*/part.json"))) == 8
+    assert (tmp_path / "study" / "index.html").is_file()

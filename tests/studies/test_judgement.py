@@ -1,0 +1,73 @@
+"""Verdicts against the paper, and the numbers they rest on."""
+
+import json
+import math
+
+import pandas as pd
+import pytest
+
+from fmdiag.errors import FmdiagError
+from fmdiag.studies.judgement import AGREES, CONTRADICTS, OPEN, compare, paired
+from fmdiag.studies.plan import evaluation_steps, parse_objective
+from fmdiag.studies.published import APPENDIX_C, published
+from fmdiag.studies.time import turning_points
+
+
+@pytest.mark.parametrize("before, after, expected, verdict", [
+    ((1, 0.9, 1.1), (2, 1.9, 2.1), +1, AGREES), ((1, 0.9, 1.1), (2, 1.9, 2.1), -1, CONTRADICTS),
+    ((2, 1.9, 2.1), (1, 0.9, 1.1), -1, AGREES), ((1, 0, 2), (2, 1, 3), +1, OPEN),
+    ((1, math.nan, math.nan), (2, 1.9, 2.1), +1, OPEN),
+])
+def test_only_disjoint_intervals_decide(before, after, expected, verdict):
+    assert compare(before, after, expected) == verdict
+
+
+def test_differences_are_paired_by_seed():
+    # The seeds differ by 100, the objectives by 1 in each: a paired interval has no width, an unpaired one is wide.
+    frame = pd.DataFrame({"seed": [0, 0, 1, 1], "objective": ["cfm", "efm"] * 2, "fd": [0.0, 1.0, 100.0, 101.0]})
+    assert paired(frame, "fd", "objective", "efm", "cfm") == (1, 1, 1)
+
+
+def test_turning_points_of_a_made_up_run():
+    quality = pd.DataFrame({"n_train": 10, "objective": "cfm", "seed": 0, "step": [100, 200, 400, 800],
+                            "frechet_test": [50.0, 10.5, 10.0, 12.0], "f_mem": [0.0, 0.02, 0.3, 0.9],
+                            "n_nearest": 100})
+    reference = pd.DataFrame({"n_train": [10], "f_mem_null": [0.02], "n_null": [100]})
+    found = turning_points(quality, reference).iloc[0]
+    assert (found["tau_gen"], found["tau_mem"]) == (200, 400)
+    never = turning_points(quality.assign(f_mem=0.02), reference).iloc[0]
+    assert math.isnan(never["tau_mem"])
+
+
+def test_evaluations_halve_back_from_the_end():
+    assert evaluation_steps(3200, 6) == (100, 200, 400, 800, 1600, 3200)
+    assert evaluation_steps(25, 3) == (10, 25) and evaluation_steps(5, 3) == (5,)
+
+
+def test_the_papers_printed_values():
+    rows = published("fashion-mnist").set_index(["objective", "epoch"])
+    assert rows.loc[("efm M=512", 200.0), "test FD"] == "16.85" and rows.loc[("cfm", 5.0), "ratio to cfm"] == "1.000"
+    assert rows.loc[("efm M=128", 5.0), "ratio to cfm"] == f"{206.3 / 253.6:.3f}"
+    assert set(APPENDIX_C) == {"mnist", "fashion-mnist"} and published("digits").empty
+
+
+@pytest.mark.parametrize("text, expected", [
+    ("efm:64:replacement", {"pool_size": 64, "replacement": True}), ("efm:all", {"pool_size": "all"}),
+    ("otcfm:assignment", {"coupling": "assignment"}), ("noised:0.1:bridge", {"sigma": 0.1, "noise": "bridge"}),
+])
+def test_short_names_of_objectives(text, expected):
+    assert expected.items() <= parse_objective(text).items()
+
+
+@pytest.mark.parametrize("text", ["efm:64:again", "cfm:3", "noised:x", "efm:-3", "otcfm:ot"])
+def test_other_names_are_refused(text):
+    with pytest.raises(FmdiagError):
+        parse_objective(text)
+
+
+def test_the_committed_examples_are_whole_studies():
+    from pathlib import Path
+
+    for folder in Path(__file__).parents[2].glob("reports/example/study-*-fashion-mnist"):
+        record = json.loads((folder / "run.json").read_text())
+        assert record["verdict"]["details"] and (folder / "index.html").is_file()

@@ -1,0 +1,120 @@
+"""A study killed at any moment goes on where it stopped, and comes to the same numbers."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from small_studies import SMALL
+
+from fmdiag.datasets import load_dataset
+from fmdiag.features import load_feature
+from fmdiag.results import load_table
+from fmdiag.studies import training_part
+from fmdiag.studies.data import StudyData
+from fmdiag.studies.parts import PartStore
+from fmdiag.studies.plan import Measures, Plan
+from fmdiag.training import make_objective
+
+QUICK = [*SMALL, "--width", "32", "--depth", "1", "--steps", "200", "--sizes", "10,40", "--seeds", "2",
+         "--evaluations", "2"]
+TABLES = ("study_size", "error_curves", "reference", "summary", "training_loss", "study_size_table")
+
+
+def start(out):
+    return subprocess.Popen(
+        [sys.executable, "-m", "fmdiag.cli.main", "study", "size", *QUICK, "--out", str(out)], text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def finish(process):
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
+
+
+def finished(out):
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in out.glob("parts/*/*") if path.is_file()}
+
+
+@pytest.mark.slow
+def test_a_killed_study_comes_to_the_same_tables(tmp_path):
+    out = tmp_path / "killed"
+    process = start(out)
+    deadline = time.monotonic() + 240
+    while len(list(out.glob("parts/*/part.json"))) < 2 and time.monotonic() < deadline:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = finished(out)
+    assert 2 <= len(list(out.glob("parts/*/part.json"))) < 8
+    finish(start(out))
+    after = finished(out)
+    assert {path: after[path] for path in before} == before
+    assert len(list(out.glob("parts/*/part.json"))) == 8 and not list(out.glob("parts/.work-*"))
+    finish(start(tmp_path / "whole"))
+    for name in TABLES:
+        pd.testing.assert_frame_equal(load_table(out, name), load_table(tmp_path / "whole", name), check_exact=True)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return StudyData(load_dataset("digits"), load_feature("pixels"), {"source": "digits"})
+
+
+@pytest.fixture(scope="module")
+def plan(data):
+    training = {"network": {"name": "mlp", "shape": [1, 8, 8], "width": 16, "depth": 1}, "warmup": 5, "clip": 1.0,
+                "batch_size": 16, "lr": 1e-3, "ema_decay": 0.99, "precision": "fp32"}
+    return Plan("size", (20,), (make_objective("cfm"),), (0,), training, (20, 40, 60),
+                Measures(n_samples=30, n_nearest=20, n_steps=5, n_pairs=8, times=(0.0, 0.5)), data.describe(), "pixels")
+
+
+class Stop(Exception):
+    pass
+
+
+def test_a_model_goes_on_from_its_last_evaluation(plan, data, tmp_path):
+    part = plan.parts()[0]
+    whole, broken = PartStore(tmp_path / "whole"), PartStore(tmp_path / "broken")
+    training_part.make(part, data, whole)
+    steps = []
+
+    def interrupt(step, loss, total):
+        steps.append(step)
+        if step == 50:
+            raise Stop
+
+    with pytest.raises(Stop):
+        training_part.make(part, data, broken, progress=interrupt)
+    assert not broken.finished(part)
+    training_part.make(part, data, broken, progress=lambda step, loss, total: steps.append(step))
+    assert steps == [10, 20, 30, 40, 50, 50, 60]
+    for name in ("quality", "loss", "error", "memorization"):
+        pd.testing.assert_frame_equal(whole.table(part, name), broken.table(part, name), check_exact=True)
+
+
+def test_only_what_a_part_depends_on_is_in_its_name(plan):
+    names = {part.key for part in plan.parts()}
+    assert {part.key for part in replace(plan, kind="time", seeds=(0,)).parts()} == names
+    more = replace(plan, seeds=(0, 1), sizes=(20, 40))
+    assert names < {part.key for part in more.parts()}
+    for changed in ({"evaluate": (20, 40, 70)}, {"feature": "other"}, {"objectives": (make_objective("efm"),)},
+                    {"training": {**plan.training, "lr": 1e-2}}, {"data": {**plan.data, "fingerprint": "x"}}):
+        assert not names & {part.key for part in replace(plan, **changed).parts() if part.kind == "training"}
+    # What is measured on the rows alone does not depend on how a model is trained.
+    slower = replace(plan, training={**plan.training, "lr": 1e-2})
+    assert names & {part.key for part in slower.parts()} == {part.key for part in plan.parts()[1:]}
+
+
+def test_a_claimed_part_is_left_to_its_process(tmp_path):
+    from fmdiag.studies.claims import claim
+
+    with claim(tmp_path / "lock") as first, claim(tmp_path / "lock") as second:
+        assert first and not second
+    with claim(tmp_path / "lock") as again:
+        assert again
