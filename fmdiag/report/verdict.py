@@ -4,9 +4,17 @@ A command that judges writes its verdict into run.json; for runs without one it 
 memorization diagnostic's own rule, so that there is one rule only.
 """
 
+from fmdiag.figures.style import SOURCES
+from fmdiag.report.tables import cell
+
+# How the rule's sentences begin.
+KINDS = {"The model memorises": "memorises", "No evidence of memorisation": "generalises"}
+
 
 def verdict(run):
-    """Return the verdict of a run as {"text": sentence, "details": list of further sentences}.
+    """Return the verdict of a run as {"text": sentence, "kind", "numbers", "details": list of further sentences}.
+
+    The kind is "memorises", "generalises" or "open"; numbers are (label, cell) pairs: the memorised fractions.
 
     Parameters
     ----------
@@ -16,7 +24,19 @@ def verdict(run):
     given = run.run.get("verdict")
     text, own = (given.get("text"), given.get("details")) if isinstance(given, dict) else (given, None)
     own = [own] if isinstance(own, str) else own
-    return {"text": str(text or from_summary(run)), "details": list(own or details(run))}
+    text = str(text or from_summary(run))
+    return {"text": text, "kind": next((kind for start, kind in KINDS.items() if text.startswith(start)), "open"),
+            "numbers": list(numbers(run)), "details": list(own or details(run))}
+
+
+def numbers(run):
+    """Yield (label, cell) of the memorised fraction of every source with its exact interval, per feature space."""
+    rows = run.summary("memorization", "f_mem")
+    rows = rows[rows["interval"] == "exact"]
+    several = "feature" in rows and rows["feature"].nunique() > 1
+    for row in rows.itertuples():
+        label = f"f_mem, {SOURCES.get(row.source, row.source)}" + (f", {row.feature}" if several else "")
+        yield label, cell(row.value, row.low, row.high)
 
 
 def from_summary(run):
