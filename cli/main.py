@@ -25,6 +25,7 @@ COMMANDS = {
     "train": "Train a flow matching model whose checkpoint every command reads.",
     "checkpoint": "What a checkpoint holds, and what was inferred about it.",
     "datasets": "The named data sets, and which of them are here.",
+    "compare": "Several runs side by side: overlaid figures, differences with intervals.",
     "figures": "Redraw a run's figures from its tables, without computing.",
 }
 

@@ -18,6 +18,7 @@ from fmdiag.figures import (
     training,
 )
 from fmdiag.figures.captions import captions
+from fmdiag.figures.comparison import comparison_figures
 from fmdiag.figures.readings import readings
 from fmdiag.figures.run_data import RunData
 from fmdiag.figures.style import DPI, paper_style
@@ -54,8 +55,9 @@ def draw_all(run_path):
     run = RunData(run_path)
     written, drawn = [], {}
     with paper_style():
-        for name in FIGURES:
-            figure = _draw(run, name)
+        # The registered figures show one run each.
+        for name, draw in (comparison_figures(run) or FIGURES).items():
+            figure = _draw(run, name, draw)
             if figure is not None:
                 _lay_out(figure)
                 drawn[name] = readings(figure)
@@ -66,9 +68,9 @@ def draw_all(run_path):
     return written
 
 
-def _draw(run, name):
+def _draw(run, name, draw):
     try:
-        return FIGURES[name](run)
+        return draw(run)
     except KeyError as error_:
         raise FmdiagError(f"{run.path}: figure {name!r} needs the column or array {error_}, which this run lacks; "
                           "make the run again") from error_

@@ -20,7 +20,7 @@ from fmdiag.report.embed import embedded
 from fmdiag.report.exploring import as_script, exploring
 from fmdiag.report.facts import excerpt, facts
 from fmdiag.report.sections import section
-from fmdiag.report.tables import head_table, summary_tables, words
+from fmdiag.report.tables import difference_tables, head_table, runs_table, summary_tables, words
 from fmdiag.report.verdict import verdict
 from fmdiag.results import remedy, replace_atomically
 
@@ -80,7 +80,9 @@ def page_content(run):
         "dataset": facts(document.get("dataset")),
         # What the checkpoint says of its data set stands beside it already, and in run.json.
         "checkpoint": facts({k: v for k, v in (document.get("checkpoint") or {}).items() if k not in BESIDE}),
-        "cautions": (document.get("checkpoint") or {}).get("warnings") or [],
+        "cautions": [*((document.get("checkpoint") or {}).get("warnings") or []), *(document.get("cautions") or [])],
+        "limits": document.get("limits") or [],
+        "runs": runs_table(document.get("runs")),
         "diagnostics": diagnostics,
         "excerpt": excerpt(document),
         "further": further,
@@ -99,13 +101,15 @@ def _diagnostic(run, name, figures, explored):
     part = EXPLORED.get(name)
     return {"name": name, "label": words(name).capitalize(), "text": section(name), "command": command,
             "parameters": facts(parameters), "explored": part if part in explored else None,
-            "figures": [figure for figure in figures if figure["name"].split("_")[0] == name.split("_")[0]],
+            "figures": [figure for figure in figures if f"{figure['name']}_".startswith(f"{name}_")],
+            "full": head_table(run.table(f"{name}_table"), f"{name}_table", None),
+            "differences": difference_tables(run.table("differences"), name),
             "head": head_table(run.table(name), name), "summary": summary_tables(run.summary(name))}
 
 
 def _further(run, names):
     """Return the first rows of the tables that are no diagnostic's own, such as a sweep beside memorization."""
-    shown = {*names, "summary"}
+    shown = {*names, *(f"{name}_table" for name in names), "summary", "differences"}
     stems = sorted(path.stem for path in (run.path / "tables").glob("*.parquet") if path.stem not in shown)
     return [table for table in (head_table(run.table(stem), stem) for stem in stems) if table]
 

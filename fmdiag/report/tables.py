@@ -12,13 +12,15 @@ FIXED = ("diagnostic", "quantity", "value", "low", "high", "level", "n", "interv
 MOST_ROWS, MOST_COLUMNS, HEAD_ROWS = 60, 8, 12
 
 
-def summary_tables(summary):
+def summary_tables(summary, *, extra=()):
     """Return the tables of one diagnostic's summary rows: curves, a line per time, then single numbers.
 
     Parameters
     ----------
     summary : DataFrame
         Summary rows of one diagnostic, maybe none.
+    extra : sequence of str
+        Columns that are shown although all rows have the same value.
 
     Returns
     -------
@@ -31,7 +33,8 @@ def summary_tables(summary):
     curves = summary.iloc[:0] if axis is None else summary[summary[axis].notna()]
     single = summary.drop(curves.index)
     level = f"{summary['level'].dropna().iloc[0]:.0%}".replace("%", " %") if summary["level"].notna().any() else ""
-    return [*_curves(curves, axis, level), *_singles(single.dropna(axis=1, how="all"), level)]
+    return [*_curves(curves, axis, level, extra),
+            *_singles(single.dropna(axis=1, how="all"), level, extra)]
 
 
 def head_table(table, name, n_rows=HEAD_ROWS):
@@ -40,8 +43,27 @@ def head_table(table, name, n_rows=HEAD_ROWS):
         return None
     head = table.iloc[:n_rows].dropna(axis=1, how="all")
     rows = [[cell(value) for value in row] for row in head.itertuples(index=False)]
-    return {"caption": f"First rows of tables/{name}.csv ({len(table)} rows)", "rows": rows,
+    part = "First rows" if len(head) < len(table) else "All rows"
+    return {"caption": f"{part} of tables/{name}.csv ({len(table)} rows)", "rows": rows,
             "columns": [str(column) for column in head.columns]}
+
+
+def difference_tables(table, name):
+    """Return the tables of a comparison's differences of one diagnostic: as its summary, a line per run and time."""
+    if table is None or not len(rows := table[table["diagnostic"] == name].drop(columns=["first", "other"])):
+        return []
+    found = summary_tables(rows.drop(columns="against"), extra=("run",))
+    kinds = ", ".join(rows["interval"].unique())
+    return [part | {"caption": f"Differences from {rows['against'].iloc[0]} ({kinds}). {part['caption']}"}
+            for part in found]
+
+
+def runs_table(runs):
+    """Return the table of a comparison's runs, or None for a run of its own."""
+    if not runs:
+        return None
+    return {"caption": "The runs, in the order given", "columns": list(runs[0]),
+            "rows": [[cell(value) for value in run.values()] for run in runs]}
 
 
 def cell(value, low=math.nan, high=math.nan):
@@ -79,13 +101,13 @@ def _fixed(number, decimals):
     return "0" if text == "-0" else text
 
 
-def _curves(rows, axis, level):
+def _curves(rows, axis, level, extra):
     """Yield tables with a line per time, a column per quantity; several where one would be too wide."""
     if rows.empty:
         return
     places = np.sort(rows[axis].unique())
     kept = places[np.unique(np.linspace(0, len(places) - 1, min(MOST_ROWS, len(places))).astype(int))]
-    keys = [axis, *_keys(rows, axis)]
+    keys = [axis, *_keys(rows, axis, extra)]
     while len(kept) > 11 and rows[rows[axis].isin(kept)].drop_duplicates(keys).shape[0] > 4 * MOST_ROWS:
         kept = kept[::2]
     thin = "" if len(kept) == len(places) else f", {len(kept)} of {len(places)} values of {axis}"
@@ -104,10 +126,10 @@ def _line(group, quantities):
     return [cell(*numbers.loc[name]) if name in numbers.index else cell(None) for name in quantities]
 
 
-def _singles(rows, level):
+def _singles(rows, level, extra):
     if rows.empty:
         return
-    keys = _keys(rows, None)
+    keys = _keys(rows, None, extra)
     lines = [[cell(words(row["quantity"])), *(cell(row[key]) for key in keys),
               cell(float(row["value"]), float(row.get("low", math.nan)), float(row.get("high", math.nan))),
               cell(row["n"]), cell(row["interval"])] for _, row in rows.head(4 * MOST_ROWS).iterrows()]
@@ -115,9 +137,9 @@ def _singles(rows, level):
            "columns": ["quantity", *keys, "value", "n", "interval"]}
 
 
-def _keys(rows, axis):
+def _keys(rows, axis, extra):
     """Return the columns that tell rows of one quantity apart."""
-    return [key for key in rows if key not in FIXED and key != axis and rows[key].nunique() > 1]
+    return [key for key in rows if key not in FIXED and key != axis and (rows[key].nunique() > 1 or key in extra)]
 
 
 def words(name):

@@ -193,7 +193,7 @@ def test_an_unknown_diagnostic_with_a_summary_gets_sortable_tables_and_its_comma
     text = write_report(tmp_path).read_text(encoding="utf-8")
     assert "Means and shares with their 95 % intervals" in text and "Single numbers" in text
     assert '<td data-value="0.25">0.25 <span class="interval">[0.15, 0.35]</span></td>' in text
-    assert "First rows of tables/hessian.csv (2 rows)" in text and "fmdiag sharpness --n-layers 2" in text
+    assert "All rows of tables/hessian.csv (2 rows)" in text and "fmdiag sharpness --n-layers 2" in text
 
 
 def test_pictures_shrink_until_they_fit_the_budget(tmp_path):
