@@ -56,14 +56,14 @@ function galleryPictures(data, feature, k) {
   const framed = (shown, at, said, text) => element("figure", {},
     at >= 0 ? picture(shown, at, said) : element("span", { class: "minor" }, "no picture"), element("figcaption", {}, text));
   return element("div", { class: "two" },
-    framed(sheet, place, `Sample ${data.sample[k]}, ${name}`, `sample ${data.sample[k]}`),
+    framed(sheet, place, `Sample ${data.sample[k]}, ${name}`, `no. ${data.sample[k]}`),
     framed(data.row_sheet, near, `Nearest training image, row ${numbers.nearest[k]}`, `row ${numbers.nearest[k]}`));
 }
 
 function galleryCard(data, feature, k) {
   const numbers = data.features[feature];
   const button = element("button", { type: "button", class: "card" }, galleryPictures(data, feature, k),
-    element("span", { class: "figures" }, `d1 ${number(numbers.d1[k])}, d1/d2 ${number(numbers.ratio[k], 2)}`));
+    element("span", { class: "figures" }, `d1 ${number(numbers.d1[k])}`, element("br"), `d1/d2 ${number(numbers.ratio[k], 2)}`));
   if (numbers.memorized[k]) button.append(element("span", { class: "badge" }, "memorised"));
   if (numbers.copies[k] > 1) button.append(element("span", { class: "badge quiet" }, `row stored ${numbers.copies[k]}×`));
   button.addEventListener("click", () => openSample(data, feature, k));

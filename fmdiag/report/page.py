@@ -75,7 +75,7 @@ def page_content(run):
     diagnostics = [_diagnostic(run, name, figures, explored) for name in names]
     further = _further(run, names)
     return {
-        "title": f"{document.get('name', 'run')}: {(document.get('dataset') or {}).get('name', 'no data set')}",
+        "title": _title(document),
         "verdict": verdict(run),
         "dataset": facts(document.get("dataset")),
         # What the checkpoint says of its data set stands beside it already, and in run.json.
@@ -93,6 +93,12 @@ def page_content(run):
         "run": document,
         "data": explored | {"figures": {figure["name"]: figure["readings"] for figure in figures}},
     }
+
+
+def _title(run):
+    if run.get("runs"):
+        return "Comparison: " + ", ".join(str(one.get("label")) for one in run["runs"])
+    return f"{run.get('name', 'run')}: {(run.get('dataset') or {}).get('name', 'no data set')}"
 
 
 def _diagnostic(run, name, figures, explored):

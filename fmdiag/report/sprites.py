@@ -49,7 +49,8 @@ def _cell(image):
 
 def _uri(sheet):
     """Return the sheet without loss where that is small, else as WebP of high quality."""
-    for kind, options in (("png", {"optimize": True}), ("webp", {"quality": QUALITY, "method": 5})):
+    small = sheet.width * sheet.height * len(sheet.getbands()) <= 8 * MOST_PNG
+    for kind, options in [("png", {})][:small] + [("webp", {"quality": QUALITY, "method": 2})]:
         buffer = io.BytesIO()
         sheet.save(buffer, kind, **options)
         if buffer.tell() <= MOST_PNG:

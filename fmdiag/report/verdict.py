@@ -25,18 +25,20 @@ def verdict(run):
     text, own = (given.get("text"), given.get("details")) if isinstance(given, dict) else (given, None)
     own = [own] if isinstance(own, str) else own
     text = str(text or from_summary(run))
+    own = details(run) if own is None and "runs" not in run.run else own
     return {"text": text, "kind": next((kind for start, kind in KINDS.items() if text.startswith(start)), "open"),
-            "numbers": list(numbers(run)), "details": list(own or details(run))}
+            "numbers": list(numbers(run)), "details": list(own or [])}
 
 
 def numbers(run):
-    """Yield (label, cell) of the memorised fraction of every source with its exact interval, per feature space."""
+    """Yield (label, cell) of the memorised fraction of every source, per feature space; of every run, where several."""
     rows = run.summary("memorization", "f_mem")
     rows = rows[rows["interval"] == "exact"]
+    rows = rows[rows["source"] == "model"] if "run" in rows and len(rows) else rows
     several = "feature" in rows and rows["feature"].nunique() > 1
     for row in rows.itertuples():
-        label = f"f_mem, {SOURCES.get(row.source, row.source)}" + (f", {row.feature}" if several else "")
-        yield label, cell(row.value, row.low, row.high)
+        told = (SOURCES.get(row.source, row.source), row.feature if several else "", getattr(row, "run", ""))
+        yield "f_mem, " + ", ".join(word for word in told if word), cell(row.value, row.low, row.high)
 
 
 def from_summary(run):

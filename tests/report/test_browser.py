@@ -83,7 +83,7 @@ def choose(page, **fields):
                  f"f.value = {json.dumps(value)}; f.dispatchEvent(new Event('input', {{bubbles: true}})) }})()")
     texts = page.run("[...document.querySelectorAll('#gallery-cards .card')].map(c => c.textContent)")
     ratios = [float(text.split("d1/d2 ")[1].split("memorised")[0].split("row")[0]) for text in texts]
-    samples = [int(text.split("row")[0].removeprefix("sample ")) for text in texts]
+    samples = [int(text.split("row")[0].removeprefix("no. ")) for text in texts]
     return ratios, samples, page.run("document.getElementById('gallery-count').textContent")
 
 
