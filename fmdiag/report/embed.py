@@ -5,7 +5,7 @@ import io
 
 from PIL import Image
 
-BUDGET = 3_000_000
+BUDGET = 2_400_000
 MOST_SVG = 300_000
 
 

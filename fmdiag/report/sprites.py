@@ -6,9 +6,11 @@ import io
 import numpy as np
 from PIL import Image
 
-MOST_PNG = 400_000
+MOST_PNG, MOST_WEBP = 400_000, 900_000
 SIDE = 96
-QUALITY = 90
+# Of all pictures of a sheet: more of them are shown smaller.
+MOST_VALUES = 3_000_000
+QUALITIES = (90, 75, 50, 25)
 
 
 def sprite(images):
@@ -22,37 +24,40 @@ def sprite(images):
     Returns
     -------
     sheet : dict
-        src (data URI), width and height (of one image, at most 96) and columns.
+        src (data URI), width and height (of one image, at most 96, less of very many) and columns.
     numbers : ndarray of int, shape (n,)
         Place of each image in the sheet, counted along its rows.
     """
-    images = np.ascontiguousarray(images)
-    flat = images.reshape(len(images), -1)
-    _, first, numbers = np.unique(flat, axis=0, return_index=True, return_inverse=True)
-    cells = [_cell(images[k]) for k in first]
+    places, first = {}, []
+    for k, image in enumerate(images):
+        if places.setdefault(image.tobytes(), len(first)) == len(first):
+            first.append(k)
+    side = min(SIDE, int(np.sqrt(MOST_VALUES / (len(first) * min(3, images.shape[1])))))
+    cells = [_cell(images[k], side) for k in first]
     width, height = cells[0].size
     columns = int(np.ceil(np.sqrt(len(cells))))
     sheet = Image.new(cells[0].mode, (columns * width, -(-len(cells) // columns) * height))
     for place, cell in enumerate(cells):
         sheet.paste(cell, (place % columns * width, place // columns * height))
-    return {"src": _uri(sheet), "width": width, "height": height, "columns": columns}, numbers.reshape(-1)
+    return {"src": _uri(sheet), "width": width, "height": height, "columns": columns}, np.array([places[image.tobytes()] for image in images])
 
 
-def _cell(image):
+def _cell(image, side):
     shown = np.moveaxis(image[:3] if len(image) >= 3 else image[:1], 0, -1)
     cell = Image.fromarray(shown if shown.shape[-1] == 3 else shown[..., 0])
     longest = max(cell.size)
-    if longest > SIDE:
-        cell = cell.resize([max(1, round(side * SIDE / longest)) for side in cell.size], Image.Resampling.LANCZOS)
+    if longest > side:
+        cell = cell.resize([max(1, round(length * side / longest)) for length in cell.size], Image.Resampling.LANCZOS)
     return cell
 
 
 def _uri(sheet):
-    """Return the sheet without loss where that is small, else as WebP of high quality."""
+    """Return the sheet without loss where that is small, else as WebP of as high a quality as the page has room for."""
     small = sheet.width * sheet.height * len(sheet.getbands()) <= 8 * MOST_PNG
-    for kind, options in [("png", {})][:small] + [("webp", {"quality": QUALITY, "method": 2})]:
+    lossy = [("webp", MOST_WEBP, {"quality": quality, "method": 2}) for quality in QUALITIES]
+    for kind, most, options in [("png", MOST_PNG, {})][:small] + lossy:
         buffer = io.BytesIO()
         sheet.save(buffer, kind, **options)
-        if buffer.tell() <= MOST_PNG:
+        if buffer.tell() <= most:
             break
     return f"data:image/{kind};base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

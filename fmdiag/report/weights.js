@@ -60,7 +60,8 @@ function weightAxes(times) {
   const label = (x, y, text, anchor) => drawn("text", { x, y, "text-anchor": anchor }, text);
   return [drawn("path", { d: "M30 10V125H330", fill: "none", class: "axis" }), label(26, 14, "1", "end"),
     label(26, 128, "0", "end"), label(30, 138, "0", "middle"), label(180, 138, "0.5", "middle"),
-    label(330, 138, "1", "middle"), label(180, 149, "time t (0 noise, 1 data)", "middle"), label(26, 72, "weight", "end")];
+    label(330, 138, "1", "middle"), label(180, 149, "time t (0 noise, 1 data)", "middle"),
+    drawn("text", { "text-anchor": "middle", transform: "translate(18 68) rotate(-90)" }, "weight")];
 }
 
 function weightLegend(one, data, colors) {

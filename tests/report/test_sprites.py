@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 
 import numpy as np
 import pytest
@@ -38,7 +39,35 @@ def test_equal_pictures_are_kept_once():
 
 
 def test_large_photographs_become_webp_below_the_budget_of_a_page():
-    smooth = np.kron(RNG.integers(0, 256, (120, 3, 8, 8)), np.ones((1, 1, 16, 16))).astype(np.uint8)
+    smooth = np.kron(RNG.integers(0, 256, (100, 3, 8, 8)), np.ones((1, 1, 16, 16))).astype(np.uint8)
     noisy = np.clip(smooth + RNG.normal(0, 6, smooth.shape), 0, 255).astype(np.uint8)
     sheet, _ = sprite(noisy)
     assert sheet["src"].startswith("data:image/webp") and sheet["width"] == 96 and len(sheet["src"]) < 1_500_000
+
+
+def test_the_worst_that_a_run_can_hold_fits_a_page_of_ten_megabytes(tmp_path):
+    """Noise, which nothing compresses: 41 values of tau at 96 pixels and a full gallery.
+
+    Figures take 2.4 MB at most, a third more in base64; so the data for the script may take 6.5 MB.
+    """
+    from synthetic_run import hybrid_tables, memorization_tables, run_json
+
+    from fmdiag.figures import RunData
+    from fmdiag.report.exploring import as_script, exploring
+    from fmdiag.results import save_table
+
+    def noise(*shape):
+        return RNG.integers(0, 256, shape, dtype=np.uint8)
+
+    (tmp_path / "arrays").mkdir()
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "run.json").write_text(json.dumps(run_json()))
+    _, table = save_table(tmp_path, "hybrid", hybrid_tables(RNG)[0]), memorization_tables(RNG, n_samples=60)[0]
+    save_table(tmp_path, "memorization", table)
+    strips = noise(41, 8, 3, 96, 96)
+    np.savez(tmp_path / "arrays" / "hybrid.npz", taus=np.linspace(0, 1, 41), images=strips, nearest=strips[::-1])
+    half = 2_400_000 // 2 // (3 * 64 * 64)
+    np.savez(tmp_path / "arrays" / "gallery.npz", source=np.full(half, "model"), sample=np.arange(half),
+             picture=np.arange(half), images=noise(half, 3, 64, 64), rows=np.arange(half), copies=np.ones(half, int),
+             row_images=noise(half, 3, 64, 64))
+    assert len(as_script(exploring(RunData(tmp_path)))) < 6_500_000
