@@ -75,7 +75,7 @@ function weightLegend(one, data, colors) {
     if (data.rows && data.rows[row] !== undefined) item.append(picture(data.sheet, data.rows[row], `Training row ${row}`));
     else item.append(element("span", { class: "swatch" }));
     item.firstChild.style.borderColor = item.firstChild.style.outlineColor = colors.get(row);
-    item.append(`row ${row}, ≤ ${number(most, 2)}`);
+    item.append(`row ${row}`, element("br"), `up to ${number(most, 2)}`);
     return item;
   }));
   return list;
