@@ -96,7 +96,7 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
     session.add_table("sweep", sweep(table))
     session.add_table("roc", roc(table))
     points = {"model": samples, "heldout": training_set.held_out}
-    session.add_arrays("gallery", gallery.pictures(table, points, training_set))
+    session.add_arrays("gallery", gallery.pictures(table, points, training_set, decoder=session.decoder))
     session.facts["verdict"] = verdict(summary)
     _warn_of_a_small_null(table)
     return samples, table

@@ -171,6 +171,8 @@ class Session(contextlib.ExitStack):
         """Keep a further table of a diagnostic that was recorded."""
         if self.speaks:
             self.folder.add_table(name, self._cautioned(table))
+            # The page shows it where the diagnostic recorded last is shown.
+            list(self.parameters.values())[-1].setdefault("tables", []).append(name)
 
     def _cautioned(self, table):
         """Return the table with a column of codes where something about the checkpoint would mislead."""

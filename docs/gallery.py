@@ -16,6 +16,12 @@ COST = {
               "n_steps calls per noise with Euler.",
     "memorization": "n_steps calls of the model per sample (none with --samples), n_steps of û* for 64 controls, and "
                     "an exact search of the nearest rows, O(samples · n · d).",
+    "quality": "Samples as for memorization; Fréchet distances need O(samples · d²), precision, recall and KID all "
+               "pairs of samples and rows.",
+    "membership": "û* with each image in the place of a training row, at n_images × n_noises × n_times states; three "
+                  "calls of the model for each.",
+    "provenance": "Two trajectories per followed sample with all n rows at 21 times, and n_noises samples of the model "
+                  "and of û*.",
 }
 
 

@@ -21,7 +21,8 @@ FACTS = GALLERY / "facts.json"
 TRAINING = ["train", "--dataset", "digits", "--n", "16", "--network", "mlp", "--width", "256", "--depth", "4",
             "--steps", "6000"]
 # Diagnostic -> arguments of its command beside the checkpoint.
-MEASURED = {"alignment": [], "error": [], "hybrid": [], "memorization": []}
+MEASURED = {"alignment": [], "error": [], "hybrid": [], "memorization": [], "quality": [],
+            "membership": [], "provenance": []}
 COLORS = 96
 
 

@@ -5,8 +5,10 @@ many spread evenly over the others. Pictures are evidence for the eye only: ever
 """
 
 import numpy as np
+import torch
 
 from fmdiag.datasets.duplicates import duplicate_groups
+from fmdiag.diagnostics.pictures import as_pictures
 
 NAME = "gallery"
 BUDGET = 2_400_000
@@ -15,7 +17,7 @@ SIDE = 64
 SHARES = {"model": 0.7, "heldout": 0.2, "closed_form": 0.1}
 
 
-def pictures(table, points, training_set, *, budget=BUDGET):
+def pictures(table, points, training_set, *, decoder=None, budget=BUDGET):
     """Return the arrays of the gallery, or nothing for data that are no pictures.
 
     Parameters
@@ -27,6 +29,8 @@ def pictures(table, points, training_set, *, budget=BUDGET):
         picture number -1: samples of û* are training rows, and a page shows them as such.
     training_set : TrainingSet
         The rows that were searched.
+    decoder : callable, optional
+        Turns latents into pictures; see `fmdiag.diagnostics.pictures`.
     budget : int
         Bytes that all pictures may take.
 
@@ -37,24 +41,22 @@ def pictures(table, points, training_set, *, budget=BUDGET):
         (training rows with the same content, itself included), shape (r,); row_images, uint8, shape (r, c, h, w).
         Sides above 64 are reduced to 64.
     """
-    if len(training_set.shape) != 3:
+    def drawn(found, numbers):
+        return reduced(as_pictures(torch.as_tensor(found[numbers.tolist()]).float(), training_set, decoder))
+
+    one = as_pictures(training_set[[0]], training_set, decoder)
+    if one is None:
         return {}
-    stride = -(-max(training_set.shape[1:]) // SIDE)
-    reduced = training_set.shape[0] * np.prod([-(-side // stride) for side in training_set.shape[1:]])
-    n_features = table["feature"].nunique()
-    chosen = _chosen(table, int(budget // (reduced * (1 + n_features))))
-    shown = table.merge(chosen, on=["source", "sample"])
-    rows = np.unique(shown["nearest"])
+    chosen = _chosen(table, int(budget // (reduced(one).nbytes * (1 + table["feature"].nunique()))))
+    rows = np.unique(table.merge(chosen, on=["source", "sample"])["nearest"])
     groups = np.asarray(duplicate_groups(training_set))
-    copies = np.bincount(groups, minlength=training_set.n)
-    drawn = [source for source in chosen["source"].unique() if source in points]
-    images = [_reduced(training_set, points[source][chosen.loc[chosen["source"] == source, "sample"].tolist()], stride)
-              for source in drawn]
-    pictured = chosen["source"].isin(drawn).to_numpy()
+    parts = [drawn(points[source], part["sample"]) for source, part in chosen.groupby("source", sort=False)
+             if source in points]
+    pictured = chosen["source"].isin(list(points)).to_numpy()
     return {"source": chosen["source"].to_numpy(str), "sample": chosen["sample"].to_numpy(np.int64),
-            "picture": np.where(pictured, np.cumsum(pictured) - 1, -1), "images": np.concatenate(images),
-            "rows": rows, "copies": copies[groups[rows]],
-            "row_images": _reduced(training_set, training_set[rows.tolist()], stride)}
+            "picture": np.where(pictured, np.cumsum(pictured) - 1, -1), "images": np.concatenate(parts), "rows": rows,
+            "copies": np.bincount(groups, minlength=training_set.n)[groups[rows]],
+            "row_images": drawn(training_set, rows)}
 
 
 def _chosen(table, n):
@@ -75,12 +77,12 @@ def _spread(part, n):
     return np.concatenate([first, rest[places]])
 
 
-def _reduced(training_set, points, stride):
-    """Return pictures as uint8, their sides divided by an integer: means over squares."""
-    images = training_set.to_uint8(points).numpy()
+def reduced(images):
+    """Return uint8 pictures, shape (n, c, h, w), whose sides are at most SIDE: means over squares."""
+    n, c, height, width = images.shape
+    stride = -(-max(height, width) // SIDE)
     if stride == 1:
         return images
-    n, c, height, width = images.shape
     grown = np.pad(images, ((0, 0), (0, 0), (0, -height % stride), (0, -width % stride)), mode="edge")
     blocks = grown.reshape(n, c, grown.shape[2] // stride, stride, grown.shape[3] // stride, stride)
     return blocks.mean((3, 5)).round().astype(np.uint8)

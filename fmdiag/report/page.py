@@ -103,19 +103,21 @@ def _title(run):
 
 def _diagnostic(run, name, figures, explored):
     parameters = dict((run.run.get("diagnostics") or {}).get(name) or {})
-    command = parameters.pop("command", run.run.get("command", ""))
+    command, beside = parameters.pop("command", run.run.get("command", "")), parameters.pop("tables", [])
     part = EXPLORED.get(name)
     return {"name": name, "label": words(name).capitalize(), "text": section(name), "command": command,
             "parameters": facts(parameters), "explored": part if part in explored else None,
             "figures": [figure for figure in figures if f"{figure['name']}_".startswith(f"{name}_")],
             "full": head_table(run.table(f"{name}_table"), f"{name}_table", None),
             "differences": difference_tables(run.table("differences"), name),
-            "head": head_table(run.table(name), name), "summary": summary_tables(run.summary(name))}
+            "heads": [table for table in (head_table(run.table(stem), stem) for stem in (name, *beside)) if table],
+            "summary": summary_tables(run.summary(name))}
 
 
 def _further(run, names):
     """Return the first rows of the tables that are no diagnostic's own, such as a sweep beside memorization."""
-    shown = {*names, *(f"{name}_table" for name in names), "summary", "differences"}
+    beside = [stem for part in (run.run.get("diagnostics") or {}).values() for stem in part.get("tables", [])]
+    shown = {*names, *beside, *(f"{name}_table" for name in names), "summary", "differences"}
     stems = sorted(path.stem for path in (run.path / "tables").glob("*.parquet") if path.stem not in shown)
     return [table for table in (head_table(run.table(stem), stem) for stem in stems) if table]
 

@@ -39,7 +39,8 @@ def sprite(images):
     sheet = Image.new(cells[0].mode, (columns * width, -(-len(cells) // columns) * height))
     for place, cell in enumerate(cells):
         sheet.paste(cell, (place % columns * width, place // columns * height))
-    return {"src": _uri(sheet), "width": width, "height": height, "columns": columns}, np.array([places[image.tobytes()] for image in images])
+    numbers = np.array([places[image.tobytes()] for image in images])
+    return {"src": _uri(sheet), "width": width, "height": height, "columns": columns}, numbers
 
 
 def _cell(image, side):

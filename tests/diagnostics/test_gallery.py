@@ -85,3 +85,13 @@ def test_large_pictures_are_reduced_by_means(side, reduced):
 def test_vectors_have_no_pictures():
     train = TrainingSet(RNG.normal(size=(10, 2)).astype(np.float32))
     assert gallery.pictures(table_of(5), {"model": torch.zeros(5, 2)}, train) == {}
+
+
+def test_latents_are_shown_decoded():
+    train = TrainingSet(RNG.normal(size=(10, 4)).astype(np.float32))
+
+    def decoder(points):
+        return (points[:, :1, None, None].expand(-1, 3, 6, 6) * 0 + 9).to(torch.uint8)
+
+    found = gallery.pictures(table_of(5, n_rows=10), points_of(train, table_of(5)), train, decoder=decoder)
+    assert found["images"].shape == (10, 3, 6, 6) and (found["row_images"] == 9).all()

@@ -13,7 +13,7 @@ from devtools import CHROMIUM, Browser  # noqa: E402
 from synthetic_run import point_arrays, run_json, write_run  # noqa: E402
 
 from fmdiag.report import write_report  # noqa: E402
-from fmdiag.results import load_table, save_table  # noqa: E402
+from fmdiag.results import load_array, load_table, save_table  # noqa: E402
 
 HOSTILE = "</script><script>document.title='owned'</script>\"'><img src=x onerror=alert(1)>"
 
@@ -65,8 +65,8 @@ def reported_run(tmp_path_factory):
     save_table(path, "memorization", two_features(table))
     table, arrays = provenance_parts()
     save_table(path, "provenance", table)
-    np.savez(path / "arrays" / "provenance.npz", **arrays)
-    save_table(path, "sweep", pd.DataFrame({"threshold": [0.1, 0.2], "f_mem": [0.0, 0.5]}))
+    np.savez(path / "arrays" / "provenance.npz", **load_array(path, "provenance") | arrays)
+    save_table(path, "spectrum", pd.DataFrame({"eigenvalue": [0.1, 0.2]}))
     write_report(path)
     return path
 
