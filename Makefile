@@ -1,12 +1,13 @@
 # make report: install what is missing, measure the bundled model and write reports/example/report-digits/index.html
 # make test:   install what is missing and run the tests
+# make docs:   the pages of docs/, from the docstrings and docs/gallery/facts.json
 # make paper:  the figures of reports/example/ on photo tiles and two-moons (needs the Debian packages named in README.md)
 # make studies: models trained on Fashion-MNIST, figures 2 and 4 of the paper; interrupted, it goes on where it stopped
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: report test lint paper studies
+.PHONY: report test lint docs paper studies
 
 report: $(INSTALLED)
 	$(VENV)/bin/fmdiag report --out reports/example/report-digits --overwrite
@@ -16,6 +17,9 @@ test: $(INSTALLED)
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .
+
+docs: $(INSTALLED)
+	$(VENV)/bin/python -m docs.build
 
 paper: $(INSTALLED)
 	$(VENV)/bin/fmdiag alignment --dataset two-moons --out reports/example/figure-1a-two-moons --overwrite

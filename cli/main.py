@@ -27,6 +27,7 @@ COMMANDS = {
     "classifier": "Train the classifier in whose embedding studies measure.",
     "checkpoint": "What a checkpoint holds, and what was inferred about it.",
     "datasets": "The named data sets, and which of them are here.",
+    "compare": "Several runs side by side: overlaid figures, differences with intervals.",
     "figures": "Redraw a run's figures from its tables, without computing.",
 }
 

@@ -75,7 +75,7 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
     """Judge `samples`, or draw them from the session's checkpoint, record the outcome; return samples and table."""
     import torch
 
-    from fmdiag.diagnostics import memorization
+    from fmdiag.diagnostics import gallery, memorization
     from fmdiag.diagnostics.sweep import roc, sweep
     from fmdiag.diagnostics.verdict import verdict
 
@@ -95,6 +95,8 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
                    **memorization.gallery(samples, training_set, table, decoder=session.decoder))
     session.add_table("sweep", sweep(table))
     session.add_table("roc", roc(table))
+    points = {"model": samples, "heldout": training_set.held_out}
+    session.add_arrays("gallery", gallery.pictures(table, points, training_set, decoder=session.decoder))
     session.facts["verdict"] = verdict(summary)
     _warn_of_a_small_null(table)
     return samples, table

@@ -152,6 +152,11 @@ class Session(contextlib.ExitStack):
         return track(iterable, description, total=total, console=console, transient=True,
                      disable=not (console.is_terminal and self.speaks))
 
+    def add_arrays(self, name, arrays):
+        """Keep pictures that the page shows beside those of the figures; nothing where there are none."""
+        if self.speaks and arrays:
+            self.folder.add_array(name, **arrays)
+
     def record(self, diagnostic, table, summary, parameters, **arrays):
         """Keep a raw table, its summary rows, the parameters that made it and the pictures its figures show."""
         if not self.speaks:
@@ -166,6 +171,8 @@ class Session(contextlib.ExitStack):
         """Keep a further table of a diagnostic that was recorded."""
         if self.speaks:
             self.folder.add_table(name, self._cautioned(table))
+            # The page shows it where the diagnostic recorded last is shown.
+            list(self.parameters.values())[-1].setdefault("tables", []).append(name)
 
     def _cautioned(self, table):
         """Return the table with a column of codes where something about the checkpoint would mislead."""

@@ -48,7 +48,9 @@ def _wide(rows, axis):
         yield rows[["quantity", "cell"]].to_string(index=False, header=False)
         return
     wide = rows.pivot(index=keys, columns="quantity", values="cell")[list(rows["quantity"].unique())]
-    wide = wide.loc[list(dict.fromkeys(rows[keys].itertuples(index=False, name=None)))] if not axis else wide
+    if not axis:
+        lines = rows[keys].itertuples(index=False, name=None) if len(keys) > 1 else rows[keys[0]]
+        wide = wide.loc[list(dict.fromkeys(lines))]
     yield from _in_width(wide.fillna("").reset_index(), keys)
 
 

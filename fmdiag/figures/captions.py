@@ -4,6 +4,7 @@ from fmdiag.figures import (
     agreement,
     alignment,
     canaries,
+    comparison,
     error,
     hybrid,
     membership,
@@ -59,6 +60,8 @@ def captions(run, names):
 
 def _caption(run, name):
     points = "points" in (run.arrays(name.split("_")[0]) or {})
+    if name.endswith("_comparison"):
+        return _comparison_caption(run, name)
     key = f"{name}_points" if points and f"{name}_points" in CAPTIONS else name
     text, alt = CAPTIONS.get(key, (name.replace("_", " ").capitalize() + ". {data}.", name.replace("_", " ")))
     facts = {"data": "Data: " + run.dataset_facts() + _sides(run, name),
@@ -75,6 +78,16 @@ def _pictures(run, name):
     """Return what the pictures of a figure show, where they are of latents."""
     said = run.run.get("pictures")
     return f" Pictures: {said}." if said and name in PICTURED else ""
+
+
+def _comparison_caption(run, name):
+    diagnostic = name.removesuffix("_comparison")
+    rows = run.summary(diagnostic)
+    runs = list(rows["run"].unique())
+    facts = {"diagnostic": diagnostic.replace("_", " ").capitalize(), "n": len(runs), "runs": ", ".join(runs),
+             "interval": run.interval_facts(diagnostic)}
+    return {"caption": comparison.CAPTION.format(**facts),
+            "alt": f"{facts['diagnostic']} of the runs {facts['runs']}, a panel per quantity."}
 
 
 def _cautions(run):

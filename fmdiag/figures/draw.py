@@ -1,6 +1,7 @@
-"""Which figures does a run have? Every registered one that applies, as PNG and PDF, from the saved tables alone."""
+"""Which figures does a run have? Every registered one that applies, as PNG, PDF and SVG, from saved tables alone."""
 
 import json
+from pathlib import Path
 
 from fmdiag.errors import FmdiagError
 from fmdiag.figures import (
@@ -20,6 +21,8 @@ from fmdiag.figures import (
     training,
 )
 from fmdiag.figures.captions import captions
+from fmdiag.figures.comparison import comparison_figures
+from fmdiag.figures.readings import readings
 from fmdiag.figures.run_data import RunData
 from fmdiag.figures.style import DPI, paper_style
 from fmdiag.results import remedy, replace_atomically
@@ -30,7 +33,8 @@ FIGURES = {name: draw for part in (alignment, error, hybrid, memorization, sweep
            for name, draw in part.FIGURES.items()}
 
 # No time stamps and no version strings: the same tables give the same bytes.
-METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": "fmdiag", "Producer": None}}
+METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": "fmdiag", "Producer": None},
+            "svg": {"Date": None, "Creator": "fmdiag"}}
 
 
 def draw_all(run_path):
@@ -39,7 +43,8 @@ def draw_all(run_path):
     Parameters
     ----------
     run_path : path
-        Run folder; its ``figures`` receives NAME.png, NAME.pdf and captions.json, each replaced atomically.
+        Run folder; its ``figures`` receives NAME.png, NAME.pdf, NAME.svg, captions.json and readings.json (the values
+        drawn and their places), each replaced atomically.
 
     Returns
     -------
@@ -51,23 +56,24 @@ def draw_all(run_path):
         If the folder is not a run folder, is damaged, or cannot be written to.
     """
     run = RunData(run_path)
-    written, drawn = [], []
+    written, drawn = [], {}
     with paper_style():
-        for name in FIGURES:
-            figure = _draw(run, name)
+        # The registered figures show one run each.
+        for name, draw in (comparison_figures(run) or FIGURES).items():
+            figure = _draw(run, name, draw)
             if figure is not None:
-                drawn.append(name)
                 _lay_out(figure)
+                drawn[name] = readings(figure)
                 written += [_save(figure, run.path / "figures" / f"{name}.{kind}", kind) for kind in METADATA]
     if drawn:
-        text = json.dumps(captions(run, drawn), indent=1, ensure_ascii=False) + "\n"
-        _write(run.path / "figures" / "captions.json", lambda path: _write_text(path, text))
+        _write_json(run.path / "figures" / "captions.json", captions(run, drawn), indent=1)
+        _write_json(run.path / "figures" / "readings.json", drawn, separators=(",", ":"))
     return written
 
 
-def _draw(run, name):
+def _draw(run, name, draw):
     try:
-        return FIGURES[name](run)
+        return draw(run)
     except KeyError as error_:
         raise FmdiagError(f"{run.path}: figure {name!r} needs the column or array {error_}, which this run lacks; "
                           "make the run again") from error_
@@ -92,6 +98,6 @@ def _write(path, write):
     return path
 
 
-def _write_text(path, text):
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+def _write_json(path, content, **layout):
+    text = json.dumps(content, ensure_ascii=False, **layout) + "\n"
+    _write(path, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))

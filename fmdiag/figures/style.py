@@ -35,6 +35,8 @@ def rc():
         "grid.linewidth": 0.6, "axes.axisbelow": True, "axes.linewidth": 0.8, "axes.edgecolor": "#333333",
         "lines.linewidth": 1.5, "lines.markersize": 4, "legend.frameon": False, "legend.handlelength": 2.6,
         "figure.facecolor": "white", "savefig.facecolor": "white", "savefig.dpi": DPI, "pdf.fonttype": 42,
+        # Without it the names inside an SVG file would differ from one drawing to the next.
+        "svg.hashsalt": "fmdiag",
     }
 
 

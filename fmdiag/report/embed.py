@@ -1,39 +1,50 @@
-"""How do a run's figures fit into one page that can be mailed? As PNG in base64, shrunk only where it grows too big."""
+"""How do a run's figures fit into one page that can be mailed? Drawings as SVG, pictures as PNG, shrunk where big."""
 
 import base64
 import io
 
 from PIL import Image
 
-BUDGET = 3_000_000
+BUDGET = 2_400_000
+MOST_SVG = 300_000
 
 
 def embedded(files, *, budget=BUDGET):
-    """Return {name: {"src", "width", "height"}} of PNG files as data URIs.
+    """Return {name: {"src", "width", "height", "drawing"}} of figures as data URIs.
 
     Parameters
     ----------
     files : dict of str to Path
-        Figure name -> PNG file.
+        Figure name -> PNG file; where NAME.svg lies beside it, holds no pixels and is small, it is taken instead.
     budget : int
         Bytes (before base64, which adds a third) that all pictures together may take.
     """
-    contents = {name: path.read_bytes() for name, path in files.items()}
+    drawings = {name: _drawing(path.with_suffix(".svg")) for name, path in files.items()}
+    drawings = {name: content for name, content in drawings.items() if content is not None}
+    left = max(budget // 3, budget - sum(map(len, drawings.values())))
+    contents = {name: path.read_bytes() for name, path in files.items() if name not in drawings}
     # The largest pictures give way first; halving the side quarters the bytes, so this ends soon.
-    while contents and sum(map(len, contents.values())) > budget:
+    while contents and sum(map(len, contents.values())) > left:
         largest = max(contents, key=lambda name: len(contents[name]))
         smaller = _scaled(contents[largest], 0.75)
         if len(smaller) >= len(contents[largest]):
             break
         contents[largest] = smaller
-    return {name: _image(content, files[name]) for name, content in contents.items()}
+    return {name: _image(path, drawings.get(name), contents.get(name)) for name, path in files.items()}
 
 
-def _image(content, path):
+def _drawing(path):
+    """Return the bytes of an SVG file that is worth showing as such, else None."""
+    content = path.read_bytes() if path.is_file() else None
+    return content if content and len(content) <= MOST_SVG and b"<image" not in content else None
+
+
+def _image(path, drawing, picture):
     with Image.open(path) as original:
         width, height = original.size
-    uri = "data:image/png;base64," + base64.b64encode(content).decode("ascii")
-    return {"src": uri, "width": width, "height": height}
+    kind, content = ("png", picture) if drawing is None else ("svg+xml", drawing)
+    uri = f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")
+    return {"src": uri, "width": width, "height": height, "drawing": drawing is not None}
 
 
 def _scaled(content, factor):

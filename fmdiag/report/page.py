@@ -1,32 +1,35 @@
 """What did a run find, on one page? run.json, tables and figures of a run folder -> a self-contained index.html.
 
-The page needs no network, no server and no file beside it: styles and pictures are inlined, and its content security
-policy forbids every request. Text from data (names, paths, commands) is escaped by the template engine.
+The page needs no network, no server and no file beside it: styles, script and pictures are inlined, and its content
+security policy forbids every request and every script but ours, which it names by hash. Text from data (names, paths,
+commands) is escaped by the template engine, numbers for the script by `as_script`.
 """
 
+import base64
+import hashlib
 import json
-import re
 from functools import cache
 from pathlib import Path
 
 import jinja2
-import numpy as np
-import pandas as pd
 from markupsafe import Markup
 
 from fmdiag.errors import FmdiagError
 from fmdiag.figures import RunData, draw_all
 from fmdiag.report.embed import embedded
+from fmdiag.report.exploring import as_script, exploring
+from fmdiag.report.facts import excerpt, facts
 from fmdiag.report.sections import section
+from fmdiag.report.tables import difference_tables, head_table, runs_table, summary_tables, words
 from fmdiag.report.verdict import verdict
 from fmdiag.results import remedy, replace_atomically
 
-HEAD_ROWS = 5
-SUMMARY_ROWS = 24
-HASH = re.compile(r"[0-9a-f]{40,}")
 # Shown elsewhere on the page.
 BESIDE = ("dataset", "warnings", "origin")
 HERE = Path(__file__).parent
+SCRIPTS = ("theme", "tables", "figures", "pictures", "tau", "weights", "gallery", "start")
+# Where each exploration stands: part of the data -> diagnostic.
+EXPLORED = {"hybrid": "hybrid", "memorization": "gallery", "provenance": "provenance"}
 
 
 def write_report(run_path):
@@ -45,9 +48,16 @@ def write_report(run_path):
     run = RunData(run_path)
     if not (run.path / "figures" / "captions.json").is_file():
         draw_all(run.path)
-    page = _template().render(**page_content(run), style=Markup((HERE / "page.css").read_text(encoding="utf-8")))
-    target = run.path / "index.html"
+    return write_page(run.path / "index.html", "page.html.j2", page_content(run))
 
+
+def write_page(target, template, content):
+    """Render `content`, whose "data" is for the script, with our style and script; put it at `target` atomically."""
+    style, script = _asset("page.css"), "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
+    script = '(() => {\n"use strict";\n' + script + "})();\n"
+    page = _environment().get_template(template).render(
+        **content | {"data": Markup(as_script(content["data"])), "style": Markup(style), "script": Markup(script),
+                     "policy": _policy(style, script)})
     try:
         replace_atomically(target, lambda temporary: Path(temporary).write_text(page, encoding="utf-8"))
     except OSError as error:
@@ -59,86 +69,86 @@ def page_content(run):
     """Return what the template shows of a run: plain values only, nothing of them marked as safe."""
     document = run.run
     names = [*document.get("diagnostics", {})]
-    figures = _figures(run)
     if run.table("loss") is not None and "loss" not in names:
         names.append("loss")
+    figures, explored = _figures(run), exploring(run)
+    diagnostics = [_diagnostic(run, name, figures, explored) for name in names]
+    further = _further(run, names)
     return {
-        "title": f"{document.get('name', 'run')}: {(document.get('dataset') or {}).get('name', 'no data set')}",
+        "title": _title(document),
         "verdict": verdict(run),
-        "dataset": _facts(document.get("dataset")),
+        "dataset": facts(document.get("dataset")),
         # What the checkpoint says of its data set stands beside it already, and in run.json.
-        "checkpoint": _facts({k: v for k, v in (document.get("checkpoint") or {}).items() if k not in BESIDE}),
+        "checkpoint": facts({k: v for k, v in (document.get("checkpoint") or {}).items() if k not in BESIDE}),
         "cautions": [*((document.get("checkpoint") or {}).get("warnings") or []), *(document.get("cautions") or [])],
         "limits": document.get("limits") or [],
-        "diagnostics": [_diagnostic(run, name, figures) for name in names],
+        "runs": runs_table(document.get("runs")),
+        "diagnostics": diagnostics,
+        "excerpt": excerpt(document),
+        "further": further,
+        "links": [("verdict", "Verdict"), *((part["name"], part["label"]) for part in diagnostics),
+                  *([("further-tables", "Further tables")] if further else []), ("run", "Provenance of the run")],
         "tables": sorted(path.name for path in (run.path / "tables").glob("*") if path.is_file()),
         "provenance": json.dumps(document, indent=1, ensure_ascii=False, default=str),
         "run": document,
+        "data": explored | {"figures": {figure["name"]: figure["readings"] for figure in figures}},
     }
 
 
-def _diagnostic(run, name, figures):
+def _title(run):
+    if run.get("runs"):
+        return "Comparison: " + ", ".join(str(one.get("label")) for one in run["runs"])
+    return f"{run.get('name', 'run')}: {(run.get('dataset') or {}).get('name', 'no data set')}"
+
+
+def _diagnostic(run, name, figures, explored):
     parameters = dict((run.run.get("diagnostics") or {}).get(name) or {})
-    command = parameters.pop("command", run.run.get("command", ""))
-    return {"name": name, "text": section(name), "command": command, "parameters": _facts(parameters),
+    command, beside = parameters.pop("command", run.run.get("command", "")), parameters.pop("tables", [])
+    part = EXPLORED.get(name)
+    return {"name": name, "label": words(name).capitalize(), "text": section(name), "command": command,
+            "parameters": facts(parameters), "explored": part if part in explored else None,
             "figures": [figure for figure in figures if f"{figure['name']}_".startswith(f"{name}_")],
-            "full": _shown(run.table(f"{name}_table")),
-            "head": _shown(run.table(name), HEAD_ROWS), "summary": _shown(_thinned(run.summary(name)))}
+            "full": head_table(run.table(f"{name}_table"), f"{name}_table", None),
+            "differences": difference_tables(run.table("differences"), name),
+            "heads": [table for table in (head_table(run.table(stem), stem) for stem in (name, *beside)) if table],
+            "summary": summary_tables(run.summary(name))}
+
+
+def _further(run, names):
+    """Return the first rows of the tables that are no diagnostic's own, such as a sweep beside memorization."""
+    beside = [stem for part in (run.run.get("diagnostics") or {}).values() for stem in part.get("tables", [])]
+    shown = {*names, *beside, *(f"{name}_table" for name in names), "summary", "differences"}
+    stems = sorted(path.stem for path in (run.path / "tables").glob("*.parquet") if path.stem not in shown)
+    return [table for table in (head_table(run.table(stem), stem) for stem in stems) if table]
 
 
 def _figures(run):
-    """Return the drawn figures in the registry's order, with pictures, captions and alternative texts."""
+    """Return the drawn figures in the registry's order, with pictures, captions, alternative texts and values."""
     folder = run.path / "figures"
-    path = folder / "captions.json"
-    texts = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    texts, values = (_document(folder / f"{name}.json") for name in ("captions", "readings"))
     files = {name: folder / f"{name}.png" for name in texts if (folder / f"{name}.png").is_file()}
-    return [{"name": name, **texts[name], **image} for name, image in embedded(files).items()]
+    return [{"name": name, **texts[name], **image, "readings": values.get(name) or []}
+            for name, image in embedded(files).items()]
 
 
-def _facts(mapping):
-    """Return (key, text) pairs of a dict: shapes as 1 × 8 × 8, hashes cut, nested dicts flat; run.json has all."""
-    return [(key, _fact(key, value)) for key, value in (mapping or {}).items() if value is not None]
+def _document(path):
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def _fact(key, value):
-    if key == "shape":
-        return " × ".join(str(side) for side in value)
-    if isinstance(value, dict):
-        return "; ".join(f"{name}: {_fact(name, inner)}" for name, inner in value.items() if inner is not None)
-    if isinstance(value, bool | float):
-        return _text(value)
-    return HASH.sub(lambda found: found[0][:12] + "…", str(value))
-
-
-def _thinned(table):
-    """Return about SUMMARY_ROWS rows of a summary, evenly spread within each quantity, first and last included."""
-    if table.empty:
-        return table
-    most = max(3, SUMMARY_ROWS // table["quantity"].nunique())
-    parts = [rows.iloc[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))]
-             for _, rows in table.groupby("quantity", sort=False)]
-    return pd.concat(parts).drop(columns="diagnostic")
-
-
-def _shown(table, n_rows=None):
-    """Return the first rows of a table (default: all) as texts, rounded for display only; None without a table."""
-    if table is None or table.empty:
-        return None
-    head = table.iloc[:n_rows].dropna(axis=1, how="all")
-    rows = [[_text(value) for value in row] for row in head.itertuples(index=False)]
-    return {"columns": [str(column) for column in head.columns], "rows": rows, "n": len(table)}
-
-
-def _text(value):
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return "" if value != value else f"{value:.4g}"
-    return str(value)
+def _policy(style, script):
+    """Return the content security policy: data URIs as pictures, this style and this script, nothing else."""
+    hashes = ["'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
+              for text in (style, script)]
+    return (f"default-src 'none'; img-src data:; style-src {hashes[0]}; script-src {hashes[1]}; base-uri 'none'; "
+            "form-action 'none'")
 
 
 @cache
-def _template():
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True,
-                                     lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    return environment.get_template("page.html.j2")
+def _asset(name):
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment():
+    return jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True,
+                              lstrip_blocks=True, undefined=jinja2.StrictUndefined)

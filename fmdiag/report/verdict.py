@@ -4,9 +4,17 @@ A command that judges writes its verdict into run.json; for runs without one it 
 memorization diagnostic's own rule, so that there is one rule only.
 """
 
+from fmdiag.figures.style import SOURCES
+from fmdiag.report.tables import cell
+
+# How the rule's sentences begin.
+KINDS = {"The model memorises": "memorises", "No evidence of memorisation": "generalises"}
+
 
 def verdict(run):
-    """Return the verdict of a run as {"text": sentence, "details": list of further sentences}.
+    """Return the verdict of a run as {"text": sentence, "kind", "numbers", "details": list of further sentences}.
+
+    The kind is "memorises", "generalises" or "open"; numbers are (label, cell) pairs: the memorised fractions.
 
     Parameters
     ----------
@@ -16,7 +24,21 @@ def verdict(run):
     given = run.run.get("verdict")
     text, own = (given.get("text"), given.get("details")) if isinstance(given, dict) else (given, None)
     own = [own] if isinstance(own, str) else own
-    return {"text": str(text or from_summary(run)), "details": list(own or details(run))}
+    text = str(text or from_summary(run))
+    own = details(run) if own is None and "runs" not in run.run else own
+    return {"text": text, "kind": next((kind for start, kind in KINDS.items() if text.startswith(start)), "open"),
+            "numbers": list(numbers(run)), "details": list(own or [])}
+
+
+def numbers(run):
+    """Yield (label, cell) of the memorised fraction of every source, per feature space; of every run, where several."""
+    rows = run.summary("memorization", "f_mem")
+    rows = rows[rows["interval"] == "exact"]
+    rows = rows[rows["source"] == "model"] if "run" in rows and len(rows) else rows
+    several = "feature" in rows and rows["feature"].nunique() > 1
+    for row in rows.itertuples():
+        told = (SOURCES.get(row.source, row.source), row.feature if several else "", getattr(row, "run", ""))
+        yield "f_mem, " + ", ".join(word for word in told if word), cell(row.value, row.low, row.high)
 
 
 def from_summary(run):

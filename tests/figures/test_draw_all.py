@@ -30,11 +30,12 @@ def small_run(tmp_path):
     return tmp_path
 
 
-def test_every_figure_is_written_twice_with_captions_and_nothing_else(copied_run):
+def test_every_figure_is_written_in_three_formats_with_captions_and_nothing_else(copied_run):
     written = draw_all(copied_run)
-    expected = {f"{name}.{kind}" for name in FIGURES for kind in ("png", "pdf")}
+    expected = {f"{name}.{kind}" for name in FIGURES for kind in ("png", "pdf", "svg")}
     assert {path.name for path in written} == expected
-    assert {path.name for path in (copied_run / "figures").iterdir()} == expected | {"captions.json"}
+    assert {path.name for path in (copied_run / "figures").iterdir()} == expected | {"captions.json",
+                                                                                            "readings.json"}
     assert set(json.loads((copied_run / "figures" / "captions.json").read_text())) == set(FIGURES)
 
 
@@ -105,7 +106,7 @@ def test_command_lists_what_it_drew(small_run):
 
     result = CliRunner().invoke(command, [str(small_run)])
     assert result.exit_code == 0
-    assert result.output.split() == [str(small_run / "figures" / f"loss.{kind}") for kind in ("png", "pdf")]
+    assert result.output.split() == [str(small_run / "figures" / f"loss.{kind}") for kind in ("png", "pdf", "svg")]
 
 
 def test_command_renews_the_page_of_a_run_that_has_one(small_run):
@@ -114,7 +115,7 @@ def test_command_renews_the_page_of_a_run_that_has_one(small_run):
     (small_run / "index.html").write_text("old")
     result = CliRunner().invoke(command, [str(small_run)])
     assert result.output.split()[-1] == str(small_run / "index.html")
-    assert "data:image/png;base64" in (small_run / "index.html").read_text(encoding="utf-8")
+    assert "data:image/svg+xml;base64" in (small_run / "index.html").read_text(encoding="utf-8")
 
 
 def test_command_line_needs_no_torch(small_run):

@@ -1,6 +1,7 @@
 """The page: complete, self-contained, escaped, small, and structured for keyboards and screen readers."""
 
 import base64
+import hashlib
 import io
 import json
 import re
@@ -17,6 +18,7 @@ from fmdiag.errors import FmdiagError
 from fmdiag.figures import FIGURES
 from fmdiag.report import write_report
 from fmdiag.report.embed import embedded
+from fmdiag.report.exploring import as_script
 from fmdiag.report.sections import SECTIONS
 from fmdiag.results import save_table
 
@@ -24,7 +26,7 @@ VOID = {"meta", "link", "img", "br", "input", "hr"}
 
 
 class Outline(HTMLParser):
-    """Elements with attributes, and the text outside style."""
+    """Elements with attributes, and the text outside style and script."""
 
     def __init__(self, page):
         super().__init__()
@@ -40,7 +42,7 @@ class Outline(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if "style" not in self.open:
+        if not {"style", "script"} & set(self.open):
             self.text.append(data)
 
     def all(self, tag):
@@ -70,18 +72,36 @@ def test_nothing_is_fetched_from_outside(outline, page):
             assert not re.match(r"\w+:|//", target) or target.startswith("data:"), f"{tag} {key}={target[:60]}"
     style = re.search(r"<style>(.*?)</style>", page, re.S)[1]
     assert "url(" not in style and "@import" not in style
-    assert outline.all("script") == []
+    assert outline.all("script") == [{"type": "application/json", "id": "data"}, {}]
 
 
 def test_policy_forbids_every_request(outline):
     policy = next(m["content"] for m in outline.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
-    assert policy.startswith("default-src 'none'") and "http" not in policy
+    assert policy.startswith("default-src 'none'") and "http" not in policy and "unsafe" not in policy
+
+
+def test_policy_names_our_style_and_our_script_by_hash_and_nothing_else(outline, page):
+    policy = next(m["content"] for m in outline.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    for kind, content in (("style", re.search(r"<style>(.*?)</style>", page, re.S)[1]),
+                          ("script", re.search(r"<script>(.*?)</script>", page, re.S)[1])):
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+
+
+def test_data_for_the_script_can_end_no_element_and_says_what_was_given(page):
+    text = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)[1]
+    assert not set("<>&\u2028\u2029") & set(text)
+    assert set(json.loads(text)) == {"sources", "hybrid", "gallery", "provenance", "figures"}
+    hostile = {"</script><!--<script>": ["\u2028&", np.int64(1), np.float64("nan"), np.array([0.123456789])]}
+    hostile["</script><!--<script>"][2] = None
+    assert json.loads(as_script(hostile)) == {"</script><!--<script>": ["\u2028&", 1, None, [0.12346]]}
+    assert "<" not in as_script(hostile)
 
 
 def test_hostile_names_appear_as_text(outline, page):
-    assert "<script>" not in page and "onerror=alert" in "".join(outline.text)
+    assert page.count("<script>") == 1 and "onerror=alert" in "".join(outline.text)
     assert "<script>document.title='owned'</script>" in "".join(outline.text)
-    assert all(attributes.get("src", "").startswith("data:image/png") for attributes in outline.all("img"))
+    assert all(attributes.get("src", "").startswith("data:image/") for attributes in outline.all("img"))
     assert not any(key.startswith("on") for _, attributes in outline.elements for key in attributes)
 
 
@@ -89,8 +109,12 @@ def test_every_figure_is_embedded_with_alternative_text_and_caption(outline, pag
     images = outline.all("img")
     assert len(images) == len(FIGURES) == len(outline.all("figcaption"))
     assert all(len(image["alt"]) > 20 and int(image["width"]) > 0 for image in images)
-    picture = base64.b64decode(images[0]["src"].split(",")[1])
-    assert Image.open(io.BytesIO(picture)).size == (int(images[0]["width"]), int(images[0]["height"]))
+    kinds = {image["data-figure"]: image["src"].partition(";")[0] for image in images}
+    # Curves as drawings, which stay sharp at every size; what holds photographs as pictures.
+    assert kinds["error"] == "data:image/svg+xml" and kinds["hybrid_strips"] == "data:image/png"
+    strips = next(image for image in images if image["data-figure"] == "hybrid_strips")
+    picture = base64.b64decode(strips["src"].split(",")[1])
+    assert Image.open(io.BytesIO(picture)).size == (int(strips["width"]), int(strips["height"]))
 
 
 def test_page_is_below_five_megabytes(reported_run):
@@ -100,8 +124,8 @@ def test_page_is_below_five_megabytes(reported_run):
 def test_sections_in_the_order_of_the_run_with_question_reading_table_and_command(outline):
     text = " ".join("".join(outline.text).split())
     assert [a["id"] for a in outline.all("section")] == ["verdict", "alignment", "error", "hybrid", "memorization",
-                                                           "quality", "membership", "provenance", "canaries",
-                                                           "agreement", "loss", "run"]
+                                                          "quality", "membership", "provenance", "canaries",
+                                                          "agreement", "loss", "further-tables", "run"]
     for name in ("alignment", "error", "hybrid", "memorization", "quality"):
         for part in (SECTIONS[name].question, SECTIONS[name].memorisation, SECTIONS[name].generalisation,
                      SECTIONS[name].definition, SECTIONS[name].reference):
@@ -151,6 +175,25 @@ def test_a_run_without_model_or_texts_still_has_a_page(tmp_path):
     text = write_report(tmp_path).read_text(encoding="utf-8")
     assert "Other thing" in text and "0.1235" in text and "only the training set was measured" in text
     assert Outline(text).open == []
+
+
+def test_an_unknown_diagnostic_with_a_summary_gets_sortable_tables_and_its_command(tmp_path):
+    """What other commands will measure needs no code here: curves over its axis, single numbers, raw rows, command."""
+    rows = [{"diagnostic": "sharpness", "quantity": quantity, "t": t, "layer": layer, "value": value,
+             "low": value - 0.1, "high": value + 0.1, "level": 0.95, "n": 9, "interval": "student"}
+            for quantity, value in (("slope", 0.25), ("trace", 7.0)) for t in (0.1, 0.2, 0.3) for layer in ("a", "b")]
+    rows.append(rows[0] | {"quantity": "total", "t": np.nan, "layer": None, "value": 3.0, "low": np.nan,
+                           "high": np.nan})
+    (tmp_path / "run.json").write_text(json.dumps({
+        "fmdiag": "0.1.0", "command": "fmdiag sharpness", "name": "sharpness", "checkpoint": None,
+        "diagnostics": {"sharpness": {"n_layers": 2, "command": "fmdiag sharpness --n-layers 2"}}}))
+    (tmp_path / "tables").mkdir()
+    save_table(tmp_path, "summary", pd.DataFrame(rows))
+    save_table(tmp_path, "hessian", pd.DataFrame({"eigenvalue": [1.5, 2.5]}))
+    text = write_report(tmp_path).read_text(encoding="utf-8")
+    assert "Means and shares with their 95 % intervals" in text and "Single numbers" in text
+    assert '<td data-value="0.25">0.25 <span class="interval">[0.15, 0.35]</span></td>' in text
+    assert "All rows of tables/hessian.csv (2 rows)" in text and "fmdiag sharpness --n-layers 2" in text
 
 
 def test_pictures_shrink_until_they_fit_the_budget(tmp_path):

@@ -34,13 +34,18 @@ def rates(model, null):
     ((25, 100), (24, 100), "No evidence of memorisation"),
 ])
 def test_without_a_verdict_of_its_own_a_run_gets_the_diagnostics_rule(tmp_path, model, null, words):
-    text = verdict(run_with(tmp_path, rates(model, null)))["text"]
+    found = verdict(run_with(tmp_path, rates(model, null)))
+    text = found["text"]
+    assert found["kind"] == ("memorises" if "memorises" in words else "generalises")
     assert text.startswith(words) and f"{model[0] / model[1]:.1%} [" in text
 
 
 def test_the_runs_own_verdict_is_shown(tmp_path):
     run = run_with(tmp_path, rates((9, 10), (0, 10)), verdict={"text": "Memorised.", "details": ["f_mem 90 %"]})
-    assert verdict(run) == {"text": "Memorised.", "details": ["f_mem 90 %"]}
+    found = verdict(run)
+    assert (found["text"], found["kind"], found["details"]) == ("Memorised.", "open", ["f_mem 90 %"])
+    assert [(label, cell["value"]) for label, cell in found["numbers"]] == [
+        ("f_mem, model", 0.9), ("f_mem, held-out rows", 0.0), ("f_mem, û* (closed form)", 1.0)]
 
 
 def test_a_verdict_may_be_a_plain_sentence(tmp_path):

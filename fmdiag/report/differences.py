@@ -1,0 +1,149 @@
+"""By how much do two runs differ, and is it more than chance? Differences of summary rows with 95 % intervals.
+
+Where both runs measured units of the same noises (the same seed) and keep them in a raw table, differences are taken
+unit by unit: what the units have in common cancels. That is right whatever the data, for units are independent of each
+other and depend only on those of the same number. Otherwise the runs count as independent.
+
+    paired student      Student's t of the unit-wise differences
+    paired newcombe     two shares of the same units (Newcombe 1998b, method 10)
+    welch               two independent means: standard errors and degrees of freedom from both intervals
+    newcombe            two independent shares (Newcombe 1998a, method 10)
+    mover               any two intervals, as for medians: the squared distances from value to end add up
+
+References
+----------
+Welch 1947. Newcombe 1998a, Statistics in Medicine 17, 873-890; 1998b, 17, 2635-2650. Zou and Donner 2008, Statistics in
+Medicine 27, 1693-1702 ("method of variance estimates recovery").
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from fmdiag.results import SUMMARY_COLUMNS, difference_interval, mean_interval
+
+UNITS = ("pair", "sample")
+DIGITS = 9
+
+
+def differences(first, other, raw=(None, None), *, paired=False):
+    """Return the rows of `other` minus those of `first`, where both have the same quantity and keys.
+
+    Parameters
+    ----------
+    first, other : DataFrame
+        Summary rows of one diagnostic.
+    raw : pair of DataFrame or None
+        The diagnostic's raw tables.
+    paired : bool
+        Whether units with the same number have the same noise in both.
+
+    Returns
+    -------
+    DataFrame
+        Columns diagnostic, quantity, keys, value (the difference), low, high, level, n (units, of the smaller run where
+        unpaired), interval (as above, or none), first and other (the two values).
+    """
+    # A key that one run alone has, such as image sizes measured in one only, cannot tell its rows apart in both.
+    keys = [name for name in first if name not in SUMMARY_COLUMNS and name in other
+            and not (first[name].isna().all() and other[name].isna().all())]
+    on = ["diagnostic", "quantity", "interval", *keys]
+    left, right = (rows.assign(**{key: _rounded(rows[key]) for key in keys}).drop_duplicates(on)
+                   for rows in (first, other))
+    both = left.merge(right, on=on, suffixes=("_first", "_other"))
+    if both.empty:
+        return both.reindex(columns=[*on, "value", "low", "high", "level", "n", "first", "other"])
+    rows = [_difference(row, keys, raw, paired) for row in both.to_dict("records")]
+    return pd.DataFrame(rows)[["diagnostic", "quantity", *keys, *SUMMARY_COLUMNS[2:], "first", "other"]]
+
+
+def _rounded(column):
+    return column.round(DIGITS) if column.dtype.kind == "f" else column
+
+
+def _difference(row, keys, raw, paired):
+    units = paired_units(raw, row, keys) if paired else None
+    level = row["level_first"]
+    if units is not None and row["interval"] == "student":
+        found, kind = mean_interval(units[1] - units[0], level=level), "paired student"
+    elif units is not None and row["interval"] == "exact":
+        found, kind = paired_shares(*units, level=level), "paired newcombe"
+    else:
+        found, kind = _independent(row, level)
+    n = len(units[0]) if kind.startswith("paired") else min(row["n_first"], row["n_other"])
+    return {"diagnostic": row["diagnostic"], "quantity": row["quantity"], **{key: row[key] for key in keys},
+            "value": found[0], "low": found[1], "high": found[2], "level": level, "n": n, "interval": kind,
+            "first": row["value_first"], "other": row["value_other"]}
+
+
+def _independent(row, level):
+    first, other = ([row[f"{name}_{run}"] for name in ("value", "low", "high", "n")] for run in ("first", "other"))
+    if row["level_first"] == row["level_other"] and np.isfinite([*first, *other]).all():
+        if row["interval"] == "exact":
+            k, m = (round(run[0] * run[3]) for run in (other, first))
+            return difference_interval(k, int(other[3]), m, int(first[3]), level=level), "newcombe"
+        if row["interval"] == "student":
+            return welch(first, other, level=level), "welch"
+        return mover(first[:3], other[:3]), "mover"
+    return (other[0] - first[0], np.nan, np.nan), "none"
+
+
+def paired_units(raw, row, keys):
+    """Return the quantity's values of both runs over the units that both have, or None where it has no raw column.
+
+    Units are numbered by a column pair or sample; of derived quantities, such as a share above a bound, no raw column
+    has the name.
+    """
+    column = row["quantity"]
+    if any(table is None or column not in table for table in raw):
+        return None
+    unit = next((name for name in UNITS if all(name in table for table in raw)), None)
+    used = [key for key in keys if row[key] == row[key]]
+    if unit is None or not all(key in table for key in used for table in raw):
+        return None
+    chosen = []
+    for table in raw:
+        kept = np.ones(len(table), bool)
+        for key in used:
+            kept &= (_rounded(table[key]) == row[key]).to_numpy()
+        chosen.append(table.loc[kept].set_index(unit)[column].astype(float).dropna())
+    if any(len(values) < 2 or values.index.has_duplicates for values in chosen):
+        return None
+    first, other = chosen[0].align(chosen[1], join="inner")
+    # What the summary says of a run must be what its units say, or these are other units (or another quantity).
+    whole = len(first) == len(chosen[0]) == len(chosen[1])
+    agree = np.allclose([first.mean(), other.mean()], [row["value_first"], row["value_other"]], rtol=1e-6, atol=1e-12)
+    return (first.to_numpy(), other.to_numpy()) if whole and agree else None
+
+
+def welch(first, other, *, level=0.95):
+    """Return (difference, low, high) of two independent means, each (value, low, high, n) with Student's interval."""
+    errors = [(high - low) / 2 / stats.t.ppf((1 + level) / 2, n - 1) for _, low, high, n in (first, other)]
+    squares, freedom = np.square(errors), [first[3] - 1, other[3] - 1]
+    value = other[0] - first[0]
+    if squares.sum() == 0:
+        return value, value, value
+    degrees = squares.sum() ** 2 / (squares**2 / freedom).sum()
+    half = stats.t.ppf((1 + level) / 2, degrees) * np.sqrt(squares.sum())
+    return value, value - half, value + half
+
+
+def mover(first, other):
+    """Return (difference, low, high) of two independent quantities, each (value, low, high)."""
+    (a, a_low, a_high), (b, b_low, b_high) = first, other
+    return b - a, b - a - np.hypot(b - b_low, a_high - a), b - a + np.hypot(b_high - b, a - a_low)
+
+
+def paired_shares(first, other, *, level=0.95):
+    """Return (difference, low, high) of two shares of the same units; `first`, `other`: 0 or 1 per unit."""
+    first, other, n = np.asarray(first, bool), np.asarray(other, bool), len(first)
+    a, b, c, d = (first & other).sum(), (other & ~first).sum(), (first & ~other).sum(), (~first & ~other).sum()
+    product = float(a + b) * (c + d) * (a + c) * (b + d)
+    excess = float(a) * d - float(b) * c
+    # Newcombe's correction: a positive correlation is lowered by n/2 in its numerator, not below 0.
+    phi = 0.0 if product == 0 else (max(excess - n / 2, 0.0) if excess > 0 else excess) / np.sqrt(product)
+    value, null = other.mean(), first.mean()
+    p, q = (stats.binomtest(int(part.sum()), n).proportion_ci(level, method="wilson") for part in (other, first))
+    low = np.sqrt((value - p.low) ** 2 - 2 * phi * (value - p.low) * (q.high - null) + (q.high - null) ** 2)
+    high = np.sqrt((p.high - value) ** 2 - 2 * phi * (p.high - value) * (null - q.low) + (null - q.low) ** 2)
+    return value - null, value - null - low, value - null + high
