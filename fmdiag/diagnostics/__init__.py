@@ -8,4 +8,5 @@ DIAGNOSTICS = {
     "error": "fmdiag.diagnostics.error",
     "hybrid": "fmdiag.diagnostics.hybrid",
     "memorization": "fmdiag.diagnostics.memorization",
+    "gradient-variance": "fmdiag.diagnostics.gradient_variance",
 }

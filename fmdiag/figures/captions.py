@@ -1,9 +1,9 @@
 """What must a reader know to read a figure? Units, n, the data set and the kind of interval, as text beside it."""
 
-from fmdiag.figures import alignment, error, hybrid, memorization, training
+from fmdiag.figures import alignment, error, gradient_variance, hybrid, memorization, training
 from fmdiag.figures.style import SOURCES
 
-CAPTIONS = {name: texts for part in (alignment, error, hybrid, memorization, training)
+CAPTIONS = {name: texts for part in (alignment, error, hybrid, memorization, training, gradient_variance)
             for name, texts in part.CAPTIONS.items()}
 
 # Figure -> (diagnostic, quantities whose intervals it draws).
@@ -13,6 +13,7 @@ INTERVALS = {
     "error": ("error", *error.CURVES),
     "hybrid_distance": ("hybrid", "distance", "memorized"),
     "memorization_rates": ("memorization", "f_mem"),
+    "gradient-variance": ("gradient-variance", *gradient_variance.PANELS),
 }
 
 

@@ -10,7 +10,8 @@ from fmdiag.errors import FmdiagError
 from fmdiag.results import SUMMARY_COLUMNS, load_array, load_run, load_table
 
 INTERVAL_NAMES = {"student": "Student t intervals of the mean", "exact": "exact (Clopper-Pearson) intervals",
-                  "bootstrap": "percentile bootstrap intervals"}
+                  "bootstrap": "percentile bootstrap intervals",
+                  "jackknife": "jackknife intervals"}
 
 
 class RunData:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+PAPER_2 = ("T. Reu et al., “Gradient Variance Reveals Failure Modes in Flow-Based Generative Models”, arXiv 2510.18118")
 PAPER_1 = ("Q. Bertrand, A. Gagneux, M. Massias, R. Emonet, “On the Closed-Form of Flow Matching: Generalization Does "
            "Not Arise from Target Stochasticity”, NeurIPS 2025, arXiv 2506.03719")
 
@@ -61,6 +62,17 @@ SECTIONS = {
         "d1 and d2: Euclidean distances of a sample to its nearest training row and to the nearest row that is no "
         "duplicate of that one; memorised: d1/d2 < 1/3; f_mem: share of memorised samples.",
         "T. Yoon et al. 2023; X. Gu et al. 2023; T. Bonnaire et al. 2025."),
+    "gradient-variance": Section(
+        "Gradient variance",
+        "How much do the gradients of single samples disagree, and at which times?",
+        "On its own pairs, a variance near 0 at every time: the model fits each pair exactly and integrating it returns "
+        "them. Noise on the path raises it.",
+        "A variance well above 0: the model averages over pairs that pass the same point, or is asked about pairs that "
+        "are not its own. The forward target peaks at t = 1, the backward one at t = 0. Crossing lines alone do not "
+        "raise it: a coupling under its own field has variance 0.",
+        "E‖g‖² - ‖E g‖² of g = ∇ ‖target - v(x_t, t)‖² (summed over coordinates) with respect to the parameters, without "
+        "bias from independent samples; relative: over the unbiased estimate of ‖E g‖². Intervals: jackknife.",
+        PAPER_2),
     "loss": Section(
         "Training", "How did the loss fall?",
         "The loss cannot show it: on a small training set it approaches the floor of û*.",
