@@ -17,6 +17,7 @@ COMMANDS = {
     "hybrid": "When is generalisation decided? û* until tau, the model afterwards.",
     "memorization": "Are samples copies? Nearest training images, with controls.",
     "gradient-variance": "Do the gradients of single samples disagree? Their variance over time.",
+    "pairing": "Does training on fixed pairs memorise them? With and without noise on the path.",
     "train": "Train a flow matching model whose checkpoint every command reads.",
     "checkpoint": "What a checkpoint holds, and what was inferred about it.",
     "datasets": "The named data sets, and which of them are here.",

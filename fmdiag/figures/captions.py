@@ -1,9 +1,9 @@
 """What must a reader know to read a figure? Units, n, the data set and the kind of interval, as text beside it."""
 
-from fmdiag.figures import alignment, error, gradient_variance, hybrid, memorization, training
+from fmdiag.figures import alignment, error, gradient_variance, hybrid, memorization, pairing, training
 from fmdiag.figures.style import SOURCES
 
-CAPTIONS = {name: texts for part in (alignment, error, hybrid, memorization, training, gradient_variance)
+CAPTIONS = {name: texts for part in (alignment, error, hybrid, memorization, training, gradient_variance, pairing)
             for name, texts in part.CAPTIONS.items()}
 
 # Figure -> (diagnostic, quantities whose intervals it draws).

@@ -3,7 +3,7 @@
 import json
 
 from fmdiag.errors import FmdiagError
-from fmdiag.figures import alignment, error, gradient_variance, hybrid, memorization, training
+from fmdiag.figures import alignment, error, gradient_variance, hybrid, memorization, pairing, training
 from fmdiag.figures.captions import captions
 from fmdiag.figures.run_data import RunData
 from fmdiag.figures.style import DPI, paper_style
@@ -11,7 +11,7 @@ from fmdiag.results import remedy, replace_atomically
 
 # Figure name -> function (RunData) -> Figure, or None where the run has nothing to draw.
 FIGURES = {**alignment.FIGURES, **error.FIGURES, **hybrid.FIGURES, **memorization.FIGURES, **training.FIGURES,
-           **gradient_variance.FIGURES}
+           **gradient_variance.FIGURES, **pairing.FIGURES}
 
 # No time stamps and no version strings: the same tables give the same bytes.
 METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": "fmdiag", "Producer": None}}
