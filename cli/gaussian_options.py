@@ -31,12 +31,12 @@ class Floats(click.ParamType):
 OPTIONS = [
     click.option("--gaussian", is_flag=True, help="No checkpoint: the closed-form fields between N(0, I) and N(mean, "
                  "covariance), every coupling under every field."),
-    click.option("--covariance", type=Floats(0, above=True), default="2.25,0.25", show_default=True, help="Variances of "
+    click.option("--covariance", type=Floats(0, above=True), default=(2.25, 0.25), show_default="2.25,0.25", help="Variances of "
                  "the second Gaussian; their number is the dimension."),
     click.option("--mean", type=Floats(), help="Its mean.  [default: 0]"),
-    click.option("--angles", type=Floats(), default="0,60,120", show_default=True, help="Rotated couplings, in degrees; "
+    click.option("--angles", type=Floats(), default=(0.0, 60.0, 120.0), show_default="0,60,120", help="Rotated couplings, in degrees; "
                  "0 is optimal transport."),
-    click.option("--sigmas", type=Floats(0), default="0,0.05", show_default=True, help="Noises on the path."),
+    click.option("--sigmas", type=Floats(0), default=(0.0, 0.05), show_default="0,0.05", help="Noises on the path."),
     click.option("--n-gaussian", type=click.IntRange(3), default=5000, show_default=True, help="Samples per cell, beside "
                  "the exact values."),
 ]
@@ -63,7 +63,7 @@ def run_gaussian(options, mean, covariance, angles, sigmas, n_samples):
     mean = mean or (0.0,) * len(covariance)
     if len(mean) != len(covariance):
         raise FmdiagError(f"--mean has {len(mean)} numbers, --covariance {len(covariance)}: give as many of each")
-    law = torch.tensor(mean).double(), torch.diag(torch.tensor(covariance).double())
+    law = (torch.tensor(mean, dtype=torch.float64), torch.diag(torch.tensor(covariance, dtype=torch.float64)))
     drawn = np.random.default_rng(0).standard_normal((1000, len(mean))) * np.sqrt(covariance) + mean
     rows = TrainingSet(drawn.astype(np.float32), name="gaussian pair")
     choices = {"angles": angles, "sigmas": sigmas, "noise": options["noise"]}

@@ -69,6 +69,12 @@ def check(choices):
         raise click.UsageError("--pairing fixed needs --pairs FILE, an .npz with arrays x0 and x1")
 
 
+def applies(session):
+    """Return whether the session's field is that of a network with parameters, which a program may not be."""
+    module = getattr(session.checkpoint.field, "module", None)
+    return module is not None and any(p.is_floating_point() for p in module.parameters())
+
+
 def run(session, *, n_samples=64, times=None, pairing="independent", angle=180.0, ot_batch=64, pairs=None, sigma=0.0,
         noise="constant", target="velocity", points="interpolated", layers=(), n_steps=50):
     """Measure the session's checkpoint and record the result."""

@@ -17,7 +17,7 @@ where it stopped, bit for bit."""
 @click.option("--crossing", type=click.IntRange(1), metavar="DIM", help="The half turn x1 = 5 - x0 in DIM dimensions, "
               "whose lines all cross at t = 1/2.")
 @click.option("--n-pairs", type=click.IntRange(2), help="Pairs.  [default: 1000, or as many as there are]")
-@click.option("--sigmas", type=Floats(0), default="0,0.05", show_default=True, help="Noises on the path, a model each.")
+@click.option("--sigmas", type=Floats(0), default=(0.0, 0.05), show_default="0,0.05", help="Noises on the path, a model each.")
 @click.option("--noise", type=click.Choice(["constant", "bridge"]), default="constant", show_default=True,
               help="sigma at every time, or sigma sqrt(t (1 - t)) with its corrected target.")
 @click.option("--network", "kind", type=click.Choice(["auto", "mlp", "unet2d"]), default="mlp", show_default=True,

@@ -195,9 +195,14 @@ def _law(session, pairs):
 
 
 def _pictures(session, pairs, ends, vectors, most=8):
-    """Return the arrays that the strip shows: per row a noise's partners and ends."""
+    """Return the arrays that the strip shows: names, and per name the pictures, or points, of the first noises."""
+    import numpy as np
+
     named = {"memorised": pairs.x1, "ot": pairs.ot,
              **{f"{source}_{sigma:g}": x for (source, sigma), x in ends.items()}}
     if vectors:
-        return {name: x[:500, :2].numpy() for name, x in named.items()} if pairs.x0.shape[1] == 2 else {}
-    return {name: session.training_set.to_uint8(x[:most]).numpy() for name, x in named.items()}
+        # More than two coordinates: the first two.
+        shown = {"points": np.stack([x[:500, :2].numpy() for x in named.values()])}
+        return {"names": np.array(list(named)), **shown} if pairs.x0.shape[1] >= 2 else {}
+    images = np.stack([session.training_set.to_uint8(x[:most]).numpy() for x in named.values()])
+    return {"names": np.array(list(named)), "images": images}

@@ -7,6 +7,7 @@ losses along gbar, one forward-mode pass. Resident: a few copies of the paramete
 """
 
 import fnmatch
+import warnings
 from contextlib import contextmanager
 
 import torch
@@ -125,7 +126,10 @@ class PerSampleGradients:
 
         try:
             parameters = {name: p.detach() for name, p in self._parameters().items()}
-            gradients, losses = vmap(grad_and_value(loss), in_dims=(None, 0, 0, 0))(parameters, x, t, target)
+            # Attention has no batched rule on a CPU: vmap then goes through the samples, and says that it does.
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
+                gradients, losses = vmap(grad_and_value(loss), in_dims=(None, 0, 0, 0))(parameters, x, t, target)
         except (RuntimeError, NotImplementedError):
             # In-place writes, data-dependent branches and some kernels have no batched rule.
             self.vmapped = False
@@ -152,7 +156,9 @@ class PerSampleGradients:
         parameters = {name: p.detach() for name, p in self._parameters().items()}
         tangents = dict(zip(parameters, mean, strict=True))
         try:
-            with torch.no_grad():
+            # The first forward-mode derivative makes torch load rules by a function that it calls deprecated.
+            with torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
                 _, found = jvp(lambda chosen: self._losses(chosen, x, t, target), (parameters,), (tangents,))
         except (RuntimeError, NotImplementedError):
             # Kernels without a forward-mode rule: the gradients are made once more.

@@ -101,7 +101,8 @@ def rotation(dim, degrees):
     if degrees % 360 == 180:
         return -torch.eye(dim, dtype=torch.float64)
     angle, matrix = math.radians(degrees), torch.eye(dim, dtype=torch.float64)
-    block = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]).double()
+    turn = [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
+    block = torch.tensor(turn, dtype=torch.float64)
     for k in range(0, dim - 1, 2):
         matrix[k : k + 2, k : k + 2] = block
     return matrix

@@ -107,7 +107,7 @@ def variance_table(table, ax=None):
     ax.imshow(shade, cmap="cividis_r", aspect="auto", vmin=-2, vmax=5)
     for (row, column), value in np.ndenumerate(values):
         ax.text(column, row, "∞" if np.isinf(value) else f"{value:.3g}", ha="center", va="center", fontsize=8,
-                color="white" if shade[row, column] > 2.2 else "black")
+                color="white" if shade[row, column] > 1.2 else "black")
     ax.set_xticks(range(len(names)), names)
     ax.set_yticks(range(len(names)), names)
     ax.grid(False)

@@ -25,8 +25,8 @@ CAPTIONS = {
         "One row per training noise: the partner it was trained on, its optimal transport partner, and where the fields "
         "carry it. {data}.",
         "Rows of pictures: memorised partner, optimal transport partner, ends of each field."),
-    "pairing_points": (
-        "The training noises' ends (dots) with their memorised partners (rings), a panel per field and noise σ; a line "
+    "pairing_strips_points": (
+        "The training noises' ends (dots) with their memorised partners (rings), a panel per field and noise σ, in the first two coordinates; a line "
         "joins each end to its memorised partner. {data}.",
         "Scatter plots of ends in the plane, each joined to its memorised partner."),
 }
@@ -88,54 +88,50 @@ def cdf_figure(run):
     return figure
 
 
-def _columns(arrays):
-    """Yield (array name, heading): the partners, then the ends of each field."""
-    yield from (("memorised", "memorised\npartner"), ("ot", "OT\npartner"))
-    for name in arrays:
-        source, _, sigma = name.rpartition("_")
-        if source in NAMES:
-            yield name, f"{NAMES[source].replace(' ', chr(10))}\nσ = {sigma}"
+def _heading(name):
+    source, _, sigma = name.rpartition("_")
+    partners = {"memorised": "memorised\npartner", "ot": "OT\npartner"}
+    return partners.get(name) or f"{NAMES.get(source, source).replace(' ', chr(10))}\nσ = {sigma}"
 
 
 def strips_figure(run):
-    """Return the pictures, or None where the run has none."""
+    """Return pictures or points of partners and ends, or None where the run has none."""
     arrays = run.arrays("pairing") or {}
-    if "memorised" not in arrays or arrays["memorised"].ndim != 4:
+    if "names" not in arrays:
         return None
-    columns = list(_columns(arrays))
-    n = min(8, len(arrays["memorised"]))
-    figure, axes = new_figure(0.7 + 0.68 * n, nrows=n, ncols=len(columns))
+    headings = [_heading(str(name)) for name in arrays["names"]]
+    return _pictures(arrays["images"], headings) if "images" in arrays else _points(arrays["points"], headings)
+
+
+def _pictures(images, headings):
+    n = min(8, images.shape[1])
+    figure, axes = new_figure(0.7 + 0.68 * n, nrows=n, ncols=len(headings))
     for (row, column), ax in np.ndenumerate(axes):
-        picture = np.moveaxis(arrays[columns[column][0]][row], 0, -1)
+        picture = np.moveaxis(images[column, row], 0, -1)
         ax.imshow(picture.squeeze(-1) if picture.shape[-1] == 1 else picture, cmap="gray", vmin=0, vmax=255)
         ax.axis("off")
         if row == 0:
-            ax.set_title(columns[column][1], fontsize=7)
+            ax.set_title(headings[column], fontsize=7)
     return figure
 
 
-def points_figure(run):
-    """Return a panel per field and noise of ends in the plane, or None where the run has none."""
-    arrays = run.arrays("pairing") or {}
-    if "memorised" not in arrays or arrays["memorised"].ndim != 2:
-        return None
-    names = [(name, heading) for name, heading in _columns(arrays) if name not in ("memorised", "ot")]
-    rows = -(-len(names) // 2)
+def _points(points, headings):
+    """Draw a panel per field; names 0 and 1 are the partners."""
+    ends = list(zip(points[2:], headings[2:], strict=True))
+    rows = -(-len(ends) // 2)
     figure, axes = new_figure(0.3 + 2.3 * rows, nrows=rows, ncols=2, sharex=True, sharey=True)
-    partner = arrays["memorised"]
-    for ax, (name, heading) in zip(axes.flat, names, strict=False):
-        end = arrays[name]
-        for a, b in zip(end, partner, strict=True):
-            ax.plot([a[0], b[0]], [a[1], b[1]], color="#b5b5b5", linewidth=0.5, zorder=1)
+    partner = points[0]
+    for ax, (end, heading) in zip(axes.flat, ends, strict=False):
+        gaps = np.stack([end, partner, np.full_like(end, np.nan)], axis=1).reshape(-1, 2)
+        ax.plot(*gaps.T, color="#b5b5b5", linewidth=0.5, zorder=1)
         ax.scatter(*partner.T, s=10, facecolors="none", edgecolors=COLORS[4], linewidths=0.6, zorder=2)
         ax.scatter(*end.T, s=4, color=COLORS[0], linewidths=0, zorder=3)
         ax.set_title(heading.replace("\n", " "))
         ax.set(xlabel="first coordinate", ylabel="second coordinate")
         ax.label_outer()
-    for ax in axes.flat[len(names):]:
+    for ax in axes.flat[len(ends):]:
         ax.axis("off")
     return figure
 
 
-FIGURES = {"pairing": scatter_figure, "pairing_cdf": cdf_figure, "pairing_strips": strips_figure,
-           "pairing_points": points_figure}
+FIGURES = {"pairing": scatter_figure, "pairing_cdf": cdf_figure, "pairing_strips": strips_figure}

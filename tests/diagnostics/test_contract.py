@@ -18,6 +18,7 @@ PROMISED = {
     "error": ["n", "t", "pair", "squared_error", "conditional_variance", "cosine"],
     "hybrid": ["tau", "sample", "nearest", "distance", "memorized", "feature"],
     "memorization": ["source", "sample", "nearest", "d1", "d2", "ratio", "memorized", "feature"],
+    "gradient-variance": ["t", "sample", "loss", "squared_norm", "inner"],
 }
 # Columns that may be NaN, as the docstring of `measure` says: vectors have no image side.
 MAY_BE_MISSING = {"alignment": {"image_size"}}
@@ -33,6 +34,17 @@ def linear(x, t):
     return -0.5 * x
 
 
+class Scaled(torch.nn.Module):
+    """The same as a network with one parameter."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.tensor(-0.5))
+
+    def forward(self, x, t):
+        return self.scale * x
+
+
 def measured(name, training_set, seed):
     measure = importlib.import_module(DIAGNOSTICS[name]).measure
     generator = torch.Generator().manual_seed(seed)
@@ -40,7 +52,8 @@ def measured(name, training_set, seed):
     arguments = {"alignment": ((training_set,), {"times": [0.0, 0.3, 0.9], "n_pairs": 5}),
                  "error": ((linear, training_set), {"times": [0.0, 0.3, 0.9], "n_pairs": 5}),
                  "hybrid": ((linear, training_set), {"taus": [0.0, 0.5, 1.0], "n_samples": 4, "n_steps": 4}),
-                 "memorization": ((x, training_set), {"n_closed_form": 4, "n_steps": 20})}
+                 "memorization": ((x, training_set), {"n_closed_form": 4, "n_steps": 20}),
+                 "gradient-variance": ((Scaled(), training_set), {"times": [0.1, 0.9], "n_samples": 5})}
     positional, keywords = arguments[name]
     return measure(*positional, **keywords, generator=generator)
 
