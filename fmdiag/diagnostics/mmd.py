@@ -20,12 +20,28 @@ def median_distance(y):
 
 def mmd_unpaired(x, y, bandwidth=None, *, level=0.95):
     """Return (MMD^2, low, high) of two independent samples, shapes (n, d) and (m, d), by the jackknife over both."""
-    x, y = x.double(), y.double()
     h = bandwidth or median_distance(y)
+    value, over_x, over_y = _left_out(x.double(), y.double(), h)
+    low, high = _interval(value, np.hypot(_error(over_x), _error(over_y)), min(len(x), len(y)), level)
+    return value, max(0.0, low), high
+
+
+def mmd_change(x, other, y, bandwidth=None, *, level=0.95):
+    """Return (MMD^2 of x to y minus MMD^2 of other to y, low, high); rows of x and other, (n, d), belong together.
+
+    The interval is that of the difference: what both have in common, the rows of y above all, does not widen it.
+    """
+    h = bandwidth or median_distance(y)
+    (a, *over_a), (b, *over_b) = (_left_out(part.double(), y.double(), h) for part in (x, other))
+    error = np.hypot(*(_error(first - second) for first, second in zip(over_a, over_b, strict=True)))
+    return a - b, *_interval(a - b, error, min(len(x), len(y)), level)
+
+
+def _left_out(x, y, h):
+    """Return MMD^2, its values without each row of x, and without each row of y."""
     xx, yy, xy = (_kernel(a, b, h) for a, b in ((x, x), (y, y), (x, y)))
     value = float(xx.mean() + yy.mean() - 2 * xy.mean())
-    error = np.hypot(_error(_without(xx) - 2 * _without_rows(xy)), _error(_without(yy) - 2 * _without_rows(xy.T)))
-    return value, *_interval(value, error, min(len(x), len(y)), level)
+    return (value, _without(xx) + yy.mean() - 2 * _without_rows(xy), xx.mean() + _without(yy) - 2 * _without_rows(xy.T))
 
 
 def mmd_paired(x, y, bandwidth=None, *, level=0.95):
@@ -35,7 +51,8 @@ def mmd_paired(x, y, bandwidth=None, *, level=0.95):
     cross = _kernel(x, y, h)
     both = _kernel(x, x, h) + _kernel(y, y, h) - cross - cross.T
     value = float(both.mean())
-    return value, *_interval(value, _error(_without(both)), len(x), level)
+    low, high = _interval(value, _error(_without(both)), len(x), level)
+    return value, max(0.0, low), high
 
 
 def _kernel(a, b, h):
@@ -61,4 +78,4 @@ def _error(without):
 
 def _interval(value, error, n, level):
     half = stats.t.ppf((1 + level) / 2, max(1, n - 1)) * error
-    return max(0.0, value - half), value + half
+    return value - half, value + half

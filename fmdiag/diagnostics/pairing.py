@@ -19,7 +19,7 @@ import torch
 
 from fmdiag import results
 from fmdiag.diagnostics.couplings import optimal_partners
-from fmdiag.diagnostics.mmd import mmd_paired, mmd_unpaired
+from fmdiag.diagnostics.mmd import mmd_change, mmd_paired, mmd_unpaired
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import FixedPairsField
 from fmdiag.sampling import draw_noise, sample
@@ -139,7 +139,7 @@ def discrepancies(ends, pairs, law=None, *, level=0.95):
     -------
     DataFrame
         Quantities mmd_law (ends against fresh rows; source "targets": the memorised targets themselves, what a perfect
-        copy would have), mmd_pairs and mmd_ot ((x0, end) against (x0, memorised) and (x0, OT partner), jointly).
+        copy would have), mmd_law_change (minus that of the same field at the first noise), mmd_pairs and mmd_ot ((x0, end) against (x0, memorised) and (x0, OT partner), jointly).
     """
     def row(quantity, source, sigma, found, n):
         return {"diagnostic": NAME, "quantity": quantity, "source": source, "sigma": sigma, "value": found[0],
@@ -156,6 +156,9 @@ def discrepancies(ends, pairs, law=None, *, level=0.95):
         joint = torch.cat([x0, x], 1)
         if law is not None:
             rows.append(row("mmd_law", source, sigma, mmd_unpaired(x, law, level=level), n))
+            first = next(end for (other, _), end in ends.items() if other == source)[chosen].flatten(1)
+            if not torch.equal(first, x):
+                rows.append(row("mmd_law_change", source, sigma, mmd_change(x, first, law, level=level), n))
         for quantity, partner in (("mmd_pairs", memorised), ("mmd_ot", ot)):
             rows.append(row(quantity, source, sigma, mmd_paired(joint, torch.cat([x0, partner], 1), level=level), n))
     return pd.DataFrame(rows)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import torch
 from torch.func import functional_call, grad_and_value, jvp, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fmdiag.errors import FmdiagError
 
@@ -157,7 +158,8 @@ class PerSampleGradients:
         tangents = dict(zip(parameters, mean, strict=True))
         try:
             # The first forward-mode derivative makes torch load rules by a function that it calls deprecated.
-            with torch.no_grad(), warnings.catch_warnings():
+            # Only the plain kernel of attention has a forward-mode rule.
+            with torch.no_grad(), warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH):
                 warnings.simplefilter("ignore", DeprecationWarning)
                 _, found = jvp(lambda chosen: self._losses(chosen, x, t, target), (parameters,), (tangents,))
         except (RuntimeError, NotImplementedError):

@@ -41,7 +41,7 @@ def test_pictures_and_a_simulated_reflow(undrawn, checkpoint, tmp_path, capsys):
                 "--out", str(out)]) == 0
     assert set(load_table(out, "pairing")["kind"]) == {"reflow"}
     arrays = load_array(out, "pairing")
-    assert arrays["images"].shape == (3, 6, 1, 8, 8) and list(arrays["names"]) == ["memorised", "ot", "network_0.0"]
+    assert arrays["images"].shape == (3, 6, 1, 8, 8) and list(arrays["names"]) == ["memorised", "ot", "network_0"]
 
 
 def test_own_pairs_are_trained_on_as_they_are(undrawn, tmp_path, capsys):
