@@ -2,8 +2,8 @@
 
     python benchmarks/gradient_memory.py --out benchmarks/results/gradient_memory.json
 
-The network is diffusers' UNet2DModel of the size that both papers train on 32 x 32 images (34 M parameters). Every number
-of samples runs in a fresh process: the peak must not grow with it, and stay below 4 GB.
+The network is diffusers' UNet2DModel of the size that both papers train on 32 x 32 images (34 M parameters). Every
+number of samples runs in a fresh process: the peak must not grow with it, and stay below 4 GB.
 """
 
 import argparse

@@ -23,21 +23,24 @@ class Floats(click.ParamType):
             self.fail(f"{value!r} are not numbers with commas between them, such as 0,0.05", parameter, context)
         good = all(math.isfinite(x) and (x > self.low if self.above else x >= self.low) for x in numbers)
         if not good:
-            self.fail(f"{value!r}: every number must be finite and {'above' if self.above else 'at least'} {self.low:g}",
-                      parameter, context)
+            bound = f"{'above' if self.above else 'at least'} {self.low:g}"
+            self.fail(f"{value!r}: every number must be finite and {bound}", parameter, context)
         return numbers
 
 
 OPTIONS = [
     click.option("--gaussian", is_flag=True, help="No checkpoint: the closed-form fields between N(0, I) and N(mean, "
                  "covariance), every coupling under every field."),
-    click.option("--covariance", type=Floats(0, above=True), default=(2.25, 0.25), show_default="2.25,0.25", help="Variances of "
+    click.option("--covariance", type=Floats(0, above=True), default=(2.25, 0.25), show_default="2.25,0.25",
+                 help="Variances of "
                  "the second Gaussian; their number is the dimension."),
     click.option("--mean", type=Floats(), help="Its mean.  [default: 0]"),
-    click.option("--angles", type=Floats(), default=(0.0, 60.0, 120.0), show_default="0,60,120", help="Rotated couplings, in degrees; "
+    click.option("--angles", type=Floats(), default=(0.0, 60.0, 120.0), show_default="0,60,120",
+                 help="Rotated couplings, in degrees; "
                  "0 is optimal transport."),
     click.option("--sigmas", type=Floats(0), default=(0.0, 0.05), show_default="0,0.05", help="Noises on the path."),
-    click.option("--n-gaussian", type=click.IntRange(3), default=5000, show_default=True, help="Samples per cell, beside "
+    click.option("--n-gaussian", type=click.IntRange(3), default=5000, show_default=True,
+                 help="Samples per cell, beside "
                  "the exact values."),
 ]
 

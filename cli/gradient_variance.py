@@ -11,7 +11,8 @@ from .options import Numbers, checkpoint_argument, run_options
 @click.option("--n-samples", type=click.IntRange(2), default=64, show_default=True, help="Pairs (x0, x1).")
 @click.option("--times", type=Numbers(), help="Times in (0, 1).  [default: 0.02, 0.1, 0.2 ... 0.9, 0.98]")
 @click.option("--pairing", type=click.Choice(["independent", "ot", "ot-batch", "rotated", "fixed", "generated"]),
-              default="independent", show_default=True, help="How x0 and x1 are coupled; fixed: --pairs; generated: with "
+              default="independent", show_default=True,
+              help="How x0 and x1 are coupled; fixed: --pairs; generated: with "
               "the model's own samples (1-ReFlow).")
 @click.option("--angle", type=float, default=180.0, show_default=True, help="Degrees of the rotated coupling.")
 @click.option("--ot-batch", type=click.IntRange(2), default=64, show_default=True, help="Pairs per transport plan.")
@@ -26,7 +27,7 @@ from .options import Numbers, checkpoint_argument, run_options
               help="x_t of the pairs, or of the model's trajectories.")
 @click.option("--layers", multiple=True, metavar="PATTERN", help="Only parameters of these names, e.g. 'blocks.0.*'; "
               "repeatable.")
-@click.option("--n-steps", type=click.IntRange(1), default=50, show_default=True, help="Euler steps of trajectories.")
+@click.option("--n-steps", type=click.IntRange(1), default=51, show_default=True, help="Euler steps of trajectories.")
 @gaussian_options
 @run_options
 def command(checkpoint, gaussian, mean, covariance, angles, sigmas, n_gaussian, **options):
@@ -50,8 +51,8 @@ def command(checkpoint, gaussian, mean, covariance, angles, sigmas, n_gaussian, 
         raise click.UsageError("give a CHECKPOINT, or --gaussian for the closed-form fields between Gaussians")
     from .session import Session
 
-    own = ("n_samples", "times", "pairing", "angle", "ot_batch", "pairs", "sigma", "noise", "target", "points", "layers",
-           "n_steps")
+    own = ("n_samples", "times", "pairing", "angle", "ot_batch", "pairs", "sigma", "noise", "target", "points",
+           "layers", "n_steps")
     choices = {name: options.pop(name) for name in own}
     check(choices)
     with Session("gradient-variance", options, checkpoint) as session:
@@ -76,7 +77,7 @@ def applies(session):
 
 
 def run(session, *, n_samples=64, times=None, pairing="independent", angle=180.0, ot_batch=64, pairs=None, sigma=0.0,
-        noise="constant", target="velocity", points="interpolated", layers=(), n_steps=50):
+        noise="constant", target="velocity", points="interpolated", layers=(), n_steps=51):
     """Measure the session's checkpoint and record the result."""
     import torch
 

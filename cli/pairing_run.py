@@ -10,8 +10,8 @@ from .session import Session
 from .training_run import Progress
 
 # What fixes the pairs and the training; anything else may differ when a stopped run goes on.
-FIXED = ("pairs", "source", "crossing", "n_pairs", "sigmas", "noise", "kind", "width", "depth", "steps", "batch_size", "lr",
-         "dataset", "split", "n_rows", "size", "hflip", "seed")
+FIXED = ("pairs", "source", "crossing", "n_pairs", "sigmas", "noise", "kind", "width", "depth", "steps", "batch_size",
+         "lr", "dataset", "split", "n_rows", "size", "hflip", "seed")
 
 
 def run_pairing(options):
@@ -122,7 +122,8 @@ class Work:
             other = [name for name in FIXED if kept.get(name) != wanted[name]]
             if other:
                 raise FmdiagError(f"{path} holds an unfinished run with {other[0]} {kept.get(other[0])}, not "
-                                  f"{wanted[other[0]]}: repeat its options to finish it, remove it, or choose another --out")
+                                  f"{wanted[other[0]]}: repeat its options to finish it, remove it, or choose another "
+                                  "--out")
         replace_atomically(request, lambda temporary: Path(temporary).write_text(json.dumps(wanted, indent=1) + "\n"))
 
     @staticmethod
@@ -180,7 +181,8 @@ def _record(session, pairs, ends, options):
     parameters = {"kind": pairs.kind, "n_pairs": len(pairs.x0), **{name: options[name] for name in (
         "sigmas", "noise", "steps", "batch_size", "lr", "n_steps")}}
     session.record("pairing", table, summary, parameters, **_pictures(session, pairs, ends, vectors))
-    np.savez_compressed(session.folder.path / "pairs.npz", x0=pairs.x0.numpy(), x1=pairs.x1.numpy(), ot=pairs.ot.numpy())
+    np.savez_compressed(session.folder.path / "pairs.npz", x0=pairs.x0.numpy(), x1=pairs.x1.numpy(),
+                        ot=pairs.ot.numpy())
     session.facts["verdict"] = pairing.verdict(summary)
 
 

@@ -15,7 +15,7 @@ from .options import checkpoint_argument, run_options
 @click.option("--n-steps", type=click.IntRange(1), default=100, show_default=True, help="Solver steps, Euler.")
 @run_options
 def command(checkpoint, n_pairs, n_samples, n_noises, n_gradients, n_steps, **options):
-    """Measure alignment, error, hybrid, memorization and gradient variance, and write one self-contained page, index.html.
+    """Measure alignment, error, hybrid, memorization and gradient variance; write one page, index.html.
 
     Without CHECKPOINT, the bundled model of the digits is measured.
 

@@ -1,8 +1,8 @@
 """Which x1 goes with which x0? Independent, optimal transport, rotated, or pairs that somebody fixed.
 
-independent: rows drawn for each noise. ot: one optimal assignment of all n. ot-batch: one per batch of `batch` pairs, as
-minibatch OT trains. rotated: x1 is what optimal transport gives the *rotated* noise R x0, so that lines cross. fixed: given
-pairs. generated: each noise with the sample that the field makes of it (1-ReFlow).
+independent: rows drawn for each noise. ot: one optimal assignment of all n. ot-batch: one per batch of `batch` pairs,
+as minibatch OT trains. rotated: x1 is what optimal transport gives the *rotated* noise R x0, so that lines cross.
+fixed: given pairs. generated: each noise with the sample that the field makes of it (1-ReFlow).
 """
 
 from pathlib import Path
@@ -22,14 +22,14 @@ MOST_ASSIGNED = 20_000
 def optimal_partners(x0, x1):
     """Return p that minimises sum_i ||x0_i - x1_p(i)||^2, an int64 Tensor of shape (n,): exact, in O(n^3) at worst."""
     if len(x0) > MOST_ASSIGNED:
-        raise FmdiagError(f"optimal transport of {len(x0)} pairs would need {len(x0) ** 2 * 8 / 1e9:.0f} GB: give at most "
-                          f"{MOST_ASSIGNED}")
+        raise FmdiagError(f"optimal transport of {len(x0)} pairs would need {len(x0) ** 2 * 8 / 1e9:.0f} GB: give at "
+                          f"most {MOST_ASSIGNED}")
     # Squares of each side alone do not change which permutation is best.
     cost = -(x0.flatten(1).double() @ x1.flatten(1).double().T)
     return torch.from_numpy(linear_sum_assignment(cost.cpu().numpy())[1])
 
 
-def coupled_pairs(kind, training_set, n, *, field=None, angle=180.0, batch=64, pairs=None, n_steps=50, generator):
+def coupled_pairs(kind, training_set, n, *, field=None, angle=180.0, batch=64, pairs=None, n_steps=51, generator):
     """Return n pairs (x0, x1), float32 in model range, shape (n, *shape) each.
 
     Parameters
@@ -102,7 +102,8 @@ def load_pairs(file, shape=None):
         raise FmdiagError(f"{file} is not an .npz of arrays ({str(error).splitlines()[0][:80]}): save it with "
                           "numpy.savez(file, x0=..., x1=...)") from error
     if missing:
-        raise FmdiagError(f"{file} has no array {' and '.join(missing)}: save it with numpy.savez(file, x0=..., x1=...)")
+        raise FmdiagError(f"{file} has no array {' and '.join(missing)}: save it with numpy.savez(file, "
+                          "x0=..., x1=...)")
     return _checked(file, *parts, shape)
 
 

@@ -1,8 +1,8 @@
 """Where does gradient variance come from? Every coupling under every field between two Gaussians, exact and sampled.
 
-X0 ~ N(0, I), X1 ~ N(mu, M). The gradient is that of ||target - v||^2 with respect to the field's own two parameters (see
-`fmdiag.fields.gaussian`), pooled over t uniform in [0, 1]. A coupling under its own field has variance 0 however its
-lines cross; every other cell is the mismatch of field and coupling (Reu et al., arXiv 2510.18118).
+X0 ~ N(0, I), X1 ~ N(mu, M). The gradient is that of ||target - v||^2 with respect to the field's own two parameters
+(see `fmdiag.fields.gaussian`), pooled over t uniform in [0, 1]. A coupling under its own field has variance 0 however
+its lines cross; every other cell is the mismatch of field and coupling (Reu et al., arXiv 2510.18118).
 """
 
 import numpy as np
@@ -79,7 +79,7 @@ def label(coupling):
 
 
 def curves(mean, covariance, *, angles=ANGLES, sigmas=SIGMAS, noise="constant", times=None):
-    """Return the exact variance per time, a row per cell and t: t, variance, squared_mean; infinite at crossing times."""
+    """Return the exact moments, a row per cell and t: t, variance, squared_mean; infinite at crossing times."""
     rows = []
     for coupling, flow, sigma in cells(mean, covariance, angles, sigmas):
         crossing, own = flow.crossing_times(), flow.coupling == coupling != INDEPENDENT and sigma == 0

@@ -3,9 +3,9 @@
     Var(t) = E||g||^2 - ||E g||^2,      g = grad_theta ||target - v(x_t, t)||^2      (summed over coordinates),
 
 estimated without bias from n samples: n/(n-1) (mean ||g_i||^2 - ||gbar||^2), and ||E g||^2 by
-(n ||gbar||^2 - mean ||g_i||^2)/(n-1). A straight-path model that memorises its pairs has Var near 0 on them, at every t:
-its own field fits each pair exactly. Noise on the path, other pairs, or a model that averages keep it away from 0; the
-forward target then peaks at t = 1, the backward one at t = 0.
+(n ||gbar||^2 - mean ||g_i||^2)/(n-1). A straight-path model that memorises its pairs has Var near 0 on them, at every
+t: its own field fits each pair exactly. Noise on the path, other pairs, or a model that averages keep it away from 0;
+the forward target then peaks at t = 1, the backward one at t = 0.
 
 References
 ----------
@@ -20,7 +20,7 @@ from scipy import stats
 from fmdiag.diagnostics.couplings import coupled_pairs
 from fmdiag.diagnostics.per_sample_gradients import PerSampleGradients
 from fmdiag.errors import FmdiagError, check_choice
-from fmdiag.sampling import draw_noise, integrate, time_grid
+from fmdiag.sampling import draw_noise, integrate
 from fmdiag.training.interpolants import Interpolant
 
 NAME = "gradient-variance"
@@ -31,7 +31,7 @@ KEYS = ["coupling", "sigma", "noise", "target", "points"]
 
 
 def measure(field, training_set, *, coupling="independent", sigma=0.0, noise="constant", target="velocity",
-            points="interpolated", times=None, n_samples=64, layers=None, angle=180.0, batch=64, pairs=None, n_steps=50,
+            points="interpolated", times=None, n_samples=64, layers=None, angle=180.0, batch=64, pairs=None, n_steps=51,
             method="auto", progress=iter, generator):
     """Return the squared norm of each sample's gradient and its product with the mean, a row per time and sample.
 
@@ -44,8 +44,8 @@ def measure(field, training_set, *, coupling="independent", sigma=0.0, noise="co
     coupling, angle, batch, pairs
         How x0 and x1 are paired, see `fmdiag.diagnostics.couplings.coupled_pairs`.
     sigma, noise, target
-        The interpolant and what is regressed on, see `fmdiag.training.interpolants`. For the backward target the field's
-        negative is asked.
+        The interpolant and what is regressed on, see `fmdiag.training.interpolants`. For the backward target the
+        field's negative is asked.
     points : str
         ``"interpolated"``: x_t of the pair. ``"integrated"``: the field's own trajectory from x0, noise added, with the
         target of the pair at that point.
@@ -56,7 +56,7 @@ def measure(field, training_set, *, coupling="independent", sigma=0.0, noise="co
     layers : sequence of str, optional
         Shell patterns of parameter names; default: all.
     n_steps : int
-        Euler steps from 0 to 1 for integrated points and generated pairs.
+        Euler steps from 0 to 1 for integrated points and generated pairs; odd, no step starts at t = 1/2.
     method : str
         ``"auto"``, ``"vmap"`` or ``"loop"``, see `PerSampleGradients`; the result does not depend on it.
     progress : callable, optional
@@ -96,11 +96,13 @@ def measure(field, training_set, *, coupling="independent", sigma=0.0, noise="co
         raise FmdiagError(f"a variance needs at least 2 samples, got {len(x0)}: give more --n-samples")
     z = draw_noise(len(x0), x0.shape[1:], generator=generator)
     keys = dict(zip(KEYS, (coupling, float(sigma), noise, target, points), strict=True))
-    parts, state, reached = [], x0, 0.0
+    parts, at_grid = [], (x0, 0)
     for t in progress(sorted(times)):
+        state = None
         if points == "integrated":
-            state, reached = advance(field, state, reached, t, n_steps), t
-        parts.append(_at(gradients, interpolant, target, x0, x1, z, t, state if points == "integrated" else None, keys))
+            at_grid = advance(field, *at_grid, int(t * n_steps), n_steps)
+            state = integrate(field, at_grid[0], sorted({at_grid[1] / n_steps, t}))
+        parts.append(_at(gradients, interpolant, target, x0, x1, z, t, state, keys))
     table = pd.concat(parts, ignore_index=True)
     for name, value in (("n_parameters", gradients.n_parameters), ("dim", x0[0].numel()), ("n", training_set.n)):
         table.insert(0, name, value)
@@ -117,9 +119,11 @@ def reachable(field, times):
 
 
 def advance(field, x, start, stop, n_steps):
-    """Return the field's trajectory carried from one time to the next, in steps of 1 / n_steps at most."""
-    inside = [t for t in time_grid(n_steps) if start < t < stop]
-    return integrate(field, x, [start, *inside, stop]) if stop > start else x
+    """Return (the field's trajectory carried from grid time start / n_steps to stop / n_steps by Euler steps, stop).
+
+    The times that are looked at lie between: they must not add steps, which could start where lines cross.
+    """
+    return integrate(field, x, [k / n_steps for k in range(start, stop + 1)]), stop
 
 
 def _at(gradients, interpolant, target, x0, x1, z, t, state, keys):
@@ -155,8 +159,8 @@ def _from_sums(n, norms, total):
 def jackknife(norms, inner, *, level=0.95):
     """Return {quantity: (value, low, high)}: each estimate with the interval of the jackknife over samples.
 
-    Without sample i the sums are S - s_i and ||G||^2 - 2 n <g_i, gbar> + s_i, G = n gbar: nothing is computed again. For
-    the variance, a U-statistic, the interval is Student's on the jackknife's standard error (Arvesen 1969).
+    Without sample i the sums are S - s_i and ||G||^2 - 2 n <g_i, gbar> + s_i, G = n gbar: nothing is computed again.
+    For the variance, a U-statistic, the interval is Student's on the jackknife's standard error (Arvesen 1969).
     """
     norms, inner = np.asarray(norms, float), np.asarray(inner, float)
     n, total = len(norms), len(norms) * np.sum(inner)

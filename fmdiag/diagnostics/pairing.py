@@ -2,8 +2,8 @@
 
 Noises are paired with targets by optimal transport, then the targets are permuted; models are trained on the permuted
 pairs with and without noise on the path; each *training* noise is integrated, and its end compared with the permuted
-partner (memorised) and with the optimal transport partner. A model that memorises its pairings lands nearer the permuted
-one. The exact minimiser over the pairs (`FixedPairsField`) stands beside the networks: what it returns is the
+partner (memorised) and with the optimal transport partner. A model that memorises its pairings lands nearer the
+permuted one. The exact minimiser over the pairs (`FixedPairsField`) stands beside the networks: what it returns is the
 objective's doing, what only the network returns is the network's.
 
 References
@@ -123,8 +123,10 @@ def summarise(table):
     by = ["source", "sigma"]
     means = results.summarise(NAME, table, ["to_memorised", "to_ot"], by=by)
     differ = table[table["between"] > 0]
-    parts = [means, results.summarise(NAME, differ, ["nearer_memorised"], by=by, interval="exact")] if len(differ) else [means]
-    return pd.concat(parts, ignore_index=True)
+    if differ.empty:
+        return means
+    shares = results.summarise(NAME, differ, ["nearer_memorised"], by=by, interval="exact")
+    return pd.concat([means, shares], ignore_index=True)
 
 
 def discrepancies(ends, pairs, law=None, *, level=0.95):
@@ -139,7 +141,8 @@ def discrepancies(ends, pairs, law=None, *, level=0.95):
     -------
     DataFrame
         Quantities mmd_law (ends against fresh rows; source "targets": the memorised targets themselves, what a perfect
-        copy would have), mmd_law_change (minus that of the same field at the first noise), mmd_pairs and mmd_ot ((x0, end) against (x0, memorised) and (x0, OT partner), jointly).
+        copy would have), mmd_law_change (minus that of the same field at the first noise), mmd_pairs and mmd_ot ((x0,
+        end) against (x0, memorised) and (x0, OT partner), jointly).
     """
     def row(quantity, source, sigma, found, n):
         return {"diagnostic": NAME, "quantity": quantity, "source": source, "sigma": sigma, "value": found[0],

@@ -78,8 +78,8 @@ class PerSampleGradients:
             inner = self._along(mean, xt, t, target)
         losses, norms = torch.cat(losses), torch.cat(norms)
         if not bool(norms.isfinite().all()):
-            raise FmdiagError(f"gradients of {int((~norms.isfinite()).sum())} of {len(norms)} samples are not finite at "
-                              f"t = {float(t[0]):.4g}: check the checkpoint and the data's range")
+            raise FmdiagError(f"gradients of {int((~norms.isfinite()).sum())} of {len(norms)} samples are not finite "
+                              f"at t = {float(t[0]):.4g}: check the checkpoint and the data's range")
         return losses, norms, inner
 
     def _plan(self, dim):
@@ -169,8 +169,12 @@ class PerSampleGradients:
         return found.double().cpu()
 
     def _backward(self, mean, xt, t, target):
-        return torch.cat([sum((g.flatten(1).double() @ m.flatten().double()) for g, m in zip(gradients, mean, strict=True)
-                              ).cpu() for gradients, _ in self._gradients(xt, t, target)])
+        return torch.cat([_products(gradients, mean).cpu() for gradients, _ in self._gradients(xt, t, target)])
+
+
+def _products(gradients, mean):
+    """Return <g_i, mean>, float64, shape (b,)."""
+    return sum(g.flatten(1).double() @ m.flatten().double() for g, m in zip(gradients, mean, strict=True))
 
 
 class _Velocity(torch.nn.Module):
@@ -180,8 +184,8 @@ class _Velocity(torch.nn.Module):
         super().__init__()
         module = field if isinstance(field, torch.nn.Module) else getattr(field, "module", None)
         if not isinstance(module, torch.nn.Module) or not any(True for _ in module.parameters()):
-            raise FmdiagError("gradient variance needs a network with parameters, this field has none: give a checkpoint "
-                              "of a network, not a program or closed form")
+            raise FmdiagError("gradient variance needs a network with parameters, this field has none: give a "
+                              "checkpoint of a network, not a program or closed form")
         self.module = module
         object.__setattr__(self, "field", field)
         # A native network is called as module(x, t); a foreign one through its convention.

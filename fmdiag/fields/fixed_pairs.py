@@ -2,9 +2,9 @@
 
     v(x, t) = sum_i w_i (x1_i - x0_i + gamma' (x - x_t^i) / gamma),      w = softmax(-||x - x_t^i||^2 / (2 gamma^2)),
 
-x_t^i = (1 - t) x0_i + t x1_i. Without noise (gamma = 0) it is the velocity of the nearest line: its loss is 0, and Euler
-steps from a training x0 stay on that line and return its own partner, as long as no step *starts* where lines meet: an odd
-number of steps avoids t = 1/2. With noise, lines nearer than about gamma share their velocity. Derived.
+x_t^i = (1 - t) x0_i + t x1_i. Without noise (gamma = 0) it is the velocity of the nearest line: its loss is 0, and
+Euler steps from a training x0 stay on that line and return its own partner, as long as no step *starts* where lines
+meet: an odd number of steps avoids t = 1/2. With noise, lines nearer than about gamma share their velocity. Derived.
 
 References
 ----------

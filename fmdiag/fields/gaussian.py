@@ -8,7 +8,8 @@ independent coupling, with the family's parameters (theta, M):
 
     v(x, t) = theta + (t M - (1 - t) I) [(1 - t)^2 I + t^2 M + sigma^2 I]^-1 (x - t theta).
 
-sigma is the constant noise on the path. Both are exact: v = E[x1 - x0 | x_t = x]. Derived from the Gaussian conditional.
+sigma is the constant noise on the path. Both are exact: v = E[x1 - x0 | x_t = x]. Derived from the Gaussian
+conditional.
 
 References
 ----------

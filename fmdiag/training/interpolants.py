@@ -3,8 +3,8 @@
     x_t = (1 - t) x0 + t x1 + gamma(t) z,      z ~ N(0, I),
     gamma = 0 (deterministic),   gamma = sigma (constant),   gamma = sigma sqrt(t (1 - t)) (bridge).
 
-Targets: velocity x1 - x0 + gamma'(t) z; forward (x1 - x_t) / (1 - t); backward (x0 - x_t) / t, which points from data to
-noise. Without noise on the path itself, forward is the velocity and backward its negative.
+Targets: velocity x1 - x0 + gamma'(t) z; forward (x1 - x_t) / (1 - t); backward (x0 - x_t) / t, which points from data
+to noise. Without noise on the path itself, forward is the velocity and backward its negative.
 
 References
 ----------

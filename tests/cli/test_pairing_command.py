@@ -87,4 +87,5 @@ def test_killed_and_run_again_it_gives_the_same_bits(undrawn, tmp_path, fmdiag_p
 def test_bad_input(tmp_path, fails_cleanly, arguments, words):
     x = np.zeros((3, 2))
     np.savez(tmp_path / "pairs.npz", x0=x, x1=x * np.nan)
-    fails_cleanly(["pairing", *[tmp_path / "pairs.npz" if word == "PAIRS" else word for word in arguments], *QUICK], words)
+    arguments = [tmp_path / "pairs.npz" if word == "PAIRS" else word for word in arguments]
+    fails_cleanly(["pairing", *arguments, *QUICK], words)

@@ -1,4 +1,4 @@
-"""Gradient variance between Gaussians: the reference table, exact integration, and the law of conditional expectations."""
+"""Gradient variance between Gaussians: the reference table, exact integration, and conditional expectations."""
 
 import itertools
 
@@ -18,8 +18,8 @@ SKEWED = torch.tensor([[2.0, 0.5, 0.1], [0.5, 1.0, -0.2], [0.1, -0.2, 0.4]]).dou
 
 # Reference (derived): M = diag(2.25, 0.25); v = theta + Theta (I + t Theta)^-1 (x - t theta), its noise-free member at
 # every sigma; L summed over coordinates; t uniform in [0, 1]; mu does not matter. The reference numbers are Monte-Carlo
-# means of heavy-tailed squares; the exact values are within 3.5 % of all of them: 77.318, 48.882, 32.887, 0.03872, 0.2689,
-# 9.606.
+# means of heavy-tailed squares; the exact values are within 3.5 % of all of them: 77.318, 48.882, 32.887, 0.03872,
+# 0.2689, 9.606.
 REFERENCE = [(120.0, 0.0, 0.0, 77.6), (INDEPENDENT, 0.0, 0.0, 48.5), (60.0, 0.0, 0.0, 33.8),
              (0.0, 0.0, 0.05, 0.040), (60.0, 60.0, 0.05, 0.27), (120.0, 120.0, 0.05, 9.6)]
 

@@ -98,7 +98,7 @@ def test_the_jackknife_leaves_one_out():
 
 
 def test_jackknife_intervals_cover_the_variance():
-    """400 samples of 40 normal gradients: coverage 0.95 +- 0.01 (heavier tails lower it a little); 0.9 to 0.99 passes."""
+    """400 samples of 40 normal gradients: coverage 0.95 +- 0.01 (heavy tails lower it a little); 0.9 to 0.99 passes."""
     rng, hits = np.random.default_rng(2), 0
     for _ in range(400):
         value, low, high = jackknife(*sums(rng.normal(size=(40, 5)) + 1))["variance"]
@@ -108,7 +108,8 @@ def test_jackknife_intervals_cover_the_variance():
 
 def test_only_the_named_layers_are_counted():
     field, (x, t, target) = field_of(MLP), batch([3], 4)
-    parts = [PerSampleGradients(field, [pattern])(x, t, target)[1] for pattern in ("time.*", "enter.*", "blocks.*", "leave.*")]
+    patterns = ("time.*", "enter.*", "blocks.*", "leave.*")
+    parts = [PerSampleGradients(field, [pattern])(x, t, target)[1] for pattern in patterns]
     assert torch.allclose(sum(parts), PerSampleGradients(field)(x, t, target)[1], rtol=1e-5)
     assert PerSampleGradients(field, ["leave.1.bias"]).n_parameters == 3
     with pytest.raises(FmdiagError, match=r"no parameter matches --layers nothing\*: names are like"):
@@ -122,7 +123,8 @@ def measured(field, **options):
 
 def test_without_noise_all_three_targets_are_one():
     """On the path itself (x1 - x_t)/(1 - t) = x1 - x0 = -(x0 - x_t)/t."""
-    tables = [measured(field_of(MLP), target=target, times=[0.25, 0.5]) for target in ("velocity", "forward", "backward")]
+    targets = ("velocity", "forward", "backward")
+    tables = [measured(field_of(MLP), target=target, times=[0.25, 0.5]) for target in targets]
     for table in tables[1:]:
         assert np.allclose(table["squared_norm"], tables[0]["squared_norm"], rtol=1e-4)
 
@@ -139,6 +141,24 @@ def test_p4_noise_makes_forward_peak_at_data_and_backward_at_noise(points):
     backward = curve(measured(field, target="backward", sigma=0.05, times=times, points=points))
     assert forward.idxmax() == 0.98
     assert backward.idxmax() == 0.02 or points == "integrated"
+
+
+def test_times_that_are_looked_at_add_no_steps():
+    """The zero-loss field of the half turn stays on its lines although t = 1/2, where all meet, is looked at."""
+    from fmdiag.diagnostics.pairing import crossing_pairs
+    from fmdiag.fields import FixedPairsField
+
+    pairs = crossing_pairs(20, 2, generator=torch.Generator().manual_seed(0))
+
+    class WithModule(FixedPairsField):
+        module = field_of(MLP).module
+
+    field = WithModule(pairs.x0, pairs.x1)
+    states, at_grid = {}, (pairs.x0, 0)
+    for t in (0.5, 0.9):
+        at_grid = gradient_variance.advance(field, *at_grid, int(51 * t), 51)
+        states[t] = gradient_variance.integrate(field, at_grid[0], [at_grid[1] / 51, t])
+    assert torch.allclose(states[0.9], 0.1 * pairs.x0 + 0.9 * pairs.x1, atol=1e-5)
 
 
 def test_bridge_noise_has_its_corrected_target():
@@ -187,7 +207,8 @@ def test_a_foreign_field_is_differentiated_through_its_convention():
 @pytest.mark.parametrize(("options", "words"), [
     ({"sigma": -0.1}, "sigma must be 0 or more"), ({"target": "forward", "times": [1.0]}, r"must be in \[0, 1\)"),
     ({"target": "backward", "times": [0.0]}, r"must be in \(0, 1\]"), ({"target": "sideways"}, "unknown target"),
-    ({"coupling": "other"}, "unknown coupling"), ({"coupling": "fixed"}, "--pairs"), ({"points": "x"}, "unknown points"),
+    ({"coupling": "other"}, "unknown coupling"), ({"coupling": "fixed"}, "--pairs"),
+    ({"points": "x"}, "unknown points"),
     ({"sigma": 0.1, "noise": "bridge", "times": [0.0]}, r"must be in \(0, 1\)")])
 def test_bad_settings(options, words):
     with pytest.raises(FmdiagError, match=words):

@@ -77,13 +77,15 @@ def memorization_tables(rng, n_samples=60):
 
 def gradient_tables(rng, n_samples=12):
     """Return (raw, curves, summary): a variance that peaks at t = 1, and exact cells between Gaussians."""
-    keys = {"coupling": "independent", "sigma": 0.0, "noise": "constant", "target": "velocity", "points": "interpolated"}
+    keys = {"coupling": "independent", "sigma": 0.0, "noise": "constant", "target": "velocity",
+            "points": "interpolated"}
     raw = pd.DataFrame([{**keys, "t": t, "sample": i, "loss": 1.0, "squared_norm": 1 + t, "inner": 0.2}
                         for t in TIMES for i in range(n_samples)])
     per_time = pd.DataFrame([{"diagnostic": "gradient-variance", "quantity": quantity, **keys, "t": t, "value": value,
                               "low": 0.8 * value, "high": 1.2 * value, "level": 0.95, "n": n_samples,
                               "interval": "jackknife"}
-                             for t in TIMES for quantity, value in (("variance", 0.1 + 9 * t), ("relative_variance", 1 + t))])
+                             for t in TIMES
+                             for quantity, value in (("variance", 0.1 + 9 * t), ("relative_variance", 1 + t))])
     cells = [{"coupling": coupling, "field": field, "sigma": sigma, "field_sigma": 0.0,
               "variance": 0.0 if coupling == field and sigma == 0 else np.inf if field == "180°" else 3.0 + sigma}
              for sigma in (0.0, 0.05) for field in ("ot", "180°") for coupling in ("ot", "180°")]

@@ -63,7 +63,8 @@ def test_the_learning_rate_rises_and_falls_to_zero():
 
 
 @pytest.mark.parametrize(("x1", "changes", "words"), [
-    (X1[:5], {}, "one shape"), (X1, {"lr": 0.0}, "lr must be positive"), (X1, {"steps": 0}, "steps must be at least 1")])
+    (X1[:5], {}, "one shape"), (X1, {"lr": 0.0}, "lr must be positive"),
+    (X1, {"steps": 0}, "steps must be at least 1")])
 def test_bad_settings(x1, changes, words):
     with pytest.raises(FmdiagError, match=words):
         train_pairs(X0, x1, SPEC, **{**SETTINGS, **changes})
