@@ -22,6 +22,8 @@ COMMANDS = {
     "provenance": "Which training rows do samples come from? Weights along trajectories, basins.",
     "agreement": "Do two models turn the same noise into the same sample?",
     "canaries": "Plant known images in a training set, to see later which come back.",
+    "gradient-variance": "Do the gradients of single samples disagree? Their variance over time.",
+    "pairing": "Does training on fixed pairs memorise them? With and without noise on the path.",
     "train": "Train a flow matching model whose checkpoint every command reads.",
     "study": "Train a series of models and measure them: size, losses, time.",
     "classifier": "Train the classifier in whose embedding studies measure.",

@@ -23,7 +23,7 @@ def remaking(diagnostic, values, checkpoint=None, renamed=()):
     renamed : dict, optional
         The diagnostic's parameter name -> the name that the run has for it.
     """
-    command = importlib.import_module(f".{diagnostic}", __package__).command
+    command = importlib.import_module(f".{diagnostic.replace('-', '_')}", __package__).command
     values = values | {name: values[run_name] for name, run_name in dict(renamed).items()}
     words = [word for parameter in command.params if parameter.name in values and parameter.name not in OUTPUT
              for word in _words(parameter, values[parameter.name])]

@@ -10,11 +10,13 @@ from .options import checkpoint_argument, decoder_option, run_options
 @click.option("--n-pairs", type=click.IntRange(2), default=256, show_default=True, help="Pairs (x0, x1) per time.")
 @click.option("--n-samples", type=click.IntRange(2), default=1024, show_default=True, help="Samples judged as copies.")
 @click.option("--n-noises", type=click.IntRange(2), default=256, show_default=True, help="Noises of the hybrid model.")
+@click.option("--n-gradients", type=click.IntRange(2), default=32, show_default=True, help="Pairs of the gradient "
+              "variance.")
 @click.option("--n-steps", type=click.IntRange(1), default=100, show_default=True, help="Solver steps, Euler.")
 @decoder_option()
 @run_options
-def command(checkpoint, n_pairs, n_samples, n_noises, n_steps, **options):
-    """Measure alignment, error, hybrid, memorization and quality, and write one self-contained page, index.html.
+def command(checkpoint, n_pairs, n_samples, n_noises, n_gradients, n_steps, **options):
+    """Measure alignment, error, hybrid, memorization, quality and gradient variance; write one page, index.html.
 
     Without CHECKPOINT, the bundled model of the digits is measured.
 
@@ -25,10 +27,10 @@ def command(checkpoint, n_pairs, n_samples, n_noises, n_steps, **options):
     """
     from fmdiag.checkpoints import bundled_checkpoint
 
-    from . import alignment, error, hybrid, memorization, quality
+    from . import alignment, error, gradient_variance, hybrid, memorization, quality
     from .session import Session
 
-    renamed = {"hybrid": {"n_samples": "n_noises"}}
+    renamed = {"hybrid": {"n_samples": "n_noises"}, "gradient-variance": {"n_samples": "n_gradients"}}
     with Session("report", options, checkpoint or bundled_checkpoint(), renamed) as session:
         alignment.run(session, n_pairs=n_pairs)
         error.run(session, n_pairs=n_pairs)
@@ -36,4 +38,6 @@ def command(checkpoint, n_pairs, n_samples, n_noises, n_steps, **options):
         memorization.run(session, n_samples=n_samples, n_steps=n_steps)
         if quality.applies(session, n_samples):
             quality.run(session, n_samples=n_samples, n_steps=n_steps)
+        if gradient_variance.applies(session):
+            gradient_variance.run(session, n_samples=n_gradients)
         session.page = True

@@ -30,13 +30,15 @@ class Session(contextlib.ExitStack):
         The values of `options.run_options`.
     checkpoint : path, optional
         Checkpoint to load.
+    rows : TrainingSet, optional
+        The data, where the command makes them itself instead of reading them.
     renamed : dict, optional
         Diagnostic -> {its parameter: what this command calls it}, where the names differ.
     """
 
-    def __init__(self, name, options, checkpoint=None, renamed=None):
+    def __init__(self, name, options, checkpoint=None, renamed=None, rows=None):
         super().__init__()
-        self.name, self.options, self.checkpoint_file = name, options, checkpoint
+        self.name, self.options, self.checkpoint_file, self.rows = name, options, checkpoint, rows
         self.renamed, self.parameters, self.facts, self.page = renamed or {}, {}, {}, False
         self.drawn = {}
         # (what run.json says, all summary rows) -> the document that `NAME.json` holds and --json prints.
@@ -104,6 +106,8 @@ class Session(contextlib.ExitStack):
         return load_checkpoint(self.checkpoint_file, device=self.device, **choices | changes)
 
     def _load_training_set(self):
+        if self.rows is not None:
+            return self.rows
         wanted = {"n": self.options["n_rows"], **{name: self.options[name] for name in READING}}
         if self.checkpoint is not None:
             # What was not given is as the checkpoint records it. Only --no-hflip is given where it is False.

@@ -7,6 +7,8 @@ OT = ("ot-coupling: trained with minibatch optimal transport, whose minimiser is
       "a difference from û* is no sign of generalisation")
 NOISED = ("noised: trained with noise added to x_t, whose minimiser belongs to a wider path than û*: near t = 1 a "
           "difference from û* is no sign of generalisation")
+FIXED_PAIRS = ("fixed-pairs: trained on fixed pairs of noise and data, whose minimiser is not the û* of independent "
+               "coupling: a difference from û* is no sign of generalisation")
 FLIPS = ("flips: the model was trained on mirror images too: the training set is counted with them (2n rows); "
          "--no-hflip leaves them out")
 GUIDED = "guidance: classifier-free guidance changes the field: û* is not its minimiser"

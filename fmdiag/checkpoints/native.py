@@ -6,7 +6,7 @@ seed, steps, training (learning rate, batch size, precision, ...). Weights may b
 used in float32.
 """
 
-from fmdiag.checkpoints.cautions import NOISED, OT
+from fmdiag.checkpoints.cautions import FIXED_PAIRS, NOISED, OT
 from fmdiag.checkpoints.checkpoint import Checkpoint
 from fmdiag.checkpoints.file import check_sums, file_sha256, write_torch_file
 from fmdiag.checkpoints.weights import load_weights
@@ -62,6 +62,10 @@ def load(content, file, *, ema=True, device="cpu"):
                    "warnings": _cautions(str(content.get("loss")))}
     field = NetworkField(module.to(device), content["network"]["shape"])
     return Checkpoint(field, description, path, file, file_sha256(file))
+
+
+def _cautions(loss):
+    return [OT] if loss.startswith("ot") else [FIXED_PAIRS] if loss.startswith("pairs") else []
 
 
 def save_checkpoint(content, file, *, raw=True, dtype=None):

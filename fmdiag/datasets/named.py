@@ -40,6 +40,7 @@ NAMED = {
     "digits": Named(toys.digits, bundled),
     "two-moons": Named(toys.two_moons, bundled, toys.TWO_MOONS),
     "gaussian": Named(toys.gaussian, bundled, toys.GAUSSIAN),
+    "mixture": Named(toys.mixture, bundled, toys.MIXTURE),
     "fashion-mnist": Named(published.mnist, published.mnist_here),
     "mnist": Named(published.mnist, published.mnist_here),
     "cifar10": Named(published.cifar10, published.cifar10_here),

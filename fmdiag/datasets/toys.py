@@ -1,4 +1,4 @@
-"""Which small data sets need no file? Digits from scikit-learn, two moons, and a Gaussian.
+"""Which small data sets need no file? Digits from scikit-learn, two moons, a Gaussian, and a mixture of Gaussians.
 
 All are deterministic: the same name gives the same rows, so fingerprints can be compared between machines.
 """
@@ -14,6 +14,9 @@ from fmdiag.datasets.source import Part
 DIGITS_TRAIN = 1500
 TWO_MOONS = re.compile(r"two-moons(?:-(?P<n>[1-9]\d*))?")
 GAUSSIAN = re.compile(r"gaussian(?:-(?P<dim>[1-9]\d*))?(?:-(?P<n>[1-9]\d*))?")
+MIXTURE = re.compile(r"mixture(?:-(?P<dim>[1-9]\d*))?(?:-(?P<n>[1-9]\d*))?")
+# Components lie RADIUS from the origin, six of their standard deviations: noise of scale 1 overlaps, components do not.
+COMPONENTS, RADIUS, SPREAD = 5, 3.0, 0.5
 
 
 def digits(name, reading):
@@ -58,3 +61,23 @@ def gaussian(name, reading):
 
 def _gaussian(n, dim, seed):
     return Part(np.random.default_rng(seed).standard_normal((n, dim)).astype(np.float32))
+
+
+def mixture(name, reading):
+    """Return rows of a mixture of five Gaussians, ``mixture`` (2000 rows of dimension 3), ``mixture-DIM(-N)``.
+
+    Equal weights, standard deviation 0.5 in every direction, centres in fixed random directions 3 from the origin. The
+    component is the label; the test part, fresh rows of the same law, has 10 000 rows or N if that is more.
+    """
+    found = MIXTURE.fullmatch(name)
+    dim, n = int(found["dim"] or 3), int(found["n"] or 2000)
+    return {"train": partial(_mixture, n, dim, 0), "test": partial(_mixture, max(n, 10_000), dim, 1)}
+
+
+def _mixture(n, dim, seed):
+    centres = np.random.default_rng(0).standard_normal((COMPONENTS, dim))
+    centres *= RADIUS / np.linalg.norm(centres, axis=1, keepdims=True)
+    rng = np.random.default_rng((seed, 1))
+    labels = rng.integers(COMPONENTS, size=n)
+    rows = centres[labels] + SPREAD * rng.standard_normal((n, dim))
+    return Part(rows.astype(np.float32), labels.astype(np.int64))

@@ -11,4 +11,5 @@ DIAGNOSTICS = {
     "quality": "fmdiag.diagnostics.quality",
     "membership": "fmdiag.diagnostics.membership",
     "provenance": "fmdiag.diagnostics.provenance",
+    "gradient-variance": "fmdiag.diagnostics.gradient_variance",
 }

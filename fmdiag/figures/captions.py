@@ -6,9 +6,11 @@ from fmdiag.figures import (
     canaries,
     comparison,
     error,
+    gradient_variance,
     hybrid,
     membership,
     memorization,
+    pairing,
     provenance,
     quality,
     study_losses,
@@ -20,7 +22,8 @@ from fmdiag.figures import (
 from fmdiag.figures.style import SOURCES
 
 CAPTIONS = {name: texts for part in (alignment, error, hybrid, memorization, sweep, quality, membership, provenance,
-                                     canaries, agreement, training, study_size, study_losses, study_time)
+                                     canaries, agreement, training, study_size, study_losses, study_time,
+                                     gradient_variance, pairing)
             for name, texts in part.CAPTIONS.items()}
 
 # Figure -> (diagnostic, quantities whose intervals it draws).
@@ -40,6 +43,7 @@ INTERVALS = {
     "study_losses_difference": ("study_losses", "frechet_test_minus_cfm"),
     "study_losses_error": ("study_losses", "squared_error"),
     "study_time": ("study_time", "frechet_test", "f_mem"),
+    "gradient-variance": ("gradient-variance", *gradient_variance.PANELS),
 }
 # Figures whose panels are pictures.
 PICTURED = ("hybrid_strips", "memorization_gallery")

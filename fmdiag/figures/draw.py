@@ -9,9 +9,11 @@ from fmdiag.figures import (
     alignment,
     canaries,
     error,
+    gradient_variance,
     hybrid,
     membership,
     memorization,
+    pairing,
     provenance,
     quality,
     study_losses,
@@ -29,7 +31,8 @@ from fmdiag.results import remedy, replace_atomically
 
 # Figure name -> function (RunData) -> Figure, or None where the run has nothing to draw.
 FIGURES = {name: draw for part in (alignment, error, hybrid, memorization, sweep, quality, membership, provenance,
-                                   canaries, agreement, training, study_size, study_losses, study_time)
+                                   canaries, agreement, training, study_size, study_losses, study_time,
+                                   gradient_variance, pairing)
            for name, draw in part.FIGURES.items()}
 
 # No time stamps and no version strings: the same tables give the same bytes.

@@ -16,9 +16,10 @@ from fmdiag.results import load_run, load_table
 
 SMALL = {"alignment": ["--n-pairs", "8", "--times", "0.2,0.6"], "error": ["--n-pairs", "8", "--times", "0.2,0.6"],
          "hybrid": ["--n-samples", "8", "--n-steps", "5", "--tau", "0:1:3"],
+         "gradient-variance": ["--n-samples", "6", "--times", "0.2,0.6"],
          "memorization": ["--n-samples", "8", "--n-steps", "5"],
-         "report": ["--n-pairs", "8", "--n-samples", "8", "--n-noises", "8", "--n-steps", "5"]}
-DIAGNOSTICS = ["alignment", "error", "hybrid", "memorization"]
+         "report": ["--n-pairs", "8", "--n-samples", "8", "--n-noises", "8", "--n-steps", "5", "--n-gradients", "4"]}
+DIAGNOSTICS = ["alignment", "error", "hybrid", "memorization", "gradient-variance"]
 
 
 def help_of(name, capsys):

@@ -37,6 +37,7 @@ def test_test_split_is_what_held_out_loads():
 
 @pytest.mark.parametrize(("name", "n", "shape"), [
     ("two-moons", 50_000, (2,)), ("two-moons-300", 300, (2,)), ("gaussian", 2000, (64,)), ("gaussian-5", 2000, (5,)),
+    ("mixture", 2000, (3,)), ("mixture-50-70", 70, (50,)),
     ("gaussian-5-30", 30, (5,)),
 ])
 def test_toys(name, n, shape):
@@ -151,7 +152,7 @@ def test_unknown_split_is_refused():
         load_dataset("digits", split="valid")
 
 
-@pytest.mark.parametrize("name", [name for name in NAMED if name not in ("digits", "two-moons", "gaussian")])
+@pytest.mark.parametrize("name", [name for name in NAMED if name not in ("digits", "two-moons", "gaussian", "mixture")])
 def test_offline_says_which_file_goes_where(name, data_root, monkeypatch):
     monkeypatch.setattr("fmdiag.datasets.published.Path", lambda place: data_root / "no-such-package")
     monkeypatch.setattr("fmdiag.datasets.photo_tiles.INSTALLED", data_root)

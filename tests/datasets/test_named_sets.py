@@ -32,7 +32,7 @@ def test_every_card_is_a_named_set():
     assert {path.stem for path in data.glob("*.toml")} == set(NAMED)
 
 
-@pytest.mark.parametrize("name", ["digits", "two-moons", "gaussian"])
+@pytest.mark.parametrize("name", ["digits", "two-moons", "gaussian", "mixture"])
 def test_cards_tell_the_truth(name):
     card, train = load_card(name), load_dataset(name)
     assert (card.shape, card.n_train, card.n_test) == (train.shape, train.n, train.held_out.n)

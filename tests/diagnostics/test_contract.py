@@ -21,6 +21,7 @@ PROMISED = {
     "quality": ["feature", "metric", "definition", "source", "value", "low", "high", "level", "n", "interval"],
     "membership": ["t", "pair", "source", "row", "cfm_loss", "squared_error", "error_without"],
     "provenance": ["source", "sample", "t", "row", "weight"],
+    "gradient-variance": ["t", "sample", "loss", "squared_norm", "inner"],
 }
 # Columns that may be NaN, as the docstring of `measure` says: vectors have no image side.
 MAY_BE_MISSING = {"alignment": {"image_size"}}
@@ -44,6 +45,17 @@ def plane(images):
 plane.name = "plane"
 
 
+class Scaled(torch.nn.Module):
+    """The same as a network with one parameter."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.tensor(-0.5))
+
+    def forward(self, x, t):
+        return self.scale * x
+
+
 def measured(name, training_set, seed):
     measure = importlib.import_module(DIAGNOSTICS[name]).measure
     generator = torch.Generator().manual_seed(seed)
@@ -55,7 +67,8 @@ def measured(name, training_set, seed):
                  "memorization": ((x, training_set), {"n_closed_form": 4, "n_steps": 20}),
                  "quality": ((x, training_set), {"features": [plane], "held_out": training_set[:40] + 0.1}),
                  "membership": ((linear, training_set), {"times": [0.0, 0.5], "n_images": 6, "n_noises": 2}),
-                 "provenance": ((linear, training_set), {"samples": 2, "times": [0.0, 0.5], "n_steps": 4})}
+                 "provenance": ((linear, training_set), {"samples": 2, "times": [0.0, 0.5], "n_steps": 4}),
+                 "gradient-variance": ((Scaled(), training_set), {"times": [0.1, 0.9], "n_samples": 5})}
     positional, keywords = arguments[name]
     return measure(*positional, **keywords, generator=generator)
 

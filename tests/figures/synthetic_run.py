@@ -148,6 +148,44 @@ def audit_arrays(rng, pictures):
     return found
 
 
+def gradient_tables(rng, n_samples=12):
+    """Return (raw, curves, summary): a variance that peaks at t = 1, and exact cells between Gaussians."""
+    keys = {"coupling": "independent", "sigma": 0.0, "noise": "constant", "target": "velocity",
+            "points": "interpolated"}
+    raw = pd.DataFrame([{**keys, "t": t, "sample": i, "loss": 1.0, "squared_norm": 1 + t, "inner": 0.2}
+                        for t in TIMES for i in range(n_samples)])
+    per_time = pd.DataFrame([{"diagnostic": "gradient-variance", "quantity": quantity, **keys, "t": t, "value": value,
+                              "low": 0.8 * value, "high": 1.2 * value, "level": 0.95, "n": n_samples,
+                              "interval": "jackknife"}
+                             for t in TIMES
+                             for quantity, value in (("variance", 0.1 + 9 * t), ("relative_variance", 1 + t))])
+    cells = [{"coupling": coupling, "field": field, "sigma": sigma, "field_sigma": 0.0,
+              "variance": 0.0 if coupling == field and sigma == 0 else np.inf if field == "180°" else 3.0 + sigma}
+             for sigma in (0.0, 0.05) for field in ("ot", "180°") for coupling in ("ot", "180°")]
+    curves = pd.DataFrame([{**cell, "t": t, "squared_mean": 1.0} for cell in cells for t in TIMES])
+    exact = pd.DataFrame([{"diagnostic": "gradient-variance", "quantity": "exact_variance", **cell,
+                           "value": cell["variance"], "level": 0.95, "n": 0, "interval": "none"} for cell in cells])
+    return raw, curves, pd.concat([per_time, exact.drop(columns="variance")], ignore_index=True)
+
+
+def pairing_tables(rng, n_pairs=30):
+    """Return (raw, summary): without noise ends lie on their partners, with noise nearer the other one."""
+    raw = pd.concat([pd.DataFrame({
+        "kind": "permuted", "source": source, "sigma": sigma, "sample": np.arange(n_pairs), "between": 3.0,
+        "to_memorised": (0.1 if sigma == 0 else 3) * rng.uniform(0.5, 1.5, n_pairs),
+        "to_ot": (3 if sigma == 0 else 1) * rng.uniform(0.5, 1.5, n_pairs), "nearer_memorised": sigma == 0})
+        for source in ("network", "closed_form") for sigma in (0.0, 0.05)], ignore_index=True)
+    return raw, summarise("pairing", raw, ["to_memorised", "to_ot"], by=["source", "sigma"])
+
+
+def pairing_arrays(rng, points):
+    """Return the arrays of pairing.npz: pictures of 4 noises, or points of 20."""
+    names = np.array(["memorised", "ot", "network_0", "network_0.05", "closed_form_0", "closed_form_0.05"])
+    if points:
+        return {"names": names, "points": rng.normal(size=(6, 20, 2))}
+    return {"names": names, "images": rng.integers(0, 256, (6, 4, 1, 8, 8)).astype(np.uint8)}
+
+
 def picture_arrays(rng, channels=1, side=8, n_noises=4, n_samples=10):
     """Return the arrays of hybrid.npz and memorization.npz for images."""
     nearest = np.broadcast_to(rng.integers(0, 256, (n_noises, channels, side, side)), (len(TAUS), n_noises, channels,
@@ -194,6 +232,9 @@ def write_run(path, *, arrays=picture_arrays, sizes=(8, 16), document=None, seed
     swept, curves, area = sweep_tables(parts["memorization"][0])
     save_table(path, "sweep", swept)
     save_table(path, "roc", curves)
+    gradients, curves, gradient_summary = gradient_tables(rng)
+    parts |= {"gradient-variance": (gradients, gradient_summary), "pairing": pairing_tables(rng)}
+    save_table(path, "gradient-variance-curves", curves)
     for name, (raw, _) in parts.items():
         save_table(path, name, raw)
     save_table(path, "loss", pd.DataFrame({"step": np.arange(1, 101), "loss": 1 / np.arange(1, 101)}))
@@ -207,5 +248,6 @@ def write_run(path, *, arrays=picture_arrays, sizes=(8, 16), document=None, seed
         np.savez_compressed(path / "arrays" / f"{name}.npz", **values)
     for name, values in audit_arrays(rng, arrays is picture_arrays).items():
         np.savez_compressed(path / "arrays" / f"{name}.npz", **values)
+    np.savez_compressed(path / "arrays" / "pairing.npz", **pairing_arrays(rng, arrays is point_arrays))
     (path / "run.json").write_text(json.dumps(document or run_json()))
     return path

@@ -1,0 +1,91 @@
+"""`fmdiag pairing`: its folder, resuming after kill -9, and what it refuses in one line."""
+
+import signal
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from fmdiag.cli.main import run
+from fmdiag.results import load_array, load_run, load_table
+
+QUICK = ["--steps", "12", "--width", "8", "--depth", "1", "--n-steps", "5"]
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    monkeypatch.setattr("fmdiag.figures.draw_all", lambda run: [])
+    monkeypatch.setattr("fmdiag.report.write_report", lambda run: run)
+
+
+def test_vectors_with_figures_and_page(tmp_path, capsys):
+    out = tmp_path / "run"
+    assert run(["pairing", "--dataset", "mixture-3-60", *QUICK, "--n-pairs", "20", "--out", str(out)]) == 0
+    table, summary = load_table(out, "pairing"), load_table(out, "summary")
+    assert len(table) == 4 * 20 and set(table["kind"]) == {"permuted"}
+    assert {"mmd_law", "mmd_pairs", "mmd_ot", "nearer_memorised"} <= set(summary["quantity"])
+    assert load_run(out)["verdict"].startswith("Trained at σ = 0, the network's ends lie nearer")
+    page = (out / "index.html").read_text()
+    assert "Memorised pairings" in page and "1.758e-6" in page
+    assert not (tmp_path / "run.training").exists()
+    assert {file.name for file in out.glob("*.pt")} == {"sigma-0.pt", "sigma-0.05.pt"}
+    # What it trained is measured by the other commands, on the pairs that it kept.
+    assert run(["gradient-variance", str(out / "sigma-0.pt"), "--dataset", "mixture-3-60", "--pairs",
+                str(out / "pairs.npz"), "--times", "0.5", "--n-samples", "4", "--out", str(tmp_path / "g")]) == 0
+
+
+def test_pictures_and_a_simulated_reflow(undrawn, checkpoint, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert run(["pairing", "--from", str(checkpoint), *QUICK, "--n-pairs", "6", "--sigmas", "0", "--no-closed-form",
+                "--out", str(out)]) == 0
+    assert set(load_table(out, "pairing")["kind"]) == {"reflow"}
+    arrays = load_array(out, "pairing")
+    assert arrays["images"].shape == (3, 6, 1, 8, 8) and list(arrays["names"]) == ["memorised", "ot", "network_0"]
+
+
+def test_own_pairs_are_trained_on_as_they_are(undrawn, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    x0, x1 = rng.normal(size=(2, 9, 4)).astype(np.float32)
+    np.savez(tmp_path / "pairs.npz", x0=x0, x1=x1)
+    assert run(["pairing", "--pairs", str(tmp_path / "pairs.npz"), *QUICK, "--out", str(tmp_path / "run")]) == 0
+    with np.load(tmp_path / "run" / "pairs.npz") as kept:
+        assert (kept["x0"] == x0).all() and (kept["x1"] == x1).all()
+
+
+def test_killed_and_run_again_it_gives_the_same_bits(undrawn, tmp_path, fmdiag_process, capsys):
+    arguments = ["pairing", "--crossing", "2", *QUICK, "--n-pairs", "10", "--save-seconds", "0"]
+    long = [*arguments, "--steps", "600"]
+    assert run([*long, "--out", str(tmp_path / "whole")]) == 0
+    process = fmdiag_process(*long, "--out", tmp_path / "killed")
+    state = tmp_path / "killed.training" / "sigma-0.state.pt"
+    deadline = time.monotonic() + 60
+    while not state.is_file() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert state.is_file() and not (tmp_path / "killed").exists()
+    capsys.readouterr()
+    assert run([*arguments, "--out", str(tmp_path / "killed")]) == 2
+    assert "steps 600, not 12" in capsys.readouterr().err
+    assert run([*long, "--out", str(tmp_path / "killed")]) == 0
+    for sigma in ("0", "0.05"):
+        a, b = (torch.load(tmp_path / run / f"sigma-{sigma}.pt", weights_only=True) for run in ("whole", "killed"))
+        assert all(torch.equal(a["ema"][name], b["ema"][name]) for name in a["ema"])
+    assert load_table(tmp_path / "whole", "pairing").equals(load_table(tmp_path / "killed", "pairing"))
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--pairs", "missing.npz"], "no such file"),
+    (["--pairs", "PAIRS"], "x1 holds NaN"),
+    (["--pairs", "PAIRS", "--crossing", "2"], "give one of"),
+    (["--sigmas", "0,-0.05"], "at least 0"),
+    (["--dataset", "mixture-3-20", "--n-pairs", "21"], "n_pairs must be 2 to 20"),
+    (["--from", "missing.pt"], "no such checkpoint file"),
+    (["--lr", "nan", "--dataset", "mixture-3-20"], "lr must be positive"),
+])
+def test_bad_input(tmp_path, fails_cleanly, arguments, words):
+    x = np.zeros((3, 2))
+    np.savez(tmp_path / "pairs.npz", x0=x, x1=x * np.nan)
+    arguments = [tmp_path / "pairs.npz" if word == "PAIRS" else word for word in arguments]
+    fails_cleanly(["pairing", *arguments, *QUICK], words)
