@@ -58,7 +58,8 @@ def table(summary, plan):
     rows = summary[summary["quantity"] == "frechet_test"].sort_values(["n_train", "objective", "step"])
     ours = [{"source": "ours", "objective": row.objective, "epoch": _epochs(plan, row.step, row.n_train),
              "test FD": number((row.value, row.low, row.high)), "ratio to cfm": _ratio(summary, row),
-             "seeds": str(row.n), "n_train": f"{row.n_train:.0f}", "step": f"{row.step:.0f}"} for row in rows.itertuples()]
+             "seeds": str(row.n), "n_train": f"{row.n_train:.0f}", "step": f"{row.step:.0f}"}
+            for row in rows.itertuples()]
     return pd.concat([published(plan.data["name"]), pd.DataFrame(ours)], ignore_index=True).fillna("")
 
 
