@@ -10,7 +10,13 @@ stopped; several processes, or ranks under torchrun, may run it together."""
 
 @click.group("study", epilog=COMMON)
 def command():
-    """Train a series of models, measure each, and draw what changes along the series."""
+    """Train a series of models, measure each, and draw what changes along the series.
+
+    \b
+    Examples:
+      fmdiag study size --dataset fashion-mnist --sizes 10,100,1000,10000,all
+      fmdiag study losses --dataset fashion-mnist --losses cfm,otcfm,efm:128
+    """
 
 
 @command.command("size")
