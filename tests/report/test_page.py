@@ -125,8 +125,9 @@ def test_sections_in_the_order_of_the_run_with_question_reading_table_and_comman
     text = " ".join("".join(outline.text).split())
     assert [a["id"] for a in outline.all("section")] == ["verdict", "alignment", "error", "hybrid", "memorization",
                                                            "quality", "membership", "provenance", "canaries",
-                                                           "agreement", "study_size", "study_losses", "study_time",
-                                                           "loss", "further-tables", "run"]
+                                                           "agreement", "gradient-variance", "pairing",
+                                                           "study_size", "study_losses", "study_time", "loss",
+                                                           "further-tables", "run"]
     for name in ("alignment", "error", "hybrid", "memorization", "quality"):
         for part in (SECTIONS[name].question, SECTIONS[name].memorisation, SECTIONS[name].generalisation,
                      SECTIONS[name].definition, SECTIONS[name].reference):
