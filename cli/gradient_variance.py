@@ -57,6 +57,7 @@ def command(checkpoint, gaussian, mean, covariance, angles, sigmas, n_gaussian, 
     check(choices)
     with Session("gradient-variance", options, checkpoint) as session:
         run(session, **choices)
+        session.page = True
 
 
 def check(choices):

@@ -17,12 +17,17 @@ FIXED = ("pairs", "source", "crossing", "n_pairs", "sigmas", "noise", "kind", "w
 def run_pairing(options):
     """Run the pairing test as the options say; what was trained survives any interruption."""
     from fmdiag.diagnostics import pairing
+    from fmdiag.errors import FmdiagError
 
     with Session("pairing", options, options["source"], rows=_own_rows(options)) as session:
         work = Work(Path(f"{session.folder.out}.training"), options)
         try:
             pairs = work.pairs(lambda: _pairs(session, options))
             fields = {sigma: _trained(work, pairs, sigma, session, options) for sigma in options["sigmas"]}
+        except FmdiagError:
+            # Wrong input leaves nothing behind; what was trained stays.
+            work.discard_untrained()
+            raise
         except KeyboardInterrupt:
             click.echo(f"training so far is kept in {work.path}/: the same command goes on from there", err=True)
             raise
@@ -130,6 +135,11 @@ class Work:
     def path_of(path):
         """Return where the folder says which run it belongs to."""
         return path / "request.json"
+
+    def discard_untrained(self):
+        """Remove the folder unless a model has been saved in it."""
+        if not any(self.path.glob("*.state.pt")):
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def pairs(self, make):
         """Return the pairs, made once and then read: a resumed run trains on the same bits."""

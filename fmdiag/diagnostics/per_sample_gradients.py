@@ -66,7 +66,7 @@ class PerSampleGradients:
             total, losses, norms = None, [], []
             for gradients, loss in self._gradients(xt, t, target):
                 losses.append(loss.double().cpu())
-                norms.append(sum(g.flatten(1).double().square().sum(1) for g in gradients).cpu())
+                norms.append(sum(g.reshape(len(g), -1).double().square().sum(1) for g in gradients).cpu())
                 sums = [g.sum(0) for g in gradients]
                 if total is None:
                     total = sums
@@ -174,7 +174,7 @@ class PerSampleGradients:
 
 def _products(gradients, mean):
     """Return <g_i, mean>, float64, shape (b,)."""
-    return sum(g.flatten(1).double() @ m.flatten().double() for g, m in zip(gradients, mean, strict=True))
+    return sum(g.reshape(len(g), -1).double() @ m.flatten().double() for g, m in zip(gradients, mean, strict=True))
 
 
 class _Velocity(torch.nn.Module):
