@@ -64,10 +64,6 @@ def load(content, file, *, ema=True, device="cpu"):
     return Checkpoint(field, description, path, file, file_sha256(file))
 
 
-def _cautions(loss):
-    return [OT] if loss.startswith("ot") else [FIXED_PAIRS] if loss.startswith("pairs") else []
-
-
 def save_checkpoint(content, file, *, raw=True, dtype=None):
     """Write a native checkpoint; an earlier file is replaced only when the new one is complete.
 
@@ -98,7 +94,7 @@ def save_checkpoint(content, file, *, raw=True, dtype=None):
 
 def _cautions(loss):
     """Return the cautions that go with the label of an objective; those of another coupling begin with "ot"."""
-    return [OT] * loss.startswith("ot") + [NOISED] * ("noised" in loss)
+    return [OT] * loss.startswith("ot") + [FIXED_PAIRS] * loss.startswith("pairs") + [NOISED] * ("noised" in loss)
 
 
 def _chosen(content, file, ema):

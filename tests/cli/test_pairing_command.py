@@ -63,7 +63,7 @@ def test_killed_and_run_again_it_gives_the_same_bits(undrawn, tmp_path, fmdiag_p
     while not state.is_file() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     assert state.is_file() and not (tmp_path / "killed").exists()
     capsys.readouterr()
     assert run([*arguments, "--out", str(tmp_path / "killed")]) == 2
