@@ -73,7 +73,8 @@ def page_content(run):
         names.append("loss")
     figures, explored = _figures(run), exploring(run)
     diagnostics = [_diagnostic(run, name, figures, explored) for name in names]
-    further = _further(run, names)
+    further, shown = _further(run, names), [figure for part in diagnostics for figure in part["figures"]]
+    unclaimed = [figure for figure in figures if figure not in shown]
     return {
         "title": _title(document),
         "verdict": verdict(run),
@@ -86,8 +87,10 @@ def page_content(run):
         "diagnostics": diagnostics,
         "excerpt": excerpt(document),
         "further": further,
+        "unclaimed": unclaimed,
         "links": [("verdict", "Verdict"), *((part["name"], part["label"]) for part in diagnostics),
-                  *([("further-tables", "Further tables")] if further else []), ("run", "Provenance of the run")],
+                  *([("further", "Further results")] if further or unclaimed else []),
+                  ("run", "Provenance of the run")],
         "tables": sorted(path.name for path in (run.path / "tables").glob("*") if path.is_file()),
         "provenance": json.dumps(document, indent=1, ensure_ascii=False, default=str),
         "run": document,

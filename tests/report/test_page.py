@@ -127,7 +127,7 @@ def test_sections_in_the_order_of_the_run_with_question_reading_table_and_comman
                                                            "quality", "membership", "provenance", "canaries",
                                                            "agreement", "gradient-variance", "pairing",
                                                            "study_size", "study_losses", "study_time", "loss",
-                                                           "further-tables", "run"]
+                                                           "further", "run"]
     for name in ("alignment", "error", "hybrid", "memorization", "quality"):
         for part in (SECTIONS[name].question, SECTIONS[name].memorisation, SECTIONS[name].generalisation,
                      SECTIONS[name].definition, SECTIONS[name].reference):
@@ -177,6 +177,15 @@ def test_a_run_without_model_or_texts_still_has_a_page(tmp_path):
     text = write_report(tmp_path).read_text(encoding="utf-8")
     assert "Other thing" in text and "0.1235" in text and "only the training set was measured" in text
     assert Outline(text).open == []
+
+
+def test_a_figure_that_no_diagnostic_of_the_run_claims_is_shown_all_the_same(reported_run, tmp_path):
+    run = shutil.copytree(reported_run, tmp_path / "run")
+    document = run_json()
+    del document["diagnostics"]["error"]
+    (run / "run.json").write_text(json.dumps(document))
+    found = Outline(write_report(run).read_text(encoding="utf-8"))
+    assert len(found.all("img")) == len(FIGURES) and "error" not in [a["id"] for a in found.all("section")]
 
 
 def test_an_unknown_diagnostic_with_a_summary_gets_sortable_tables_and_its_command(tmp_path):
