@@ -3,12 +3,27 @@
 import difflib
 
 
+LONGEST = 1000  # characters of a message: what it quotes may come from a hostile file
+
+
+def one_line(message):
+    """Return a message as one printable line: names in files may hold newlines or a terminal's escape codes."""
+    text = "".join(c if c.isprintable() else " " if c.isspace() else ascii(c)[1:-1] for c in str(message))
+    return text if len(text) <= LONGEST else f"{text[: 2 * LONGEST // 3]} ... {text[-LONGEST // 4 :]}"
+
+
 class FmdiagWarning(UserWarning):
     """What a user should know although the work goes on; the command line prints it on one line."""
+
+    def __init__(self, message=""):
+        super().__init__(one_line(message))
 
 
 class FmdiagError(ValueError):
     """Raised for wrong input; the command line prints its message on one line and exits with code 2."""
+
+    def __init__(self, message=""):
+        super().__init__(one_line(message))
 
 
 def check_choice(kind, name, choices):

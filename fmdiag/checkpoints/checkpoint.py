@@ -62,9 +62,18 @@ class Checkpoint:
         source = dataset if dataset is not None else recorded.get("source")
         if source is None:
             raise FmdiagError(f"{self.file} does not say what it was trained on: give --dataset NAME or PATH")
-        training_set = load_recorded(recorded, source, data_root=data_root, **options)
+        training_set = self._load(recorded, source, data_root, options)
         self._check(training_set, recorded, source, allow_mismatch)
         return self._of_class(training_set)
+
+    def _load(self, recorded, source, data_root, options):
+        try:
+            return load_recorded(recorded, source, data_root=data_root, **options)
+        except FmdiagError:
+            raise
+        except (TypeError, ValueError, AttributeError) as error:
+            raise FmdiagError(f"{self.file} records its data set in no way that can be read ({error}): give --dataset, "
+                              "and the options that it needs") from error
 
     def _of_class(self, training_set):
         """Return the rows of the class that the model is conditioned on, all rows where labels are unknown."""

@@ -94,14 +94,69 @@ def read_card(file):
         card = _yaml(text) if file.suffix in (".yaml", ".yml") else tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise FmdiagError(f"model card {file} cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FmdiagError(f"model card {file}: {error}") from error
     if not isinstance(card, dict):
         raise FmdiagError(f"model card {file} holds no keys; see `fmdiag checkpoint FILE --write-card`")
     for part, accepted in ((card, TOP), (card.get("convention", {}), CONVENTION), (card.get("data", {}), DATA)):
-        for key in part:
+        for key in part if isinstance(part, dict) else ():
             check_choice(f"key in model card {file}", key, accepted)
+            if not _fits(key, part[key]):
+                raise FmdiagError(f"model card {file}: {key} = {str(part[key])[:60]!r} is not {KINDS[key][0]}")
+        if not isinstance(part, dict):
+            raise FmdiagError(f"model card {file}: {str(part)[:60]!r} stands where keys were expected")
     return card
+
+
+def _fits(key, value):
+    """Return whether a card's value is of the key's kind."""
+    if key not in KINDS:
+        return True
+    fits = KINDS[key][1]
+    return value is None or fits(value)
+
+
+def _text(value):
+    return isinstance(value, str)
+
+
+def _whole(value):
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**31
+
+
+def _number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e30
+
+
+def _positive(value):
+    return _number(value) and value > 0
+
+
+def _list_of(fits, most):
+    return lambda value: isinstance(value, list) and 0 < len(value) <= most and all(map(fits, value))
+
+
+def _table(value):
+    return isinstance(value, dict)
+
+
+def _truth(value):
+    return isinstance(value, bool)
+
+
+KINDS = {
+    **dict.fromkeys(("family", "factory", "weights", "weights_key", "call", "coupling", "parameterisation",
+                     "time_direction"), ("text", _text)),
+    **dict.fromkeys(("class_label", "heads", "n_classes", "null_label"), ("a whole number", _whole)),
+    **dict.fromkeys(("time_scale", "sigma_min", "sigma_max"), ("a number above 0", _positive)),
+    **dict.fromkeys(("arguments", "convention", "data"), ("a table of keys", _table)),
+    **dict.fromkeys(("hflip", "latents"), ("true or false", _truth)),
+    "guidance": ("a number", _number), "path": ("a name or a table", lambda value: _text(value) or _table(value)),
+    "output": ("text or a whole number", lambda value: _text(value) or _whole(value)),
+    "alphas_cumprod": ("a list of numbers in (0, 1]",
+                       _list_of(lambda value: _positive(value) and value <= 1, 10**6)),
+    "shape": ("a list of whole numbers", _list_of(lambda value: _whole(value) and value > 0, 8)),
+}
 
 
 def _yaml(text):

@@ -48,6 +48,23 @@ def read_torch_file(file):
         raise FmdiagError(f"{file} {_explain(file, error)}") from error
 
 
+def read_safetensors(file):
+    """Return the tensors of a safetensors file, a dict.
+
+    Raises
+    ------
+    FmdiagError
+        If it is damaged.
+    """
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(file)
+    except Exception as error:  # of its own kind, or of torch for a dtype or shape that it does not have
+        raise FmdiagError(f"{file} is truncated or not a safetensors file ({error}): copy it again from where it came"
+                          ) from error
+
+
 def write_torch_file(content, file):
     """Write `content` by ``torch.save``; an earlier file is replaced only when the new one is complete and on disk.
 
@@ -72,15 +89,23 @@ def write_torch_file(content, file):
         raise OSError(cause.errno, cause.strerror, str(file)) from error
 
 
+def is_zip(file):
+    """Return whether a file is a zip, damaged or not."""
+    try:
+        return zipfile.is_zipfile(file)
+    except zipfile.BadZipFile:  # for an end record that names further disks
+        return True
+
+
 def check_sums(file):
     """Raise FmdiagError if a byte of a file that `write_torch_file` wrote has changed: zips carry checksums."""
-    if not zipfile.is_zipfile(file):
+    if not is_zip(file):
         return
     try:
         with zipfile.ZipFile(file) as archive:
             damaged = archive.testzip()
-    except zipfile.BadZipFile as error:
-        damaged = str(error)
+    except Exception as error:  # zipfile raises nearly anything on a damaged archive
+        damaged = f"{type(error).__name__}: {error}"
     if damaged is not None:
         raise FmdiagError(f"{file} is damaged ({damaged} fails its checksum): copy it again from where it came")
 
@@ -99,7 +124,7 @@ def _explain(file, error):
     if names:
         return (f"asks to run code on loading ({', '.join(names[:3])}) and was not loaded: save plain tensors with "
                 "torch.save(model.state_dict(), ...) where the checkpoint comes from")
-    if zipfile.is_zipfile(file):
+    if is_zip(file):
         return _explain_zip(file)
     with open(file, "rb") as stream:
         start = stream.read(2)
@@ -111,8 +136,11 @@ def _explain(file, error):
 
 
 def _explain_zip(file):
-    with zipfile.ZipFile(file) as archive:
-        names = {name.rpartition("/")[2] for name in archive.namelist()}
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = {name.rpartition("/")[2] for name in archive.namelist()}
+    except Exception:  # as in check_sums
+        names = {"data.pkl"}
     if "constants.pkl" in names:
         return "is a TorchScript program, not weights: save model.state_dict() with torch.save"
     if "data.pkl" not in names:

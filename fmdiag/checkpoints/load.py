@@ -1,13 +1,16 @@
 """Which family does a checkpoint belong to? Recognised by content, never by its name."""
 
+import warnings
 from importlib.resources import files
 from pathlib import Path
+
+import torch
 
 from fmdiag.checkpoints.choices import Choices
 from fmdiag.checkpoints.families import FAMILIES, finished
 from fmdiag.checkpoints.sit import is_bare
 from fmdiag.checkpoints.source import open_checkpoint
-from fmdiag.errors import FmdiagError, check_choice
+from fmdiag.errors import FmdiagError, FmdiagWarning, check_choice
 
 
 def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
@@ -46,10 +49,29 @@ def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
     """
     decided = _decided(ema, model, choices)
     source = open_checkpoint(path, trust_pickle=decided.trust_pickle)
+    try:
+        return _loaded(source, decided, device)
+    except FmdiagError as error:
+        known = str(error)
+        raise error if str(path) in known or str(model) in known else FmdiagError(f"{path}: {known}") from error
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        # Files of others hold anything where a family expects its own: each kind cannot be foreseen.
+        raise FmdiagError(f"{path}: its content is not what its family has ({type(error).__name__}: {error}): check the "
+                          "file, --family and --model") from error
+
+
+def _loaded(source, decided, device):
     family = _family(source, decided)
     if family == "native":
         return _native(source, decided, device)
-    return finished(FAMILIES[family].load(source, decided), source, decided, device)
+    with warnings.catch_warnings():
+        # Remarks of libraries on arrays and schedules that a file spells; ours are heard.
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("default", FmdiagWarning)
+        foreign = FAMILIES[family].load(source, decided)
+    return finished(foreign, source, decided, device)
 
 
 def bundled_checkpoint():
@@ -66,7 +88,12 @@ def _decided(ema, model, choices):
     for name in choices:
         check_choice("checkpoint option", name, Choices.__dataclass_fields__)
     decided = Choices(**choices)
-    return decided if model is None else decided.with_card(model)
+    if model is None:
+        return decided
+    try:
+        return decided.with_card(model)
+    except FmdiagError as error:
+        raise error if str(model) in str(error) else FmdiagError(f"model card {model}: {error}") from error
 
 
 def _family(source, choices):

@@ -49,6 +49,9 @@ def load(content, file, *, ema=True, device="cpu"):
     missing = [key for key in ("network", "path") if not isinstance(content.get(key), dict)]
     if missing:
         raise FmdiagError(f"{file} is a native checkpoint without {' and '.join(missing)}: save it again")
+    wrong = [key for key in ("dataset", "training") if not isinstance(content.get(key, {}), dict | None)]
+    if wrong:
+        raise FmdiagError(f"{file} is a native checkpoint whose {' and '.join(wrong)} is no dict: save it again")
     check_sums(file)
     key, weights = _chosen(content, file, ema)
     try:

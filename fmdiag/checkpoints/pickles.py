@@ -34,7 +34,7 @@ def imported_names(file):
             with open(file, "rb") as stream:
                 for _ in range(MAX_PICKLES):
                     names.update(_names_in(stream))
-    except (ValueError, EOFError, IndexError, UnicodeDecodeError, zipfile.BadZipFile):
+    except Exception:  # whatever damaged bytes spell: lengths that no memory holds, names that are no text
         pass  # a pickle that ends early: what was found until then is what there is to tell
     return sorted(name for name in names if not name.startswith(HARMLESS) and not name.endswith("Storage"))
 

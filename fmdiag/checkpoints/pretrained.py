@@ -2,8 +2,11 @@
 
 import json
 
-from fmdiag.checkpoints.file import read_torch_file
+import torch
+
+from fmdiag.checkpoints.file import read_safetensors, read_torch_file
 from fmdiag.checkpoints.states import fitted
+from fmdiag.checkpoints.weights import check_weights
 from fmdiag.errors import FmdiagError
 
 TENSORS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
@@ -21,7 +24,7 @@ def read_json(file):
     """
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FmdiagError(f"{file} cannot be read as JSON ({error})") from error
 
 
@@ -37,18 +40,32 @@ def class_of(config, folder):
 
 def read_module(cls, config, folder):
     """Return a module of diffusers' class `cls`, with exactly the folder's weights, in float32."""
-    module = cls.from_config({k: v for k, v in config.items() if not k.startswith("_") or k == "_class_name"})
-    return fitted(module, _renamed(_tensors(folder), module.state_dict().keys()), folder)
+    config = {k: v for k, v in config.items() if not k.startswith("_") or k == "_class_name"}
+    tensors = _tensors(folder)
+    _check_unbuilt(cls, config, tensors, folder)
+    module = cls.from_config(config)
+    return fitted(module, _renamed(tensors, module.state_dict().keys()), folder)
+
+
+def _check_unbuilt(cls, config, tensors, folder):
+    """Compare names and shapes before memory is spent: a configuration of a few bytes can ask for any size."""
+    try:
+        with torch.device("meta"):
+            expected = {name: tuple(w.shape) for name, w in cls.from_config(config).state_dict().items()}
+    except (NotImplementedError, RuntimeError):
+        return  # a class that computes while it is built
+    try:
+        check_weights(expected, _renamed(tensors, expected))
+    except FmdiagError as error:
+        raise FmdiagError(f"{folder}: {error}") from error
 
 
 def _tensors(folder):
-    from safetensors.torch import load_file
-
     for name in TENSORS:
         file, index = folder / name, folder / f"{name}.index.json"
         files = sorted(set(read_json(index)["weight_map"].values())) if index.is_file() else [name]
         if file.is_file() or index.is_file():
-            read = load_file if name.endswith("safetensors") else read_torch_file
+            read = read_safetensors if name.endswith("safetensors") else read_torch_file
             return {key: tensor for part in files for key, tensor in read(folder / part).items()}
     raise FmdiagError(f"{folder} has no weights: neither {' nor '.join(TENSORS)}")
 

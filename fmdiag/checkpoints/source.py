@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import pickletools
 import warnings
 import zipfile
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import torch
 
-from fmdiag.checkpoints.file import file_sha256, read_torch_file
+from fmdiag.checkpoints.file import check_sums, file_sha256, is_zip, read_safetensors, read_torch_file
+from fmdiag.datasets.limits import check_unpacked
 from fmdiag.errors import FmdiagError, FmdiagWarning
 
 FORCED = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
@@ -60,16 +62,14 @@ def open_checkpoint(file, *, trust_pickle=False):
             return Source(file, "folder", None)
         raise FmdiagError(f"{file} is a folder: give the checkpoint file in it, or a diffusers folder with config.json "
                           "or model_index.json")
-    if file.is_file() and zipfile.is_zipfile(file):
+    if file.is_file() and is_zip(file):
         members = _members(file)
         if "constants.pkl" in members:
             return Source(file, "script", _script(file))
         if "archive_format" in members:
             return Source(file, "export", _exported(file, trust_pickle))
     if _is_safetensors(file):
-        from safetensors.torch import load_file
-
-        return Source(file, "tensors", load_file(file))
+        return Source(file, "tensors", read_safetensors(file))
     try:
         return Source(file, "tensors", read_torch_file(file))
     except FmdiagError as error:
@@ -92,7 +92,7 @@ class _OnCPU(pickle.Unpickler):
 def _unpickled(file):
     warnings.warn(f"{file}: {TRUST}", FmdiagWarning, stacklevel=2)
     try:
-        if zipfile.is_zipfile(file):
+        if is_zip(file):
             return torch.load(file, map_location="cpu", weights_only=False)
         with open(file, "rb") as stream:
             return _OnCPU(stream).load()
@@ -103,17 +103,36 @@ def _unpickled(file):
         raise FmdiagError(f"{file} fails while it is unpickled ({type(error).__name__}: {error})") from error
 
 
+def _check_pickles(file):
+    """Refuse a program whose pickles say that texts are longer than they are: torch would allocate what they say."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            check_unpacked(file, sum(info.file_size for info in archive.infolist()), file.stat().st_size)
+            for name in archive.namelist():
+                if name.endswith(".pkl"):
+                    for _ in pickletools.genops(archive.read(name)):
+                        pass
+    except FmdiagError:
+        raise
+    except Exception as error:
+        raise FmdiagError(f"{file} is damaged ({error}): copy it again from where it came") from error
+
+
 def _script(file):
+    check_sums(file)
+    _check_pickles(file)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             return torch.jit.load(str(file), map_location="cpu")
-        except RuntimeError as error:
-            raise FmdiagError(f"{file} is a TorchScript file that this torch cannot load "
-                              f"({str(error).splitlines()[0]})") from error
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise FmdiagError(f"{file} is a TorchScript file that this torch cannot load ({reason})") from error
 
 
 def _exported(file, trust_pickle):
+    check_sums(file)
+    _check_pickles(file)
     try:
         with warnings.catch_warnings(), _tensors_only(not trust_pickle):
             warnings.simplefilter("ignore")
@@ -140,8 +159,11 @@ def _tensors_only(wanted):
 
 
 def _members(file):
-    with zipfile.ZipFile(file) as archive:
-        return {name.rpartition("/")[2] for name in archive.namelist()}
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return {name.rpartition("/")[2] for name in archive.namelist()}
+    except Exception as error:  # zipfile raises nearly anything on a damaged archive
+        raise FmdiagError(f"{file} is damaged ({error}): copy it again from where it came") from error
 
 
 def _is_safetensors(file):
@@ -152,5 +174,5 @@ def _is_safetensors(file):
                 return False
             json.loads(start + stream.read(length - 1))
             return True
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError, MemoryError):
         return False

@@ -1,5 +1,6 @@
 """What is in a zip or tar archive, without letting it write outside its own folder?"""
 
+import errno
 import gzip
 import lzma
 import stat
@@ -9,9 +10,13 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from fmdiag.datasets.cache import cached, content_key, file_facts
+from fmdiag.datasets.limits import check_unpacked
 from fmdiag.errors import FmdiagError
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+# What the readers of archives raise on damaged ones.
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, ValueError,
+           LookupError, NotImplementedError, RuntimeError, OverflowError)
 
 
 def is_archive(path):
@@ -37,15 +42,26 @@ def _unpack(archive, folder):
     unpack = _unpack_zip if archive.name.lower().endswith(".zip") else _unpack_tar
     try:
         unpack(archive, folder)
+    except FmdiagError:
+        raise
     except tarfile.FilterError as error:
         raise _refused(archive, error.tarinfo.name) from error
-    except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError,
-            NotImplementedError, RuntimeError) as error:
+    except tarfile.ReadError as error:
+        raise FmdiagError(f"{archive}: truncated or damaged archive ({str(error).partition(':')[0]}); fetch it again"
+                          ) from error
+    except DAMAGED as error:
         raise FmdiagError(f"{archive}: truncated or damaged archive ({error}); fetch it again") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES):
+            raise
+        # Members that are one another's folder or link, or whose names no file may have.
+        raise FmdiagError(f"{archive}: members that cannot be unpacked ({error.strerror or error}); fetch it again"
+                          ) from error
 
 
 def _unpack_zip(archive, folder):
     with zipfile.ZipFile(archive) as opened:
+        check_unpacked(archive, sum(member.file_size for member in opened.infolist()), archive.stat().st_size)
         for member in opened.infolist():
             # zipfile would silently strip such paths; an archive that has them is not what it claims to be.
             if _leaves(member.filename) or stat.S_ISLNK(member.external_attr >> 16):
@@ -54,8 +70,11 @@ def _unpack_zip(archive, folder):
 
 
 def _unpack_tar(archive, folder):
+    packed, total = archive.stat().st_size, 0
     with tarfile.open(archive) as opened:
         for member in opened:
+            total += member.size + tarfile.BLOCKSIZE
+            check_unpacked(archive, total, packed)
             if _leaves(member.name):
                 raise _refused(archive, member.name)
             opened.extract(member, folder, filter="data")

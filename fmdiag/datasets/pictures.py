@@ -6,6 +6,7 @@ pipelines do with ``convert("RGB")``. A set whose every picture is grey has one 
 """
 
 import contextlib
+import functools
 import io
 import warnings
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from PIL import Image, ImageOps
 
 from fmdiag.errors import FmdiagError
 
+# Formats that Pillow only recognises, that are no pictures, or that it hands to another program (EPS to Ghostscript).
+NOT_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF", "PDF"}
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 SIDEWAYS = (5, 6, 7, 8)
@@ -117,10 +120,17 @@ def resample(rows, size, name):
     return result
 
 
+@functools.cache
+def _formats():
+    """Return the formats that a picture may have, whatever its name says."""
+    Image.init()
+    return tuple(sorted(set(Image.OPEN) - NOT_PICTURES))
+
+
 @contextlib.contextmanager
 def _opened(source):
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_formats()) as image:
             yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise BadPictureError(f"larger than {Image.MAX_IMAGE_PIXELS / 1e6:.0f} million pixels") from error

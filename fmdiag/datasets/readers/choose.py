@@ -30,6 +30,9 @@ def read_file(path, reading):
     """Return the parts of a file, or None where no reader knows its name."""
     name = path.name.lower()
     if is_archive(name):
+        if path.absolute().is_relative_to(reading.cache.absolute()):
+            # One that holds itself would be unpacked for ever.
+            raise FmdiagError(f"{path}: an archive within an archive: unpack the outer one yourself")
         return folder.read(unpacked(path, reading.cache), reading, read_file)
     if path.suffix.lower() in READERS:
         return READERS[path.suffix.lower()](path, reading)

@@ -59,10 +59,19 @@ def load_batch(path):
         # A damaged pickle raises whatever its bytes happen to ask for.
         raise FmdiagError(f"{path}: truncated or not a CIFAR-10 batch; unpack the archive again") from error
     batch = {_text(key): value for key, value in batch.items()} if isinstance(batch, dict) else {}
-    rows, labels = batch.get("data"), np.asarray(batch.get("labels", ()))
+    rows, labels = batch.get("data"), _numbers(batch.get("labels", ()))
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.shape != (len(labels), int(np.prod(SHAPE))):
         raise FmdiagError(f"{path}: not a CIFAR-10 batch: expected data of shape (n, 3072), uint8, and n labels")
     return rows, labels.astype(np.int64)
+
+
+def _numbers(values):
+    """Return labels as an array of whole numbers, shape (n,); of length 0 where they are something else."""
+    try:
+        labels = np.asarray(values)
+        return labels.astype(np.int64) if labels.ndim == 1 and labels.dtype.kind in "iu" else np.zeros(0, np.int64)
+    except (ValueError, TypeError, OverflowError):
+        return np.zeros(0, np.int64)
 
 
 class _RefusedError(Exception):

@@ -13,10 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from fmdiag.datasets.limits import check_unpacked
 from fmdiag.datasets.source import Part
 from fmdiag.errors import FmdiagError
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+CHUNK = 1 << 22
 
 
 def read(path, reading):
@@ -76,7 +79,17 @@ def _bytes(path):
     """Return the content as uint8, shape (n,): memory-mapped unless it is compressed."""
     try:
         if path.name.endswith(".gz"):
-            return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8)
+            return np.frombuffer(_decompressed(path), np.uint8)
         return np.memmap(path, np.uint8, mode="r") if path.stat().st_size else np.empty(0, np.uint8)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise FmdiagError(f"{path}: truncated or damaged ({error}); fetch it again") from error
+
+
+def _decompressed(path):
+    packed, parts, total = path.stat().st_size, [], 0
+    with gzip.open(path) as stream:
+        while part := stream.read(CHUNK):
+            parts.append(part)
+            total += len(part)
+            check_unpacked(path, total, packed)
+    return b"".join(parts)

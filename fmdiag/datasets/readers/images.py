@@ -13,11 +13,10 @@ from PIL import Image
 
 from fmdiag.datasets.cache import content_key, file_facts
 from fmdiag.datasets.decoded import decoded_rows
+from fmdiag.datasets.pictures import NOT_PICTURES
 from fmdiag.datasets.source import Part
 from fmdiag.errors import FmdiagError
 
-# Formats that Pillow only recognises, or that are no pictures.
-NOT_PICTURES = {"BUFR", "GRIB", "HDF5", "MPEG", "WMF", "PDF"}
 
 
 def read(folder, reading):
@@ -37,7 +36,11 @@ def _part(folder, reading):
 
 def decode_files(files, folder, reading):
     """Return (rows, kept) of picture files below `folder`; see `decoded.decoded_rows`."""
-    key = content_key("pictures", 1, [file_facts(path, folder) for path in files], reading.size, reading.skip_bad)
+    try:
+        facts = [file_facts(path, folder) for path in files]
+    except OSError as error:
+        raise FmdiagError(f"{error.filename}: cannot be read ({error.strerror}): mend or remove it") from error
+    key = content_key("pictures", 1, facts, reading.size, reading.skip_bad)
     return decoded_rows(lambda: ((str(path), path) for path in files), size=reading.size, skip_bad=reading.skip_bad,
                         cache=reading.cache, key=key, name=str(folder))
 

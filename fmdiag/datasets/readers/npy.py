@@ -1,11 +1,12 @@
 """Rows of a NumPy ``.npy`` file, memory-mapped: only what is touched is read."""
 
+import os
 from functools import partial
 
 import numpy as np
 
+from fmdiag.datasets.readers.array_header import check_length, read_header
 from fmdiag.datasets.source import Part
-from fmdiag.errors import FmdiagError
 
 
 def read(path, reading):
@@ -25,9 +26,10 @@ def _part(path):
 
 def load(path):
     """Return the array of a ``.npy`` file, shape as stored, read-only and memory-mapped."""
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        if "object" in str(error).lower():
-            raise FmdiagError(f"{path}: holds Python objects; save one numeric array of shape (n, ...)") from error
-        raise FmdiagError(f"{path}: truncated or not a .npy file; copy or save it again") from error
+    with open(path, "rb") as file:
+        header = read_header(file, path)
+        check_length(header, os.fstat(file.fileno()).st_size - header.offset, path)
+    order = "F" if header.fortran else "C"
+    if header.nbytes == 0:
+        return np.empty(header.shape, header.dtype)
+    return np.memmap(path, header.dtype, "r", header.offset, header.shape, order)

@@ -14,12 +14,15 @@ import pyarrow.parquet as pq
 
 from fmdiag.datasets.cache import content_key, file_facts
 from fmdiag.datasets.decoded import decoded_rows
+from fmdiag.datasets.limits import check_unpacked
 from fmdiag.datasets.source import TEST_NAMES, Part
 from fmdiag.errors import FmdiagError
 
 PICTURES = ("image", "img", "images", "picture", "png", "jpg")
 LABELS = ("label", "labels", "class", "fine_label", "y")
 BATCH = 256
+# pyarrow lets what a damaged file spells through as it is: text that is not, lengths that overflow.
+ERRORS = (pa.ArrowException, OSError, UnicodeError, ValueError, OverflowError, IndexError, KeyError, TypeError)
 
 
 def shards(folder):
@@ -54,7 +57,8 @@ def _columns(file):
     """Return the names of the picture column and the label column (or None)."""
     try:
         schema = pq.read_schema(file)
-    except (pa.ArrowInvalid, OSError) as error:
+        _check_size(file)
+    except ERRORS as error:
         raise _damaged(file, error) from error
     candidates = [field.name for field in schema if _holds_pictures(field.type)]
     named = [name for name in PICTURES if name in candidates] + candidates
@@ -86,17 +90,31 @@ def _batches(file, column):
     try:
         with pq.ParquetFile(file) as opened:
             yield from opened.iter_batches(batch_size=BATCH, columns=[column])
-    except (pa.ArrowInvalid, OSError) as error:
+    except ERRORS as error:
         raise _damaged(file, error) from error
 
 
 def _labels(files, label, kept):
     if label is None:
         return None
-    values = [pq.read_table(file, columns=[label]).column(0).to_numpy() for file in files]
+    values = []
+    for file in files:
+        try:
+            values.append(pq.read_table(file, columns=[label]).column(0).to_numpy())
+        except ERRORS as error:
+            raise _damaged(file, error) from error
     values = np.concatenate(values)
+    if len(kept) and kept.max() >= len(values):
+        raise FmdiagError(f"{files[0]}: damaged: {len(values)} labels for more pictures; fetch it again")
     return values[kept].astype(np.int64) if values.dtype.kind in "iub" else None
 
 
+def _check_size(file):
+    """Refuse a file whose columns say that they unpack to far more than there is."""
+    facts = pq.read_metadata(file)
+    groups = [facts.row_group(k) for k in range(facts.num_row_groups)]
+    check_unpacked(file, max([0, facts.num_rows, *(group.total_byte_size for group in groups)]), file.stat().st_size)
+
+
 def _damaged(file, error):
-    return FmdiagError(f"{file}: truncated or not a Parquet file ({str(error).splitlines()[0]}); fetch it again")
+    return FmdiagError(f"{file}: truncated or not a Parquet file ({(str(error).splitlines() or [type(error).__name__])[0]}); fetch it again")

@@ -6,11 +6,13 @@ format allows.
 
 import pickle
 import warnings
+import zipfile
 from functools import partial
 
 import numpy as np
 import torch
 
+from fmdiag.datasets.limits import check_unpacked
 from fmdiag.datasets.readers import keys
 from fmdiag.datasets.source import Part
 from fmdiag.errors import FmdiagError
@@ -25,6 +27,13 @@ def read(path, reading):
         If the file is damaged, holds more than tensors, or no tensor is recognisably the rows.
     """
     content = _content(path)
+    try:
+        return _parts(content, path)
+    except FmdiagError as error:
+        raise FmdiagError(f"{path}: {error}") if str(path) not in str(error) else error from error
+
+
+def _parts(content, path):
     if isinstance(content, torch.Tensor):
         return {"all": partial(Part, as_array(content))}
     if isinstance(content, (tuple, list)) and len(content) == 2 and all(map(torch.is_tensor, content)):
@@ -43,22 +52,58 @@ def _content(path):
     except pickle.UnpicklingError as error:
         raise FmdiagError(f"{path}: holds more than tensors, and reading it could run code: refused; save the tensor "
                           "alone with torch.save") from error
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
+    except FmdiagError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
+        # Damaged pickles raise whatever their bytes ask for.
         raise FmdiagError(f"{path}: truncated or not a file of torch.save; copy or save it again") from error
 
 
 def _torch_load(path):
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except RuntimeError:
-        # Files of the format before torch 1.6 cannot be mapped.
+        # Files of the format before torch 1.6 cannot be mapped, and are refused where a tensor is not all there.
+        check_unpacked(path, _declared(path), path.stat().st_size)
         return torch.load(path, map_location="cpu", weights_only=True)
+    _check_records(content, path)
+    return content
+
+
+def _declared(path):
+    """Return the bytes that a zip says it unpacks to; 0 for other files."""
+    if not zipfile.is_zipfile(path):
+        return 0
+    with zipfile.ZipFile(path) as archive:
+        return sum(info.file_size for info in archive.infolist())
+
+
+def _check_records(content, path):
+    """Refuse a mapped file whose tensors reach beyond their own bytes: torch would read what lies behind them."""
+    with zipfile.ZipFile(path) as archive:
+        sizes = {info.file_size for info in archive.infolist() if info.compress_type == zipfile.ZIP_STORED}
+    values = content.values() if isinstance(content, dict) else content if isinstance(content, (list, tuple)) else [
+        content]
+    for tensor in values:
+        if isinstance(tensor, torch.Tensor) and tensor.layout is torch.strided and not tensor.is_meta and (
+                tensor.untyped_storage().nbytes() not in sizes | {0}):
+            raise FmdiagError(f"{path}: damaged: a tensor does not have the length of its data; copy or save it again")
 
 
 def as_array(tensor):
     """Return a tensor as an ndarray without a copy; bfloat16, which NumPy lacks, becomes float32."""
+    if tensor.is_meta or tensor.is_quantized or tensor.layout is not torch.strided:
+        raise FmdiagError(f"a tensor is {'quantised' if tensor.is_quantized else 'without data or sparse'}: save it dense, "
+                          "as numbers")
+    if tensor.nbytes > tensor.untyped_storage().nbytes():
+        # A few bytes that stand for any number of rows: reading them would never end.
+        raise FmdiagError(f"a tensor of shape {tuple(tensor.shape)} repeats {tensor.untyped_storage().nbytes()} bytes: "
+                          "save tensor.contiguous()")
     tensor = tensor.detach().resolve_conj().resolve_neg()
-    if tensor.layout is not torch.strided:
-        tensor = tensor.to_dense()
-    array = tensor.float().numpy() if tensor.dtype == torch.bfloat16 else tensor.numpy()
+    try:
+        array = tensor.float().numpy() if tensor.dtype == torch.bfloat16 else tensor.numpy()
+    except (TypeError, RuntimeError) as error:
+        raise FmdiagError(f"a tensor of dtype {tensor.dtype} is none that NumPy has: save float32 or uint8") from error
     return np.atleast_1d(array)

@@ -26,5 +26,8 @@ def read(path, reading):
 
 
 def _load(path, name):
-    with safe_open(path, framework="pt") as file:
-        return as_array(file.get_tensor(name))
+    try:
+        with safe_open(path, framework="pt") as file:
+            return as_array(file.get_tensor(name))
+    except (FmdiagError, SafetensorError, RuntimeError, TypeError, ValueError) as error:
+        raise FmdiagError(f"{path}: tensor {name}: {error}") from error

@@ -1,0 +1,114 @@
+"""One case after another: is each either read or refused in one line that names the file?"""
+
+import contextlib
+import gc
+import os
+import shutil
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from fuzz_guard import GUARD, peak_megabytes
+from fuzz_targets import placed
+
+from fmdiag.errors import FmdiagError, FmdiagWarning
+
+SECONDS = 5.0          # of processor time, for one file of a few kB
+MEGABYTES = 300        # above what the process had
+LONGEST = 1200         # characters of a message
+BATCH = 200            # cases between two looks at memory and leftovers
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A case that was neither read nor refused as it should be."""
+
+    number: int
+    what: str
+    content: bytes = b""
+    name: str = ""
+    trace: str = ""
+
+    def __str__(self):
+        return f"case {self.number} ({self.name}, {len(self.content)} bytes): {self.what}\n{self.trace}"
+
+
+def judge(target, name, content, work):
+    """Read one case; return "valid", "refused" or, where that is wrong, (what, traceback)."""
+    path = placed(target, name, content, work)
+    place, start = str(work), time.process_time()
+    try:
+        with GUARD.over(work):
+            try:
+                target.read(path, work)
+                outcome = "valid"
+            except FmdiagError as error:
+                outcome = "refused"
+                text = str(error)
+                if "\n" in text or not text.isprintable() or len(text) > LONGEST:
+                    return f"message is not one short line: {text[:200]!r}", ""
+                if place not in text:
+                    return f"message does not name the file: {text!r}", ""
+            finally:
+                seen = [*GUARD.seen]
+                leaked = [w for w in GUARD.heard if not issubclass(w.category, FmdiagWarning)]
+    except (Exception, RecursionError) as error:
+        return f"{type(error).__name__}: {str(error)[:300]}", "".join(traceback.format_exc(limit=-5, chain=False))
+    if seen:
+        return f"forbidden: {seen[:3]}", ""
+    if leaked:
+        return f"warning leaked: {leaked[0].category.__name__}: {leaked[0].message}", ""
+    if (seconds := time.process_time() - start) > SECONDS:
+        return f"took {seconds:.1f} s", ""
+    return outcome
+
+
+def fuzz(target, numbers, work, *, seed=0, stop_at=10):
+    """Run cases; return (counts of outcomes, failures, of which at most one of a kind and `stop_at` kinds)."""
+    work, counts, failures = Path(os.path.realpath(work)), {"valid": 0, "refused": 0, "failed": 0}, {}
+    base = peak_megabytes(reset=True)
+    with contextlib.chdir(work):
+        for k, number in enumerate(numbers):
+            name, content = target.case(number, seed)
+            outcome = judge(target, name, content, work)
+            if isinstance(outcome, tuple):
+                counts["failed"] += 1
+                kind = outcome[0].split(":")[0] + outcome[1].split("\n")[-4 if outcome[1] else 0]
+                failures.setdefault(kind, Failure(number, outcome[0], content, name, outcome[1]))
+            else:
+                counts[outcome] += 1
+            if k % BATCH == BATCH - 1:
+                _tidy(target, work)
+                if (peak := peak_megabytes()) > base + MEGABYTES:
+                    failures.setdefault("memory", Failure(number, f"among the last {BATCH} cases memory rose by "
+                                                          f"{peak - base:.0f} MB", content, name))
+                    base = peak_megabytes(reset=True)
+            if len(failures) >= stop_at:
+                break
+    return counts, list(failures.values())
+
+
+def _tidy(target, work):
+    gc.collect()
+    shutil.rmtree(work / "data-root", ignore_errors=True)
+    if target.name == "diffusers":
+        shutil.rmtree(work / "diffusers", ignore_errors=True)
+
+
+def smallest(target, failure, work, *, seconds=20):
+    """Return the failing content with as many bytes taken away as leave the failure of the same kind."""
+    content, kind = failure.content, failure.what.split(":")[0]
+    deadline, size = time.monotonic() + seconds, max(1, len(failure.content) // 2)
+    with contextlib.chdir(work):
+        while size >= 1 and time.monotonic() < deadline:
+            at, shorter = 0, False
+            while at < len(content) and time.monotonic() < deadline:
+                fewer = content[:at] + content[at + size :]
+                outcome = judge(target, failure.name, fewer, work)
+                if isinstance(outcome, tuple) and outcome[0].split(":")[0] == kind:
+                    content, shorter = fewer, True
+                else:
+                    at += size
+            size = size if shorter and size > 1 else size // 2
+    return content

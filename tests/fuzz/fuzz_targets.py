@@ -1,0 +1,215 @@
+"""Which readers and loaders are fuzzed, from which files, by which mutations, and what is a valid outcome?"""
+
+import functools
+import io
+import pickle
+import random
+import shutil
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from fuzz_mutations import BYTES, TEXT, mutated, mutated_object, mutated_tar, mutated_zip
+
+from fmdiag.checkpoints import load_checkpoint
+from fmdiag.checkpoints.checkpoint import Checkpoint
+from fmdiag.datasets import TrainingSet, load_dataset
+from fmdiag.datasets.pictures import BadPictureError, decode, read_header, strict_decoding
+from fmdiag.errors import FmdiagError
+
+CORPUS = Path(__file__).parent / "corpus"
+VALUES_LOOKED_AT = 10**6
+
+
+@dataclass(frozen=True)
+class Target:
+    """A reader under test.
+
+    `make(data, rng, other)` returns the content of a case; `place` is the file's path below the work folder; `read`
+    is called with (that file's path or the folder, the work folder). `cases` are those that CI runs.
+    """
+
+    name: str
+    place: str
+    make: object
+    read: object
+    cases: int = 10_000
+    stride: int = 1
+
+    def seeds(self):
+        """Return the valid files, name -> content, in order of their names."""
+        folder = CORPUS / self.name
+        return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+    def case(self, number, seed=0):
+        """Return (name of the valid file, content) of a case; negative numbers are the valid files themselves."""
+        seeds = self.seeds_once()
+        if number < 0:
+            name = list(seeds)[-number - 1]
+            return name, seeds[name]
+        rng = random.Random(f"{self.name} {seed} {number}")
+        name = rng.choice(list(seeds))
+        return name, self.make(seeds[name], rng, seeds[rng.choice(list(seeds))])
+
+    def seeds_once(self):
+        return _seeds(self)
+
+
+@functools.cache
+def _seeds(target):
+    return target.seeds()
+
+
+def textual(data, rng, other):
+    return mutated(data, rng, other, TEXT)
+
+
+def binary(data, rng, other):
+    return mutated(data, rng, other, BYTES)
+
+
+def zip_or_bytes(data, rng, other):
+    return mutated_zip(data, rng, other) if rng.random() < 0.6 else mutated(data, rng, other, BYTES)
+
+
+def tar_or_bytes(data, rng, other, mode=""):
+    return mutated_tar(data, rng, other, mode) if rng.random() < 0.5 else mutated(data, rng, other, BYTES)
+
+
+def torch_file(data, rng, other):
+    """Objects of torch.save that hold something else somewhere, zips with right checksums, damaged bytes."""
+    action = rng.random()
+    if action < 0.4:
+        warnings.simplefilter("ignore")
+        stream = io.BytesIO()
+        value = mutated_object(torch.load(io.BytesIO(data), weights_only=True), rng)
+        try:
+            torch.save(value, stream, _use_new_zipfile_serialization=rng.random() < 0.8)
+        except Exception:
+            return binary(data, rng, other)
+        return stream.getvalue()
+    return mutated_zip(data, rng, other) if action < 0.7 else binary(data, rng, other)
+
+
+def pickled(data, rng, other):
+    """Objects that hold something else somewhere, names of functions, damaged bytes."""
+    action = rng.random()
+    if action < 0.3:
+        return pickle.dumps(mutated_object(pickle.loads(data), rng), protocol=rng.choice((0, 2, 4)))
+    if action < 0.5:
+        named = rng.choice((b"cos\nsystem\n(S'true'\ntR.", b"cbuiltins\neval\n(S'1'\ntR.", b"cposix\nsystem\n",
+                            b"cnumpy\nload\n(S'x'\ntR.", b"cnumpy.core.multiarray\n_reconstruct\n", b"ctorch\nload\n"))
+        at = rng.choice((0, 2, len(data) - 1, rng.randrange(len(data))))
+        return data[:at] + named + data[at:]
+    return binary(data, rng, other)
+
+
+def read_rows(path, work):
+    """Load a data set and look at all of it; a held-out part that is refused is as good as a whole set that is."""
+    rows = load_dataset(path, data_root=work / "data-root", skip_bad=path.suffix == ".folder")
+    check_rows(rows)
+    if rows.held_out is not None:
+        check_rows(rows.held_out)
+
+
+def check_rows(rows):
+    assert isinstance(rows, TrainingSet) and rows.n >= 1 and rows.dim >= 1
+    assert rows.labels is None or rows.labels.shape == (rows.n_stored,)
+    assert rows[[0, rows.n - 1]].shape == (2, *rows.shape)
+    if rows.n * rows.dim <= VALUES_LOOKED_AT:
+        assert bool(torch.isfinite(rows[:]).all())
+        assert len(rows.fingerprint) == 64 and rows.describe()["n"] == rows.n
+
+
+def read_picture(path, work):
+    """Decode a picture as the readers of folders, archives and Parquet do."""
+    try:
+        with strict_decoding():
+            header = read_header(path)
+            for size, grey in ((None, header.grey), (3, not header.grey)):
+                rows = decode(path.read_bytes(), size=size, grey=grey)
+                assert rows.dtype == np.uint8 and rows.ndim == 3
+                assert size is not None or rows.shape[1:] == (header.height, header.width)
+    except BadPictureError as error:
+        # What `decoded` makes of it.
+        raise FmdiagError(f"{path}: unreadable picture ({error})") from error
+
+
+def read_checkpoint(path, work, **choices):
+    checkpoint = load_checkpoint(path, **choices)
+    assert isinstance(checkpoint, Checkpoint) and len(checkpoint.sha256) == 64
+    shape = checkpoint.description["network"].get("shape")
+    if shape is not None and np.prod(shape) <= VALUES_LOOKED_AT and checkpoint.description["family"] == "native":
+        assert checkpoint.field(torch.zeros(2, *shape), 0.5).shape == (2, *shape)
+
+
+def read_foreign(path, work):
+    """Read tensors of another family by themselves, and as a card's network."""
+    card = work / "card.toml"
+    if not card.exists():
+        card.write_text(f'factory = "{Path(__file__).parent / "fuzz_program.py"}:Program"\n')
+    try:
+        read_checkpoint(path, work)
+    except FmdiagError as error:
+        if "no known family" not in str(error):
+            raise
+    read_checkpoint(path, work, model=card)
+
+
+def read_as_card(path, work):
+    weights = work / "ema.pt"
+    if not weights.exists():
+        weights.write_bytes((CORPUS / "foreign" / "ema.pt").read_bytes())
+        (work / "fuzz_program.py").write_text((Path(__file__).parent / "fuzz_program.py").read_text())
+    read_checkpoint(weights, work, model=path, factory="fuzz_program.py:Program")
+
+
+def in_folder(place, read, suffix=""):
+    """Return a reader of the folder `place` begins with."""
+    return lambda path, work: read(work / place, work)
+
+
+def read_diffusers(path, work):
+    """The mutated file in place of its own among the others of a diffusers folder."""
+    read_checkpoint(path.parent.parent, work)
+
+
+TARGETS = {target.name: target for target in (
+    Target("npy", "case.npy", textual, read_rows),
+    Target("npz", "case.npz", zip_or_bytes, read_rows),
+    Target("pt", "case.pt", torch_file, read_rows),
+    Target("safetensors", "case.safetensors", textual, read_rows),
+    Target("idx", "case.idx", binary, read_rows),
+    Target("idx_gz", "case.idx.gz", binary, read_rows),
+    Target("cifar", "cifar/data_batch_1", pickled, lambda path, work: read_rows(path.parent, work)),
+    Target("parquet", "case.parquet", binary, read_rows),
+    Target("picture", "case.png", binary, read_picture),
+    Target("zip", "case.zip", zip_or_bytes, read_rows),
+    Target("tar", "case.tar", tar_or_bytes, read_rows),
+    Target("tar_gz", "case.tar.gz", functools.partial(tar_or_bytes, mode="gz"), read_rows),
+    Target("native", "case.pt", torch_file, read_checkpoint),
+    Target("foreign", "case.pth", torch_file, read_foreign),
+    Target("foreign_safetensors", "weights.safetensors", textual, read_foreign),
+    Target("torchscript", "case.pt", zip_or_bytes, read_checkpoint),
+    Target("pt2", "case.pt2", zip_or_bytes, read_checkpoint),
+    Target("edm", "case.pkl", pickled, read_checkpoint),
+    Target("card_toml", "case.toml", textual, read_as_card),
+    Target("card_yaml", "case.yaml", textual, read_as_card),
+    Target("diffusers", "", textual, read_diffusers),
+)}
+
+
+def placed(target, name, content, work):
+    """Write a case and return its path; for a folder of several files the others are as they should be."""
+    if target.name == "diffusers":
+        if not (work / "diffusers").exists():
+            shutil.copytree(CORPUS / "diffusers", work / "diffusers")
+        path = work / "diffusers" / name
+    else:
+        path = work / target.place
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)   # never overwritten in place: an earlier case may be mapped still
+    path.write_bytes(content)
+    return path
