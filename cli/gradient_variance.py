@@ -72,9 +72,22 @@ def check(choices):
 
 
 def applies(session):
-    """Return whether the session's field is that of a network with parameters, which a program may not be."""
-    module = getattr(session.checkpoint.field, "module", None)
-    return module is not None and any(p.is_floating_point() for p in module.parameters())
+    """Return whether the session's field is that of a network with parameters that gradients reach."""
+    import torch
+
+    from fmdiag.diagnostics import gradient_variance
+    from fmdiag.diagnostics.per_sample_gradients import NoGradient
+
+    field = session.checkpoint.field
+    module = getattr(field, "module", None)
+    if module is None or not any(p.is_floating_point() for p in module.parameters()):
+        return False
+    try:
+        gradient_variance.measure(field, session.training_set, times=[0.5], n_samples=2, method="loop",
+                                  generator=torch.Generator().manual_seed(0))
+    except NoGradient:
+        return False
+    return True
 
 
 def run(session, *, n_samples=64, times=None, pairing="independent", angle=180.0, ot_batch=64, pairs=None, sigma=0.0,

@@ -1,5 +1,7 @@
 """The metrics of an audit: every registered definition on the samples, the training rows and the held-out rows."""
 
+import logging
+
 from .spaces import spaces
 
 
@@ -19,16 +21,18 @@ def run(session, samples, chosen):
 
     names = dict.fromkeys("pca" if name == "pixels" else name for name in chosen["features"])
     features, _ = spaces(session, {**chosen, "features": tuple(names)})
-    table = pd.concat([_rows(session, samples, feature) for feature in features], ignore_index=True)
+    left_out = {}
+    table = pd.concat([_rows(session, samples, feature, left_out) for feature in features], ignore_index=True)
     summary = table.rename(columns={"metric": "quantity"}).assign(diagnostic="metrics")
     if session.speaks and len(table):
         session.folder.add_table("metrics", table)
         session.folder.add_summary(summary)
         session.parameters["metrics"] = {"features": list(names), "n_samples": len(samples),
-                                         "command": session.command_for("audit")}
+                                         "left_out": left_out, "command": session.command_for("audit")}
 
 
-def _rows(session, samples, feature):
+def _rows(session, samples, feature, left_out):
+    """Return the rows of one feature space; a metric that these data do not allow is noted with the reason."""
     import torch
 
     from fmdiag.errors import FmdiagError
@@ -45,7 +49,8 @@ def _rows(session, samples, feature):
         try:
             tables.append(module.measure(*vectors, generator=generator).assign(feature=feature.name))
         except FmdiagError as error:
-            _skipped(module, error)
+            left_out[module.DEFINITION] = str(error)
+            logging.getLogger("fmdiag").info(f"metric {module.DEFINITION} left out: {error}")
     return _joined(tables)
 
 
@@ -53,12 +58,3 @@ def _joined(tables):
     import pandas as pd
 
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["metric", "feature"])
-
-
-def _skipped(module, error):
-    """Say that a metric cannot be had from these data; the audit goes on with the others."""
-    import warnings
-
-    from fmdiag.errors import FmdiagWarning
-
-    warnings.warn(f"metric {module.DEFINITION} left out: {error}", FmdiagWarning, stacklevel=3)

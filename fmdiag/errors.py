@@ -2,7 +2,6 @@
 
 import difflib
 
-
 LONGEST = 1000  # characters of a message: what it quotes may come from a hostile file
 
 

@@ -22,6 +22,10 @@ BUDGET = 1 << 28
 ACTIVATIONS = 2048
 
 
+class NoGradient(FmdiagError):
+    """The output of a network does not depend on its parameters, or not so that it could be differentiated."""
+
+
 class PerSampleGradients:
     """Per-sample gradients of a field with respect to its network's parameters.
 
@@ -140,6 +144,9 @@ class PerSampleGradients:
     def _by_backward(self, x, t, target):
         parameters = list(self._parameters().values())
         loss = self._losses(None, x, t, target)
+        if not loss.requires_grad:
+            raise NoGradient("no gradient reaches the network's parameters: its output does not depend on them, or is "
+                             "computed without gradients")
         gradients = torch.autograd.grad(loss.sum(), parameters, allow_unused=True)
         filled = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, gradients, strict=True)]
         return [g.detach()[None] for g in filled], loss.detach()

@@ -117,6 +117,7 @@ def captions_of(folder):
     return json.loads((folder / "figures" / "captions.json").read_text())
 
 
+@pytest.mark.filterwarnings("ignore:only 3 held-out rows")
 @pytest.mark.parametrize("command", ["hybrid", "memorization"])
 def test_numbers_are_the_same_with_and_without_a_decoder(command, latents, vae, tmp_path, capsys):
     flow = scripted(Flow(), tmp_path / "flow.ts")

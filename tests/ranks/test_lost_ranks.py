@@ -82,8 +82,8 @@ def test_a_file_that_one_rank_cannot_see_is_named_by_that_rank(torchrun, tmp_pat
 
 
 @pytest.mark.slow
-def test_training_refuses_several_ranks(torchrun, tmp_path):
-    launcher = torchrun(2, "-m", "fmdiag.cli.main", "train", "--dataset", "digits")
+def test_planting_refuses_several_ranks(torchrun, tmp_path):
+    launcher = torchrun(2, "-m", "fmdiag.cli.main", "canaries", "--dataset", "digits")
     _, err = launcher.communicate(timeout=60)
     assert launcher.returncode != 0
     assert len(our_lines(err)) == 1 and "without torchrun" in our_lines(err)[0]

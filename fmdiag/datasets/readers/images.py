@@ -18,7 +18,6 @@ from fmdiag.datasets.source import Part
 from fmdiag.errors import FmdiagError
 
 
-
 def read(folder, reading):
     """Return the one part of a folder of pictures."""
     return {"all": partial(_part, Path(folder), reading)}
