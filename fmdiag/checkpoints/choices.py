@@ -19,6 +19,7 @@ A model card (TOML, or YAML where PyYAML is installed) says what a file cannot:
     hflip = true
 """
 
+import reprlib
 import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -102,9 +103,9 @@ def read_card(file):
         for key in part if isinstance(part, dict) else ():
             check_choice(f"key in model card {file}", key, accepted)
             if not _fits(key, part[key]):
-                raise FmdiagError(f"model card {file}: {key} = {str(part[key])[:60]!r} is not {KINDS[key][0]}")
+                raise FmdiagError(f"model card {file}: {key} = {reprlib.repr(part[key])} is not {KINDS[key][0]}")
         if not isinstance(part, dict):
-            raise FmdiagError(f"model card {file}: {str(part)[:60]!r} stands where keys were expected")
+            raise FmdiagError(f"model card {file}: {reprlib.repr(part)} stands where keys were expected")
     return card
 
 

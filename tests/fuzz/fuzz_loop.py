@@ -17,7 +17,7 @@ from fmdiag.errors import FmdiagError, FmdiagWarning
 SECONDS = 5.0          # of processor time, for one file of a few kB
 MEGABYTES = 300        # above what the process had
 LONGEST = 1200         # characters of a message
-BATCH = 200            # cases between two looks at memory and leftovers
+BATCH = 1000           # cases between two looks at memory and leftovers
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ def judge(target, name, content, work):
 def fuzz(target, numbers, work, *, seed=0, stop_at=10):
     """Run cases; return (counts of outcomes, failures, of which at most one of a kind and `stop_at` kinds)."""
     work, counts, failures = Path(os.path.realpath(work)), {"valid": 0, "refused": 0, "failed": 0}, {}
+    gc.collect()
+    gc.freeze()  # what was imported is not looked through again
     base = peak_megabytes(reset=True)
     with contextlib.chdir(work):
         for k, number in enumerate(numbers):
@@ -96,7 +98,7 @@ def _tidy(target, work):
         shutil.rmtree(work / "diffusers", ignore_errors=True)
 
 
-def smallest(target, failure, work, *, seconds=20):
+def smallest(target, failure, work, *, seconds=5):
     """Return the failing content with as many bytes taken away as leave the failure of the same kind."""
     content, kind = failure.content, failure.what.split(":")[0]
     deadline, size = time.monotonic() + seconds, max(1, len(failure.content) // 2)

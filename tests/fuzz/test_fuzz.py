@@ -1,0 +1,83 @@
+"""Every reader and loader, on thousands of hostile files each: read, or refused in one line; never anything else."""
+
+import os
+
+import pytest
+from fuzz_guard import GUARD
+from fuzz_loop import fuzz, judge
+from fuzz_targets import CORPUS, TARGETS, Target
+
+from fmdiag.errors import FmdiagError
+
+# A trusted pickle is the only file of the corpus that must be refused, and tensors that no family knows.
+REFUSED = {"edm/network.pkl", "foreign/dit.pt", "foreign/rectified.pth", "foreign/torchcfm.pt"}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_hostile_files_are_refused_in_one_line(name, tmp_path):
+    target = TARGETS[name]
+    counts, failures = fuzz(target, range(target.cases), tmp_path)
+    assert not failures, "\n".join(map(str, failures))
+    assert sum(counts.values()) == target.cases and counts["refused"] > target.cases / 10
+
+
+def test_ten_thousand_cases_per_reader_of_data():
+    archives = ("zip", "tar", "tar_gz")
+    readers = ("npy", "npz", "pt", "safetensors", "idx", "idx_gz", "cifar", "parquet", "picture")
+    assert all(TARGETS[name].cases >= 10_000 for name in readers)
+    assert sum(TARGETS[name].cases for name in archives) >= 10_000
+
+
+@pytest.mark.parametrize(("name", "file"), [
+    pytest.param(name, file, id=f"{name}/{file}") for name, target in TARGETS.items() for file in target.seeds()])
+def test_the_files_that_mutation_starts_from_are_valid(name, file, tmp_path):
+    expected = "refused" if f"{name}/{file}" in REFUSED else "valid"
+    assert judge(TARGETS[name], file, TARGETS[name].seeds()[file], tmp_path.resolve()) == expected
+
+
+REGRESSIONS = CORPUS.parent / "regressions"
+
+
+@pytest.mark.parametrize("file", [pytest.param(file, id=str(file.relative_to(REGRESSIONS)))
+                                  for file in sorted(REGRESSIONS.rglob("*")) if file.is_file()])
+def test_what_once_failed_is_read_or_refused(file, tmp_path):
+    target = TARGETS[file.relative_to(REGRESSIONS).parts[0]]
+    inner = file.relative_to(REGRESSIONS / target.name)
+    original = str(inner.parent / inner.name.split("-", 2)[2])
+    assert judge(target, original, file.read_bytes(), tmp_path.resolve()) in ("valid", "refused")
+
+
+def test_a_case_is_its_number():
+    for target in TARGETS.values():
+        assert [target.case(k) for k in range(20)] == [target.case(k) for k in range(20)]
+        assert len({target.case(k)[1] for k in range(200)}) > 150
+
+
+def loop_with(read, tmp_path):
+    target = Target("npy", "case.npy", lambda data, rng, other: data, read)
+    return judge(target, "points.npy", b"x", tmp_path.resolve())
+
+
+def test_the_loop_would_see_it(tmp_path):
+    """Readers that do what none may: each is a failure of the loop."""
+    import warnings
+
+    def refuses(text):
+        def read(path, work):
+            raise FmdiagError(text)
+        return read
+
+    assert loop_with(lambda path, work: os.system("true"), tmp_path)[0].startswith("forbidden: [\"os.system")
+    assert "forbidden: ['os.mkdir" in loop_with(lambda path, work: os.mkdir(tmp_path.parent / "outside"), tmp_path)[0]
+    assert "forbidden: ['open" in loop_with(lambda path, work: open(tmp_path.parent / "out", "w").close(), tmp_path)[0]
+    assert loop_with(lambda path, work: warnings.warn("x", stacklevel=1), tmp_path)[0].startswith("warning leaked")
+    assert loop_with(lambda path, work: 1 / 0, tmp_path)[0].startswith("ZeroDivisionError")
+    assert loop_with(refuses("bad file"), tmp_path)[0].startswith("message does not name the file")
+    assert loop_with(refuses(f"{tmp_path} is bad"), tmp_path) == "refused"
+    assert loop_with(lambda path, work: None, tmp_path) == "valid"
+    assert GUARD.root is None
+
+
+def test_messages_are_one_short_printable_line():
+    text = str(FmdiagError("a\nb\x1b[31mc\x00" + "x" * 5000))
+    assert text.startswith("a b\\x1b[31mc\\x00xx") and text.isprintable() and len(text) < 1000
