@@ -58,8 +58,8 @@ def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
         raise
     except Exception as error:
         # Files of others hold anything where a family expects its own: each kind cannot be foreseen.
-        raise FmdiagError(f"{path}: its content is not what its family has ({type(error).__name__}: {error}): check the "
-                          "file, --family and --model") from error
+        raise FmdiagError(f"{path}: its content is not what its family has ({type(error).__name__}: {error}): check "
+                          "the file, --family and --model") from error
 
 
 def _loaded(source, decided, device):

@@ -53,7 +53,8 @@ def _check_held(weights):
     held = {}
     for name, weight in weights.items():
         if weight.is_meta or weight.is_quantized or weight.is_complex() or weight.layout is not torch.strided:
-            kind = "quantised" if weight.is_quantized else "complex" if weight.is_complex() else "sparse or without data"
+            kind = ("quantised" if weight.is_quantized else "complex" if weight.is_complex()
+                    else "sparse or without data")
             raise FmdiagError(f"weight {name} is {kind}: save plain tensors")
         storage = weight.untyped_storage()
         held[storage.data_ptr()] = storage.nbytes()
@@ -62,7 +63,8 @@ def _check_held(weights):
                               "plain tensors")
     wanted = sum(weight.nbytes for weight in weights.values())
     if wanted > max(SHARED * sum(held.values()), 1 << 28):
-        raise FmdiagError(f"its weights share their bytes: {wanted} are made of {sum(held.values())}; save plain tensors")
+        raise FmdiagError(f"its weights share their bytes: {wanted} are made of {sum(held.values())}; save plain "
+                          "tensors")
 
 
 def _check_names(expected, weights):

@@ -117,4 +117,5 @@ def _check_size(file):
 
 
 def _damaged(file, error):
-    return FmdiagError(f"{file}: truncated or not a Parquet file ({(str(error).splitlines() or [type(error).__name__])[0]}); fetch it again")
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return FmdiagError(f"{file}: truncated or not a Parquet file ({reason}); fetch it again")

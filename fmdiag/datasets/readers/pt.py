@@ -95,8 +95,8 @@ def _check_records(content, path):
 def as_array(tensor):
     """Return a tensor as an ndarray without a copy; bfloat16, which NumPy lacks, becomes float32."""
     if tensor.is_meta or tensor.is_quantized or tensor.layout is not torch.strided:
-        raise FmdiagError(f"a tensor is {'quantised' if tensor.is_quantized else 'without data or sparse'}: save it dense, "
-                          "as numbers")
+        kind = "quantised" if tensor.is_quantized else "without data or sparse"
+        raise FmdiagError(f"a tensor is {kind}: save it dense, as numbers")
     if tensor.nbytes > tensor.untyped_storage().nbytes():
         # A few bytes that stand for any number of rows: reading them would never end.
         raise FmdiagError(f"a tensor of shape {tuple(tensor.shape)} repeats {tensor.untyped_storage().nbytes()} bytes: "
