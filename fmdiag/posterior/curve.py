@@ -17,8 +17,10 @@ from fmdiag.posterior.sparse import RowLists
 from fmdiag.posterior.state import Posterior
 
 MASS = 1e-6              # share of a pair's weight that may be left out of its posterior mean
+MASS_LOW = 1e-8          # the same in few dimensions, where a list's rows cost little
 ROUNDING = 2e-5          # of a log-weight: beyond it dense pairs are handed to the plain posterior
 LIST_ALIVE, LIST_ESS = 16, 512   # a pair becomes a list at n / 16 rows above the cutoff and n / 512 effective ones
+LIST_ESS_LOW = 1024      # in few dimensions, where a row costs little: all pairs at n / 1024 effective rows, on average
 COORDINATES_AT_ONCE = 1 << 22    # of pairs, where further passes over the rows come from memory
 SHARPEN_ROWS = 16        # rows per list, on average, that are measured again in float64 whatever their rounding
 
@@ -66,32 +68,36 @@ class _Curve:
     """The curves of one chunk of pairs; x0 and x1 float64 of shape (b, dim)."""
 
     def __init__(self, plain, store, x0, x1, rows, times, mass):
-        self.plain, self.store, self.mass = plain, store, mass
+        self.plain, self.store = plain, store
+        self.few_dimensions = Differences.fit(x0, store)
+        self.mass = min(mass, MASS_LOW) if self.few_dimensions else mass
         self.x0, self.x1, self.rows = x0, x1, rows
         t = torch.tensor(times, dtype=torch.float64, device=x0.device)
         self.t = t
         self.alpha, self.sigma = plain.schedule(t)
         self.s = self.alpha / self.sigma
         # Each row below -cutoff has a weight of less than mass / n beside the pair's own row, which weighs 1.
-        self.cutoff = math.log(store.n / mass)
+        self.cutoff = math.log(store.n / self.mass)
 
     def run(self):
         """Yield (k, pairs, Posterior) of every time and pair."""
-        return self._by_differences() if Differences.fit(self.x0, self.store) else self._by_products()
+        return self._by_differences() if self.few_dimensions else self._by_products()
 
     def _by_differences(self):
-        """In few dimensions: all rows by differences until s magnifies their rounding, then lists."""
+        """In few dimensions: all rows by differences until few are left, then lists."""
         dense, lists = Differences(self.x0, self.x1, self.store), None
-        pairs = torch.arange(len(self.rows), device=self.x0.device)
+        pairs, few = torch.arange(len(self.rows), device=self.x0.device), False
         for k in self.s.argsort().tolist():
             s = self.s[k].item()
-            if lists is None and dense.rounding(s, self.cutoff) <= ROUNDING:
-                stats, mean = dense.stats_at(s)
+            dtype = dense.dtype(s, self.cutoff)
+            if lists is None and not (few and dtype == torch.float64):
+                stats, mean = dense.stats_at(s, dtype)
+                few = stats.ess.mean().item() <= self.store.n / LIST_ESS_LOW
                 yield k, pairs, self._posterior(k, pairs, stats.sums, mean, torch.zeros_like(stats.weight))
                 continue
             if lists is None:
                 lists = RowLists(self.store, self.x0, self.x1, self.rows)
-                lists.start(pairs, *dense.above(s, self.cutoff + ROUNDING))
+                lists.start(pairs, *dense.above(s, self.cutoff))
             yield self._listed(lists, k, s)
 
     def _by_products(self):
