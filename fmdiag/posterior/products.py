@@ -15,6 +15,11 @@ COMPARED_BYTES = 1 << 25   # of log-weights at a time
 SMALL_DIM = 64   # up to here products in float64 cost less than reading the rows
 
 
+def product_dtype(dim):
+    """Return the type of products in `dim` dimensions."""
+    return torch.float64 if dim <= SMALL_DIM else torch.float32
+
+
 class PairProducts:
     """The coefficients -a_i and -b_i / 2 of every pair and row.
 
@@ -26,6 +31,8 @@ class PairProducts:
         Which rows; numbers outside [0, m) are another rank's.
     store : RowStore
         This rank's m rows.
+    running : RunningMeans, optional
+        Is given each block of rows on the way.
 
     Attributes
     ----------
@@ -35,16 +42,18 @@ class PairProducts:
         A mean of some rows: distances do not change when it is subtracted, rounding does.
     """
 
-    def __init__(self, x0, x1, rows, store):
-        dim = x0.shape[1]
-        dtype = torch.float64 if dim <= SMALL_DIM else torch.float32
+    def __init__(self, x0, x1, rows, store, running=None):
+        dtype = product_dtype(x0.shape[1])
         self.dtype, self.center, self.reach, self.group = dtype, store.center(), 0.0, store.group
         self.first = store.first
         self.linear = torch.empty(len(x0), store.size, dtype=dtype, device=x0.device)
         self.quadratic = torch.empty_like(self.linear)
         self.noise_norm = x0.double().norm(dim=1).max().item()
         for first, block in store.blocks():
-            self._add(x0, x1, first, store.centred(block, self.center, dtype))
+            centred = store.centred(block, self.center, dtype)
+            span = self._add(x0, x1, first, centred)
+            if running is not None:
+                running.add(self.linear[:, span], self.quadratic[:, span], centred)
         own = torch.nonzero((rows >= 0) & (rows < store.size)).reshape(-1)
         self.linear[own, rows[own]], self.quadratic[own, rows[own]] = 0.0, 0.0
         # One for all ranks: it decides what they do next.
@@ -54,11 +63,12 @@ class PairProducts:
         noise, target, norms = x0.double(), x1.double() - self.center, block.norms()
         span = slice(first, first + len(norms))
         # linear = <x0, X_i> - <x0, x1>; quadratic = <x1, X_i> - (||x1||^2 + ||X_i||^2) / 2, all centred.
-        self.linear[:, span] = block.dot(noise)
-        self.linear[:, span] -= (noise * target).sum(1, keepdim=True).to(self.dtype)
-        self.quadratic[:, span] = block.dot(target)
-        self.quadratic[:, span] -= (0.5 * (target.square().sum(1, keepdim=True) + norms)).to(self.dtype)
+        of_noise, of_target = block.dot(torch.cat([noise, target])).split(len(noise))
+        torch.sub(of_noise, (noise * target).sum(1, keepdim=True).to(self.dtype), out=self.linear[:, span])
+        half_squares = (0.5 * (target.square().sum(1, keepdim=True) + norms)).to(self.dtype)
+        torch.sub(of_target, half_squares, out=self.quadratic[:, span])
         self.reach = max(self.reach, (2 * norms.max()).sqrt().item())
+        return span
 
     def block(self, queries, span):
         """Return (linear, quadratic) of some pairs on a span of rows; views where `queries` are all pairs."""

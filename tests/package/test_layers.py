@@ -1,6 +1,7 @@
 """Imports point one way: each layer may use only the layers before it."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,10 @@ def test_a_wrong_import_would_be_seen():
 def test_figures_never_import_torch():
     for path in ROOT.glob("fmdiag/figures/*.py"):
         assert "import torch" not in path.read_text()
+
+
+def test_every_package_is_installed():
+    """An editable install finds what a wheel would leave out."""
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    found = {".".join(path.parent.relative_to(ROOT).parts) for path in ROOT.glob("fmdiag/**/__init__.py")}
+    assert listed == found | {"fmdiag.cli", "fmdiag.data"}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fmdiag.datasets import TrainingSet
 from fmdiag.paths import CosinePath, LinearPath, VPPath
 from fmdiag.posterior import EmpiricalPosterior, Posterior
+from fmdiag.posterior import curve as curve_module
 from fmdiag.sampling import draw_noise
 
 TIMES = [0.0, 0.01, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 0.99, 0.999, 1 - 1e-6]
@@ -65,12 +66,40 @@ def test_curve_equals_the_plain_posterior(path, dim):
     compare(make_set(1500, dim), path, TIMES)
 
 
+@pytest.mark.parametrize("dim", [2, 40, 500])
+def test_rows_from_storage_are_read_once_for_early_times(dim, monkeypatch):
+    """At every time but those chosen the mean needs a second pass; the answer is that of all others."""
+    data, passes = make_set(3000, dim, scale=0.3), []
+    blocks = TrainingSet.blocks
+    monkeypatch.setattr(TrainingSet, "blocks", lambda self, *a, **k: passes.append(1) or blocks(self, *a, **k))
+    compare(data, LinearPath(), [0.01, 0.05], memory=max(20_000, 700 * dim), mass=1e-5)
+    monkeypatch.setattr(curve_module, "worth_running", lambda *arguments: [])
+    once, passes[:] = len(passes), []
+    compare(data, LinearPath(), [0.01, 0.05], memory=max(20_000, 700 * dim), mass=1e-5)
+    assert len(passes) > once
+
+
 @settings(deadline=None, max_examples=40)
 @given(n=st.integers(1, 300), dim=st.sampled_from([1, 3, 70]), scale=st.sampled_from([1e-2, 1.0, 10.0]),
        repeats=st.integers(1, 3), block=st.integers(1, 400), memory=st.sampled_from([10_000, 1 << 20, 1 << 30]),
        seed=st.integers(0, 3))
 def test_curve_of_any_set(n, dim, scale, repeats, block, memory, seed):
     compare(make_set(n, dim, seed, scale, repeats), LinearPath(), TIMES, seed=seed, block_rows=block, memory=memory)
+
+
+@pytest.mark.parametrize("list_ess", [1, 1024, 10**9], ids=["lists", "default", "differences"])
+@pytest.mark.parametrize("t", [0.9, 0.99, 0.999, 0.99999])
+def test_velocity_at_late_times_in_the_plane(monkeypatch, list_ess, t):
+    """Weights are right to 2^-23 of themselves, rows to float64: 1e-5 of the velocity leaves room for 100 roundings."""
+    monkeypatch.setattr(curve_module, "LIST_ESS_LOW", list_ess)
+    data, rows = make_set(4000, 2), torch.arange(0, 4000, 300)
+    x1, x0 = data[rows.numpy()], torch.randn(len(rows), 2, generator=torch.Generator().manual_seed(1))
+    (got,) = curve(EmpiricalPosterior(data, LinearPath()), x0, x1, rows, [t])
+    x, every = t * x1.double() + (1 - t) * x0.double(), data[:].double()
+    distances = torch.cdist(x, t * every, compute_mode="donot_use_mm_for_euclid_dist")
+    weights = torch.softmax(-distances.square() / (2 * (1 - t) ** 2), 1)
+    exact, found = (weights @ every - x) / (1 - t), (got["mean"].double() - x) / (1 - t)
+    assert ((found - exact).norm(dim=1) / exact.norm(dim=1)).max() < 1e-5
 
 
 def test_times_may_come_in_any_order():

@@ -1,0 +1,35 @@
+"""What is written down: intervals on every mean, tidy tables, and a run folder that is whole or absent."""
+
+from fmdiag.results.files import check_writable, remedy, replace_atomically
+from fmdiag.results.intervals import (
+    INTERVALS,
+    bootstrap_interval,
+    difference_interval,
+    mean_interval,
+    median_interval,
+    proportion_interval,
+    summarise,
+    summary_row,
+)
+from fmdiag.results.run_folder import SUMMARY_COLUMNS, RunFolder
+from fmdiag.results.tables import load_array, load_run, load_table, save_table
+
+__all__ = [
+    "INTERVALS",
+    "SUMMARY_COLUMNS",
+    "RunFolder",
+    "bootstrap_interval",
+    "check_writable",
+    "difference_interval",
+    "load_array",
+    "load_run",
+    "load_table",
+    "mean_interval",
+    "median_interval",
+    "proportion_interval",
+    "remedy",
+    "replace_atomically",
+    "save_table",
+    "summarise",
+    "summary_row",
+]
