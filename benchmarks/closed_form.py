@@ -2,6 +2,7 @@
 
     python -m benchmarks.closed_form             256 pairs, 100 times; photo tiles, Fashion-MNIST, two-moons
     python -m benchmarks.closed_form --quick     fewer pairs and rows, one repeat, nothing saved
+    python -m benchmarks.closed_form --only two-moons    one set again; the other results stay as they are
 
 Rivals (benchmarks/rivals.py) work per time; denormals are flushed for all. Each is timed at four times, the slow ones
 on a part of rows and queries, and scaled to the whole; ours is timed whole. Errors are of û* from t = 0.9 on, against
@@ -160,6 +161,7 @@ def main():
     """Measure, print, save and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", choices=list(SETS))
     parser.add_argument("--peak", nargs=2, metavar=("DATASET", "METHOD"), help="used by the command itself")
     parser.add_argument("--n-pairs", type=int, default=256)
     parser.add_argument("--n", type=int)
@@ -170,7 +172,10 @@ def main():
     quick = options.quick
     n_pairs, repeats = (32, 1) if quick else (256, 3)
     record = {"machine": describe(), "sets": {}}
-    for name, (source, memory) in SETS.items():
+    if options.only:
+        record = json.loads((RESULTS / "closed_form.json").read_text()) | {"machine": record["machine"]}
+    for name in [options.only] if options.only else SETS:
+        source, memory = SETS[name]
         source = {**source, "n": 5000} if quick else source
         rivals = [other for other in RIVALS if other != "keops" or _has_keops()]
         record["sets"][name] = compare(name, load_dataset(name, **source), memory, n_pairs, repeats, rivals)
@@ -178,7 +183,8 @@ def main():
         record["sets"][name]["peak_megabytes"] = peaks(name, ("curve", "products", "attention"), n_pairs,
                                                        5000 if quick else None)
         print(name, json.dumps(record["sets"][name], indent=1), flush=True)
-    record["growth"] = growth(n_pairs, 1, 4000 if quick else 50_000)
+    if not options.only:
+        record["growth"] = growth(n_pairs, 1, 4000 if quick else 50_000)
     print(json.dumps(record["growth"]))
     if not quick:
         save(record)

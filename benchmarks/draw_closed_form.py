@@ -4,6 +4,7 @@
 """
 
 import json
+import statistics
 from pathlib import Path
 
 import matplotlib
@@ -29,9 +30,9 @@ def table_of(record):
 
 
 def draw_record(record):
-    """Return a figure: times ours per data set and method; growth of our cost with n, d and the number of times."""
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
-    left, *others = figure.subplots(1, 4, width_ratios=[2.2, 1, 1, 1])
+    """Return a figure: times ours per data set and method; growth of our cost with n, d, number of times, and ranks."""
+    figure = Figure(figsize=(12.5, 3.6), layout="constrained")
+    left, *others, right = figure.subplots(1, 5, width_ratios=[2.2, 1, 1, 1, 0.8])
     table = table_of(record).query("method != 'curve'").pivot(index="dataset", columns="method", values="times_ours")
     table.plot.bar(ax=left, rot=0, logy=True, xlabel="", ylabel="time, in units of ours")
     left.axhline(1, color="black", linewidth=0.8)
@@ -41,10 +42,22 @@ def draw_record(record):
         part = growth[growth["varied"] == varied]
         ax.plot(part["value"], part["seconds"], marker="o")
         ax.set(xlabel=label, ylabel="seconds of the curve", xlim=(0, None), ylim=(0, None))
+    _draw_ranks(right)
     machine = record["machine"]
     figure.suptitle(f"256 pairs, 100 times; {machine['processor']}, {machine['threads']} threads, "
                     f"{machine['largest_product_rate_gflops']:.0f} GFLOP/s at most", fontsize=9)
     return figure
+
+
+def _draw_ranks(ax):
+    """Draw what benchmarks/ranks.py measured: the medians, and every run as a point."""
+    record = json.loads((RESULTS / "ranks.json").read_text())
+    for x, name in enumerate(["one_process_two_threads", "two_ranks_one_thread_each"]):
+        taken = [run["seconds"] for run in record[name]]
+        ax.bar(x, statistics.median(taken), width=0.6, color="tab:blue")
+        ax.plot([x] * len(taken), taken, ".", color="black")
+    ax.set(xticks=[0, 1], xlabel=f"ranks, n = {record['n']}", ylabel="seconds of the diagnostic")
+    ax.set_xticklabels(["1", "2"])
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from fmdiag.posterior.dense import FLOOR, DenseStats
 LN2 = math.log(2)
 MOST_DIM = 8
 MOST_LOG = 60.0          # float32 overflows at e^88
-BLOCK_BYTES = 1 << 22    # of log-weights at a time
+BLOCK_BYTES = 3 << 20    # of log-weights at a time: with differences and weights, what one core of two keeps in cache
 STRIP = 256              # rows whose largest log-weight is kept, to find the largest of all again
 ROUNDING = 2e-5          # of a log-weight: beyond it float32 is left
 EXPANDED = 6.0           # s |X| up to which sum w l follows from sum w X and sum w |X|^2: off by 2^-22 s^2 |X|^2
@@ -77,7 +77,8 @@ class Differences:
             tops.append(logs.unflatten(1, (-1, STRIP)).amax(2))
             if far or start + self.block > m:   # what fills the last strip is infinitely far
                 logs.clamp_(min=-FLOOR / LN2)
-            weights = torch.exp2(logs, out=self._buffer(2, logs.shape))
+            # In place where the log-weights are not needed again: less to go through the cache.
+            weights = torch.exp2(logs, out=logs if expanded else self._buffer(2, logs.shape))
             square += torch.linalg.vector_norm(weights, dim=1).double().square()
             # (b, 4), not (4, b): a product with its long side in front uses both cores.
             sums += F.linear(self._in(dtype, weights), sums_of[:, start : start + self.block])
