@@ -24,7 +24,7 @@ PAIRING = ["pairing", "--dataset", "digits", "--n-pairs", "100", "--width", "128
 OPTIONS = {"gradient-variance": ["--n-samples", "256"]}
 SIGMAS = {"memorises": "0", "generalises": "2"}
 TIME = ["study", "time", "--dataset", "digits", "--network", "mlp", "--width", "256", "--depth", "2", "--sizes",
-        "16,64,256", "--steps", "4000", "--lr", "1e-3", "--evaluations", "7", "--seeds", "2", "--n-samples", "500",
+        "16,64,256", "--steps", "4000", "--lr", "1e-3", "--evaluations", "7", "--seeds", "4", "--n-samples", "500",
         "--n-nearest", "250", "--n-steps", "25"]
 # Page -> its figures, where not all of the run's.
 KEPT = {"audit": ["memorization_roc", "membership_auc"], "canaries": ["canaries_returned"]}
