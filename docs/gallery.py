@@ -49,7 +49,7 @@ def _study(name, models):
         place = f"figures/{figure}.png"
         if STUDIES[name].is_relative_to(EXAMPLES):
             place = os.path.relpath(STUDIES[name] / "figures" / f"{figure}.png", GALLERY)
-        lines += [f"![{text['alt']}]({place})", "", _caption(text), ""]
+        lines += [f"![{text['alt']}]({place})", "", text["caption"], ""]
     lines += [*_reading(name), "## What this study shows", "", *(f"- {sentence}" for sentence in found["found"]), ""]
     lines += [*_definition(name), f"{COST[name]} This one took {found['seconds'] / 60:.0f} minutes of one core; it can "
               f"be interrupted and goes on where it stopped. `fmdiag study {kind} --help` lists its options."]
@@ -77,11 +77,16 @@ def _pair(figure, models, called):
     known = {model: models[model]["figures"][figure] for model in MODELS if figure in models[model]["figures"]}
     head = "| " + " | ".join(called[model] for model in known) + " |"
     pictures = " | ".join(f"![{text['alt']}](figures/{figure}-{model}.png)" for model, text in known.items())
-    return [head, "|" + "---|" * len(known), f"| {pictures} |", "", _caption(next(iter(known.values()))), ""]
+    caption = _caption([text["caption"] for text in known.values()])
+    return [head, "|" + "---|" * len(known), f"| {pictures} |", "", caption, ""]
 
 
-def _caption(text):
-    return text["caption"].partition(" Data: ")[0]
+def _caption(captions):
+    """Return the caption of two figures: that of the left one, and where words differ those of the right one too."""
+    left, right = captions[0].split(" "), captions[-1].split(" ")
+    if len(left) != len(right):
+        return captions[0]
+    return " ".join(a if a == b else f"{a} (right: {b})" for a, b in zip(left, right, strict=True))
 
 
 def _text(lines):

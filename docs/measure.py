@@ -93,11 +93,13 @@ def _study(page, path):
         for name in captions:
             _keep(path / "figures" / f"{name}.png", name)
     return {"seconds": found.run["seconds"], "figures": captions, "found": _sentences(found, page),
-            "command": re.sub(r" --gather| --(parts|out) \S+", "", found.run["command"])}
+            "command": re.sub(r" --gather| --change| --(parts|out) \S+", "", found.run["command"])}
 
 
 def _captions(path):
-    return json.loads((path / "figures" / "captions.json").read_text(encoding="utf-8"))
+    """Return the texts of a run's figures without the data set, which the page names."""
+    texts = json.loads((path / "figures" / "captions.json").read_text(encoding="utf-8"))
+    return {name: {**text, "caption": text["caption"].partition(" Data: ")[0]} for name, text in texts.items()}
 
 
 def _keep(source, name):
@@ -112,7 +114,8 @@ def _sentences(found, page):
     """Return what a run found: its verdict where it judges, and the page's numbers."""
     told = verdict(found)
     judged = told["kind"] != "open" or "verdict" in found.run
-    return [*([told["text"]] if judged else []), *told["details"], *_numbers(found, page)]
+    repeated = any(told["text"] in sentence for sentence in told["details"])
+    return [*([told["text"]] if judged and not repeated else []), *told["details"], *_numbers(found, page)]
 
 
 def _numbers(found, page):

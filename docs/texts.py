@@ -25,7 +25,8 @@ COMMANDS = {
     "canaries": ["fmdiag canaries --dataset digits --out planted/", "fmdiag train --dataset planted/ --out model",
                  "fmdiag audit model/checkpoint.pt --canaries planted/"],
     "gradient-variance": ["fmdiag gradient-variance ckpt.pt --n-samples 256"],
-    "pairing": ["fmdiag pairing --dataset digits --n-pairs 100 --sigmas 0,2"],
+    "pairing": ["fmdiag pairing --dataset digits --n-pairs 100 --sigmas 0,2 --width 128 --depth 2 --steps 1500 "
+                "--batch-size 64"],
 }
 MODELS = {"memorises": "A model that memorises", "generalises": "A model that generalises"}
 # Page -> model -> how it is called there. {n}: training rows.
@@ -38,7 +39,7 @@ CALLED = {
 SIZE = {"alignment": "", "agreement": " ({n} training digits each)", "canaries": " ({n} training rows, copies counted)",
         "pairing": " (100 pairs)"}
 USUAL_SIZE = " ({n} training digits)"
-# Page -> what its two models are, where they are not those of the other pages.
+# Page -> what else to know of its two models: what they are, where they are not those of the other pages.
 ABOUT = {
     "alignment": "No model is called: this is a property of the training set. Shown are the sets of the two models "
                  "of the other pages.",
@@ -49,7 +50,16 @@ ABOUT = {
                 f"{PLANTED['memorises'][1]} canaries of each multiplicity, and {PLANTED['generalises'][0]} digits and "
                 f"{PLANTED['generalises'][1]} of each; 6000 steps each.",
     "pairing": "Both models were trained on the same 100 permuted pairs of noises and digits, for 1500 steps; the one "
-               "without noise on the path memorises them, the one with much noise does not.",
+               "without noise on the path memorises them, the one with much noise does not. Noise of that size leaves "
+               "little of the images either: a model that forgets its pairs need not be a good one.",
+    "membership": "That the second model, none of whose samples is a copy, knows its images at late times is no "
+                  "artefact: asked about held-out digits against other held-out digits it has an AUC of 1/2. It is "
+                  "what training on does; after 1000 steps the interval contains 1/2 "
+                  "(`python -m benchmarks.membership_auc`):\n\n"
+                  "![Line charts of the membership AUC against training steps and, after each number of steps, against "
+                  "time.](../../benchmarks/results/membership_auc.png)",
+    "gradient-variance": "Both are asked about fresh noises with the rows that they were trained on, so that neither "
+                         "is near 0; models of fixed pairs are on the page [pairing](pairing.md).",
 }
 COST = {
     "alignment": "û* at n_pairs × n_times states: two products of the states with all n rows each, O(n_pairs · "
@@ -68,7 +78,8 @@ COST = {
     "gradient-variance": "A gradient of every parameter per pair and time, n_samples × n_times in all, a bounded "
                          "number of them in memory at once.",
     "audit": "Memorization, metrics, membership and provenance together; the samples are drawn once.",
-    "canaries": "Planting takes no time; the audit as without canaries, and the model's loss on every canary.",
+    "canaries": "Planting takes no time; the audit as without canaries, and the model's loss on every canary. "
+                "Without the training:",
     "agreement": "n_steps calls of both models per noise, and an exact search of the nearest rows of both sets.",
     "pairing": "Training, n_steps × batch_size states; then n_steps calls of the model and of the exact minimiser per "
                "noise.",

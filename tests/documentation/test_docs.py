@@ -64,7 +64,7 @@ def test_a_gallery_page_shows_both_models_and_how_to_read_them(name):
     for part in (*PARTS, f"    fmdiag {page} ", *OTHERS.get(page, ("16 training digits", "1500 training digits"))):
         assert part in text
     # A sentence or a number of each model, and none that is missing.
-    assert len(re.findall(r"^  - .{20,}$", text, re.MULTILINE)) >= 2 and "nan" not in text.split()
+    assert len(re.findall(r"^  - .{20,}$", text, re.MULTILINE)) >= 2 and not re.search(r"\bnan\b", text)
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -73,6 +73,12 @@ def test_a_study_page_shows_its_series_and_how_to_read_it(name):
     assert re.search(r"!\[[^]]{20,}\]\([\w./-]+\.png\)", text) and "## What this study shows\n\n- " in text
     for part in (*PARTS, f"    fmdiag study {name[6:-3]} --dataset"):
         assert part in text
+
+
+def test_pages_name_no_folder_of_the_machine_they_were_made_on():
+    facts = (ROOT / "docs" / "gallery" / "facts.json").read_text(encoding="utf-8")
+    for text in (facts, *(PAGES[f"gallery/{name}"] for name in gallery.pages())):
+        assert str(ROOT) not in text and not re.search(r"[\s\"]/\w+/\w+", text)
 
 
 def test_pictures_are_small():
