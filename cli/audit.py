@@ -28,7 +28,8 @@ def command(checkpoint, samples, sample_range, canaries, n_samples, n_images, n_
     """Audit a model for memorisation: copies among samples, metrics, membership, provenance, canaries.
 
     Writes audit.json (schema fmdiag-audit/1: verdicts, controls, tests with corrected p-values, definitions, intervals,
-    provenance, and what the evidence does not show; --json prints it), tables, figures and index.html.
+    provenance, and what the evidence does not show; --json prints it), tables, figures and index.html. It needs
+    held-out rows: two at least, 72 for a null that is known to 5 %.
 
     \b
     Examples:
@@ -55,11 +56,13 @@ def command(checkpoint, samples, sample_range, canaries, n_samples, n_images, n_
 def run(session, *, samples, canaries, n_samples, n_images, n_noises, n_steps, method, chosen):
     """Run every part that applies; what each found is composed when the session ends."""
     from fmdiag.datasets.canaries import load_canaries
+    from fmdiag.diagnostics.null_size import check_held_out
 
     from . import canaries as canaries_part
     from . import membership, memorization, metrics_part, provenance
 
-    # Before anything long: a folder that does not belong to this training set is refused.
+    # Before anything long: without a null there is no audit, and canaries of another training set are refused.
+    check_held_out(session.training_set, required=True)
     planted = None if canaries is None else load_canaries(canaries, session.training_set)
     solver = {"n_steps": n_steps, "method": method}
     drawn, pairs = memorization.run(session, samples=samples, n_samples=n_samples, chosen=chosen, **solver)
@@ -67,8 +70,7 @@ def run(session, *, samples, canaries, n_samples, n_images, n_noises, n_steps, m
     if planted is not None:
         canaries_part.run(session, drawn, planted, canaries)
     if session.checkpoint is not None:
-        if session.training_set.held_out is not None:
-            membership.run(session, n_images=n_images, n_noises=n_noises, **solver)
+        membership.run(session, n_images=n_images, n_noises=n_noises, **solver)
         if samples is None:
             session.options["sample_numbers"] = closest = _closest(pairs)
             provenance.run(session, samples=closest, drawn=drawn, pairs=pairs, **solver)

@@ -5,8 +5,6 @@ import click
 from .options import Range, checkpoint_argument, decoder_option, feature_options, method_option, run_options
 from .spaces import DEFAULT, described, spaces, taken
 
-FEW = 40  # held-out rows: with fewer, a null of 10 % cannot be told from 0
-
 
 @click.command()
 @checkpoint_argument(required=False)
@@ -76,10 +74,12 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
     import torch
 
     from fmdiag.diagnostics import gallery, memorization
+    from fmdiag.diagnostics.null_size import check_held_out
     from fmdiag.diagnostics.sweep import roc, sweep
     from fmdiag.diagnostics.verdict import verdict
 
     training_set, seed = session.training_set, session.options["seed"]
+    check_held_out(training_set)
     features, plan = spaces(session, chosen)
     drawn = samples is None
     samples = draw_samples(session, n_samples, n_steps, method) if drawn else samples
@@ -106,12 +106,10 @@ def _warn_of_a_small_null(table):
     """Say so where few held-out rows make the null, and with it the verdict, weak."""
     import warnings
 
+    from fmdiag.diagnostics import null_size
     from fmdiag.errors import FmdiagWarning
-    from fmdiag.results import proportion_interval
 
     counts = table.groupby("source")["sample"].nunique()
-    n = counts.get("heldout", 0)
-    if 0 < n < min(FEW, counts["model"]):
-        warnings.warn(f"only {n} held-out rows for {counts['model']} samples: even if none looks like a copy, the null "
-                      f"may be {proportion_interval(0, n)[2]:.0%}; hold out more (--held-out)", FmdiagWarning,
-                      stacklevel=2)
+    said = null_size.warning(counts.get("heldout", 0), counts["model"])
+    if said is not None:
+        warnings.warn(said, FmdiagWarning, stacklevel=2)

@@ -26,12 +26,14 @@ def command(checkpoint, n_pairs, n_samples, n_noises, n_gradients, n_steps, **op
       fmdiag report ckpt.pt --out reports/mine
     """
     from fmdiag.checkpoints import bundled_checkpoint
+    from fmdiag.diagnostics.null_size import check_held_out
 
     from . import alignment, error, gradient_variance, hybrid, memorization, quality
     from .session import Session
 
     renamed = {"hybrid": {"n_samples": "n_noises"}, "gradient-variance": {"n_samples": "n_gradients"}}
     with Session("report", options, checkpoint or bundled_checkpoint(), renamed) as session:
+        check_held_out(session.training_set)
         alignment.run(session, n_pairs=n_pairs)
         error.run(session, n_pairs=n_pairs)
         hybrid.run(session, n_samples=n_noises, n_steps=n_steps)

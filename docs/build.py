@@ -17,7 +17,7 @@ The [README](../README.md) says what fmdiag answers and how to begin. Made by `p
 ## Gallery
 
 Each diagnostic on two models of the same digits: one that was trained on 16 of them until it returns them, and the
-bundled one, trained on 1500.
+bundled one, trained on 1500; where a page needs others, it says which. Studies have both in one series.
 
 {gallery}
 

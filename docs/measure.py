@@ -1,66 +1,130 @@
 """What do the diagnostics show of a model that memorises and of one that generalises? Both measured, figures kept.
 
-The memorising model is trained here, on 16 digits (about four minutes on one core); the other is the bundled one. Runs
-stay in docs/runs/ and are not made twice; docs/gallery/ receives the figures and facts.json.
+Runs stay in docs/runs/ and are not made twice, so that an interrupted `python -m docs.build --measure` goes on where it
+stopped; docs/gallery/ receives the figures and facts.json. What the studies show is read from reports/example/.
 """
 
 import json
-import sys
+import re
 from pathlib import Path
 
 from PIL import Image
 
-from fmdiag.checkpoints import bundled_checkpoint
-from fmdiag.cli.main import run
+from docs.models import RUNS, command, halves, planted, single
 from fmdiag.figures import RunData
 from fmdiag.report.verdict import verdict
 
-HERE = Path(__file__).parent
-RUNS, GALLERY = HERE / "runs", HERE / "gallery"
+GALLERY = Path(__file__).parent / "gallery"
 FACTS = GALLERY / "facts.json"
-TRAINING = ["train", "--dataset", "digits", "--n", "16", "--network", "mlp", "--width", "256", "--depth", "4",
-            "--steps", "6000"]
-# Diagnostic -> arguments of its command beside the checkpoint.
-MEASURED = {"alignment": [], "error": [], "hybrid": [], "memorization": [], "quality": [],
-            "membership": [], "provenance": []}
+EXAMPLES = Path(__file__).parent.parent / "reports" / "example"
+SINGLE = ("alignment", "error", "hybrid", "memorization", "quality", "membership", "provenance", "gradient-variance",
+          "audit")
+PAIRING = ["pairing", "--dataset", "digits", "--n-pairs", "100", "--width", "128", "--depth", "2", "--steps", "1500",
+           "--batch-size", "64"]
+OPTIONS = {"gradient-variance": ["--n-samples", "256"]}
+SIGMAS = {"memorises": "0", "generalises": "2"}
+TIME = ["study", "time", "--dataset", "digits", "--network", "mlp", "--width", "256", "--depth", "2", "--sizes",
+        "16,64,256", "--steps", "4000", "--lr", "1e-3", "--evaluations", "7", "--seeds", "4", "--n-samples", "500",
+        "--n-nearest", "250", "--n-steps", "25"]
+# Page -> its figures, where not all of the run's.
+KEPT = {"audit": ["memorization_roc", "membership_auc"], "canaries": ["canaries_returned"]}
+STUDIES = {"study_size": EXAMPLES / "study-size-fashion-mnist", "study_losses": EXAMPLES / "study-losses-fashion-mnist",
+           "study_time": RUNS / "study-time"}
+# Diagnostic -> (quantity, what it is called, other columns): numbers told beside the figures.
+NUMBERS = {
+    "quality": [("frechet_train", "Fréchet distance to the training rows", {"source": "model"}),
+                ("frechet_train", "of held-out rows instead of samples", {"source": "heldout"}),
+                ("frechet_test", "to the held-out rows", {"source": "model"})],
+    "membership": [("auc_overall", "AUC over all times from the CFM loss", {"score": "loss", "interval": "bootstrap"}),
+                   ("auc_overall", "from the distance to û*", {"score": "error", "interval": "bootstrap"}),
+                   ("excess_alignment_overall", "excess alignment", {})],
+    "provenance": [("same_row", "share of noises with one row under the model and under û*", {}),
+                   ("basin_divergence", "basin divergence", {})],
+    "gradient-variance": [("variance", "variance at t = 0.1", {"t": 0.1}), ("variance", "at t = 0.5", {"t": 0.5}),
+                          ("variance", "at t = 0.9", {"t": 0.9})],
+}
 COLORS = 96
+
+
+def arguments(page, model):
+    """Return the command of one page and model without --out, its models trained where they are missing."""
+    if page == "agreement":
+        return ["agreement", *halves(model)]
+    if page == "canaries":
+        checkpoint, folder = planted(model)
+        return ["audit", checkpoint, "--canaries", folder]
+    if page == "pairing":
+        return [*PAIRING, "--sigmas", SIGMAS[model]]
+    return [page, single(model), *OPTIONS.get(page, [])]
 
 
 def measure():
     """Train and measure what is missing in docs/runs/ and renew the figures and facts.json of docs/gallery/."""
-    facts = {}
-    for name, arguments in MEASURED.items():
-        facts[name] = {}
-        for model, checkpoint in (("memorises", _memorising()), ("generalises", bundled_checkpoint())):
-            out = RUNS / model / name
-            if not (out / "run.json").is_file():
-                _run([name, str(checkpoint), *arguments, "--out", str(out)])
-            facts[name][model] = _facts(out, model)
+    facts = {page: {model: _measured(page, model) for model in ("memorises", "generalises")}
+             for page in (*SINGLE, "canaries", "agreement", "pairing")}
+    if not (STUDIES["study_time"] / "run.json").is_file():
+        command([*TIME, "--out", STUDIES["study_time"]])
+    facts |= {page: {"study": _study(page, path)} for page, path in STUDIES.items()}
     FACTS.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _memorising():
-    folder = RUNS / "memorises" / "model"
-    if not (folder / "run.json").is_file():
-        _run([*TRAINING, "--out", str(folder), *(["--resume"] if (folder / "state.pt").is_file() else [])])
-    return folder / "checkpoint.pt"
+def _measured(page, model):
+    out = RUNS / model / page
+    if not (out / "run.json").is_file():
+        command([*arguments(page, model), "--out", out])
+    found, captions = RunData(out), _captions(out)
+    names = KEPT.get(page, list(captions))
+    prefix = f"{page}_" if page == "audit" else ""
+    figures = {prefix + name.replace("-", "_"): captions[name] for name in names if name in captions}
+    for name in figures:
+        _keep(out / "figures" / f"{_drawn(name, prefix, captions)}.png", f"{name}-{model}")
+    return {"seconds": found.run["seconds"], "figures": figures, "found": _sentences(found, page),
+            "n": found.run["dataset"]["n"]}
 
 
-def _run(arguments):
-    code = run(arguments)
-    if code:
-        sys.exit(code)
+def _drawn(name, prefix, captions):
+    """Return a figure's name in its run: the gallery's names have no hyphen, and the page's in front where needed."""
+    return next(drawn for drawn in captions if prefix + drawn.replace("-", "_") == name)
 
 
-def _facts(path, model):
-    """Return what the pages say of one run, and keep its figures in few colours."""
-    found = RunData(path)
-    captions = json.loads((path / "figures" / "captions.json").read_text(encoding="utf-8"))
+def _study(page, path):
+    found, captions = RunData(path), _captions(path)
+    if page == "study_time":
+        for name in captions:
+            _keep(path / "figures" / f"{name}.png", name)
+    return {"seconds": found.run["seconds"], "figures": captions, "found": _sentences(found, page),
+            "command": re.sub(r" --gather| --change| --(parts|out) \S+", "", found.run["command"])}
+
+
+def _captions(path):
+    """Return the texts of a run's figures without the data set, which the page names."""
+    texts = json.loads((path / "figures" / "captions.json").read_text(encoding="utf-8"))
+    return {name: {**text, "caption": text["caption"].partition(" Data: ")[0]} for name, text in texts.items()}
+
+
+def _keep(source, name):
+    """Copy a figure into the gallery in few colours."""
     (GALLERY / "figures").mkdir(parents=True, exist_ok=True)
-    for name in captions:
-        with Image.open(path / "figures" / f"{name}.png") as picture:
-            few = picture.convert("RGB").quantize(COLORS)
-            few.save(GALLERY / "figures" / f"{name}-{model}.png", optimize=True)
+    with Image.open(source) as picture:
+        few = picture.convert("RGB").quantize(COLORS)
+        few.save(GALLERY / "figures" / f"{name}.png", optimize=True)
+
+
+def _sentences(found, page):
+    """Return what a run found: its verdict where it judges, and the page's numbers."""
     told = verdict(found)
-    sentences = [told["text"], *told["details"]] if told["kind"] != "open" else told["details"]
-    return {"seconds": found.run["seconds"], "figures": captions, "found": sentences, "n": found.run["dataset"]["n"]}
+    judged = told["kind"] != "open" or "verdict" in found.run
+    repeated = any(told["text"] in sentence for sentence in told["details"])
+    return [*([told["text"]] if judged and not repeated else []), *told["details"], *_numbers(found, page)]
+
+
+def _numbers(found, page):
+    parts = []
+    for quantity, words, keys in NUMBERS.get(page, ()):
+        rows = found.summary(page, quantity)
+        for name, value in keys.items():
+            rows = rows[rows[name] == value]
+        row = rows.iloc[0]
+        interval = f" [{row['low']:.3g}, {row['high']:.3g}]" if row["low"] == row["low"] else ""
+        parts.append(f"{words} {row['value']:.3g}{interval}")
+    return [("; ".join(parts) + ".")[:1].upper() + ("; ".join(parts) + ".")[1:]] if parts else []

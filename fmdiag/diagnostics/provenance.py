@@ -153,10 +153,16 @@ def _table(times, rows, n_copies, weights, n):
 
 
 def summarise(table):
-    """Return the summary rows per source and t: top_weight, mean over samples of the largest weight of a named row."""
+    """Return the summary rows per source and t: top_weight, mean over samples of the largest weight of a named row.
+
+    The interval is the percentile bootstrap's, which stays in [0, 1] as the weights do; of the few samples that are
+    followed by default it is narrow, and of one sample there is none.
+    """
     named = table[table["row"] != OTHERS]
     top = named.groupby(["source", "sample", "t"], as_index=False)["weight"].max()
-    return results.summarise(NAME, top.rename(columns={"weight": "top_weight"}), ["top_weight"], by=["source", "t"])
+    interval = "bootstrap" if top["sample"].nunique() > 1 else "student"
+    return results.summarise(NAME, top.rename(columns={"weight": "top_weight"}), ["top_weight"], by=["source", "t"],
+                             interval=interval)
 
 
 def pictures(table, samples, training_set, *, decoder=None):

@@ -132,7 +132,10 @@ def _ends(run, name):
             rows = rows.sort_values(x)
             first, last = rows.iloc[0], rows.iloc[-1]
             return f"From {first['value']:.3g} at {x} = {first[x]:.2f} to {last['value']:.3g} at {x} = {last[x]:.2f}."
-    if "source" in rows and len(rows):
+    if "multiplicity" in rows and rows["multiplicity"].notna().any():
+        return " ".join(f"{f'planted {r.multiplicity:.0f}×' if r.multiplicity else 'held out'}: {r.value:.3g} "
+                        f"({r.low:.3g} to {r.high:.3g})." for r in rows.itertuples())
+    if "source" in rows and rows["source"].notna().any():
         return " ".join(f"{SOURCES.get(r.source, r.source)}: {r.value:.3g} ({r.low:.3g} to {r.high:.3g})."
                         for r in rows.drop_duplicates("source").itertuples())
     return ""

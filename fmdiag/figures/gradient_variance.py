@@ -35,7 +35,7 @@ FLOOR = 1e-6
 def variance(table, quantity="variance", ax=None):
     """Draw one quantity against t, a curve per combination of the keys that differ; `table`: summary rows."""
     ax = own_axes(ax)
-    rows = table[table["quantity"] == quantity].dropna(subset=["t", "value"])
+    rows = _told_from_0(table[table["quantity"] == quantity]).dropna(subset=["t", "value"])
     keys = [key for key in ALL_KEYS if key in rows and rows[key].nunique() > 1]
     groups = rows.groupby(keys, sort=False) if keys else [((), rows)]
     for index, (values, group) in enumerate(groups):
@@ -49,11 +49,17 @@ def variance(table, quantity="variance", ax=None):
     return ax
 
 
+def _told_from_0(rows):
+    """Return the rows without ratios whose interval reaches 0: of a mean gradient that cannot be told from 0."""
+    return rows[(rows["quantity"] != "relative_variance") | (rows["low"] > 0)]
+
+
 def variance_figure(run):
     """Return both panels, or None without variances per time."""
     rows = run.summary("gradient-variance", *PANELS)
     if "t" not in rows or rows["t"].isna().all():
         return None
+    rows = _told_from_0(rows)
     shown = [name for name in PANELS if (rows["quantity"] == name).any()
              and rows.loc[rows["quantity"] == name, "value"].notna().any()]
     figure, axes = new_figure(1.0 + 1.8 * len(shown), nrows=len(shown), sharex=True)

@@ -13,7 +13,8 @@ AGREES, CONTRADICTS, OPEN = "Agrees with the paper", "Differs from the paper", "
 RANGES = {"f_mem": (0, 1), "f_mem_null": (0, 1), "f_mem_control": (0, 1), "early_error": (0, math.inf),
           "early_error_time": (0, 1), "squared_error": (0, math.inf), "conditional_variance": (0, math.inf),
           "frechet_test": (0, math.inf), "frechet_train": (0, math.inf), "frechet_copies": (0, math.inf),
-          "d1": (0, math.inf), "d1_train": (0, math.inf), "d1_heldout": (0, math.inf)}
+          "d1": (0, math.inf), "d1_train": (0, math.inf), "d1_heldout": (0, math.inf),
+          "tau_gen": (0, math.inf), "tau_mem": (0, math.inf)}
 
 
 def seeds_row(quantity, values, **keys):

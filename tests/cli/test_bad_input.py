@@ -143,3 +143,22 @@ def test_unknown_names_and_values(fails_cleanly, arguments, parts):
 
 def test_a_feature_that_nobody_registered(checkpoint, fails_cleanly):
     fails_cleanly(["memorization", "--feature", "pixel", checkpoint], "unknown feature 'pixel'", "'pixels'")
+
+
+@pytest.mark.parametrize("command", ["audit", "memorization", "report", "membership", "quality"])
+def test_one_held_out_row(checkpoint, tmp_path, fails_cleanly, command):
+    """No null of one row has an interval; membership compares two images of each kind, metrics seven."""
+    np.save(tmp_path / "one.npy", np.linspace(-1, 1, 64, dtype=np.float32).reshape(1, 1, 8, 8))
+    said = {"membership": "two distinct images of each kind", "quality": "at least 7"}
+    fails_cleanly([command, checkpoint, "--held-out", tmp_path / "one.npy"], said.get(command, "only 1 held-out row,"))
+
+
+@pytest.mark.parametrize("command", ["audit", "membership"])
+def test_no_held_out_rows(checkpoint, tmp_path, fails_cleanly, command):
+    """A set without a test part, on which a model was trained."""
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).uniform(-1, 1, (9, 1, 8, 8)).astype(np.float32))
+    arguments = [command, checkpoint, "--dataset", tmp_path / "rows.npy", "--allow-mismatch"]
+    fails_cleanly(arguments, "no held-out rows", "--held-out")
+    if command == "audit":
+        fails_cleanly(["audit", "--samples", tmp_path / "rows.npy", "--dataset", tmp_path / "rows.npy"],
+                      "rows.npy has no held-out rows", "at least 2", "72 by 5%", "--held-out")

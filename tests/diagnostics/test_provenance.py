@@ -1,6 +1,7 @@
 """Provenance: weights are the posterior's, basins of û* agree with themselves, and planted copies are ranked."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -9,6 +10,7 @@ from fmdiag import ClosedFormField, TrainingSet
 from fmdiag.diagnostics import basins, copied, memorization
 from fmdiag.diagnostics.provenance import OTHERS, measure, pictures, row_weights, summarise
 from fmdiag.errors import FmdiagError
+from fmdiag.results import mean_interval
 
 DIGITS = fmdiag.load_dataset("digits", n=60)
 
@@ -111,6 +113,20 @@ def test_pictures_of_images_and_of_points():
     moons = fmdiag.load_dataset("two-moons", n=30)
     table = measure(lambda x, t: -x, moons, samples=2, times=[0.5], generator=generator())
     assert set(pictures(table, {}, moons)) == {"rows", "samples"}
+
+
+def test_intervals_of_the_largest_weight_stay_among_weights():
+    """One low weight among seven of 1: Student's interval would end above 1."""
+    weights = [1.0] * 7 + [0.4]
+    table = pd.DataFrame([{"source": "model", "sample": k, "t": 0.5, "row": row, "n_copies": 1, "weight": weight}
+                          for k, top in enumerate(weights) for row, weight in ((3, top), (OTHERS, 1 - top))])
+    found = summarise(table).iloc[0]
+    assert mean_interval(weights)[2] > 1
+    assert found["interval"] == "bootstrap" and found["n"] == 8
+    assert found["value"] == pytest.approx(np.mean(weights)) and 0.4 <= found["low"] < found["value"] < 1
+    assert found["value"] < found["high"] <= 1
+    one = summarise(table[table["sample"] == 7]).iloc[0]
+    assert one["value"] == 0.4 and np.isnan(one["low"])
 
 
 @pytest.mark.parametrize("samples", [0, [], [-1]])

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 import fmdiag
+from fmdiag.cli.main import COMMANDS
+from fmdiag.diagnostics import DIAGNOSTICS
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -40,14 +42,43 @@ def test_every_public_name_is_described_with_its_parameters():
         assert part in alignment
 
 
-@pytest.mark.parametrize("name", gallery.pages())
+PARTS = ("## How to read it", "**Memorisation.**", "**Generalisation.**", "## Definition", "Reference: ", "## Cost")
+STUDIES = [name for name in gallery.pages() if name.startswith("study_")]
+# Pages whose two models are not the two that most pages show, and what they say these are.
+OTHERS = {"alignment": ("16 digits", "1500 digits"), "agreement": ("disjoint",), "canaries": ("planted digits",),
+          "pairing": ("100 permuted pairs",)}
+
+
+def test_every_diagnostic_and_study_has_a_page():
+    commands = {name for name in COMMANDS if name not in (
+        "report", "train", "study", "classifier", "checkpoint", "datasets", "compare", "figures")}
+    assert {name.removesuffix(".md") for name in gallery.pages()} == {
+        *DIAGNOSTICS, *commands, "study_size", "study_losses", "study_time"}
+
+
+@pytest.mark.parametrize("name", sorted(gallery.pages().keys() - set(STUDIES)))
 def test_a_gallery_page_shows_both_models_and_how_to_read_them(name):
-    text = PAGES[f"gallery/{name}"]
+    text, page = PAGES[f"gallery/{name}"], name.removesuffix(".md")
     assert len(re.findall(r"!\[[^]]{20,}\]\(figures/[\w]+-memorises\.png\)", text)) >= 1
     assert len(re.findall(r"!\[[^]]{20,}\]\(figures/[\w]+-generalises\.png\)", text)) >= 1
-    for part in ("## How to read it", "**Memorisation.**", "**Generalisation.**", "## Definition", "Reference: ",
-                 "## Cost", f"fmdiag {name.removesuffix('.md')} ckpt.pt", "16 training digits", "1500 training digits"):
+    for part in (*PARTS, f"    fmdiag {page} ", *OTHERS.get(page, ("16 training digits", "1500 training digits"))):
         assert part in text
+    # A sentence or a number of each model, and none that is missing.
+    assert len(re.findall(r"^  - .{20,}$", text, re.MULTILINE)) >= 2 and not re.search(r"\bnan\b", text)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_page_shows_its_series_and_how_to_read_it(name):
+    text = PAGES[f"gallery/{name}"]
+    assert re.search(r"!\[[^]]{20,}\]\([\w./-]+\.png\)", text) and "## What this study shows\n\n- " in text
+    for part in (*PARTS, f"    fmdiag study {name[6:-3]} --dataset"):
+        assert part in text
+
+
+def test_pages_name_no_folder_of_the_machine_they_were_made_on():
+    facts = (ROOT / "docs" / "gallery" / "facts.json").read_text(encoding="utf-8")
+    for text in (facts, *(PAGES[f"gallery/{name}"] for name in gallery.pages())):
+        assert str(ROOT) not in text and not re.search(r"[\s\"]/\w+/\w+", text)
 
 
 def test_pictures_are_small():

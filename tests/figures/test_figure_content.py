@@ -6,7 +6,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from synthetic_run import TAUS
 
-from fmdiag.figures import RunData, alignment, error, hybrid, memorization
+from fmdiag.figures import RunData, alignment, error, gradient_variance, hybrid, memorization
 from fmdiag.figures.curves import draw_curve
 from fmdiag.figures.hybrid import column_numbers
 from fmdiag.figures.style import COLORS, SOURCES, new_figure, ordered_colors, paper_style
@@ -127,3 +127,10 @@ def test_neighbouring_curves_differ_in_greyscale():
     family = [luminance(color) for color in ordered_colors(5)]
     assert all(a > b + 0.05 for a, b in zip(family, family[1:], strict=False))
     assert max(family) < 0.75
+
+
+def test_ratios_over_a_gradient_that_is_not_told_from_0_are_left_out():
+    rows = pd.DataFrame([{"quantity": "relative_variance", "t": t, "value": 50.0, "low": low, "high": 90.0}
+                         for t, low in ((0.1, -30.0), (0.5, 20.0), (0.9, 30.0))])
+    line = gradient_variance.variance(rows, "relative_variance").lines[0]
+    assert line.get_xdata().tolist() == [0.5, 0.9]

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from fmdiag.errors import FmdiagError
-from fmdiag.studies.judgement import AGREES, CONTRADICTS, OPEN, compare, paired
+from fmdiag.results import mean_interval
+from fmdiag.studies.judgement import AGREES, CONTRADICTS, OPEN, compare, paired, seeds_row
 from fmdiag.studies.plan import evaluation_steps, parse_objective
 from fmdiag.studies.published import APPENDIX_C, published
 from fmdiag.studies.time import turning_points
@@ -37,6 +38,11 @@ def test_turning_points_of_a_made_up_run():
     assert (found["tau_gen"], found["tau_mem"]) == (200, 400)
     never = turning_points(quality.assign(f_mem=0.02), reference).iloc[0]
     assert math.isnan(never["tau_mem"])
+
+
+@pytest.mark.parametrize("name", ["tau_gen", "tau_mem", "f_mem"])
+def test_intervals_over_two_seeds_stay_in_the_range_of_the_quantity(name):
+    assert mean_interval([0.1, 0.9])[1] < 0 == seeds_row(name, [0.1, 0.9])["low"]
 
 
 def test_evaluations_halve_back_from_the_end():
