@@ -11,8 +11,9 @@ from pathlib import Path
 
 import click
 
-from . import ranks
+from . import parts, ranks
 from .options import CHOICES
+from .part_key import key_of
 from .remake import remaking
 
 # Options that `load_dataset` takes under the same name.
@@ -40,7 +41,7 @@ class Session(contextlib.ExitStack):
         super().__init__()
         self.name, self.options, self.checkpoint_file, self.rows = name, options, checkpoint, rows
         self.renamed, self.parameters, self.facts, self.page = renamed or {}, {}, {}, False
-        self.drawn = {}
+        self.drawn, self.folder = {}, None
         # (what run.json says, all summary rows) -> the document that `NAME.json` holds and --json prints.
         self.compose = self.document = None
 
@@ -56,6 +57,7 @@ class Session(contextlib.ExitStack):
         torch.backends.cuda.matmul.allow_tf32 = False
         self.group, self.device = ranks.join(choose_device(self.options["device"]))
         if self.options["out"] and self.speaks:
+            parts.recover(self.options["out"])
             RunFolder(self.options["out"], overwrite=self.options["overwrite"])
         with ranks.one_first(self.group):
             self.checkpoint = self.load_checkpoint()
@@ -64,7 +66,34 @@ class Session(contextlib.ExitStack):
         self.path = self.checkpoint.path if self.checkpoint else None
         if self.speaks:
             self.folder = self.enter_context(RunFolder(self._out(), overwrite=self.options["overwrite"]))
+            with self._abandoned_on_failure():  # __exit__ is not called where another process has the lock
+                self.parts = self.enter_context(parts.Parts(self.folder))
         return self
+
+    def part(self, name, run, **parameters):
+        """Call ``run(self, **parameters)``, or take what it recorded before the run was interrupted."""
+        if self.speaks:
+            key, before = key_of(self, name, parameters), parts.state(self)
+        found = self.speaks and self.parts.has(key)
+        if self.group.size > 1:
+            import torch
+
+            found = bool(self.group.same(torch.tensor([int(found)])).item())
+        if not found:
+            run(self, **parameters)
+        if self.speaks and found:
+            self.parts.restore(self, name, key)
+        elif self.speaks:
+            self.parts.save(self, key, before)
+
+    def kept(self, name, parameters, compute):
+        """Return the tensor that `compute` makes, computed once whatever interrupts the run; with ranks, each time."""
+        if self.group.size > 1:
+            return compute()
+        import torch
+
+        key = key_of(self, "samples", {"of": name, **parameters})
+        return torch.from_numpy(self.parts.array(name, key, lambda: compute().cpu().numpy()))
 
     @property
     def speaks(self):
@@ -83,10 +112,22 @@ class Session(contextlib.ExitStack):
                 self.folder.write_summary()
                 self._write_records()
                 self._draw()
-        result = super().__exit__(kind, error, traceback)
+        with self._let_go_on_failure():
+            result = super().__exit__(kind, error, traceback)
         if kind is None and self.speaks:
+            self.parts.finish()
             self._print()
         return result
+
+    @contextlib.contextmanager
+    def _let_go_on_failure(self):
+        # The folder gets its name after the parts were left: where that fails they are kept all the same.
+        try:
+            yield
+        except BaseException:
+            if self.speaks and self.folder is not None:
+                self.parts.__exit__(*sys.exc_info())
+            raise
 
     @contextlib.contextmanager
     def _abandoned_on_failure(self):
@@ -144,8 +185,8 @@ class Session(contextlib.ExitStack):
         base = Path("reports") / f"{self.name}-{stem}"
         if self.options["overwrite"]:
             return base
-        numbered = (base.with_name(f"{base.name}-{k}") for k in range(2, 10**6))
-        return base if not base.exists() else next(path for path in numbered if not path.exists())
+        numbered = (base, *(base.with_name(f"{base.name}-{k}") for k in range(2, 10**4)))
+        return next(path for path in numbered if not path.exists() and not parts.is_taken(path))
 
     def progress(self, iterable, description, total=None):
         """Return `iterable`, its progress shown on stderr."""

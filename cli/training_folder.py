@@ -1,9 +1,12 @@
 """The folder of a training run: filled as training goes on, so that --resume can continue it after any interruption."""
 
+import contextlib
 import datetime
 import json
 import time
 from pathlib import Path
+
+from .lock import Lock
 
 STATE, CHECKPOINT = "state.pt", "checkpoint.pt"
 
@@ -33,6 +36,17 @@ class TrainingFolder:
         if not resume and occupied:
             hint = "continue it with --resume, or " if has_state else ""
             raise FmdiagError(f"{self.path} is not empty: {hint}choose another --out")
+
+    @contextlib.contextmanager
+    def locked(self, wanted=True):
+        """Hold the folder while it is written; a second process is refused."""
+        lock = Lock(self.path.parent / f".{self.path.name}.lock", self.path)
+        if wanted:
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def load(self, device):
         """Return the saved TrainingState."""

@@ -33,7 +33,7 @@ def run_training(options):
         start = (_resumed if options["resume"] else _new)(options, folder, device)
     # One rank saves and speaks.
     shown = {"save": folder.save, "progress": Progress()} if group.rank == 0 else {"save": None, "progress": None}
-    with _interruptible(folder), shown["progress"] or contextlib.nullcontext():
+    with folder.locked(group.rank == 0), _interruptible(folder), shown["progress"] or contextlib.nullcontext():
         state = start(device=device, save_seconds=options["save_seconds"], group=group, **shown)
     ranks.leave(group)
     if group.rank == 0:

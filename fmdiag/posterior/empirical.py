@@ -15,6 +15,7 @@ Bertrand et al., arXiv 2506.03719, section 2: the closed form of the minimiser.
 import torch
 
 from fmdiag.errors import FmdiagError
+from fmdiag.out_of_memory import halved, is_out_of_memory
 from fmdiag.paths import LinearPath, times_like
 from fmdiag.posterior.curve import posterior_curve
 from fmdiag.posterior.group import SINGLE
@@ -24,6 +25,7 @@ from fmdiag.posterior.state import FLOOR, Posterior, SoftmaxState
 DEFAULT_MEMORY = 1 << 30   # bytes
 BLOCK_BYTES = 1 << 26      # of float64 rows at a time
 QUERIES_AT_ONCE = 512
+LEAST_MEMORY = 10**7  # bytes: below it, less would not help
 EPSILON = 2.0**-53
 NO_WEIGHT = -1e300         # a log-weight
 
@@ -87,7 +89,7 @@ class EmpiricalPosterior:
             part = slice(start, start + QUERIES_AT_ONCE)
             sources = None if source_rows is None else torch.as_tensor(source_rows)[part]
             excluded = None if exclude is None else torch.as_tensor(exclude)[part].to(self.device)
-            parts.append(self._chunk(x[part], t[part], sources, excluded))
+            parts.append(self._fitting(self._chunk, x[part], t[part], sources, excluded))
         return Posterior.concatenate(parts)
 
     def curve(self, x0, x1, rows, times):
@@ -98,9 +100,41 @@ class EmpiricalPosterior:
         """
         self._check(x0)
         self._check(x1)
+        left = torch.ones(len(times), len(rows), dtype=torch.bool)   # what was not yielded yet
+        while True:
+            try:
+                for k, pairs, found in self._curve(x0, x1, rows, times):
+                    new = left[k, pairs.cpu()]
+                    left[k, pairs.cpu()] = False
+                    if bool(new.any()):
+                        yield k, pairs[new.to(pairs.device)], found.select(new.to(pairs.device))
+                return
+            except Exception as error:
+                self._use_less(error)
+
+    def _curve(self, x0, x1, rows, times):
         if self._store is None:
             self._store = RowStore(self.training_set, self.memory, self.device, self._block_rows, self.group)
-        yield from posterior_curve(self, self._store, x0, x1, rows, times)
+        return posterior_curve(self, self._store, x0, x1, rows, times)
+
+    def _fitting(self, work, *arguments):
+        """Return ``work(*arguments)``, tried again with half the memory for as long as it does not suffice."""
+        while True:
+            try:
+                return work(*arguments)
+            except Exception as error:
+                self._use_less(error)
+
+    def _use_less(self, error):
+        """Let go of the rows that are kept and halve the memory; raise what is no lack of memory, or cannot be halved.
+
+        Ranks must stay in step, so that none of several goes on alone.
+        """
+        if not is_out_of_memory(error) or self.group.size > 1 or self.memory < 2 * LEAST_MEMORY:
+            raise error
+        self._store = self._kept = None
+        self.memory = halved(self.memory, "bytes of memory for û*")
+        self.block_rows = max(1, self.block_rows // 2)
 
     def _check(self, x):
         if tuple(x.shape[1:]) != self.training_set.shape or x.shape[0] == 0:
