@@ -15,7 +15,7 @@ import click
 
 from .lock import Lock, in_use
 
-RECORD, SUMMARY = "part.json", "summary.parquet"
+RECORD, SUMMARY, WHOLE = "part.json", "summary.parquet", ".whole"
 
 
 def parts_folder(out):
@@ -60,6 +60,11 @@ class Parts:
         else:
             shutil.rmtree(self.path, ignore_errors=True)
         self.lock.release()
+
+    def about_to_publish(self):
+        """Note which folder is the whole run: killed between its renaming and `finish`, its parts are known as done."""
+        with self.run._writing("a finished part"):
+            (self.path / WHOLE).write_text(str(self.run.path.stat().st_ino))
 
     def finish(self):
         """Remove all parts: the run that they are of is whole."""
@@ -157,9 +162,18 @@ def beside(out, suffix):
 
 
 def recover(out):
-    """Give an earlier run its name again, where --overwrite was killed between putting it aside and its successor."""
+    """Clear up after a run that was killed while it was given its name.
+
+    An earlier run that --overwrite had put aside gets its name back where its successor has not got it; parts of a run
+    that is whole are removed.
+    """
     out = Path(out)
-    for aside in [] if is_taken(out) else beside(out, "old"):
+    if is_taken(out):
+        return
+    whole = parts_folder(out) / WHOLE
+    if whole.is_file() and out.is_dir() and whole.read_text() == str(out.stat().st_ino):
+        shutil.rmtree(whole.parent, ignore_errors=True)
+    for aside in beside(out, "old"):
         if not out.exists() and (aside / "run").is_dir():
             os.replace(aside / "run", out)
         shutil.rmtree(aside, ignore_errors=True)

@@ -112,6 +112,7 @@ class Session(contextlib.ExitStack):
                 self.folder.write_summary()
                 self._write_records()
                 self._draw()
+                self.parts.about_to_publish()
         with self._let_go_on_failure():
             result = super().__exit__(kind, error, traceback)
         if kind is None and self.speaks:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmdiag.cli import error, quality, session
+from fmdiag.cli import error, parts, quality, session
 from fmdiag.cli.lock import Lock
 from fmdiag.cli.main import run
 from fmdiag.diagnostics import alignment as alignment_diagnostic
@@ -167,6 +167,20 @@ def test_an_earlier_run_put_aside_by_a_killed_overwrite_is_given_back(tmp_path, 
     assert start(*words) == 2
     assert "exists" in capsys.readouterr().err
     assert (tmp_path / "run" / "run.json").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+def test_parts_of_a_run_that_is_whole_are_taken_away(tmp_path, capsys, monkeypatch, checkpoint):
+    words = ["error", checkpoint, "--n-pairs", "4", "--times", "0.2", "--out", tmp_path / "run"]
+    with monkeypatch.context() as patch:
+        patch.setattr(parts.Parts, "finish", stops)
+        with pytest.raises(Killed):
+            start(*words)
+    lock = tmp_path / ".run.parts" / "lock"
+    assert (tmp_path / "run" / "run.json").is_file() and lock.exists()
+    lock.unlink()  # this process holds it; one that was killed would not
+    assert start(*words) == 2
+    assert "exists" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
 
 

@@ -45,6 +45,13 @@ def finished(process):
     return errors
 
 
+def refused(name, out):
+    """A run that was whole before its process was killed: the command says so, and clears up what was left of it."""
+    process = started(name, out)
+    _, errors = process.communicate()
+    assert process.returncode == 2 and f"{out} exists" in errors, errors
+
+
 def contents(out):
     """Return what a run found: its tables, its arrays and, of a training run, its weights."""
     import torch
@@ -79,6 +86,9 @@ def kill_at_random(name, kills, folder, *, seed=0, say=print):
     while killed < kills or runs == 0:
         out = folder / f"killed-{runs}"
         while killed < kills:
+            if name != "train" and (out / "run.json").is_file():
+                refused(name, out)
+                break
             process, after = started(name, out), lasts * rng.uniform(START_UP, 1.0)
             try:
                 errors = process.communicate(timeout=after)[1]
@@ -91,7 +101,11 @@ def kill_at_random(name, kills, folder, *, seed=0, say=print):
                 resumed += "resumed: " in errors
                 say(f"{name}: kill {killed} after {after:.1f} of {lasts:.1f} s")
         else:
-            errors = finished(started(name, out))
+            errors = ""
+            if name != "train" and (out / "run.json").is_file():
+                refused(name, out)
+            else:
+                errors = finished(started(name, out))
         resumed += "resumed: " in errors
         compare(expected, contents(out))
         left = [path.name for path in folder.iterdir() if path.name.startswith(".")]
