@@ -1,21 +1,24 @@
 """What of an interrupted run need not be computed again? Its finished parts, kept beside the output until it is whole.
 
 ``.NAME.parts/KEY/`` holds what one diagnostic wrote (tables, arrays, summary rows, facts), ``KEY.npz`` arrays such as a
-batch of samples. A part is moved into place whole, and is plain values: reading it runs nothing.
+batch of samples. A part is moved into place whole, and is plain values: reading it runs nothing. One that was damaged,
+as by a machine that died, is made again.
 """
 
-import glob
 import json
 import os
+import re
 import shutil
+import warnings
 import zipfile
 from pathlib import Path
 
 import click
 
-from .lock import Lock, in_use
+from .lock import Lock
+from .part_content import RECORD, added, cautions, files_of, sums
 
-RECORD, SUMMARY, WHOLE = "part.json", "summary.parquet", ".whole"
+SUMMARY, WHOLE, LOCK = "summary.parquet", ".whole", "lock"
 
 
 def parts_folder(out):
@@ -23,53 +26,79 @@ def parts_folder(out):
     return Path(out).parent / f".{Path(out).name}.parts"
 
 
-def is_taken(out):
-    """Return whether another process writes the run `out`."""
-    return in_use(parts_folder(out) / "lock")
-
-
 class Parts:
     """The finished parts of a run under way; a context manager that holds the run's lock.
 
+    It is entered before the run folder, so that it is left after that has got its name.
+
     Parameters
     ----------
-    folder : RunFolder
-        The run folder under construction, entered.
+    out : path
+        Destination of the run.
     """
 
-    def __init__(self, folder):
-        self.run, self.path = folder, parts_folder(folder.out)
-        self.lock = Lock(self.path / "lock", folder.out)
-        self.said = set()
+    def __init__(self, out):
+        self.out, self.path = Path(out), parts_folder(out)
+        self.lock, self.run, self.said = Lock(self.path / LOCK, out), None, set()
 
     def __enter__(self):
-        """Take the lock, and remove what processes that were killed left of their run folders."""
+        """Take the lock, and clear up after processes that were killed."""
+        from fmdiag.results import RunFolder
+
+        RunFolder(self.out, overwrite=True)  # refuses what no run may replace
         self.lock.acquire()
-        strays = {*beside(self.run.out, "partial"), *self.path.glob(".*.partial")} - {self.run.path}
-        for stray in strays:
-            shutil.rmtree(stray, ignore_errors=True) if stray.is_dir() else stray.unlink(missing_ok=True)
+        try:
+            if self.lock.held:
+                self._clear_up()
+        except BaseException:
+            self.lock.release()
+            raise
         return self
 
+    def of(self, folder):
+        """Tell that the RunFolder of this run has been entered."""
+        self.run = folder
+
     def __exit__(self, kind, error, traceback):
-        """After a failure keep what is finished, and say so; after a success `finish` is called."""
-        if kind is None:
-            return
-        finished = [entry for entry in self.path.iterdir() if entry.name != "lock" and entry.name[0] != "."]
-        if finished:
-            click.echo(f"kept what was finished in {self.path}/: the same command goes on from there", err=True)
+        """After a failure keep what is finished, and say so; after a success remove all parts: the run is whole."""
+        finished = [path for path in self._entries() if path.name[0] != "."]
+        if kind is not None and finished:
+            if self.run is not None:
+                click.echo(f"kept what was finished in {self.path}/: the same command goes on from there", err=True)
         else:
-            shutil.rmtree(self.path, ignore_errors=True)
+            self._remove_all()
         self.lock.release()
+        # Not by the lock where an earlier process made the folder; another may be at work in it by now.
+        if kind is None or not finished:
+            _rmdir(self.path)
+
+    def _entries(self):
+        return [path for path in self.path.glob("*") if path.name != LOCK]
+
+    def _remove_all(self):
+        for path in self._entries():
+            _remove(path)
+
+    def _clear_up(self):
+        """Give an earlier run that --overwrite had put aside its name back where its successor has not got it.
+
+        Folders under construction are removed, and the parts of a run that was whole when its process was killed.
+        """
+        marker = self.path / WHOLE
+        if marker.is_file() and self.out.is_dir() and marker.read_text() == _identity(self.out):
+            self._remove_all()
+        marker.unlink(missing_ok=True)
+        for aside in beside(self.out, "old"):
+            if not self.out.exists() and (aside / "run").is_dir():
+                os.replace(aside / "run", self.out)
+            _remove(aside)
+        for stray in [*beside(self.out, "partial"), *self.path.glob(".*.partial")]:
+            _remove(stray)
 
     def about_to_publish(self):
-        """Note which folder is the whole run: killed between its renaming and `finish`, its parts are known as done."""
+        """Note which folder is the whole run: killed between its renaming and the end, its parts are known as done."""
         with self.run._writing("a finished part"):
-            (self.path / WHOLE).write_text(str(self.run.path.stat().st_ino))
-
-    def finish(self):
-        """Remove all parts: the run that they are of is whole."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        self.lock.release()
+            (self.path / WHOLE).write_text(_identity(self.run.path))
 
     def say(self, name):
         """Say that a part of an interrupted run is used, once for all batches of one kind."""
@@ -101,11 +130,18 @@ class Parts:
         return found
 
     def has(self, key):
-        """Return whether a diagnostic's part is there."""
-        return (self.path / key / RECORD).is_file()
+        """Return whether a diagnostic's part is there and whole; what is left of a damaged one is removed."""
+        folder = self.path / key
+        try:
+            whole = json.loads((folder / RECORD).read_text())["files"] == sums(folder)
+        except (OSError, ValueError, KeyError, TypeError):
+            whole = False
+        if not whole:
+            _remove(folder)
+        return whole
 
-    def save(self, session, key, before):
-        """Keep what a diagnostic added to the session since `before`, a `state`."""
+    def save(self, session, key, before, heard):
+        """Keep what a diagnostic added to the session since `before`, a `state`, and the warnings that were heard."""
         partial, new = self.path / f".{key}.partial", self.run.summaries[before["summaries"]:]
         with self.run._writing("a finished part"):
             partial.mkdir()
@@ -113,14 +149,16 @@ class Parts:
                 _link(self.run.path / file, partial / file)
             for k, summary in enumerate(new):
                 summary.to_parquet(partial / f"{k}-{SUMMARY}", index=False)
-            record = {"summaries": len(new), **added(session, before)}
+            record = {"files": sums(partial), "summaries": len(new), "heard": heard, **added(session, before)}
             (partial / RECORD).write_text(json.dumps(record, default=str))
             os.replace(partial, self.path / key)
         # A run that was never interrupted goes on from the same rows as one that was.
         self.run.summaries[before["summaries"]:] = self._summaries(key, len(new))
 
     def restore(self, session, name, key):
-        """Give the session what a finished part holds."""
+        """Give the session what a finished part holds, and repeat its warnings."""
+        from fmdiag.errors import FmdiagWarning
+
         folder, record = self.path / key, json.loads((self.path / key / RECORD).read_text())
         with self.run._writing(f"part {name}"):
             for file in files_of(folder):
@@ -129,8 +167,10 @@ class Parts:
         self.run.summaries += self._summaries(key, record["summaries"])
         session.parameters |= record["parameters"]
         session.facts |= record["facts"]
-        _cautions(session).extend(record["warnings"])
+        cautions(session).extend(record["warnings"])
         self.say(name)
+        for text in record["heard"]:
+            warnings.warn(text, FmdiagWarning, stacklevel=2)
 
     def _summaries(self, key, n):
         import pandas as pd
@@ -138,49 +178,26 @@ class Parts:
         return [pd.read_parquet(self.path / key / f"{k}-{SUMMARY}") for k in range(n)]
 
 
-def state(session):
-    """Return what a session holds before a diagnostic."""
-    return {"files": set(files_of(session.folder.path)), "summaries": len(session.folder.summaries),
-            "parameters": set(session.parameters), "facts": dict(session.facts), "warnings": len(_cautions(session))}
-
-
-def added(session, before):
-    """Return what was added to a session since `state`, as plain values."""
-    return {"parameters": {k: v for k, v in session.parameters.items() if k not in before["parameters"]},
-            "facts": {k: v for k, v in session.facts.items() if before["facts"].get(k, ...) != v},
-            "warnings": _cautions(session)[before["warnings"]:]}
-
-
-def files_of(folder):
-    """Return the files below a folder, relative to it, sorted."""
-    return sorted(path.relative_to(folder) for path in Path(folder).rglob("*") if path.is_file())
-
-
 def beside(out, suffix):
-    """Return the temporary folders of the run `out` that are there."""
-    return list(Path(out).parent.glob(f".{glob.escape(Path(out).name)}.*.{suffix}"))
+    """Return the temporary folders of the run `out` that are there; not those of a run `out`.more."""
+    name = re.compile(rf"\.{re.escape(Path(out).name)}\.[a-z0-9_]{{8}}\.{suffix}")
+    return [path for path in Path(out).parent.iterdir() if name.fullmatch(path.name)]
 
 
-def recover(out):
-    """Clear up after a run that was killed while it was given its name.
-
-    An earlier run that --overwrite had put aside gets its name back where its successor has not got it; parts of a run
-    that is whole are removed.
-    """
-    out = Path(out)
-    if is_taken(out):
-        return
-    whole = parts_folder(out) / WHOLE
-    if whole.is_file() and out.is_dir() and whole.read_text() == str(out.stat().st_ino):
-        shutil.rmtree(whole.parent, ignore_errors=True)
-    for aside in beside(out, "old"):
-        if not out.exists() and (aside / "run").is_dir():
-            os.replace(aside / "run", out)
-        shutil.rmtree(aside, ignore_errors=True)
+def _identity(folder):
+    status = os.stat(folder)
+    return f"{status.st_dev} {status.st_ino}"
 
 
-def _cautions(session):
-    return session.checkpoint.description.setdefault("warnings", []) if session.checkpoint is not None else []
+def _remove(path):
+    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _rmdir(path):
+    try:
+        path.rmdir()
+    except OSError:
+        pass
 
 
 def _link(source, target):

@@ -11,6 +11,21 @@ from .lock import Lock
 STATE, CHECKPOINT = "state.pt", "checkpoint.pt"
 
 
+@contextlib.contextmanager
+def locked(path, wanted=True):
+    """Hold the folder of a training run, from before it is looked at; a second process is refused."""
+    from fmdiag.results import check_writable
+
+    path, lock = Path(path), Lock(Path(path).parent / f".{Path(path).name}.lock", path)
+    if wanted:
+        check_writable(path / STATE)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class TrainingFolder:
     """Holds ``state.pt`` (to resume), ``checkpoint.pt`` (to measure), ``tables/loss`` and, at the end, ``run.json``.
 
@@ -36,17 +51,6 @@ class TrainingFolder:
         if not resume and occupied:
             hint = "continue it with --resume, or " if has_state else ""
             raise FmdiagError(f"{self.path} is not empty: {hint}choose another --out")
-
-    @contextlib.contextmanager
-    def locked(self, wanted=True):
-        """Hold the folder while it is written; a second process is refused."""
-        lock = Lock(self.path.parent / f".{self.path.name}.lock", self.path)
-        if wanted:
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
 
     def load(self, device):
         """Return the saved TrainingState."""

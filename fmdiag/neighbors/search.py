@@ -74,10 +74,11 @@ class Search:
             part = whole[rows]
             done.append((part, self._pass(queries, part, k, exclude, count, dtype, found)))
 
-        reached = in_pieces(search, len(whole), len(whole), "queries per search")
-        if reached < len(whole):
-            self.scale *= reached / len(whole)
-            self.block_size = max(1, int(self.block_size * reached / len(whole)))
+        def shrink():
+            self.block_size = max(1, self.block_size // 2)
+
+        reached = in_pieces(search, len(whole), len(whole), "queries per search", shrink)
+        self.scale *= reached / len(whole)
         return done
 
     def _pass(self, queries, part, k, exclude, count, dtype, found):

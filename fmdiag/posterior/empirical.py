@@ -15,7 +15,7 @@ Bertrand et al., arXiv 2506.03719, section 2: the closed form of the minimiser.
 import torch
 
 from fmdiag.errors import FmdiagError
-from fmdiag.out_of_memory import halved, is_out_of_memory
+from fmdiag.out_of_memory import is_out_of_memory, release, say
 from fmdiag.paths import LinearPath, times_like
 from fmdiag.posterior.curve import posterior_curve
 from fmdiag.posterior.group import SINGLE
@@ -101,16 +101,21 @@ class EmpiricalPosterior:
         self._check(x0)
         self._check(x1)
         left = torch.ones(len(times), len(rows), dtype=torch.bool)   # what was not yielded yet
+        failed = False
         while True:
             try:
                 for k, pairs, found in self._curve(x0, x1, rows, times):
+                    failed = failed and self._say()
                     new = left[k, pairs.cpu()]
                     left[k, pairs.cpu()] = False
                     if bool(new.any()):
                         yield k, pairs[new.to(pairs.device)], found.select(new.to(pairs.device))
                 return
             except Exception as error:
-                self._use_less(error)
+                if not self._may_use_less(error):
+                    raise
+            self._use_less()
+            failed = True
 
     def _curve(self, x0, x1, rows, times):
         if self._store is None:
@@ -119,22 +124,37 @@ class EmpiricalPosterior:
 
     def _fitting(self, work, *arguments):
         """Return ``work(*arguments)``, tried again with half the memory for as long as it does not suffice."""
+        failed = False
         while True:
             try:
-                return work(*arguments)
+                found = work(*arguments)
             except Exception as error:
-                self._use_less(error)
+                if not self._may_use_less(error):
+                    raise
+            else:
+                failed = failed and self._say()
+                return found
+            self._use_less()
+            failed = True
 
-    def _use_less(self, error):
-        """Let go of the rows that are kept and halve the memory; raise what is no lack of memory, or cannot be halved.
+    def _may_use_less(self, error):
+        """Return whether an error is a lack of memory that half as much may mend.
 
         Ranks must stay in step, so that none of several goes on alone.
         """
-        if not is_out_of_memory(error) or self.group.size > 1 or self.memory < 2 * LEAST_MEMORY:
-            raise error
+        return is_out_of_memory(error) and self.group.size == 1 and self.memory >= 2 * LEAST_MEMORY
+
+    def _use_less(self):
+        """Let go of the rows that are kept and halve the memory; called where the error's frames hold nothing more."""
         self._store = self._kept = None
-        self.memory = halved(self.memory, "bytes of memory for û*")
+        release()
+        self.memory //= 2
         self.block_rows = max(1, self.block_rows // 2)
+
+    def _say(self):
+        """Say how much memory is used now, and return False: it has not failed since."""
+        say(self.memory, "bytes of memory for û*")
+        return False
 
     def _check(self, x):
         if tuple(x.shape[1:]) != self.training_set.shape or x.shape[0] == 0:

@@ -14,6 +14,8 @@ from fmdiag.cli.lock import Lock
 from fmdiag.cli.main import run
 from fmdiag.diagnostics import alignment as alignment_diagnostic
 from fmdiag.diagnostics import memorization as memorization_diagnostic
+from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.results import RunFolder
 
 REPORT = ["report", "--n-pairs", "4", "--n-samples", "70", "--n-noises", "4", "--n-gradients", "4", "--n-steps", "4"]
 
@@ -149,21 +151,24 @@ def test_a_name_in_use_is_not_chosen_twice(tmp_path, monkeypatch, checkpoint):
     assert start("error", checkpoint, "--n-pairs", "4", "--times", "0.2") == 0
     lock.release()
     assert (tmp_path / "reports" / "error-digits-2" / "run.json").is_file()
+    assert sorted(path.name for path in (tmp_path / "reports").iterdir()) == ["error-digits-2"]
 
 
 def test_what_killed_runs_leave_is_taken_away(tmp_path, checkpoint):
-    (tmp_path / ".run.abc.partial" / "tables").mkdir(parents=True)
-    (tmp_path / ".other.abc.partial").mkdir()
+    (tmp_path / ".run.abcdefgh.partial" / "tables").mkdir(parents=True)
+    others = [".other.abcdefgh.partial", ".run.2.abcdefgh.partial", ".run.2.abcdefgh.old"]
+    for name in others:
+        (tmp_path / name).mkdir()
     assert start("error", checkpoint, "--n-pairs", "4", "--times", "0.2", "--out", tmp_path / "run") == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.abc.partial", "run"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*others, "run"])
 
 
 def test_an_earlier_run_put_aside_by_a_killed_overwrite_is_given_back(tmp_path, capsys, checkpoint):
     words = ["error", checkpoint, "--n-pairs", "4", "--times", "0.2", "--out", tmp_path / "run"]
     assert start(*words) == 0
     before = (tmp_path / "run" / "run.json").read_bytes()
-    (tmp_path / ".run.abc.old").mkdir()
-    os.replace(tmp_path / "run", tmp_path / ".run.abc.old" / "run")
+    (tmp_path / ".run.abcdefgh.old").mkdir()
+    os.replace(tmp_path / "run", tmp_path / ".run.abcdefgh.old" / "run")
     assert start(*words) == 2
     assert "exists" in capsys.readouterr().err
     assert (tmp_path / "run" / "run.json").read_bytes() == before
@@ -171,17 +176,84 @@ def test_an_earlier_run_put_aside_by_a_killed_overwrite_is_given_back(tmp_path, 
 
 
 def test_parts_of_a_run_that_is_whole_are_taken_away(tmp_path, capsys, monkeypatch, checkpoint):
+    """Killed between the renaming of the run folder and the end: as if the parts had not been removed."""
     words = ["error", checkpoint, "--n-pairs", "4", "--times", "0.2", "--out", tmp_path / "run"]
     with monkeypatch.context() as patch:
-        patch.setattr(parts.Parts, "finish", stops)
-        with pytest.raises(Killed):
-            start(*words)
-    lock = tmp_path / ".run.parts" / "lock"
-    assert (tmp_path / "run" / "run.json").is_file() and lock.exists()
-    lock.unlink()  # this process holds it; one that was killed would not
+        patch.setattr(parts.Parts, "_remove_all", lambda self: None)
+        assert start(*words) == 0
+    assert len(list((tmp_path / ".run.parts").iterdir())) == 2, "the part and the mark"
     assert start(*words) == 2
     assert "exists" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+def test_parts_of_another_run_are_kept_beside_one_that_is_whole(tmp_path, capsys, monkeypatch, checkpoint):
+    """--overwrite that was killed: its parts are not those of the earlier run, which is there."""
+    words = ["error", checkpoint, "--n-pairs", "4", "--times", "0.2", "--out", tmp_path / "run"]
+    assert start(*words) == 0
+    again = [*words, "--seed", "1", "--overwrite"]
+    with monkeypatch.context() as patch:
+        patch.setattr(session.Session, "_draw", stops)
+        with pytest.raises(Killed):
+            start(*again)
+    assert start(*words) == 2, "exists"
+    monkeypatch.setattr("fmdiag.diagnostics.error.measure", never)
+    capsys.readouterr()
+    assert start(*again) == 0
+    assert "resumed: error" in capsys.readouterr().err
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["seed"] == 1
+
+
+def test_a_damaged_part_is_made_again(tmp_path, capsys, monkeypatch, checkpoint):
+    """A machine that dies, unlike a process, can leave files of a finished part empty."""
+    words = ["error", checkpoint, "--n-pairs", "4", "--times", "0.2", "--out", tmp_path / "run"]
+    with monkeypatch.context() as patch:
+        patch.setattr(session.Session, "_draw", stops)
+        with pytest.raises(Killed):
+            start(*words)
+    table = next((tmp_path / ".run.parts").glob("*/tables/error.parquet"))
+    table.write_bytes(b"")
+    assert start(*words) == 0
+    assert "resumed" not in capsys.readouterr().err and len(tables(tmp_path / "run")["error"]) == 4
+
+
+def test_a_resumed_run_repeats_its_warnings(tmp_path, capsys, monkeypatch, checkpoint):
+    rows = np.random.default_rng(0).normal(size=(100, 64)).astype(np.float32).reshape(100, 1, 8, 8)
+    np.save(tmp_path / "rows.npy", rows)
+    words = ["memorization", "--samples", tmp_path / "rows.npy", "--dataset", tmp_path / "rows.npy", "--held-out",
+             "0.05", "--out", tmp_path / "run"]
+    with monkeypatch.context() as patch:
+        patch.setattr(session.Session, "_draw", stops)
+        with pytest.warns(FmdiagWarning, match="only 5 held-out rows"), pytest.raises(Killed):
+            start(*words)
+    monkeypatch.setattr(memorization_diagnostic, "measure", never)
+    with pytest.warns(FmdiagWarning, match="only 5 held-out rows"):
+        assert start(*words) == 0
+
+
+def test_a_run_that_was_made_meanwhile_is_not_replaced(tmp_path):
+    """Where a file system has no locks two processes may build one run: the second keeps its hands off the first."""
+    with pytest.raises(FmdiagError, match="exists"), RunFolder(tmp_path / "run") as folder:
+        folder.add_json("run.json", {"number": 2})
+        with RunFolder(tmp_path / "run") as first:
+            first.add_json("run.json", {"number": 1})
+    assert json.loads((tmp_path / "run" / "run.json").read_text()) == {"number": 1}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+def test_a_lock_that_was_replaced_is_left_to_its_new_owner(tmp_path):
+    first, second = (Lock(tmp_path / "lock", "x") for _ in range(2))
+    first.acquire()
+    (tmp_path / "lock").unlink()
+    second.acquire()
+    first.release()
+    assert (tmp_path / "lock").exists()
+    third = Lock(tmp_path / "lock", "x")
+    with pytest.raises(FmdiagError, match="another fmdiag, process"):
+        third.acquire()
+    assert third.taken
+    second.release()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_data_set_that_is_taken_away_during_the_run(tmp_path, capsys, monkeypatch):
