@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import itertools
 import json
 import shlex
 import signal
@@ -180,8 +181,10 @@ class Session(contextlib.ExitStack):
         base = Path("reports") / f"{self.name}-{stem}"
         if self.options["overwrite"]:
             return self.enter_context(Parts(base))
-        numbered = (base, *(base.with_name(f"{base.name}-{k}") for k in range(2, 10**6)))
-        for path in (path for path in numbered if not path.exists()):
+        for k in itertools.count(1):
+            path = base if k == 1 else base.with_name(f"{base.name}-{k}")
+            if path.exists():
+                continue
             found = Parts(path)
             try:
                 return self.enter_context(found)

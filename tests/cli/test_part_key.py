@@ -37,7 +37,8 @@ def test_the_same_inputs_have_the_same_name():
     (session(), "alignment", {"n": 4}), (session(), "error", {"n": 5}), (session(), "error", {"n": 4.0}),
     (session(), "error", {"n": "4"}), (session(seed=1), "error", {"n": 4}),
     (session(changed(ROWS)), "error", {"n": 4}), (session(ROWS[:-1]), "error", {"n": 4}),
-    (session(ROWS.astype(np.float64)), "error", {"n": 4})], ids=str)
+    (session(ROWS.astype(np.float64)), "error", {"n": 4})],
+    ids=["name", "parameter", "float", "text", "option", "value", "row", "dtype"])
 def test_another_input_has_another_name(other, name, parameters):
     assert key_of(session(), "error", {"n": 4}) != key_of(other, name, parameters)
 
@@ -102,7 +103,7 @@ def test_feature_weights_count_by_their_content(tmp_path):
     for scale in (1.0, 2.0):
         with pytest.warns(DeprecationWarning):  # torch.jit
             torch.jit.save(torch.jit.script(Scaled(scale)), tmp_path / "net.pt")
-        ours = session(data_root=None, offline=True, memory=None)
+        ours = session(ROWS[:28].reshape(28, 1, 2, 2), data_root=None, offline=True, memory=None)
         ours.found_spaces, ours.progress = {}, iter
         chosen = {"features": ("torchscript",), "feature_weights": (f"torchscript={tmp_path / 'net.pt'}",),
                   "feature_size": None, "feature_normalisation": None, "pca_components": None, "index": "flat",
