@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
 
 # Beside what torch and the rest of fmdiag take: what a reader may need for a file of less than a megabyte.
 MARGIN = 400 << 20
@@ -139,6 +140,18 @@ def png_bomb(folder):
     return folder / "pictures"
 
 
+def gif_bomb(folder):
+    """Fewer pixels than Pillow's limit, 81 million: the few bytes that there are would be unpacked into 324 MB."""
+    (folder / "pictures").mkdir()
+    stream, side = io.BytesIO(), struct.pack("<HH", 9000, 9000)
+    Image.new("RGB", (4, 4), (9, 200, 7)).save(stream, "gif")
+    data = bytearray(stream.getvalue())
+    at = data.index(b"\x2c\x00\x00\x00\x00")
+    data[6:10] = data[at + 5 : at + 9] = side
+    (folder / "pictures" / "a.gif").write_bytes(data)
+    return folder / "pictures"
+
+
 def parquet_bomb(folder):
     """A dictionary page of one value that 10^9 rows repeat would need as many picture entries."""
     table = pa.table({"image": pa.array([bytes(1 << 20)] * 600, pa.binary())})
@@ -183,7 +196,7 @@ def yaml_laughs(folder):
 
 BOMBS = {npz_bomb: "rows", zip_bomb: "rows", zip_that_lies: "rows", idx_gz_bomb: "rows", tar_gz_bomb: "rows",
          zip_within_zip: "rows", huge_npy: "rows", repeated_tensor: "rows", tensor_beyond_its_bytes: "rows",
-         png_bomb: "rows", parquet_bomb: "rows", safetensors_that_lies: "rows", repeated_weights: "checkpoint",
+         png_bomb: "rows", gif_bomb: "rows", parquet_bomb: "rows", safetensors_that_lies: "rows", repeated_weights: "checkpoint",
          script_with_a_long_text: "checkpoint"}
 
 
