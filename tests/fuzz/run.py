@@ -36,7 +36,7 @@ def main():
             print(f"{name}: {sum(counts.values())} cases in {time.process_time() - start:.1f} s of processor time: {counts}; "
                   f"valid files {valid[0]}", flush=True)
             if options.results:
-                note(options.results, name, counts, time.process_time() - start)
+                note(options.results, name, counts, time.process_time() - start, options.first)
             for failure in failures + valid[1]:
                 print(failure)
                 if options.keep and failure.content:
@@ -45,11 +45,14 @@ def main():
     raise SystemExit(failed)
 
 
-def note(file, name, counts, seconds):
-    """Add an outcome to a JSON file."""
+def note(file, name, counts, seconds, first):
+    """Add an outcome to a JSON file; that of cases which do not begin with the first is added to what is there."""
     results = json.loads(file.read_text()) if file.exists() else {}
-    n = sum(counts.values())
-    results[name] = {"cases": n, **counts, "seconds": round(seconds, 1), "milliseconds per case": round(1e3 * seconds / n, 2)}
+    before = results.get(name, {}) if first else {}
+    found = {key: n + before.get(key, 0) for key, n in counts.items()}
+    cases, seconds = sum(found.values()), seconds + before.get("seconds", 0.0)
+    results[name] = {"cases": cases, **found, "seconds": round(seconds, 1),
+                     "milliseconds per case": round(1e3 * seconds / cases, 2)}
     file.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
 
 

@@ -4,8 +4,8 @@ import json
 import os
 
 import pytest
-from fuzz_guard import GUARD
-from fuzz_loop import fuzz, judge, work_folder
+from fuzz_guard import GUARD, peak_megabytes
+from fuzz_loop import MEGABYTES, fuzz, judge, work_folder
 from fuzz_targets import CORPUS, TARGETS, Target
 
 from fmdiag.errors import FmdiagError
@@ -53,7 +53,9 @@ def test_what_once_failed_is_read_or_refused(file, tmp_path):
     target = TARGETS[file.relative_to(REGRESSIONS).parts[0]]
     inner = file.relative_to(REGRESSIONS / target.name)
     original = str(inner.parent / inner.name.split("-", 2)[2])
+    before = peak_megabytes(reset=True)
     assert judge(target, original, file.read_bytes(), tmp_path.resolve()) in ("valid", "refused")
+    assert peak_megabytes() < before + MEGABYTES
 
 
 def test_a_case_is_its_number():
