@@ -28,7 +28,7 @@ def command(checkpoint, sizes, n_pairs, times, **options):
 
     sides = read_sides(sizes)
     with Session("alignment", options, checkpoint) as session:
-        run(session, n_pairs=n_pairs, times=times, sides=sides)
+        session.part("alignment", run, n_pairs=n_pairs, times=times, sides=sides)
 
 
 def run(session, *, n_pairs=256, times=None, sides=None):

@@ -55,8 +55,11 @@ def command(checkpoint, samples, sample_range, canaries, n_samples, n_images, n_
 
 def run(session, *, samples, canaries, n_samples, n_images, n_noises, n_steps, method, chosen):
     """Run every part that applies; what each found is composed when the session ends."""
+    from functools import partial
+
     from fmdiag.datasets.canaries import load_canaries
     from fmdiag.diagnostics.null_size import check_held_out
+    from fmdiag.results import load_table
 
     from . import canaries as canaries_part
     from . import membership, memorization, metrics_part, provenance
@@ -65,17 +68,20 @@ def run(session, *, samples, canaries, n_samples, n_images, n_noises, n_steps, m
     check_held_out(session.training_set, required=True)
     planted = None if canaries is None else load_canaries(canaries, session.training_set)
     solver = {"n_steps": n_steps, "method": method}
-    drawn, pairs = memorization.run(session, samples=samples, n_samples=n_samples, chosen=chosen, **solver)
-    metrics_part.run(session, drawn, chosen)
+    session.part("memorization", memorization.run, samples=samples, n_samples=n_samples, chosen=chosen, **solver)
+    drawn = memorization.draw_samples(session, n_samples, **solver) if samples is None else samples
+    # As it was written, whether now or before an interruption.
+    pairs = load_table(session.folder.path, "memorization")
+    session.part("metrics", metrics_part.run, samples=drawn, chosen=chosen)
     if planted is not None:
-        canaries_part.run(session, drawn, planted, canaries)
+        session.part("canaries", partial(canaries_part.run, planted=planted), samples=drawn, folder=canaries)
     if session.checkpoint is not None:
-        membership.run(session, n_images=n_images, n_noises=n_noises, **solver)
+        session.part("membership", membership.run, n_images=n_images, n_noises=n_noises, **solver)
         if samples is None:
             session.options["sample_numbers"] = closest = _closest(pairs)
-            provenance.run(session, samples=closest, drawn=drawn, pairs=pairs, **solver)
+            session.part("provenance", provenance.run, samples=closest, drawn=drawn, pairs=pairs, **solver)
         else:
-            provenance.run(session, n_noises=n_samples, **solver)
+            session.part("provenance", provenance.run, n_noises=n_samples, **solver)
 
 
 def _closest(pairs, n=8):

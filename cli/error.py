@@ -21,7 +21,7 @@ def command(checkpoint, n_pairs, times, **options):
     from .session import Session
 
     with Session("error", options, checkpoint) as session:
-        run(session, n_pairs=n_pairs, times=times)
+        session.part("error", run, n_pairs=n_pairs, times=times)
 
 
 def run(session, *, n_pairs=256, times=None):

@@ -56,7 +56,7 @@ def command(checkpoint, gaussian, mean, covariance, angles, sigmas, n_gaussian, 
     choices = {name: options.pop(name) for name in own}
     check(choices)
     with Session("gradient-variance", options, checkpoint) as session:
-        run(session, **choices)
+        session.part("gradient-variance", run, **choices)
         session.page = True
 
 

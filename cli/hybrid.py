@@ -30,7 +30,7 @@ def command(checkpoint, taus, n_samples, n_steps, method, **options):
     chosen = taken(options)
     taus = sorted({tau for grid in taus for tau in grid}) or None
     with Session("hybrid", options, checkpoint) as session:
-        run(session, taus=taus, n_samples=n_samples, n_steps=n_steps, method=method, chosen=chosen)
+        session.part("hybrid", run, taus=taus, n_samples=n_samples, n_steps=n_steps, method=method, chosen=chosen)
 
 
 def run(session, *, taus=None, n_samples=256, n_steps=100, method="euler", chosen=DEFAULT):
@@ -44,6 +44,8 @@ def run(session, *, taus=None, n_samples=256, n_steps=100, method="euler", chose
         session.checkpoint.field, session.training_set, taus=taus, n_samples=n_samples, n_steps=n_steps, method=method,
         path=session.path, memory=session.options["memory"], device=session.device, group=session.group,
         progress=lambda taus: session.progress(taus, "hybrid"),
+        keep=lambda name, compute: session.kept("hybrid samples", {"of": name, "taus": taus, "n_samples": n_samples,
+                                                "n_steps": n_steps, "method": method}, compute),
         generator=torch.Generator().manual_seed(session.options["seed"]))
     table = hybrid.tabulate(samples, session.training_set, feature=features, plan=plan, device=session.device,
                             group=session.group)

@@ -30,8 +30,8 @@ def command(checkpoint, n_images, n_noises, times, n_paths, n_steps, method, **o
     from .session import Session
 
     with Session("membership", options, checkpoint) as session:
-        run(session, n_images=n_images, n_noises=n_noises, times=times, n_paths=n_paths, n_steps=n_steps,
-            method=method)
+        session.part("membership", run, n_images=n_images, n_noises=n_noises, times=times, n_paths=n_paths,
+                     n_steps=n_steps, method=method)
 
 
 def run(session, *, n_images=256, n_noises=8, times=None, n_paths=256, n_steps=100, method="euler"):

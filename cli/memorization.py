@@ -5,6 +5,8 @@ import click
 from .options import Range, checkpoint_argument, decoder_option, feature_options, method_option, run_options
 from .spaces import DEFAULT, described, spaces, taken
 
+BATCH = 256  # samples drawn together
+
 
 @click.command()
 @checkpoint_argument(required=False)
@@ -39,8 +41,8 @@ def command(checkpoint, samples, sample_range, n_samples, n_steps, method, thres
     chosen = taken(options)
     with Session("memorization", options, checkpoint) as session:
         given = None if samples is None else load_samples(samples, sample_range, options)[:n_samples]
-        run(session, samples=given, n_samples=n_samples or 1024, n_steps=n_steps, method=method, threshold=threshold,
-            chosen=chosen)
+        session.part("memorization", run, samples=given, n_samples=n_samples or 1024, n_steps=n_steps,
+                     method=method, threshold=threshold, chosen=chosen)
 
 
 def load_samples(source, sample_range, options):
@@ -58,15 +60,28 @@ def draw_samples(session, n_samples, n_steps, method):
     """Return samples of the session's checkpoint, shape (n, *shape); drawn once where two diagnostics judge them."""
     import torch
 
-    from fmdiag.sampling import draw_noise, sample
+    from fmdiag.sampling import draw_noise
 
     asked = n_samples, n_steps, method
     if asked not in session.drawn:
         generator = torch.Generator().manual_seed(session.options["seed"])
         noise = draw_noise(n_samples, session.training_set.shape, generator=generator)
         session.drawn[asked] = torch.cat(session.group.spread(
-            noise, lambda mine: sample(session.checkpoint.field, mine, n_steps, method)))
+            noise, lambda mine: _drawn_in_batches(session, mine, n_steps, method)))
     return session.drawn[asked]
+
+
+def _drawn_in_batches(session, noise, n_steps, method):
+    """Return the samples that the model makes of noises; a finished batch outlives an interruption."""
+    import torch
+
+    from fmdiag.sampling import sample
+
+    batches = session.progress(range(0, len(noise), BATCH), "samples")
+    return torch.cat([
+        session.kept("samples", {"first": k, "n": len(noise), "n_steps": n_steps, "method": method},
+                     lambda k=k: sample(session.checkpoint.field, noise[k : k + BATCH], n_steps, method))
+        for k in batches])
 
 
 def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", threshold=1 / 3, chosen=DEFAULT):

@@ -2,6 +2,7 @@
 
 import click
 
+from .memorization import draw_samples
 from .options import checkpoint_argument, decoder_option, method_option, run_options
 
 
@@ -32,7 +33,8 @@ def command(checkpoint, sample_numbers, top_rows, n_noises, n_steps, method, **o
     from .session import Session
 
     with Session("provenance", options, checkpoint) as session:
-        run(session, samples=sample_numbers, top_rows=top_rows, n_noises=n_noises, n_steps=n_steps, method=method)
+        session.part("provenance", run, samples=sample_numbers, top_rows=top_rows, n_noises=n_noises, n_steps=n_steps,
+                     method=method)
 
 
 def run(session, *, samples=(), top_rows=6, n_noises=1024, n_steps=100, method="euler", drawn=None, pairs=None):
@@ -45,7 +47,7 @@ def run(session, *, samples=(), top_rows=6, n_noises=1024, n_steps=100, method="
 
     from fmdiag.diagnostics import basins, copied, memorization, provenance
     from fmdiag.fields import ClosedFormField
-    from fmdiag.sampling import closed_form_samples, draw_noise, sample
+    from fmdiag.sampling import closed_form_samples, draw_noise
 
     def generator():
         return torch.Generator().manual_seed(session.options["seed"])
@@ -57,7 +59,7 @@ def run(session, *, samples=(), top_rows=6, n_noises=1024, n_steps=100, method="
     n_noises = max(n_noises, max(samples) + 1) if drawn is None else len(drawn)
     noise = draw_noise(n_noises, rows.shape, generator=generator())
     if drawn is None:
-        drawn = torch.cat(session.group.spread(noise, lambda mine: sample(field, mine, n_steps, method)))
+        drawn = draw_samples(session, n_noises, n_steps, method)
     reached = basins.measure(field, rows, samples=drawn, generator=generator(), **common)
     u_star = ClosedFormField(rows, session.path, memory=session.options["memory"], device=session.device)
     ends = {"model": drawn[samples], "closed_form": closed_form_samples(u_star, noise[samples], n_steps)}

@@ -41,8 +41,8 @@ def command(checkpoint, samples, sample_range, n_samples, n_steps, method, metri
     chosen = taken(options)
     with Session("quality", options, checkpoint) as session:
         given = None if samples is None else load_samples(samples, sample_range, options)[:n_samples]
-        run(session, samples=given, n_samples=n_samples or 1024, n_steps=n_steps, method=method, chosen=chosen,
-            metrics=metrics, most=most)
+        session.part("quality", run, samples=given, n_samples=n_samples or 1024, n_steps=n_steps,
+                     method=method, chosen=chosen, metrics=metrics, most=most)
 
 
 def applies(session, n_samples):

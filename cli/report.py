@@ -34,12 +34,12 @@ def command(checkpoint, n_pairs, n_samples, n_noises, n_gradients, n_steps, **op
     renamed = {"hybrid": {"n_samples": "n_noises"}, "gradient-variance": {"n_samples": "n_gradients"}}
     with Session("report", options, checkpoint or bundled_checkpoint(), renamed) as session:
         check_held_out(session.training_set)
-        alignment.run(session, n_pairs=n_pairs)
-        error.run(session, n_pairs=n_pairs)
-        hybrid.run(session, n_samples=n_noises, n_steps=n_steps)
-        memorization.run(session, n_samples=n_samples, n_steps=n_steps)
+        session.part("alignment", alignment.run, n_pairs=n_pairs)
+        session.part("error", error.run, n_pairs=n_pairs)
+        session.part("hybrid", hybrid.run, n_samples=n_noises, n_steps=n_steps)
+        session.part("memorization", memorization.run, n_samples=n_samples, n_steps=n_steps)
         if quality.applies(session, n_samples):
-            quality.run(session, n_samples=n_samples, n_steps=n_steps)
+            session.part("quality", quality.run, n_samples=n_samples, n_steps=n_steps)
         if gradient_variance.applies(session):
-            gradient_variance.run(session, n_samples=n_gradients)
+            session.part("gradient-variance", gradient_variance.run, n_samples=n_gradients)
         session.page = True

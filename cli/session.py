@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import itertools
 import json
 import shlex
 import signal
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import click
 
-from . import ranks
+from . import part_content, ranks
 from .options import CHOICES
+from .part_key import key_of
+from .parts import Parts
 from .remake import remaking
 
 # Options that `load_dataset` takes under the same name.
@@ -40,9 +43,9 @@ class Session(contextlib.ExitStack):
         super().__init__()
         self.name, self.options, self.checkpoint_file, self.rows = name, options, checkpoint, rows
         self.renamed, self.parameters, self.facts, self.page = renamed or {}, {}, {}, False
-        self.drawn = {}
+        self.drawn, self.found_spaces, self.checkpoint_facts = {}, {}, None
         # (what run.json says, all summary rows) -> the document that `NAME.json` holds and --json prints.
-        self.compose = self.document = None
+        self.compose = self.document = self.parts = None
 
     def __enter__(self):
         """Load data and checkpoint, then open the run folder; nothing is written before all input was checked."""
@@ -55,16 +58,48 @@ class Session(contextlib.ExitStack):
         torch.set_flush_denormal(True)
         torch.backends.cuda.matmul.allow_tf32 = False
         self.group, self.device = ranks.join(choose_device(self.options["device"]))
-        if self.options["out"] and self.speaks:
-            RunFolder(self.options["out"], overwrite=self.options["overwrite"])
-        with ranks.one_first(self.group):
-            self.checkpoint = self.load_checkpoint()
-            self.training_set = self._load_training_set()
-            self.decoder = self._load_decoder()
-        self.path = self.checkpoint.path if self.checkpoint else None
-        if self.speaks:
-            self.folder = self.enter_context(RunFolder(self._out(), overwrite=self.options["overwrite"]))
+        with self._abandoned_on_failure():  # __exit__ is called for what was entered only
+            if self.options["out"] and self.speaks:
+                # First of all: another process that writes there, or a run that is there, is known before any work.
+                self.parts = self.enter_context(Parts(self.options["out"]))
+                RunFolder(self.options["out"], overwrite=self.options["overwrite"])
+            with ranks.one_first(self.group):
+                self.checkpoint = self.load_checkpoint()
+                self.training_set = self._load_training_set()
+                self.decoder = self._load_decoder()
+            self.path = self.checkpoint.path if self.checkpoint else None
+            if self.speaks:
+                self.parts = self.parts or self._free_parts()
+                self.folder = self.enter_context(RunFolder(self.parts.out, overwrite=self.options["overwrite"]))
+                self.parts.of(self.folder)
         return self
+
+    def part(self, name, run, **parameters):
+        """Call ``run(self, **parameters)``, or take what it recorded before the run was interrupted."""
+        found = key = None
+        if self.speaks:
+            key, before = key_of(self, name, parameters), part_content.state(self)
+            found = self.parts.has(key)
+        if self.group.size > 1:
+            import torch
+
+            found = bool(self.group.same(torch.tensor([int(bool(found))])).item())
+        if not found:
+            with part_content.Hearing() as heard:
+                run(self, **parameters)
+        if self.speaks and found:
+            self.parts.restore(self, name, key)
+        elif self.speaks:
+            self.parts.save(self, key, before, heard)
+
+    def kept(self, name, parameters, compute):
+        """Return the tensor that `compute` makes, computed once whatever interrupts the run; with ranks, each time."""
+        if self.group.size > 1:
+            return compute()
+        import torch
+
+        key = key_of(self, "samples", {"of": name, **parameters})
+        return torch.from_numpy(self.parts.array(name, key, lambda: compute().cpu().numpy()))
 
     @property
     def speaks(self):
@@ -83,6 +118,7 @@ class Session(contextlib.ExitStack):
                 self.folder.write_summary()
                 self._write_records()
                 self._draw()
+                self.parts.about_to_publish()
         result = super().__exit__(kind, error, traceback)
         if kind is None and self.speaks:
             self._print()
@@ -137,15 +173,24 @@ class Session(contextlib.ExitStack):
         self.facts |= {} if said is None else {"pictures": said}
         return decoder
 
-    def _out(self):
-        if self.options["out"]:
-            return Path(self.options["out"])
+    def _free_parts(self):
+        """Take a name for a run that was given none: the first that is neither there nor being written."""
+        from fmdiag.errors import FmdiagError
+
         stem = Path(self.training_set.name).stem or "data"
         base = Path("reports") / f"{self.name}-{stem}"
         if self.options["overwrite"]:
-            return base
-        numbered = (base.with_name(f"{base.name}-{k}") for k in range(2, 10**6))
-        return base if not base.exists() else next(path for path in numbered if not path.exists())
+            return self.enter_context(Parts(base))
+        for k in itertools.count(1):
+            path = base if k == 1 else base.with_name(f"{base.name}-{k}")
+            if path.exists():
+                continue
+            found = Parts(path)
+            try:
+                return self.enter_context(found)
+            except FmdiagError:
+                if not found.lock.taken:
+                    raise
 
     def progress(self, iterable, description, total=None):
         """Return `iterable`, its progress shown on stderr."""

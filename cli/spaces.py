@@ -28,6 +28,13 @@ def spaces(session, chosen):
     FmdiagError
         If a name is unknown, an option fits no feature that was asked for, or weights are missing.
     """
+    known = repr(sorted(chosen.items()))  # loaded once, for the name of a part and for the part
+    if known not in session.found_spaces:
+        session.found_spaces[known] = _loaded(session, chosen)
+    return session.found_spaces[known]
+
+
+def _loaded(session, chosen):
     from fmdiag.features import FeatureCache, as_features, load_feature
     from fmdiag.neighbors import SearchPlan
 

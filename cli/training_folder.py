@@ -1,11 +1,29 @@
 """The folder of a training run: filled as training goes on, so that --resume can continue it after any interruption."""
 
+import contextlib
 import datetime
 import json
 import time
 from pathlib import Path
 
+from .lock import Lock
+
 STATE, CHECKPOINT = "state.pt", "checkpoint.pt"
+
+
+@contextlib.contextmanager
+def locked(path, wanted=True):
+    """Hold the folder of a training run, from before it is looked at; a second process is refused."""
+    from fmdiag.results import check_writable
+
+    path, lock = Path(path), Lock(Path(path).parent / f".{Path(path).name}.lock", path)
+    if wanted:
+        check_writable(path / STATE)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class TrainingFolder:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from .training_folder import CHECKPOINT, TrainingFolder
+from .training_folder import CHECKPOINT, TrainingFolder, locked
 
 PLAIN_LINE_SECONDS = 30
 SETTINGS = ("loss", "steps", "batch_size", "lr", "warmup", "clip", "ema_decay", "precision", "seed")
@@ -27,17 +27,20 @@ def run_training(options):
     torch.set_flush_denormal(True)
     group, device = ranks.join(choose_device(options["device"]))
     out = Path(options["out"] or f"reports/train-{Path(options['dataset'] or 'digits').stem}")
-    with ranks.one_first(group):
-        # The others find the folder as the first rank did: it writes nothing before all are through.
-        folder = TrainingFolder(out, resume=options["resume"])
-        start = (_resumed if options["resume"] else _new)(options, folder, device)
     # One rank saves and speaks.
-    shown = {"save": folder.save, "progress": Progress()} if group.rank == 0 else {"save": None, "progress": None}
-    with _interruptible(folder), shown["progress"] or contextlib.nullcontext():
-        state = start(device=device, save_seconds=options["save_seconds"], group=group, **shown)
-    ranks.leave(group)
+    with locked(out, group.rank == 0):
+        with ranks.one_first(group):
+            # The others find the folder as the first rank did: it writes nothing before all are through.
+            folder = TrainingFolder(out, resume=options["resume"])
+            start = (_resumed if options["resume"] else _new)(options, folder, device)
+        shown = {"save": folder.save, "progress": Progress()} if group.rank == 0 else {"save": None, "progress": None}
+        with _interruptible(folder), shown["progress"] or contextlib.nullcontext():
+            state = start(device=device, save_seconds=options["save_seconds"], group=group, **shown)
+        ranks.leave(group)
+        if group.rank == 0:
+            record = folder.finish(state)
     if group.rank == 0:
-        _report(folder.finish(state), folder, options["as_json"])
+        _report(record, folder, options["as_json"])
 
 
 def _new(options, folder, device):

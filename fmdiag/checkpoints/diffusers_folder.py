@@ -12,6 +12,7 @@ Salimans and Ho, arXiv 2202.00512 (v_prediction). Esser et al., arXiv 2403.03206
 """
 
 import inspect
+import reprlib
 
 import torch
 
@@ -26,6 +27,7 @@ from fmdiag.paths import LinearPath
 AVERAGED, PLAIN = ("unet_ema", "transformer_ema"), ("unet", "transformer")
 PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v", "sample": "x1"}
 SCHEDULER = "scheduler_config.json"
+MOST_STEPS = 10**6  # of a discrete schedule, which is a table of as many numbers
 # Networks that take t itself and return x1 - x0, and networks that take 1 - t unscaled.
 FORWARD_TIME, UNSCALED_TIME = ("Lumina2Transformer2DModel", "LuminaNextDiT2DModel"), (
     "FluxTransformer2DModel", "AuraFlowTransformer2DModel")
@@ -112,6 +114,10 @@ def _discrete(config):
     wanted = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas",
               "rescale_betas_zero_snr")
     known = {key: config[key] for key in wanted if key in config}
+    steps = known.get("num_train_timesteps", 1000)
+    if not isinstance(steps, int) or not 1 <= steps <= MOST_STEPS:
+        raise FmdiagError(f"num_train_timesteps of {config.get('_class_name')} is {reprlib.repr(steps)}, no number of "
+                          f"steps from 1 to {MOST_STEPS}")
     schedule = known.get("beta_schedule", "linear")
     # Its own cumulative product is in float32, which is off by 1e-5 at the last step.
     betas = diffusers.DDPMScheduler(**known).betas.double()

@@ -11,6 +11,7 @@ import torch
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.errors import FmdiagError
 from fmdiag.fields.network import COORDINATES_PER_BATCH
+from fmdiag.out_of_memory import in_pieces, is_out_of_memory
 from fmdiag.paths import expand, times_like
 
 # Bounds are no float32 numbers, and libraries compute their schedules in float32.
@@ -93,9 +94,13 @@ class ForeignField:
         inside = ((t >= low - ROUNDING) & (t <= high + ROUNDING)).nonzero().flatten()
         velocity = torch.full_like(x, math.nan)
         size = self.batch_size or max(1, COORDINATES_PER_BATCH // max(1, x[:1].numel()))
-        for start in range(0, len(inside), size):
-            rows = inside[start : start + size]
+
+        def evaluate(part):
+            rows = inside[part]
             velocity[rows] = self._reached(x[rows], t[rows]).to(x)
+
+        reached = in_pieces(evaluate, len(inside), size, "samples per pass of the network")
+        self.batch_size = reached if reached < size else self.batch_size
         return velocity
 
     def _reached(self, x, t):
@@ -118,7 +123,7 @@ class ForeignField:
         try:
             return self._guided(point, time)
         except (RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:
-            if isinstance(error, (FmdiagError, torch.OutOfMemoryError)):
+            if isinstance(error, FmdiagError) or is_out_of_memory(error):
                 raise
             # A program's error is a page long; its last line says what was wrong.
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].removeprefix("RuntimeError: ")

@@ -53,7 +53,8 @@ def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
         return _loaded(source, decided, device)
     except FmdiagError as error:
         known = str(error)
-        raise error if str(path) in known or str(model) in known else FmdiagError(f"{path}: {known}") from error
+        named = str(path) in known or (model is not None and str(model) in known)
+        raise error if named else FmdiagError(f"{path}: {known}") from error
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:

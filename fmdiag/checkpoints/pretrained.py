@@ -1,8 +1,13 @@
 """What is in a folder that a diffusers class wrote by ``save_pretrained``? Its configuration, class and tensors."""
 
+import contextlib
 import json
 
 import torch
+from torch.nn.modules.module import (
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
 
 from fmdiag.checkpoints.file import read_safetensors, read_torch_file
 from fmdiag.checkpoints.states import fitted
@@ -50,7 +55,7 @@ def read_module(cls, config, folder):
 def _check_unbuilt(cls, config, tensors, folder):
     """Compare names and shapes before memory is spent: a configuration of a few bytes can ask for any size."""
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _no_more_parts_than(len(tensors), folder):
             expected = {name: tuple(w.shape) for name, w in cls.from_config(config).state_dict().items()}
     except (NotImplementedError, RuntimeError):
         return  # a class that computes while it is built
@@ -58,6 +63,29 @@ def _check_unbuilt(cls, config, tensors, folder):
         check_weights(expected, _renamed(tensors, expected))
     except FmdiagError as error:
         raise FmdiagError(f"{folder}: {error}") from error
+
+
+@contextlib.contextmanager
+def _no_more_parts_than(n_tensors, folder):
+    """Refuse to go on building a module that has come to have far more parts than the file has tensors.
+
+    Without memory for weights, too, a number of layers in a configuration may ask for years and for all memory.
+    """
+    counts = {"parameters": 0, "modules": 0}
+
+    def count(kind, most):
+        counts[kind] += 1
+        if counts[kind] > most:
+            raise FmdiagError(f"{folder}/config.json describes a network of more than {most} {kind}, its file has "
+                              f"{n_tensors} tensors: copy both again from where they came")
+
+    hooks = (register_module_parameter_registration_hook(lambda *names: count("parameters", 10 * n_tensors + 1000)),
+             register_module_module_registration_hook(lambda *names: count("modules", 20 * n_tensors + 1000)))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _tensors(folder):

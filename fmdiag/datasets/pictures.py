@@ -8,6 +8,7 @@ pipelines do with ``convert("RGB")``. A set whose every picture is grey has one 
 import contextlib
 import functools
 import io
+import os
 import warnings
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ NOT_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF", "PDF"}
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 SIDEWAYS = (5, 6, 7, 8)
+# Deflate packs a thousand equal bytes into one; pictures that are small when they are unpacked may be what they are.
+BOMB_VALUES, BOMB_RATIO = 1 << 24, 1000
 ORIENTATION = 0x0112
 
 
@@ -86,12 +89,19 @@ def decode(source, *, size, grey):
         If it cannot be decoded to the end.
     """
     with _opened(source) as image:
-        image = _eight_bits(ImageOps.exif_transpose(image))
+        image = _eight_bits(_upright(image))
         if image.mode == "P" and "transparency" in image.info:
             image = image.convert("RGBA")
-        image = image.convert("L" if grey else "RGB")
+        mode = "L" if grey else "RGB"
+        image = image if image.mode == mode else image.convert(mode)
         array = np.asarray(image if size is None else square(image, size))
     return array[None] if grey else array.transpose(2, 0, 1)
+
+
+def _upright(image):
+    """Return the picture as its EXIF orientation says; itself, where Pillow would copy it, if it is upright."""
+    image.load()
+    return ImageOps.exif_transpose(image) if image.getexif().get(ORIENTATION) in range(2, 9) else image
 
 
 def square(image, size):
@@ -131,16 +141,24 @@ def _formats():
 def _opened(source):
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_formats()) as image:
+            _refuse_bomb(image, len(source) if isinstance(source, bytes) else os.path.getsize(source))
             yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise BadPictureError(f"larger than {Image.MAX_IMAGE_PIXELS / 1e6:.0f} million pixels") from error
     except Image.UnidentifiedImageError as error:
         raise BadPictureError("not a picture that Pillow knows") from error
-    except MemoryError:
+    except (BadPictureError, MemoryError):
         raise
     except Exception as error:
         # Pillow's plugins raise nearly anything on damaged data: OSError, SyntaxError, struct.error, ZeroDivisionError.
         raise BadPictureError(str(error) or type(error).__name__) from error
+
+
+def _refuse_bomb(image, n_bytes):
+    """Refuse a picture of a few bytes that would fill much memory; no format packs what was photographed so tightly."""
+    values = image.width * image.height * max(1, len(image.getbands()))
+    if values > BOMB_VALUES and values > BOMB_RATIO * n_bytes:
+        raise BadPictureError(f"{image.width} × {image.height} pixels in {n_bytes} bytes look made to exhaust memory")
 
 
 def _eight_bits(image):

@@ -78,11 +78,13 @@ def measure(field, training_set, *, taus=None, n_samples=256, n_steps=100, metho
 
 
 def sample_hybrids(field, training_set, *, taus=None, n_samples=256, n_steps=100, method="euler", path=None,
-                   memory=None, device="cpu", progress=iter, group=SINGLE, generator):
+                   memory=None, device="cpu", progress=iter, keep=None, group=SINGLE, generator):
     """Return {tau: samples, shape (n_samples, *shape)}: one û* trajectory, branched into the network at every tau.
 
-    Each rank of the group carries its share of the noises all the way, û* included.
+    Each rank of the group carries its share of the noises all the way, û* included. ``keep(name, compute)`` returns the
+    tensor that compute() makes, or one that it kept of the same call before.
     """
+    keep = keep or (lambda name, compute: compute())
     taus = sorted({float(tau) for tau in (TAUS if taus is None else taus)})
     if not taus or not all(0 <= tau <= 1 for tau in taus):
         raise FmdiagError(f"tau must be in [0, 1], got {taus}")
@@ -95,14 +97,20 @@ def sample_hybrids(field, training_set, *, taus=None, n_samples=256, n_steps=100
     u_star = ClosedFormField(training_set, path, memory=memory, device=device)
 
     def branch(noise):
-        states, samples = closed_form_states(u_star, noise, grid, list(snapped.values())), {}
+        times = sorted(set(snapped.values()))
+        states = keep("û*", lambda: _stacked(closed_form_states(u_star, noise, grid, times), times, noise))
+        samples = {}
         for tau in progress(taus):
-            start = states[snapped[tau]].to(noise.dtype)
-            samples[tau] = integrate(field, start, [t for t in grid if t >= snapped[tau]], method)
+            start, rest = states[times.index(snapped[tau])], [t for t in grid if t >= snapped[tau]]
+            samples[tau] = keep(tau, lambda start=start, rest=rest: integrate(field, start, rest, method))
         return samples
 
     parts = group.spread(x0, branch)
     return {tau: torch.cat([part[tau] for part in parts]) for tau in taus}
+
+
+def _stacked(states, times, noise):
+    return torch.stack([states[t].to(noise.dtype) for t in times])
 
 
 def tabulate(samples, training_set, *, feature="pixels", plan=EXACT, device="cpu", group=SINGLE):

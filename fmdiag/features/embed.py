@@ -9,6 +9,7 @@ import torch
 from fmdiag.datasets import TrainingSet
 from fmdiag.errors import FmdiagError
 from fmdiag.features.cache import FeatureCache
+from fmdiag.out_of_memory import in_pieces
 
 MEMORY = 1 << 30
 
@@ -56,13 +57,14 @@ def embed(data, feature, *, cache=None, batch_size=None, memory=None, progress=i
     if found is not None and len(found) == len(data):
         return found
     size = batch_size or getattr(feature, "batch_size", 64)
-    first = _vectors(data, feature, 0, size)
+    fitting = [size]  # images in one pass, fewer where memory does not suffice
+    first = _vectors(data, feature, 0, size, fitting)
     shape = (len(data), first.shape[1])
 
     def write(array):
         array[:size] = first
         for start in progress(range(size, len(data), size)):
-            array[start : start + size] = _vectors(data, feature, start, size)
+            array[start : start + size] = _vectors(data, feature, start, size, fitting)
 
     kept = cache.put(key, shape, write, {"feature": feature.describe(), "data": _name(data)}) if cache else None
     if kept is not None:
@@ -70,11 +72,14 @@ def embed(data, feature, *, cache=None, batch_size=None, memory=None, progress=i
     return _filled(shape, write, memory or MEMORY)
 
 
-def _vectors(data, feature, start, size):
+def _vectors(data, feature, start, size, fitting):
     """Return the vectors of rows start to start + size, float32 ndarray, checked."""
     rows = data[slice(start, min(start + size, len(data)))]
     rows = rows if isinstance(rows, torch.Tensor) else torch.from_numpy(np.require(rows, requirements="W"))
-    vectors = feature(rows.float()).reshape(len(rows), -1).cpu().numpy()
+    found = []
+    fitting[0] = in_pieces(lambda part: found.append(feature(rows[part].float()).reshape(len(rows[part]), -1).cpu()),
+                           len(rows), fitting[0], "images per pass of the feature")
+    vectors = torch.cat(found).numpy()
     bad = np.flatnonzero(~np.isfinite(vectors).all(1))
     if bad.size:
         raise FmdiagError(f"feature {feature.name}: the vector of row {start + bad[0]} of {_name(data)} holds NaN or "

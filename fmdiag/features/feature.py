@@ -11,9 +11,9 @@ import torch
 
 from fmdiag.datasets.cache import content_key
 from fmdiag.errors import FmdiagError
+from fmdiag.out_of_memory import is_out_of_memory
 
 VERSION = 1  # of what the features of this package compute: raised when any of them changes
-OUT_OF_MEMORY = ("allocate", "out of memory")
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ class Feature:
         try:
             vectors = self.network(images.to(self.device))
         except RuntimeError as error:
-            if any(words in str(error) for words in OUT_OF_MEMORY):
+            if is_out_of_memory(error):
                 raise
             raise FmdiagError(f"feature {self.name}: its network fails on images of shape {tuple(images.shape[1:])} "
                               f"({_last_line(error)}); another image size or normalisation may fit it") from error

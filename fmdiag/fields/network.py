@@ -11,6 +11,7 @@ import torch
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.fields.mlp import ResidualMLP
 from fmdiag.fields.unet import ImageUNet
+from fmdiag.out_of_memory import in_pieces
 from fmdiag.paths import times_like
 
 NETWORKS = {"mlp": ResidualMLP, "unet2d": ImageUNet}
@@ -109,9 +110,12 @@ class NetworkField:
         t = times_like(t, x)
         size = self.batch_size or max(1, COORDINATES_PER_BATCH // max(1, x[:1].numel()))
         velocity = torch.empty_like(x)
-        for start in range(0, x.shape[0], size):
-            rows = slice(start, start + size)
+
+        def evaluate(rows):
             velocity[rows] = self.module(self._native(x[rows]), self._native(t[rows])).to(x)
+
+        reached = in_pieces(evaluate, x.shape[0], size, "samples per pass of the network")
+        self.batch_size = reached if reached < size else self.batch_size
         _check_finite(velocity, x, t)
         return velocity
 

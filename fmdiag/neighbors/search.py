@@ -16,6 +16,7 @@ import torch
 from fmdiag.errors import FmdiagError
 from fmdiag.neighbors.candidates import error_bound, knn, roundoff
 from fmdiag.neighbors.plan import EXACT
+from fmdiag.out_of_memory import in_pieces
 
 OVER_FETCH = 14
 BLOCK_BYTES = 1 << 27  # of training rows, float32
@@ -55,8 +56,8 @@ class Search:
         pending, count, dtype = np.arange(len(queries)), k + OVER_FETCH, torch.float32
         while pending.size:
             count = min(count, len(self.rows))
-            unproven = [part[~self._pass(queries, part, k, exclude, count, dtype, found)]
-                        for part in self.passes(pending, count, queries.shape[1])]
+            unproven = [part[~proven] for whole in self.passes(pending, count, queries.shape[1])
+                        for part, proven in self._fitting(queries, whole, k, exclude, count, dtype, found)]
             pending, count, dtype = np.concatenate(unproven), 4 * count, torch.float64
         return found
 
@@ -64,6 +65,21 @@ class Search:
         """Return the queries' numbers in parts, so that `count` candidates of each fit into memory."""
         size = max(1, int(self.scale * min(CANDIDATES // count, QUERY_BYTES // (8 * dim))))
         return np.split(numbers, range(size, len(numbers), size))
+
+    def _fitting(self, queries, whole, k, exclude, count, dtype, found):
+        """Return [(queries' numbers, which are proven)] of a pass, in halves and smaller blocks if memory is short."""
+        done = []
+
+        def search(rows):
+            part = whole[rows]
+            done.append((part, self._pass(queries, part, k, exclude, count, dtype, found)))
+
+        def shrink():
+            self.block_size = max(1, self.block_size // 2)
+
+        reached = in_pieces(search, len(whole), len(whole), "queries per search", shrink)
+        self.scale *= reached / len(whole)
+        return done
 
     def _pass(self, queries, part, k, exclude, count, dtype, found):
         """Search the queries numbered `part`, write what was found, and return where it is proven, bool, shape (p,)."""

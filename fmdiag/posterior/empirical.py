@@ -15,6 +15,7 @@ Bertrand et al., arXiv 2506.03719, section 2: the closed form of the minimiser.
 import torch
 
 from fmdiag.errors import FmdiagError
+from fmdiag.out_of_memory import is_out_of_memory, release, say
 from fmdiag.paths import LinearPath, times_like
 from fmdiag.posterior.curve import posterior_curve
 from fmdiag.posterior.group import SINGLE
@@ -24,6 +25,7 @@ from fmdiag.posterior.state import FLOOR, Posterior, SoftmaxState
 DEFAULT_MEMORY = 1 << 30   # bytes
 BLOCK_BYTES = 1 << 26      # of float64 rows at a time
 QUERIES_AT_ONCE = 512
+LEAST_MEMORY = 10**7  # bytes: below it, less would not help
 EPSILON = 2.0**-53
 NO_WEIGHT = -1e300         # a log-weight
 
@@ -87,7 +89,7 @@ class EmpiricalPosterior:
             part = slice(start, start + QUERIES_AT_ONCE)
             sources = None if source_rows is None else torch.as_tensor(source_rows)[part]
             excluded = None if exclude is None else torch.as_tensor(exclude)[part].to(self.device)
-            parts.append(self._chunk(x[part], t[part], sources, excluded))
+            parts.append(self._fitting(self._chunk, x[part], t[part], sources, excluded))
         return Posterior.concatenate(parts)
 
     def curve(self, x0, x1, rows, times):
@@ -98,9 +100,61 @@ class EmpiricalPosterior:
         """
         self._check(x0)
         self._check(x1)
+        left = torch.ones(len(times), len(rows), dtype=torch.bool)   # what was not yielded yet
+        failed = False
+        while True:
+            try:
+                for k, pairs, found in self._curve(x0, x1, rows, times):
+                    failed = failed and self._say()
+                    new = left[k, pairs.cpu()]
+                    left[k, pairs.cpu()] = False
+                    if bool(new.any()):
+                        yield k, pairs[new.to(pairs.device)], found.select(new.to(pairs.device))
+                return
+            except Exception as error:
+                if not self._may_use_less(error):
+                    raise
+            self._use_less()
+            failed = True
+
+    def _curve(self, x0, x1, rows, times):
         if self._store is None:
             self._store = RowStore(self.training_set, self.memory, self.device, self._block_rows, self.group)
-        yield from posterior_curve(self, self._store, x0, x1, rows, times)
+        return posterior_curve(self, self._store, x0, x1, rows, times)
+
+    def _fitting(self, work, *arguments):
+        """Return ``work(*arguments)``, tried again with half the memory for as long as it does not suffice."""
+        failed = False
+        while True:
+            try:
+                found = work(*arguments)
+            except Exception as error:
+                if not self._may_use_less(error):
+                    raise
+            else:
+                failed = failed and self._say()
+                return found
+            self._use_less()
+            failed = True
+
+    def _may_use_less(self, error):
+        """Return whether an error is a lack of memory that half as much may mend.
+
+        Ranks must stay in step, so that none of several goes on alone.
+        """
+        return is_out_of_memory(error) and self.group.size == 1 and self.memory >= 2 * LEAST_MEMORY
+
+    def _use_less(self):
+        """Let go of the rows that are kept and halve the memory; called where the error's frames hold nothing more."""
+        self._store = self._kept = None
+        release()
+        self.memory //= 2
+        self.block_rows = max(1, self.block_rows // 2)
+
+    def _say(self):
+        """Say how much memory is used now, and return False: it has not failed since."""
+        say(self.memory, "bytes of memory for û*")
+        return False
 
     def _check(self, x):
         if tuple(x.shape[1:]) != self.training_set.shape or x.shape[0] == 0:

@@ -96,6 +96,8 @@ class StudyFolder:
             Called with the staged folder to draw figures and write the page.
         """
         with self._locked("gather"):
+            for stray in self.path.glob(".gather.*.partial"):  # of a process that was killed
+                shutil.rmtree(stray, ignore_errors=True)
             staged = Path(tempfile.mkdtemp(dir=self.path, prefix=".gather.", suffix=".partial"))
             try:
                 for name, table in tables.items():

@@ -75,6 +75,32 @@ def test_each_part_is_remade_by_its_command(undrawn, audited, tmp_path):
         assert load_table(tmp_path / "m", table).equals(load_table(audited, table))
 
 
+def test_an_audit_goes_on_from_its_finished_parts(undrawn, audited, monkeypatch, checkpoint, tmp_path, capsys):
+    from fmdiag.cli import provenance
+    from fmdiag.diagnostics import membership, memorization
+
+    class Killed(BaseException):
+        pass
+
+    def stops(*arguments, **options):
+        raise Killed
+
+    words = ["audit", str(checkpoint), *SMALL, "--out", str(tmp_path / "run")]
+    with monkeypatch.context() as patch:
+        patch.setattr(provenance, "run", stops)
+        with pytest.raises(Killed):
+            run(words)
+    for module in (memorization, membership):
+        monkeypatch.setattr(module, "measure", None)  # calling it would fail
+    assert run(words) == 0
+    said = capsys.readouterr().err
+    assert all(f"resumed: {name} from " in said for name in ("memorization", "samples", "metrics", "membership"))
+    for file in sorted((audited / "tables").glob("*.parquet")):
+        assert load_table(tmp_path / "run", file.stem).equals(load_table(audited, file.stem)), file.stem
+    whole, resumed = (json.loads((out / "audit.json").read_text()) for out in (audited, tmp_path / "run"))
+    assert all(whole[key] == resumed[key] for key in ("verdicts", "values", "limits", "advice"))
+
+
 def test_samples_alone_are_audited_as_far_as_they_go(undrawn, tmp_path, capsys):
     digits = load_dataset("digits")
     np.save(tmp_path / "x.npy", np.concatenate([digits[:12].numpy(), digits.held_out[:12].numpy()]))

@@ -34,7 +34,7 @@ class Guard:
         for path in paths:
             if isinstance(path, (str, bytes)) and event != "os.symlink":
                 place = os.path.realpath(os.fsdecode(path))
-                if not place.startswith((self.root, "/dev/", "/proc/self/", *OF_LIBRARIES)):
+                if not place.startswith((self.root, "/dev/null", "/proc/self/", *OF_LIBRARIES)):
                     self.seen.append(f"{event} {place}")
 
     def __enter__(self):

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import os
 import shutil
+import tempfile
 import time
 import traceback
 from dataclasses import dataclass
@@ -34,8 +35,19 @@ class Failure:
         return f"case {self.number} ({self.name}, {len(self.content)} bytes): {self.what}\n{self.trace}"
 
 
+def work_folder():
+    """Return a context with a folder for cases, in memory where there is such a place: tens of thousands are written."""
+    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > 1 << 30 else None
+    return tempfile.TemporaryDirectory(dir=place)
+
+
 def judge(target, name, content, work):
     """Read one case; return "valid", "refused" or, where that is wrong, (what, traceback)."""
+    with contextlib.chdir(work):  # names relative to an open folder are seen as if they were relative to this one
+        return _judged(target, name, content, work)
+
+
+def _judged(target, name, content, work):
     path = placed(target, name, content, work)
     place, start = str(work), time.process_time()
     try:
@@ -70,7 +82,7 @@ def fuzz(target, numbers, work, *, seed=0, stop_at=10):
     gc.collect()
     gc.freeze()  # what was imported is not looked through again
     base = peak_megabytes(reset=True)
-    with contextlib.chdir(work):
+    with contextlib.chdir(work), _without_collector():
         for k, number in enumerate(numbers):
             name, content = target.case(number, seed)
             outcome = judge(target, name, content, work)
@@ -89,6 +101,16 @@ def fuzz(target, numbers, work, *, seed=0, stop_at=10):
             if len(failures) >= stop_at:
                 break
     return counts, list(failures.values())
+
+
+@contextlib.contextmanager
+def _without_collector():
+    """Leave cycles to `_tidy`: the collector would look through everything that torch holds, again and again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _tidy(target, work):

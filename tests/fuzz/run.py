@@ -1,14 +1,17 @@
-"""Fuzz a reader for longer than CI does: ``python tests/fuzz/run.py --cases 100000 --reader npy``.
+"""Fuzz every reader with 10 000 cases or one of them for longer.
+
+    python tests/fuzz/run.py --results tests/fuzz/results.json
+    python tests/fuzz/run.py --cases 100000 --reader npy
 
 Failures are printed; with --keep their minimised files are written to tests/fuzz/regressions/, where a test reads them.
 """
 
 import argparse
-import tempfile
+import json
 import time
 from pathlib import Path
 
-from fuzz_loop import fuzz, smallest
+from fuzz_loop import fuzz, smallest, work_folder
 from fuzz_targets import TARGETS
 
 REGRESSIONS = Path(__file__).parent / "regressions"
@@ -17,26 +20,40 @@ REGRESSIONS = Path(__file__).parent / "regressions"
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reader", choices=TARGETS, action="append", help="default: all")
-    parser.add_argument("--cases", type=int, help="default: as many as in CI")
+    parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", action="store_true", help="keep minimised failures as regression tests")
+    parser.add_argument("--results", type=Path, help="JSON file that the outcome is added to")
     options = parser.parse_args()
     failed = False
     for name in options.reader or TARGETS:
         target, start = TARGETS[name], time.process_time()
-        numbers = range(options.first, options.first + (options.cases or target.cases))
-        with tempfile.TemporaryDirectory() as work:
+        numbers = range(options.first, options.first + options.cases)
+        with work_folder() as work:
             valid = fuzz(target, range(-len(target.seeds()), 0), work)
             counts, failures = fuzz(target, numbers, work, seed=options.seed)
             print(f"{name}: {sum(counts.values())} cases in {time.process_time() - start:.1f} s of processor time: {counts}; "
                   f"valid files {valid[0]}", flush=True)
+            if options.results:
+                note(options.results, name, counts, time.process_time() - start, options.first)
             for failure in failures + valid[1]:
                 print(failure)
                 if options.keep and failure.content:
                     keep(target, failure, smallest(target, failure, Path(work)))
         failed |= bool(failures)
     raise SystemExit(failed)
+
+
+def note(file, name, counts, seconds, first):
+    """Add an outcome to a JSON file; that of cases which do not begin with the first is added to what is there."""
+    results = json.loads(file.read_text()) if file.exists() else {}
+    before = results.get(name, {}) if first else {}
+    found = {key: n + before.get(key, 0) for key, n in counts.items()}
+    cases, seconds = sum(found.values()), seconds + before.get("seconds", 0.0)
+    results[name] = {"cases": cases, **found, "seconds": round(seconds, 1),
+                     "milliseconds per case": round(1e3 * seconds / cases, 2)}
+    file.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
 
 
 def keep(target, failure, content):

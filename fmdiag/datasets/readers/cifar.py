@@ -53,12 +53,12 @@ def load_batch(path):
         with open(path, "rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy 2 remarks on dtypes pickled by NumPy 1
             batch = _ArraysOnly(file, encoding="bytes").load()
+            batch = {_text(key): value.real() if isinstance(value, _Array) else value for key, value in batch.items()}
     except _RefusedError as error:
         raise FmdiagError(f"{path}: wants to run {error}, which no CIFAR-10 batch needs: refused") from error
     except Exception as error:
         # A damaged pickle raises whatever its bytes happen to ask for.
         raise FmdiagError(f"{path}: truncated or not a CIFAR-10 batch; unpack the archive again") from error
-    batch = {_text(key): value for key, value in batch.items()} if isinstance(batch, dict) else {}
     rows, labels = batch.get("data"), _numbers(batch.get("labels", ()))
     if not isinstance(rows, np.ndarray) or rows.dtype != np.uint8 or rows.shape != (len(labels), int(np.prod(SHAPE))):
         raise FmdiagError(f"{path}: not a CIFAR-10 batch: expected data of shape (n, 3072), uint8, and n labels")
@@ -78,24 +78,56 @@ class _RefusedError(Exception):
     """What the pickle asked for."""
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """Builds arrays and plain values; any other class or function is refused before it is looked up."""
+class _ArraysOnly(pickle._Unpickler):
+    """Builds plain values and notes of arrays; any other class or function is refused before it is looked up.
+
+    Python's own unpickler: the one in C makes room for whatever number a memo is given. NumPy's arrays and dtypes are
+    stood in for, since the state that a file gives them can crash the process.
+    """
 
     def find_class(self, module, name):
-        """Return one of NumPy's array constructors."""
+        """Return the stand-in of one of NumPy's array constructors."""
         if module in ARRAY_MODULES and name == "_reconstruct":
-            return np.ndarray(0).__reduce__()[0]
+            return lambda *arguments: _Array()
         if module in ARRAY_MODULES and name == "_frombuffer":
-            return _from_buffer
+            return lambda buffer, dtype, shape, order: _Array((1, shape, dtype, order == "F", buffer))
         if module == "numpy" and name in ("ndarray", "dtype"):
-            return getattr(np, name)
+            return _Dtype if name == "dtype" else None
         if (module, name) == ("_codecs", "encode"):
             return _encode
         raise _RefusedError(f"{module}.{name}")
 
 
-def _from_buffer(buffer, dtype, shape, order):
-    return np.frombuffer(buffer, dtype).reshape(shape, order=order)
+class _Dtype:
+    """Stands for a dtype: its kind and size, and the byte order that its state gives."""
+
+    def __init__(self, name, *copying):
+        self.name, self.order = _text(name), "="
+
+    def __setstate__(self, state):
+        self.order = _text(state[1])
+
+    def real(self):
+        dtype = np.dtype(self.name)
+        return dtype.newbyteorder(self.order if self.order in "<>" else "=")
+
+
+class _Array:
+    """Stands for an array until all of its state has been read."""
+
+    def __init__(self, state=None):
+        self.state = state
+
+    def __setstate__(self, state):
+        self.state = state
+
+    def real(self):
+        """Return the array, of numbers only, if its bytes are as many as its shape asks for."""
+        _, shape, dtype, fortran, data = self.state
+        dtype = dtype.real()
+        if dtype.kind not in "iu":
+            raise ValueError(f"an array of {dtype}")
+        return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def _encode(text, encoding="latin1"):
