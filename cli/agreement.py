@@ -25,7 +25,7 @@ def command(checkpoint, other, other_dataset, n_samples, n_steps, method, **opti
       fmdiag agreement a.pt b.pt
       fmdiag agreement a.pt b.pt --n-samples 1000 --json
     """
-    from .session import Session
+    from .session_outputs import Session
 
     with Session("agreement", options, checkpoint) as session:
         run(session, other, other_dataset, n_samples=n_samples, n_steps=n_steps, method=method)
@@ -38,7 +38,7 @@ def run(session, other, other_dataset, *, n_samples, n_steps, method):
     from fmdiag.checkpoints import load_checkpoint
     from fmdiag.diagnostics import agreement
 
-    from .session import relative, typed_command
+    from .session_outputs import relative, typed_command
 
     second = load_checkpoint(other, device=session.device)
     rows = second.training_set(other_dataset, data_root=session.options["data_root"],

@@ -52,7 +52,8 @@ def command(images, multiplicities, each, seed, out, overwrite, as_json, **optio
     from fmdiag.datasets.canaries import plant
     from fmdiag.results import RunFolder
 
-    from .session import READING, typed_command, versions
+    from .session_inputs import READING
+    from .session_outputs import typed_command, versions
 
     reading = {name: options[name] for name in READING}
     rows = load_dataset(options["dataset"] or "digits", n=options["n_rows"], **reading | {"hflip": False})
@@ -85,7 +86,7 @@ def run(session, samples, planted, folder):
 
     from fmdiag.diagnostics import canaries
 
-    from .session import typed_command
+    from .session_outputs import typed_command
 
     table = canaries.measure(samples, session.training_set, canaries=planted, path=session.path, device=session.device,
                              field=session.checkpoint.field if session.checkpoint else None,

@@ -43,7 +43,7 @@ def _write(folder, runs, cautions):
     from fmdiag.figures import draw_all
     from fmdiag.report import compare, write_report
 
-    from .session import typed_command
+    from .session_outputs import typed_command
 
     started = datetime.datetime.now(datetime.UTC)
     summary, table = compare.compared(runs)

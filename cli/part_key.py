@@ -48,7 +48,7 @@ def code():
 @functools.cache
 def packages():
     """Return the versions of what decides the numbers."""
-    from .session import versions
+    from .session_outputs import versions
 
     return sorted(versions().items())
 

@@ -79,7 +79,7 @@ class TrainingFolder:
         from fmdiag.checkpoints.file import file_sha256
         from fmdiag.results import replace_atomically
 
-        from .session import typed_command, versions
+        from .session_outputs import typed_command, versions
 
         kept = ("network", "path", "loss", "seed", "dataset")
         record = {"fmdiag": __version__, "command": typed_command(), "name": "train",

@@ -21,7 +21,7 @@ def run_training(options):
     import torch
 
     from . import ranks
-    from .session import choose_device
+    from .session_inputs import choose_device
 
     # Denormal weights and gradients slow a CPU down severalfold.
     torch.set_flush_denormal(True)
@@ -91,7 +91,7 @@ def _named(settings):
 
 
 def _reading(options):
-    from .session import READING
+    from .session_inputs import READING
 
     return {name: options[name] for name in READING} | {"hflip": bool(options["hflip"])}
 

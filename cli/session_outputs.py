@@ -1,0 +1,108 @@
+"""What does a command leave behind? run.json, figures and page, the summary on the terminal."""
+
+import contextlib
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+
+import click
+
+
+def record_of(session):
+    """Return what run.json says: command, inputs by their content, versions, parameters."""
+    from fmdiag import __version__
+
+    checkpoint = None
+    if session.checkpoint is not None:
+        checkpoint = {"file": relative(session.checkpoint_file), "sha256": session.checkpoint.sha256,
+                      **session.checkpoint.description}
+    return {"fmdiag": __version__, "command": typed_command(), "name": session.name,
+            "diagnostics": session.parameters, "dataset": session.training_set.describe(), "checkpoint": checkpoint,
+            "seed": session.options["seed"], "device": str(session.device), "ranks": session.group.size,
+            "dtype": "float32, û* in float64", "versions": versions(),
+            "started": session.started.isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - session.clock, 1), **session.facts}
+
+
+def write_records(session):
+    """Write run.json, and the command's own document where it composes one."""
+    import pandas as pd
+
+    if session.compose is not None:
+        session.document = session.compose(record_of(session), pd.concat(session.folder.summaries, ignore_index=True))
+        session.folder.add_json(f"{session.name}.json", session.document)
+        # What the page shows of it.
+        session.facts |= {"verdict": {"text": session.document["verdicts"][0]["text"], "details": [
+            f"{entry['question']} {entry['answer'].capitalize()}. {entry['text']}"
+            for entry in session.document["verdicts"]]}, "limits": session.document["limits"],
+            "advice": session.document["advice"]}
+    session.folder.add_json("run.json", record_of(session))
+
+
+def draw(session):
+    """Draw the figures, and write the page where the command has one."""
+    from fmdiag.errors import FmdiagError
+    from fmdiag.figures import draw_all
+    from fmdiag.report import write_report
+
+    try:
+        draw_all(session.folder.path)
+        if session.page:
+            write_report(session.folder.path)
+    except FmdiagError as error:
+        # The temporary folder is gone when the message is read.
+        raise FmdiagError(str(error).replace(str(session.folder.path), str(session.folder.out))) from error
+
+
+def show(session):
+    """Print the summary, or with --json the document, and where the run is."""
+    from fmdiag.results import load_table
+
+    summary = load_table(session.folder.out, "summary")
+    if session.options["as_json"] and session.document is not None:
+        click.echo(json.dumps({"run": str(session.folder.out), **session.document}, default=str))
+    elif session.options["as_json"]:
+        rows = json.loads(summary.to_json(orient="records"))
+        click.echo(json.dumps({"run": str(session.folder.out), **session.facts, "summary": rows}))
+    else:
+        from .tables import short_table
+
+        click.echo(short_table(summary))
+        for key, fact in session.facts.items():
+            fact = fact.get("details") if isinstance(fact, dict) else fact
+            if isinstance(fact, list):
+                click.echo("\n  ".join([f"{key}:", *fact]))
+            elif isinstance(fact, str):
+                click.echo(f"{key}: {fact}")
+    click.echo(f"wrote {session.folder.out}/", err=True)
+
+
+def relative(path):
+    """Return the path as seen from the working directory where it lies below it, else as it was given."""
+    path = Path(path)
+    with contextlib.suppress(ValueError):
+        return str(path.resolve().relative_to(Path.cwd()))
+    return str(path)
+
+
+def typed_command():
+    """Return the command line as it was typed: the root context of click keeps the words."""
+    context = click.get_current_context(silent=True)
+    words = context.find_root().obj if context else None
+    return shlex.join(["fmdiag", *(sys.argv[1:] if words is None else words)])
+
+
+def versions():
+    """Return the versions that decide the numbers."""
+    import platform
+    from importlib.metadata import version
+
+    packages = ("torch", "numpy", "faiss-cpu", "faiss-gpu-cu12", "torchdiffeq", "diffusers", "scipy",
+                "transformers", "onnxruntime")
+    found = {"python": platform.python_version()}
+    for name in packages:
+        with contextlib.suppress(Exception):
+            found[name] = version(name)
+    return found
