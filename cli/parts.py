@@ -50,6 +50,7 @@ class Parts:
         try:
             if self.lock.held:
                 self._clear_up()
+            self.earlier = set(self._entries())
         except BaseException:
             self.lock.release()
             raise
@@ -60,24 +61,29 @@ class Parts:
         self.run = folder
 
     def __exit__(self, kind, error, traceback):
-        """After a failure keep what is finished, and say so; after a success remove all parts: the run is whole."""
+        """After a success remove all parts: the run is whole. After a failure keep what is finished, and say so.
+
+        Wrong input leaves nothing behind but what it found.
+        """
+        wrong = kind is not None and is_wrong_input(error)
+        if kind is None or wrong:
+            self._remove_all(but=self.earlier if wrong else set())
         finished = [path for path in self._entries() if path.name[0] != "."]
-        if kind is not None and finished:
-            if self.run is not None:
-                click.echo(f"kept what was finished in {self.path}/: the same command goes on from there", err=True)
-        else:
+        if finished and not wrong and self.run is not None:
+            click.echo(f"kept what was finished in {self.path}/: the same command goes on from there", err=True)
+        if not finished:
             self._remove_all()
         self.lock.release()
-        # Not by the lock where an earlier process made the folder; another may be at work in it by now.
-        if kind is None or not finished:
+        if not finished:  # not by the lock where an earlier process made the folder; another may be in it by now
             _rmdir(self.path)
 
     def _entries(self):
         return [path for path in self.path.glob("*") if path.name != LOCK]
 
-    def _remove_all(self):
+    def _remove_all(self, but=()):
         for path in self._entries():
-            _remove(path)
+            if path not in but:
+                _remove(path)
 
     def _clear_up(self):
         """Give an earlier run that --overwrite had put aside its name back where its successor has not got it.
@@ -176,6 +182,19 @@ class Parts:
         import pandas as pd
 
         return [pd.read_parquet(self.path / key / f"{k}-{SUMMARY}") for k in range(n)]
+
+
+def is_wrong_input(error):
+    """Return whether an error is one that the same command would come to again; not a full disk, nor a lost rank."""
+    from fmdiag.errors import FmdiagError
+
+    if type(error) is not FmdiagError:
+        return False
+    while error is not None:
+        if isinstance(error, OSError):
+            return False
+        error = error.__cause__
+    return True
 
 
 def beside(out, suffix):

@@ -185,7 +185,7 @@ def test_parts_of_a_run_that_is_whole_are_taken_away(tmp_path, capsys, monkeypat
     """Killed between the renaming of the run folder and the end: as if the parts had not been removed."""
     words = ["error", checkpoint, "--n-pairs", "4", "--times", "0.2", "--out", tmp_path / "run"]
     with monkeypatch.context() as patch:
-        patch.setattr(parts.Parts, "_remove_all", lambda self: None)
+        patch.setattr(parts.Parts, "_remove_all", lambda self, but=(): None)
         assert start(*words) == 0
     assert len(list((tmp_path / ".run.parts").iterdir())) == 2, "the part and the mark"
     assert start(*words) == 2
@@ -221,6 +221,20 @@ def test_a_damaged_part_is_made_again(tmp_path, capsys, monkeypatch, checkpoint)
     table.write_bytes(b"")
     assert start(*words) == 0
     assert "resumed" not in capsys.readouterr().err and len(tables(tmp_path / "run")["error"]) == 4
+
+
+def test_wrong_input_leaves_nothing_but_what_was_there(tmp_path, capsys, monkeypatch, checkpoint):
+    words = ["memorization", checkpoint, "--n-samples", "8", "--n-steps", "2", "--out", tmp_path / "run"]
+    wrong = [*words, "--duplicate-tolerance", "99"]
+    assert start(*wrong) == 2
+    assert list(tmp_path.iterdir()) == [] and len(capsys.readouterr().err.splitlines()) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(memorization_diagnostic, "measure", stops)
+        with pytest.raises(Killed):
+            start(*words)
+    kept = sorted((tmp_path / ".run.parts").iterdir())
+    assert start(*words, "--seed", "1", "--duplicate-tolerance", "99") == 2
+    assert sorted((tmp_path / ".run.parts").iterdir()) == kept and len(kept) == 1
 
 
 def test_a_resumed_run_repeats_its_warnings(tmp_path, capsys, monkeypatch, checkpoint):
