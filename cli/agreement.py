@@ -25,7 +25,7 @@ def command(checkpoint, other, other_dataset, n_samples, n_steps, method, **opti
       fmdiag agreement a.pt b.pt
       fmdiag agreement a.pt b.pt --n-samples 1000 --json
     """
-    from .session_outputs import Session
+    from .session import Session
 
     with Session("agreement", options, checkpoint) as session:
         run(session, other, other_dataset, n_samples=n_samples, n_steps=n_steps, method=method)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmdiag.cli import error, parts, quality, session
+from fmdiag.cli import error, parts, quality, session, session_outputs
 from fmdiag.cli.lock import Lock
 from fmdiag.cli.main import run
 from fmdiag.diagnostics import alignment as alignment_diagnostic
@@ -199,7 +199,7 @@ def test_parts_of_another_run_are_kept_beside_one_that_is_whole(tmp_path, capsys
     assert start(*words) == 0
     again = [*words, "--seed", "1", "--overwrite"]
     with monkeypatch.context() as patch:
-        patch.setattr(session.Session, "_draw", stops)
+        patch.setattr(session_outputs, "draw", stops)
         with pytest.raises(Killed):
             start(*again)
     assert start(*words) == 2, "exists"
@@ -214,7 +214,7 @@ def test_a_damaged_part_is_made_again(tmp_path, capsys, monkeypatch, checkpoint)
     """A machine that dies, unlike a process, can leave files of a finished part empty."""
     words = ["error", checkpoint, "--n-pairs", "4", "--times", "0.2", "--out", tmp_path / "run"]
     with monkeypatch.context() as patch:
-        patch.setattr(session.Session, "_draw", stops)
+        patch.setattr(session_outputs, "draw", stops)
         with pytest.raises(Killed):
             start(*words)
     table = next((tmp_path / ".run.parts").glob("*/tables/error.parquet"))
@@ -243,7 +243,7 @@ def test_a_resumed_run_repeats_its_warnings(tmp_path, capsys, monkeypatch, check
     words = ["memorization", "--samples", tmp_path / "rows.npy", "--dataset", tmp_path / "rows.npy", "--held-out",
              "0.05", "--out", tmp_path / "run"]
     with monkeypatch.context() as patch:
-        patch.setattr(session.Session, "_draw", stops)
+        patch.setattr(session_outputs, "draw", stops)
         with pytest.warns(FmdiagWarning, match="only 5 held-out rows"), pytest.raises(Killed):
             start(*words)
     monkeypatch.setattr(memorization_diagnostic, "measure", never)
