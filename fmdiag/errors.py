@@ -7,7 +7,9 @@ LONGEST = 1000  # characters of a message: what it quotes may come from a hostil
 
 def one_line(message):
     """Return a message as one printable line: names in files may hold newlines or a terminal's escape codes."""
-    text = "".join(c if c.isprintable() else " " if c.isspace() else ascii(c)[1:-1] for c in str(message))
+    text = str(message)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " if c.isspace() else ascii(c)[1:-1] for c in text)
     return text if len(text) <= LONGEST else f"{text[: 2 * LONGEST // 3]} ... {text[-LONGEST // 4 :]}"
 
 

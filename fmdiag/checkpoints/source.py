@@ -106,7 +106,8 @@ def _unpickled(file):
 def _check_pickles(file):
     """Refuse a program whose pickles say that texts are longer than they are: torch would allocate what they say."""
     try:
-        with zipfile.ZipFile(file) as archive:
+        with zipfile.ZipFile(file) as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's remarks on escapes in texts of the pickle
             check_unpacked(file, sum(info.file_size for info in archive.infolist()), file.stat().st_size)
             for name in archive.namelist():
                 if name.endswith(".pkl"):

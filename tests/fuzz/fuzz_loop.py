@@ -85,7 +85,7 @@ def fuzz(target, numbers, work, *, seed=0, stop_at=10):
     with contextlib.chdir(work), _without_collector():
         for k, number in enumerate(numbers):
             name, content = target.case(number, seed)
-            outcome = judge(target, name, content, work)
+            outcome = _judged(target, name, content, work)
             if isinstance(outcome, tuple):
                 counts["failed"] += 1
                 kind = outcome[0].split(":")[0] + outcome[1].split("\n")[-4 if outcome[1] else 0]

@@ -213,7 +213,8 @@ def placed(target, name, content, work):
         path = work / "diffusers" / name
     else:
         path = work / target.place
-    path.parent.mkdir(exist_ok=True)
+    if path.parent != work:
+        path.parent.mkdir(exist_ok=True)
     path.unlink(missing_ok=True)   # never overwritten in place: an earlier case may be mapped still
     path.write_bytes(content)
     return path
