@@ -77,6 +77,8 @@ def resolvable_excess(null, n, null_n, *, level=LEVEL, power=POWER):
     Unequal groups count as two of their harmonic mean.
     """
     size = 2 / (1 / n + 1 / null_n)
+    if null >= 1:       # every held-out row looks like a copy: nothing exceeds that
+        return np.nan
     if samples_needed(1 - null, null, level=level, power=power) > size:
         return np.nan
     return optimize.brentq(lambda excess: samples_needed(excess, null, level=level, power=power) - size - 0.5,

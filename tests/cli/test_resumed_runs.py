@@ -14,6 +14,7 @@ from fmdiag.cli.lock import Lock
 from fmdiag.cli.main import run
 from fmdiag.diagnostics import alignment as alignment_diagnostic
 from fmdiag.diagnostics import memorization as memorization_diagnostic
+from fmdiag.diagnostics import null_size
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.results import RunFolder
 
@@ -281,14 +282,12 @@ def test_a_data_set_that_is_taken_away_during_the_run(tmp_path, capsys, monkeypa
     rows = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
     for name in ("train", "test", "samples"):
         np.save(tmp_path / f"{name}.npy", rows)
-    drawn = memorization_diagnostic.check_samples
 
     def taken_away(*arguments, **options):
-        (tmp_path / "test.npy").unlink(missing_ok=True)
-        return drawn(*arguments, **options)
+        (tmp_path / "test.npy").unlink()
 
     monkeypatch.setattr(session, "key_of", lambda session, name, parameters: "key")  # which would have read them
-    monkeypatch.setattr(memorization_diagnostic, "check_samples", taken_away)
+    monkeypatch.setattr(null_size, "check_held_out", taken_away)   # the first to look at them
     code = start("memorization", "--samples", tmp_path / "samples.npy", "--dataset", tmp_path / "train.npy",
                  "--held-out", tmp_path / "test.npy", "--out", tmp_path / "run")
     said = capsys.readouterr()

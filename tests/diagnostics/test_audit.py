@@ -53,6 +53,12 @@ def test_a_document_follows_its_schema_and_is_plain_json():
     assert len(found["advice"]) == 1
 
 
+def test_held_out_rows_that_are_training_rows_are_named():
+    """As where a split leaked: every one of them looks like a copy, and nothing can exceed that."""
+    found = document(samples(40, 200), field(0.5))
+    assert "are they training rows?" in found["advice"][0] and answers(found)["copies"] == "no evidence"
+
+
 def test_p_values_are_corrected_for_all_tests():
     found = document(samples(40, 1), field(0.03))
     by_id = {test["id"]: test for test in found["tests"]}

@@ -67,6 +67,7 @@ def test_what_the_present_samples_can_resolve_is_the_inverse():
     assert abs(samples_needed(found, 0.02) - 300) <= 1
     assert resolvable_excess(0.02, 1000, 300) == pytest.approx(resolvable_excess(0.02, 461.54, 461.54), rel=1e-2)
     assert np.isnan(resolvable_excess(0.5, 3, 3))
+    assert np.isnan(resolvable_excess(1.0, 100, 100))   # held-out rows that are training rows: nothing exceeds them
 
 
 @pytest.mark.parametrize(("excess", "null"), [(0.0, 0.1), (0.5, 0.6), (-0.1, 0.3)])
