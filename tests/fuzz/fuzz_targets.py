@@ -28,7 +28,7 @@ class Target:
 
     `make(data, rng, other)` returns the content of a case; `place` is the file's path below the work folder; `read`
     is called with (that file's path or the folder, the work folder). `run.py` runs 10 000 cases of each; `cases` are
-    those of the test suite: as many, but for archives (10 000 together) and where one takes many milliseconds.
+    those of the test suite: as many, but for archives (10 000 together) and where one takes more than a millisecond.
     """
 
     name: str
@@ -192,15 +192,15 @@ TARGETS = {target.name: target for target in (
     Target("zip", "case.zip", zip_or_bytes, read_rows, 4000),
     Target("tar", "case.tar", tar_or_bytes, read_rows, 3000),
     Target("tar_gz", "case.tar.gz", functools.partial(tar_or_bytes, mode="gz"), read_rows, 3000),
-    Target("native", "case.pt", torch_file, read_checkpoint, 2500),
-    Target("foreign", "case.pth", torch_file, read_foreign),
+    Target("native", "case.pt", torch_file, read_checkpoint, 1500),
+    Target("foreign", "case.pth", torch_file, read_foreign, 2500),
     Target("foreign_safetensors", "weights.safetensors", textual, read_foreign),
-    Target("torchscript", "case.pt", zip_or_bytes, read_checkpoint),
-    Target("pt2", "case.pt2", zip_or_bytes, read_checkpoint, 600),
+    Target("torchscript", "case.pt", zip_or_bytes, read_checkpoint, 2500),
+    Target("pt2", "case.pt2", zip_or_bytes, read_checkpoint, 400),
     Target("edm", "case.pkl", pickled, read_checkpoint),
     Target("card_toml", "case.toml", textual, read_as_card),
-    Target("card_yaml", "case.yaml", textual, read_as_card),
-    Target("diffusers", "", textual, read_diffusers, 300),
+    Target("card_yaml", "case.yaml", textual, read_as_card, 2500),
+    Target("diffusers", "", textual, read_diffusers, 200),
 )}
 
 
