@@ -47,8 +47,8 @@ def advice(summary):
             continue
         n, m, null = exact.loc["model", "n"], exact.loc["heldout", "n"], exact.loc["heldout", "value"]
         if null + resolvable(null, n, m) > 1:
-            found.append(f"In {feature}: {null:.0%} of the held-out rows look like copies themselves, so that no excess "
-                         "over them could be found: are they training rows?")
+            found.append(f"In {feature}: {null:.0%} of the held-out rows look like copies themselves, so that no "
+                         "excess over them could be found: are they training rows?")
             continue
         found.append(f"In {feature}: {n:.0f} samples against {m:.0f} held-out rows find an excess of "
                      f"{100 * resolvable(null, n, m):.1f} points with a power of 80 %; ten times as many of both, "
