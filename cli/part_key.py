@@ -70,9 +70,16 @@ def _sources(module):
     import torch
 
     parts = module.modules() if isinstance(module, torch.nn.Module) else []
-    codes = {getattr(type(part).forward, "__code__", None) for part in parts} - {None}
+    codes = {_code_of(type(part)) for part in parts} - {None}
     files = {Path(code.co_filename) for code in codes}
     return {file for file in files if file.is_file() and Path(torch.__file__).parent not in file.parents}
+
+
+def _code_of(network):
+    """Return the code of a class's forward; None for a compiled program, which is in the checkpoint file itself."""
+    # Not by its attribute: TorchScript's raises where it is asked for of a class.
+    forward = next((vars(kind)["forward"] for kind in network.__mro__ if "forward" in vars(kind)), None)
+    return getattr(forward, "__code__", None)
 
 
 def _features(session, parameters):

@@ -76,7 +76,7 @@ def test_mirror_images_on_disk(torchrun, tmp_path):
 
 @pytest.mark.slow
 def test_every_table_of_a_report_agrees(torchrun):
-    options = ["--n-pairs", 11, "--n-samples", 20, "--n-noises", 7, "--n-steps", 6, "--seed", 3]
+    options = ["--n-pairs", 11, "--n-samples", 20, "--n-noises", 7, "--n-gradients", 8, "--n-steps", 6, "--seed", 3]
     folders = []
     for n_ranks in (1, 2, 3):
         process = torchrun(n_ranks, "-m", "fmdiag.cli.main", "report", *options, "--out", f"run-{n_ranks}")
