@@ -4,9 +4,9 @@
     python -m benchmarks.closed_form --quick     fewer pairs and rows, one repeat, nothing saved
     python -m benchmarks.closed_form --only two-moons    one set again; the other results stay as they are
 
-Rivals (benchmarks/rivals.py) work per time; denormals are flushed for all. Each is timed at four times, the slow ones
-on a part of rows and queries, and scaled to the whole; ours is timed whole. Errors are of û* from t = 0.9 on, against
-its definition in float64. Then the growth of our cost with n, d and the number of times. Memory is the rise of the
+Rivals (benchmarks/rivals.py) work per time; denormals are flushed for all. Each is timed at four times, in turn with
+ours, the slow ones on a part of rows and queries, and scaled to the whole; ours is timed whole. Errors are of û* from
+t = 0.9 on, against its definition in float64. Then the growth of our cost with n, d and the number of times. Memory is the rise of the
 resident peak. Writes benchmarks/results/closed_form.{json,csv,png}; ranks are benchmarks/ranks.py's.
 """
 
@@ -47,13 +47,13 @@ def curve(engine, pairs, times):
         pass
 
 
-def rival(name, x, rows, repeats):
-    """Return the seconds of one rival at one time for all queries and rows, the mean over times of medians."""
+def rival(name, x, rows):
+    """Return the seconds of one rival at one time for all queries and rows, the mean over times."""
     n_rows = len(rows)
     if PART[name] is not None:
         n_rows = max(256, min(n_rows, PART[name] // x.numel()))
     work = RIVALS[name](rows[:n_rows].contiguous())
-    return statistics.mean(seconds(lambda t=t: work(x, t), repeats) for t in AT) * len(rows) / n_rows
+    return statistics.mean(seconds(lambda t=t: work(x, t), 1) for t in AT) * len(rows) / n_rows
 
 
 def relative_error(mean, x, t, exact):
@@ -93,15 +93,18 @@ def errors(engine, pairs, rows, few=3):
 def compare(name, training_set, memory, n_pairs, repeats, rivals):
     """Return the record of one data set: seconds, ratios to ours, peak memory and errors."""
     pairs, engine = draw(training_set, n_pairs), EmpiricalPosterior(training_set, memory=memory)
-    taken = {"curve": seconds(lambda: curve(engine, pairs, TIMES), repeats)}
     rows = training_set[:].flatten(1)
     x = LinearPath().sample(pairs[0], pairs[1], 0.3).flatten(1)
-    for other in rivals:
-        taken[other] = len(TIMES) * rival(other, x, rows, repeats)
-        print(f"{name}: {other} {taken[other] / taken['curve']:.2f} times ours", flush=True)
+    rounds = []
+    for _ in range(repeats):   # in turn: a busy neighbour of a minute slows all of them
+        rounds.append({"curve": seconds(lambda: curve(engine, pairs, TIMES), 1, warm=not rounds)}
+                      | {other: len(TIMES) * rival(other, x, rows) for other in rivals})
+    taken = {method: statistics.median(found[method] for found in rounds) for method in ("curve", *rivals)}
+    times_ours = {other: statistics.median(found[other] / found["curve"] for found in rounds) for other in rivals}
+    print(f"{name}:", ", ".join(f"{other} {ratio:.2f}" for other, ratio in times_ours.items()), "times ours", flush=True)
     product = seconds(lambda: x @ rows.T, repeats)
     return {"n": len(rows), "dim": rows.shape[1], "pairs": n_pairs, "times": len(TIMES), "seconds": taken,
-            "times_ours": {other: taken[other] / taken["curve"] for other in rivals},
+            "times_ours": times_ours, "rounds": rounds,
             "largest_relative_error_from_t_0.9": errors(engine, pairs, rows), "one_product_seconds": product,
             "product_rate_gflops": 2e-9 * len(rows) * rows.shape[1] * n_pairs / product,
             "floor": floor(engine, pairs, product, taken["curve"]) if rows.shape[1] > 8 else None}
@@ -161,6 +164,7 @@ def main():
     """Measure, print, save and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=list(SETS))
     parser.add_argument("--peak", nargs=2, metavar=("DATASET", "METHOD"), help="used by the command itself")
     parser.add_argument("--n-pairs", type=int, default=256)
@@ -170,7 +174,7 @@ def main():
     if options.peak:
         return peak(*options.peak, options.n_pairs, options.n)
     quick = options.quick
-    n_pairs, repeats = (32, 1) if quick else (256, 3)
+    n_pairs, repeats = (32, 1) if quick else (256, options.rounds)
     record = {"machine": describe(), "sets": {}}
     if options.only:
         record = json.loads((RESULTS / "closed_form.json").read_text()) | {"machine": record["machine"]}
