@@ -6,8 +6,8 @@
 
 Rivals (benchmarks/rivals.py) work per time; denormals are flushed for all. Each is timed at four times, in turn with
 ours, the slow ones on a part of rows and queries, and scaled to the whole; ours is timed whole. Errors are of û* from
-t = 0.9 on, against its definition in float64. Then the growth of our cost with n, d and the number of times. Memory is the rise of the
-resident peak. Writes benchmarks/results/closed_form.{json,csv,png}; ranks are benchmarks/ranks.py's.
+t = 0.9 on, against its definition in float64. Then the growth of our cost with n, d and the number of times. Memory is
+the rise of the resident peak. Writes benchmarks/results/closed_form.{json,csv,png}; ranks are benchmarks/ranks.py's.
 """
 
 import argparse
@@ -101,7 +101,8 @@ def compare(name, training_set, memory, n_pairs, repeats, rivals):
                       | {other: len(TIMES) * rival(other, x, rows) for other in rivals})
     taken = {method: statistics.median(found[method] for found in rounds) for method in ("curve", *rivals)}
     times_ours = {other: statistics.median(found[other] / found["curve"] for found in rounds) for other in rivals}
-    print(f"{name}:", ", ".join(f"{other} {ratio:.2f}" for other, ratio in times_ours.items()), "times ours", flush=True)
+    said = ", ".join(f"{other} {ratio:.2f}" for other, ratio in times_ours.items())
+    print(f"{name}: {said} times ours", flush=True)
     product = seconds(lambda: x @ rows.T, repeats)
     return {"n": len(rows), "dim": rows.shape[1], "pairs": n_pairs, "times": len(TIMES), "seconds": taken,
             "times_ours": times_ours, "rounds": rounds,
