@@ -4,11 +4,12 @@
     python tests/faults/kill.py --command report --kills 4 --ranks 2     under torchrun
     python tests/faults/kill.py --results tests/faults/results.json
 
-Moments are uniform over the time that the command takes. Killed is the whole process group, ranks included. A command
+Moments are uniform over the time that the command takes. Killed are all of its processes, ranks included. A command
 that ends is compared (tables, arrays and weights, to the last bit) and begun anew, until all kills are used.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -61,6 +62,24 @@ def refused(name, out, ranks):
     process = started(name, out, ranks)
     _, errors = process.communicate()
     assert process.returncode != 0 and f"{out} exists" in errors, errors
+
+
+def kill_all(pid):
+    """Kill a process and its children, ranks in sessions of their own too; return when the children are gone."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [int(child) for task in tasks for child in task.read_text().split()]
+    for number in (*children, pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+    while any(runs(child) for child in children):
+        time.sleep(0.02)
+
+
+def runs(pid):
+    """Return whether a process is there and no zombie, which has no command line."""
+    with contextlib.suppress(OSError):
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    return False
 
 
 def is_whole(name, out):
@@ -122,7 +141,7 @@ def kill_at_random(name, kills, folder, *, seed=0, ranks=1, say=print):
                 assert process.returncode == 0, errors
                 break
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+                kill_all(process.pid)
                 process.communicate()
                 killed += 1
                 moments.append(round(after / lasts, 3))
