@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LAYERS = [
     {"errors"},
+    {"files"},
     {"paths", "results", "out_of_memory"},
     {"datasets"},
     {"posterior"},
