@@ -1,9 +1,9 @@
 """Fuzz every reader with 10 000 cases or one of them for longer.
 
-    python tests/fuzz/run.py --results tests/fuzz/results.json
-    python tests/fuzz/run.py --cases 100000 --reader npy
+    python -m checks.fuzz --results checks/results/fuzz.json
+    python -m checks.fuzz --cases 100000 --reader npy
 
-Failures are printed; with --keep their minimised files are written to tests/fuzz/regressions/, where a test reads them.
+Failures are printed; with --keep their minimised files are written to checks/fuzz/regressions/, where a test reads them.
 """
 
 import argparse
@@ -11,8 +11,8 @@ import json
 import time
 from pathlib import Path
 
-from fuzz_loop import fuzz, smallest, work_folder
-from fuzz_targets import TARGETS
+from checks.fuzz.loop import fuzz, smallest, work_folder
+from checks.fuzz.targets import TARGETS
 
 REGRESSIONS = Path(__file__).parent / "regressions"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fuzz_mutations import BYTES, TEXT, mutated, mutated_object, mutated_tar, mutated_zip
 
+from checks.fuzz.mutations import BYTES, TEXT, mutated, mutated_object, mutated_tar, mutated_zip
 from fmdiag.checkpoints import load_checkpoint
 from fmdiag.checkpoints.checkpoint import Checkpoint
 from fmdiag.datasets import TrainingSet, load_dataset
@@ -27,15 +27,13 @@ class Target:
     """A reader under test.
 
     `make(data, rng, other)` returns the content of a case; `place` is the file's path below the work folder; `read`
-    is called with (that file's path or the folder, the work folder). `run.py` runs 10 000 cases of each; `cases` are
-    those of the test suite: as many, but for archives (10 000 together) and where one takes more than a millisecond.
+    is called with (that file's path or the folder, the work folder).
     """
 
     name: str
     place: str
     make: object
     read: object
-    cases: int = 10_000
 
     def seeds(self):
         """Return the valid files, name -> content, in order of their names."""
@@ -154,7 +152,7 @@ def read_foreign(path, work):
     """Read tensors of another family by themselves, and as a card's network."""
     card = work / "card.toml"
     if not card.exists():
-        card.write_text(f'factory = "{Path(__file__).parent / "fuzz_program.py"}:Program"\n')
+        card.write_text(f'factory = "{Path(__file__).parent / "program.py"}:Program"\n')
     try:
         read_checkpoint(path, work)
     except FmdiagError as error:
@@ -167,8 +165,8 @@ def read_as_card(path, work):
     weights = work / "ema.pt"
     if not weights.exists():
         weights.write_bytes((CORPUS / "foreign" / "ema.pt").read_bytes())
-        (work / "fuzz_program.py").write_text((Path(__file__).parent / "fuzz_program.py").read_text())
-    read_checkpoint(weights, work, model=path, factory="fuzz_program.py:Program")
+        (work / "program.py").write_text((Path(__file__).parent / "program.py").read_text())
+    read_checkpoint(weights, work, model=path, factory="program.py:Program")
 
 
 def read_diffusers(path, work):
@@ -189,18 +187,18 @@ TARGETS = {target.name: target for target in (
     Target("cifar", "cifar/data_batch_1", pickled, lambda path, work: read_rows(path.parent, work)),
     Target("parquet", "case.parquet", binary, read_rows),
     Target("picture", "case.png", binary, read_picture),
-    Target("zip", "case.zip", zip_or_bytes, read_rows, 4000),
-    Target("tar", "case.tar", tar_or_bytes, read_rows, 3000),
-    Target("tar_gz", "case.tar.gz", functools.partial(tar_or_bytes, mode="gz"), read_rows, 3000),
-    Target("native", "case.pt", torch_file, read_checkpoint, 1500),
-    Target("foreign", "case.pth", torch_file, read_foreign, 2500),
+    Target("zip", "case.zip", zip_or_bytes, read_rows),
+    Target("tar", "case.tar", tar_or_bytes, read_rows),
+    Target("tar_gz", "case.tar.gz", functools.partial(tar_or_bytes, mode="gz"), read_rows),
+    Target("native", "case.pt", torch_file, read_checkpoint),
+    Target("foreign", "case.pth", torch_file, read_foreign),
     Target("foreign_safetensors", "weights.safetensors", textual, read_foreign),
-    Target("torchscript", "case.pt", zip_or_bytes, read_checkpoint, 2500),
-    Target("pt2", "case.pt2", zip_or_bytes, read_checkpoint, 400),
+    Target("torchscript", "case.pt", zip_or_bytes, read_checkpoint),
+    Target("pt2", "case.pt2", zip_or_bytes, read_checkpoint),
     Target("edm", "case.pkl", pickled, read_checkpoint),
     Target("card_toml", "case.toml", textual, read_as_card),
-    Target("card_yaml", "case.yaml", textual, read_as_card, 2500),
-    Target("diffusers", "", textual, read_diffusers, 200),
+    Target("card_yaml", "case.yaml", textual, read_as_card),
+    Target("diffusers", "", textual, read_diffusers),
 )}
 
 

@@ -1,8 +1,8 @@
 """End a command by kill -9 at random moments until it is done, and compare with a run that was left alone.
 
-    python tests/faults/kill.py --command report --kills 20
-    python tests/faults/kill.py --command report --kills 4 --ranks 2     under torchrun
-    python tests/faults/kill.py --results tests/faults/results.json
+    python -m checks.kills --command report --kills 20
+    python -m checks.kills --command report --kills 4 --ranks 2     under torchrun
+    python -m checks.kills --results checks/results/kills.json
 
 Moments are uniform over the time that the command takes. Killed are all of its processes, ranks included. A command
 that ends is compared (tables, arrays and weights, to the last bit) and begun anew, until all kills are used.

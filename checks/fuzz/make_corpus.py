@@ -1,4 +1,4 @@
-"""Write the valid small files that fuzzing starts from: ``python tests/fuzz/make_corpus.py``. They are committed."""
+"""Write the valid small files that fuzzing starts from: ``python -m checks.fuzz.make_corpus``. They are committed."""
 
 import gzip
 import io

@@ -1,22 +1,26 @@
 """One case after another: is each either read or refused in one line that names the file?"""
 
 import contextlib
+import faulthandler
 import gc
 import os
+import resource
 import shutil
+import signal
 import tempfile
 import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuzz_guard import GUARD, peak_megabytes
-from fuzz_targets import placed
-
+from checks.fuzz.guard import GUARD, peak_megabytes
+from checks.fuzz.targets import placed
 from fmdiag.errors import FmdiagError, FmdiagWarning
 
 SECONDS = 5.0          # of processor time, for one file of a few kB
+HANGS = 120            # seconds after which a case that no exception can end ends the process, its stack printed
 MEGABYTES = 300        # above what the process had
+MOST_MEGABYTES = 1000  # that one case may ask for at once
 LONGEST = 1200         # characters of a message
 BATCH = 1000           # cases between two looks at memory and leftovers
 
@@ -35,6 +39,36 @@ class Failure:
         return f"case {self.number} ({self.name}, {len(self.content)} bytes): {self.what}\n{self.trace}"
 
 
+class TooLong(BaseException):
+    """Raised in a case that has used its processor time; no reader may catch it."""
+
+
+@contextlib.contextmanager
+def limits(seconds=SECONDS, megabytes=MOST_MEGABYTES):
+    """End what runs within after so much processor time by `TooLong`, and refuse it more memory than `megabytes`."""
+    def stop(number, frame):
+        raise TooLong
+
+    before = signal.signal(signal.SIGPROF, stop)
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + (megabytes << 20), hard))
+    faulthandler.dump_traceback_later(HANGS, exit=True)
+    # Repeated, as an exception that is raised in a destructor is dropped.
+    signal.setitimer(signal.ITIMER_PROF, seconds, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+        faulthandler.cancel_dump_traceback_later()
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _data_bytes():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) << 10 for line in file if line.startswith("VmData"))
+
+
 def work_folder():
     """Return a context with a folder for cases, in memory where there is such a place: tens of thousands are written."""
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > 1 << 30 else None
@@ -49,9 +83,9 @@ def judge(target, name, content, work):
 
 def _judged(target, name, content, work):
     path = placed(target, name, content, work)
-    place, start = str(work), time.process_time()
+    place = str(work)
     try:
-        with GUARD.over(work):
+        with limits(SECONDS), GUARD.over(work):
             try:
                 target.read(path, work)
                 outcome = "valid"
@@ -65,14 +99,14 @@ def _judged(target, name, content, work):
             finally:
                 seen = [*GUARD.seen]
                 leaked = [w for w in GUARD.heard if not issubclass(w.category, FmdiagWarning)]
-    except (Exception, RecursionError) as error:
+    except TooLong:
+        return f"did not end in {SECONDS:g} s of processor time", "".join(traceback.format_exc(limit=-5, chain=False))
+    except Exception as error:
         return f"{type(error).__name__}: {str(error)[:300]}", "".join(traceback.format_exc(limit=-5, chain=False))
     if seen:
         return f"forbidden: {seen[:3]}", ""
     if leaked:
         return f"warning leaked: {leaked[0].category.__name__}: {leaked[0].message}", ""
-    if (seconds := time.process_time() - start) > SECONDS:
-        return f"took {seconds:.1f} s", ""
     return outcome
 
 

@@ -1,13 +1,14 @@
-"""kill -9 at random moments: the command started again comes to the same tables; `kill.py` does it more often."""
+"""kill -9 at random moments: the command started again comes to the same tables."""
 
 import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from kill import compare, kill_at_random
 
-RESULTS = Path(__file__).parent / "results.json"
+from checks.kills.__main__ import compare, kill_at_random
+
+RESULTS = Path(__file__).parents[2] / "checks/results/kills.json"
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""Hostile files for every reader: mutations of valid ones, by the thousand."""

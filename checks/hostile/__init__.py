@@ -1,0 +1,1 @@
+"""Files made to run code, to write where they may not, or to fill memory."""

@@ -1,0 +1,1 @@
+"""Commands ended by kill -9 at random moments, then begun again and compared."""
