@@ -186,15 +186,9 @@ class Parts:
 
 def is_wrong_input(error):
     """Return whether an error is one that the same command would come to again; not a full disk, nor a lost rank."""
-    from fmdiag.errors import FmdiagError
+    from fmdiag.errors import FmdiagError, causes
 
-    if type(error) is not FmdiagError:
-        return False
-    while error is not None:
-        if isinstance(error, OSError):
-            return False
-        error = error.__cause__
-    return True
+    return type(error) is FmdiagError and not any(isinstance(cause, OSError) for cause in causes(error))
 
 
 def beside(out, suffix):

@@ -27,6 +27,20 @@ class FmdiagError(ValueError):
         super().__init__(one_line(message))
 
 
+def causes(error):
+    """Yield an error, what it was raised from, and so on; each once, as errors of libraries may cause one another."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__
+
+
+def names_one_of(error, *places):
+    """Return whether an error's message names one of some files; None is no file."""
+    return any(one_line(place) in str(error) for place in places if place is not None)
+
+
 def check_choice(kind, name, choices):
     """Return `name` if it is one of `choices`, else raise and suggest the nearest.
 

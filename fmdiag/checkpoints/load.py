@@ -10,7 +10,7 @@ from fmdiag.checkpoints.choices import Choices
 from fmdiag.checkpoints.families import FAMILIES, finished
 from fmdiag.checkpoints.sit import is_bare
 from fmdiag.checkpoints.source import open_checkpoint
-from fmdiag.errors import FmdiagError, FmdiagWarning, check_choice
+from fmdiag.errors import FmdiagError, FmdiagWarning, check_choice, names_one_of
 
 
 def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
@@ -52,9 +52,9 @@ def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
     try:
         return _loaded(source, decided, device)
     except FmdiagError as error:
-        known = str(error)
-        named = str(path) in known or (model is not None and str(model) in known)
-        raise error if named else FmdiagError(f"{path}: {known}") from error
+        if names_one_of(error, path, model):
+            raise
+        raise FmdiagError(f"{path}: {error}") from error
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
@@ -94,7 +94,9 @@ def _decided(ema, model, choices):
     try:
         return decided.with_card(model)
     except FmdiagError as error:
-        raise error if str(model) in str(error) else FmdiagError(f"model card {model}: {error}") from error
+        if names_one_of(error, model):
+            raise
+        raise FmdiagError(f"model card {model}: {error}") from error
 
 
 def _family(source, choices):

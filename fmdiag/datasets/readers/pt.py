@@ -15,7 +15,7 @@ import torch
 from fmdiag.datasets.limits import check_unpacked
 from fmdiag.datasets.readers import keys
 from fmdiag.datasets.source import Part
-from fmdiag.errors import FmdiagError
+from fmdiag.errors import FmdiagError, names_one_of
 
 
 def read(path, reading):
@@ -30,7 +30,9 @@ def read(path, reading):
     try:
         return _parts(content, path)
     except FmdiagError as error:
-        raise FmdiagError(f"{path}: {error}") if str(path) not in str(error) else error from error
+        if names_one_of(error, path):
+            raise
+        raise FmdiagError(f"{path}: {error}") from error
 
 
 def _parts(content, path):
