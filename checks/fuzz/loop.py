@@ -7,6 +7,7 @@ import os
 import resource
 import shutil
 import signal
+import sys
 import tempfile
 import time
 import traceback
@@ -18,6 +19,7 @@ from checks.fuzz.targets import placed
 from fmdiag.errors import FmdiagError, FmdiagWarning
 
 SECONDS = 5.0          # of processor time, for one file of a few kB
+WAITS = 30.0           # seconds that a case may take with waiting, as on a pipe that nobody writes to
 HANGS = 120            # seconds after which a case that no exception can end ends the process, its stack printed
 MEGABYTES = 300        # above what the process had
 MOST_MEGABYTES = 1000  # that one case may ask for at once
@@ -40,7 +42,7 @@ class Failure:
 
 
 class TooLong(BaseException):
-    """Raised in a case that has used its processor time; no reader may catch it."""
+    """Raised in a case that has used its time; no reader may catch it."""
 
 
 @contextlib.contextmanager
@@ -49,17 +51,20 @@ def limits(seconds=SECONDS, megabytes=MOST_MEGABYTES):
     def stop(number, frame):
         raise TooLong
 
-    before = signal.signal(signal.SIGPROF, stop)
+    before = [(number, signal.signal(number, stop)) for number in (signal.SIGPROF, signal.SIGALRM)]
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + (megabytes << 20), hard))
-    faulthandler.dump_traceback_later(HANGS, exit=True)
+    faulthandler.dump_traceback_later(HANGS, exit=True, file=sys.__stderr__)
     # Repeated, as an exception that is raised in a destructor is dropped.
     signal.setitimer(signal.ITIMER_PROF, seconds, 1.0)
+    signal.setitimer(signal.ITIMER_REAL, WAITS, 1.0)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before:
+            signal.signal(number, handler)
         faulthandler.cancel_dump_traceback_later()
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
@@ -100,7 +105,7 @@ def _judged(target, name, content, work):
                 seen = [*GUARD.seen]
                 leaked = [w for w in GUARD.heard if not issubclass(w.category, FmdiagWarning)]
     except TooLong:
-        return f"did not end in {SECONDS:g} s of processor time", "".join(traceback.format_exc(limit=-5, chain=False))
+        return f"did not end in {SECONDS:g} s", "".join(traceback.format_exc(limit=-5, chain=False))
     except Exception as error:
         return f"{type(error).__name__}: {str(error)[:300]}", "".join(traceback.format_exc(limit=-5, chain=False))
     if seen:
