@@ -1,0 +1,58 @@
+"""Context of a measurement: what a diagnostic's `run` is given, as a protocol; `fmdiag.Run` is the one that we bring."""
+
+from typing import Any, Protocol
+
+
+class Context(Protocol):
+    """What a diagnostic may ask for.
+
+    Attributes
+    ----------
+    training_set : TrainingSet
+        The examples that the model was trained on, with their held-out examples.
+    field : callable or None
+        Velocity field v(x, t), t = 0 noise, t = 1 data.
+    checkpoint : Checkpoint or None
+        Where the field comes from.
+    path : GaussianPath or None
+        Probability path that the field was trained on; None for the straight one.
+    seed : int
+        Of everything random.
+    device : torch.device
+        Where û* and networks compute.
+    memory : int or None
+        Bytes that û* may use.
+    group : Group
+        The ranks that share the work; `speaks` on the one that writes.
+    decoder : callable or None
+        Turns latents into pictures.
+    """
+
+    training_set: Any
+    field: Any
+    checkpoint: Any
+    path: Any
+    seed: int
+    device: Any
+    memory: int | None
+    group: Any
+    decoder: Any
+
+    @property
+    def speaks(self):
+        """Whether this process writes and prints."""
+
+    def generator(self):
+        """Return a new torch.Generator of the run's seed."""
+
+    def progress(self, iterable, description, total=None):
+        """Return `iterable`, its progress shown where somebody looks."""
+
+    def samples(self, n_samples, n_steps, method):
+        """Return samples of the field, shape (n, *shape), drawn once however many diagnostics judge them."""
+
+    def kept(self, name, parameters, compute):
+        """Return the tensor that `compute` makes, computed once whatever interrupts the run."""
+
+    def spaces(self, parameters):
+        """Return (features, SearchPlan) that a `Spaces` dataclass of parameters asks for."""

@@ -1,0 +1,152 @@
+"""Diagnostic card: everything that is known of a diagnostic without running it, from which the rest is made.
+
+Command, options and help, captions, the sections of the page, the documentation, and the contract test that runs over
+all diagnostics, a user's own included, come from cards. A card imports neither torch nor the code that it names:
+
+    CARD = Diagnostic(name="speed", title="Speed of samples", question="How fast do samples move?", ...,
+                      parameters=Parameters, run="their_package.speed:run")
+    fmdiag.register(CARD)
+
+`run(context, parameters)` returns a `fmdiag.Result`; `context` is the `Context` of `fmdiag.diagnostics.context`.
+"""
+
+import re
+from dataclasses import dataclass, fields
+
+from fmdiag.diagnostics.parameters import checked
+from fmdiag.errors import FmdiagError, check_choice
+from fmdiag.registry import Registry, resolve
+
+NEEDS = ("field", "samples", "held_out", "images", "gradients", "checkpoint", "second_checkpoint", "canaries")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a diagnostic.
+
+    Parameters
+    ----------
+    name : str
+        File name of the figure, without suffix.
+    draw : str
+        ``"module:function"``, called with a `fmdiag.figures.RunData`; returns a matplotlib Figure, or None where the
+        run has nothing to draw.
+    caption, alt : str
+        Texts; ``{data}``, ``{interval}``, ``{pairs}``, ``{feature}`` and others stand for facts of the run.
+    intervals : tuple of str
+        Quantities of the summary whose intervals are drawn.
+    panel : str, optional
+        ``"module:function"`` (table, ax) -> Axes, which draws the main panel of `quantities` of the summary.
+    """
+
+    name: str
+    draw: str
+    caption: str = ""
+    alt: str = ""
+    intervals: tuple = ()
+    panel: str | None = None
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """A diagnostic's card.
+
+    Parameters
+    ----------
+    name : str
+        Lower case, words joined by hyphens: the command and the name of its table.
+    title, question : str
+        Heading of its section, and what it asks, in one sentence.
+    memorization, generalization : str
+        What either looks like in its outcome.
+    definition, reference : str
+        What exactly is measured, and where it comes from.
+    parameters : type
+        Frozen dataclass of its parameters, each a `fmdiag.diagnostics.parameters.parameter`.
+    run : str or callable
+        ``run(context, parameters) -> Result``, or ``"module:function"``.
+    needs : tuple of str
+        Of NEEDS: what a run must have for it.
+    cost : str
+        What its time grows with, in a few words.
+    ranks : bool
+        Whether several processes share its work under torchrun.
+    figures : tuple of Figure
+        In the order of the page.
+    tables : dict of str to str
+        Its tables and what a row of each is; the first is the raw table.
+    examples : tuple of str
+        Command lines for its help.
+    short : str
+        Line of the list of commands.
+    command : bool
+        Whether it is a command of its own.
+    """
+
+    name: str
+    title: str
+    question: str
+    memorization: str
+    generalization: str
+    definition: str
+    reference: str
+    parameters: type
+    run: object
+    needs: tuple = ()
+    cost: str = ""
+    ranks: bool = True
+    figures: tuple = ()
+    tables: dict = None
+    examples: tuple = ()
+    short: str = ""
+    command: bool = True
+
+    def __post_init__(self):
+        """Refuse names that are no command, and needs that no run has."""
+        if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", self.name):
+            raise FmdiagError(f"a diagnostic's name is lower case words joined by hyphens, got {self.name!r}")
+        for need in self.needs:
+            check_choice("need of a diagnostic", need, NEEDS)
+
+    @property
+    def method(self):
+        """Name of the method of `fmdiag.Run` that measures it."""
+        return self.name.replace("-", "_")
+
+    def made(self, given):
+        """Return the parameters that `given`, a dict, makes, checked.
+
+        Raises
+        ------
+        FmdiagError
+            If a name is unknown, or a value is of another kind or outside its range.
+        """
+        for name in given:
+            check_choice(f"parameter of {self.name}", name, [f.name for f in fields(self.parameters)])
+        return checked(self.parameters(**given), self.name)
+
+    def measured(self, context, parameters):
+        """Return the Result of `run`."""
+        run = resolve(self.run, f"diagnostic {self.name!r}") if isinstance(self.run, str) else self.run
+        return run(context, parameters)
+
+
+DIAGNOSTICS = Registry("diagnostic", group="fmdiag.diagnostics")
+
+
+def register(card):
+    """Add a diagnostic, so that it is a command, a method of `fmdiag.Run` and a section of the page like ours.
+
+    Parameters
+    ----------
+    card : Diagnostic
+        Its name must be free.
+
+    Raises
+    ------
+    FmdiagError
+        If it is no Diagnostic, or the name is taken.
+    """
+    if not isinstance(card, Diagnostic):
+        raise FmdiagError(f"register takes a Diagnostic, got a {type(card).__name__}")
+    return DIAGNOSTICS.add(card.name, card)

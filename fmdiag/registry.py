@@ -1,0 +1,93 @@
+"""Registry of named things: an object or where it is to be found, imported on first use, near names as hints.
+
+Other packages add to a registry by an entry point of its group, so that ``pip install`` is all that their users do:
+
+    [project.entry-points."fmdiag.diagnostics"]
+    speed = "their_package.speed:CARD"
+"""
+
+import importlib
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+
+from fmdiag.errors import FmdiagError, check_choice
+
+
+class Registry(Mapping):
+    """Names in the order in which they were added, and the objects that they stand for.
+
+    Parameters
+    ----------
+    kind : str
+        What is registered, for messages, e.g. ``"diagnostic"``.
+    entries : dict of str to object or str, optional
+        A str is ``"module:attribute"``, imported when it is asked for.
+    group : str, optional
+        Group of entry points that are added when names are first listed.
+    """
+
+    def __init__(self, kind, entries=(), group=None):
+        self.kind, self.group = kind, group
+        self._entries = dict(entries)
+
+    def add(self, name, entry):
+        """Add an object, or ``"module:attribute"``; a name that is taken by another object is refused.
+
+        Raises
+        ------
+        FmdiagError
+            If the name is taken.
+        """
+        if self._entries.setdefault(name, entry) is not entry and self._entries[name] != entry:
+            raise FmdiagError(f"there is a {self.kind} {name!r} already: choose another name")
+        return entry
+
+    def __getitem__(self, name):
+        """Return the object of a name.
+
+        Raises
+        ------
+        FmdiagError
+            If the name is unknown, or cannot be imported.
+        """
+        if name not in self._entries:
+            self._discover()
+            check_choice(self.kind, name, self._entries)
+        if isinstance(self._entries[name], str):
+            self._entries[name] = resolve(self._entries[name], f"{self.kind} {name!r}")
+        return self._entries[name]
+
+    def __iter__(self):
+        self._discover()
+        return iter(list(self._entries))
+
+    def __len__(self):
+        self._discover()
+        return len(self._entries)
+
+    def __contains__(self, name):
+        return name in self._entries or name in list(self)
+
+    def _discover(self):
+        group, self.group = self.group, None
+        for point in entry_points(group=group) if group else ():
+            self._entries.setdefault(point.name, point.value)
+
+
+def resolve(place, what="object"):
+    """Return the object at ``"module:attribute"``.
+
+    Raises
+    ------
+    FmdiagError
+        If there is none.
+    """
+    module, _, attribute = place.partition(":")
+    try:
+        found = importlib.import_module(module)
+        for name in attribute.split(".") if attribute else ():
+            found = getattr(found, name)
+    except (ImportError, AttributeError) as error:
+        raise FmdiagError(f"{what} is named {place!r}, which cannot be imported ({error}): check the package that "
+                          "brings it") from error
+    return found

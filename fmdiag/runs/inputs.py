@@ -1,0 +1,150 @@
+"""Inputs of a run: checkpoint or field, training set, held-out examples and decoder, opened and checked together."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from fmdiag.datasets import TrainingSet, load_dataset
+from fmdiag.errors import FmdiagError, check_choice
+from fmdiag.ranks import one_first
+
+# Options that `load_dataset` takes under the same name, and those of `load_checkpoint`.
+READING = ("split", "n", "size", "hflip", "held_out", "data_root", "skip_bad", "value_range", "offline", "verify",
+           "orientation")
+CHOICES = ("family", "weights", "parameterisation", "time_direction", "time_scale", "path_name", "class_label",
+           "guidance", "coupling", "heads", "model", "trust_code", "accept_reading")
+OTHER = ("allow_mismatch",)
+LACKING = {"field": "a velocity field: give a checkpoint, or field=", "samples": "samples: give them, or a model",
+           "held_out": "held-out examples: give held_out=", "checkpoint": "a checkpoint file",
+           "gradients": "a network whose parameters gradients reach", "images": "pictures",
+           "second_checkpoint": "a second checkpoint", "canaries": "a folder of planted canaries"}
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the user gave, as it was given."""
+
+    checkpoint: object
+    field: object
+    train: object
+    held_out: object
+    path: object
+    decoder: object
+    options: dict
+
+    def __post_init__(self):
+        """Refuse unknown options and what excludes each other."""
+        for name in self.options:
+            check_choice("option of a run", name, (*READING, *CHOICES, *OTHER))
+        if self.checkpoint is not None and self.field is not None:
+            raise FmdiagError("give a checkpoint or field=, not both")
+        if self.checkpoint is None and self.train is None:
+            raise FmdiagError("a run needs a training set: give train=, or a checkpoint that names its own")
+
+    def chosen(self, names):
+        """Return the options of these names that were given."""
+        return {name: value for name in names if (value := self.options.get(name)) is not None}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a run works on."""
+
+    checkpoint: object
+    field: object
+    path: object
+    training_set: TrainingSet
+    decoder: object
+    facts: dict
+
+
+def opened(given, device, group):
+    """Return the Opened inputs; one process per machine goes first, so that a download is made once."""
+    with one_first(group):
+        checkpoint = _checkpoint(given, device)
+        training_set = _with_held_out(_training_set(given, checkpoint), given.held_out, given)
+        decoder, facts = _decoder(given, checkpoint, training_set, device)
+    field = checkpoint.field if checkpoint else given.field
+    if isinstance(field, torch.nn.Module):
+        field = field.to(device)
+    return Opened(checkpoint, field, checkpoint.path if checkpoint else given.path, training_set, decoder, facts)
+
+
+def _checkpoint(given, device):
+    from fmdiag.checkpoints import load_checkpoint
+    from fmdiag.checkpoints.checkpoint import Checkpoint
+
+    if given.checkpoint is None or isinstance(given.checkpoint, Checkpoint):
+        return given.checkpoint
+    return load_checkpoint(given.checkpoint, device=device, **given.chosen(CHOICES))
+
+
+def _training_set(given, checkpoint):
+    if isinstance(given.train, TrainingSet):
+        return given.train
+    reading = given.chosen(READING)
+    if checkpoint is None:
+        return load_dataset(given.train, **reading)
+    # What was not given is as the checkpoint records it. Only hflip is given where it is False.
+    reading = {name: value for name, value in reading.items() if value is not False or name == "hflip"}
+    if reading.get("split") == "train":
+        reading.pop("split")
+    return checkpoint.training_set(given.train, **reading, **given.chosen(OTHER))
+
+
+def _with_held_out(training_set, held_out, given):
+    if held_out is None or held_out is training_set.held_out:
+        return training_set
+    if held_out is False:
+        return replace(training_set, held_out_source=None)
+    if isinstance(held_out, float):
+        raise FmdiagError(f"held_out={held_out}: a fraction is taken where the data are read: give it with train= as a "
+                          "name, path or array")
+    rows = held_out if isinstance(held_out, TrainingSet) else load_dataset(held_out, **given.chosen(("size",)))
+    if tuple(rows.shape) != tuple(training_set.shape):
+        raise FmdiagError(f"held-out examples have shape {tuple(rows.shape)}, training examples "
+                          f"{tuple(training_set.shape)}: give both in one shape")
+    return replace(training_set, held_out_source=lambda: rows)
+
+
+def _decoder(given, checkpoint, training_set, device):
+    from fmdiag.checkpoints import is_latent, load_decoder
+    from fmdiag.diagnostics.pictures import note
+
+    decoder, facts = None, {}
+    if given.decoder is not None:
+        decoder = load_decoder(given.decoder, device=device, **given.chosen(("trust_code",)))
+        decoder(training_set[[0]])
+        facts["decoder"] = decoder.description
+    said = note(training_set, latents=is_latent(checkpoint), decoder=decoder)
+    return decoder, facts | ({} if said is None else {"pictures": said})
+
+
+def lacking(run, card):
+    """Return what `run` has not got that a diagnostic needs, as a phrase, or None."""
+    has = {"field": run.field is not None, "samples": True, "held_out": run.training_set.held_out is not None,
+           "images": len(run.training_set.shape) == 3, "checkpoint": run.checkpoint is not None}
+    need = next((need for need in card.needs if not has.get(need, True)), None)
+    return None if need is None else LACKING[need]
+
+
+def choose_device(name):
+    """Return the torch device; ``auto`` is CUDA where there is one (MPS has no float64, which û* needs).
+
+    Raises
+    ------
+    FmdiagError
+        If the device is unknown or not on this machine.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise FmdiagError(f"--device {name}: no such device; use auto, cpu, cuda or cuda:1") from error
+    try:
+        torch.zeros(1, dtype=torch.float64, device=device).item()
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0].split(". ")[0][:80]
+        raise FmdiagError(f"--device {name}: not usable on this machine ({reason}); use auto or cpu") from error
+    return device

@@ -1,0 +1,102 @@
+"""Output of a run: a lock, the finished results that an interrupted run keeps, and the run folder once it is saved."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from fmdiag.errors import FmdiagError, causes
+from fmdiag.runs.page import Page
+from fmdiag.runs.parts import Parts
+from fmdiag.runs.publish import filled, written
+
+
+class Nowhere:
+    """The output of a run that writes nothing, or of a rank that does not speak."""
+
+    out = None
+
+    def begin(self, run):
+        """Do nothing."""
+
+    def find(self, name, key):
+        """Return None: nothing was kept."""
+
+    def keep(self, key, result):
+        """Return the result as it is."""
+        return result
+
+    def array(self, name, key, compute):
+        """Return the array that `compute` makes."""
+        return compute()
+
+    def abandon(self, error):
+        """Do nothing."""
+
+    def close(self):
+        """Do nothing."""
+
+    def publish(self, run, *, page, document):
+        """Return the page made in a folder that is removed again."""
+        folder = Path(tempfile.mkdtemp(prefix="fmdiag-"))
+        try:
+            filled(folder, run, page=page, document=document)
+            return Page.of(folder, document, keep=False)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class Output:
+    """A run folder and what is kept beside it while the run is under way.
+
+    Parameters
+    ----------
+    out : path
+        Run folder.
+    overwrite : bool
+        Whether an earlier run of other inputs may be replaced.
+
+    Raises
+    ------
+    FmdiagError
+        If `out` holds something that is no run, cannot be written, or another process writes there.
+    """
+
+    def __init__(self, out, *, overwrite=False):
+        self.out, self.overwrite, self.found = Path(out), overwrite, {}
+        self.parts = Parts(self.out)
+        self.parts.open()
+
+    def begin(self, run):
+        """Take over what an earlier, whole run of the same inputs has found."""
+        self.parts.adopt(self.out)
+
+    def find(self, name, key):
+        """Return the Result kept under a key, or None."""
+        return self.parts.result(name, key)
+
+    def keep(self, key, result):
+        """Keep a Result and return it as it is read back, so that an interrupted run goes on from the same bits."""
+        return self.parts.keep(key, result)
+
+    def array(self, name, key, compute):
+        """Return the array that `compute` makes, computed once."""
+        return self.parts.array(name, key, compute)
+
+    def abandon(self, error):
+        """Wrong input leaves nothing behind but what it found; anything else leaves what is finished."""
+        self.parts.close(remove="new" if is_wrong_input(error) else None)
+
+    def close(self):
+        """Let go of the lock; what was finished and not saved stays."""
+        self.parts.close()
+
+    def publish(self, run, *, page, document):
+        """Write the run folder whole, in place of an earlier one of this run; return its Page."""
+        written(self.out, run, page=page, document=document, overwrite=self.overwrite or self.parts.mine)
+        self.parts.saved(self.out)
+        return Page.of(self.out, document)
+
+
+def is_wrong_input(error):
+    """Return whether an error is one that the same run would come to again; not a full disk, nor a lost rank."""
+    return type(error) is FmdiagError and not any(isinstance(cause, OSError) for cause in causes(error))

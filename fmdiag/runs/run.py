@@ -1,0 +1,243 @@
+"""Run: a model and its training set, measured by any number of diagnostics, kept in a folder, resumed, shown as a page.
+
+    run = fmdiag.Run("ckpt.pt", out="reports/mine")            # or fmdiag.Run(field=net, train=train): nothing is written
+    run.memorization(n_samples=1024).plot()
+    run.report()                                               # index.html; the same lines again go on from there
+"""
+
+import warnings
+import weakref
+from dataclasses import asdict
+
+import torch
+
+from fmdiag.diagnostics import DIAGNOSTICS
+from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.ranks import join
+from fmdiag.runs import composed, inputs
+from fmdiag.runs.key import key_of
+from fmdiag.runs.output import Nowhere, Output
+from fmdiag.runs.progress import shown
+from fmdiag.runs.samples import draw
+from fmdiag.runs.spaces import load_spaces
+
+
+class Run:
+    """A model, its training set and what was measured of them; also a context manager.
+
+    Parameters
+    ----------
+    checkpoint : path or Checkpoint, optional
+        What `fmdiag.load_checkpoint` reads.
+    field : callable or torch.nn.Module, optional
+        Velocity field v(x, t) instead of a checkpoint, t = 0 noise, t = 1 data.
+    train : TrainingSet, array, name or path, optional
+        Training set; default the one that the checkpoint names.
+    held_out : TrainingSet, array, path, fraction or False, optional
+        Held-out examples; default those of the training set.
+    path : GaussianPath, optional
+        Probability path of `field`; default the straight one.
+    out : path, optional
+        Run folder. Finished diagnostics are kept beside it until `save`, `report`, `audit` or the end of the ``with``
+        block writes it whole; the same run made again goes on from what is finished. Default: nothing is written.
+    overwrite : bool
+        Whether an earlier run in `out`, of other inputs, may be replaced.
+    seed : int
+        Of everything random.
+    device : str or torch.device
+        ``"auto"``: CUDA where there is one.
+    memory : int, optional
+        Bytes that û* may use.
+    decoder : path, optional
+        Decoder of latents, for pictures only.
+    cache : bool
+        Whether feature vectors are kept between runs.
+    name : str
+        Name of the run, for its record.
+    **options
+        How the data set is read (as `fmdiag.load_dataset`) and the checkpoint (as `fmdiag.load_checkpoint`).
+
+    Raises
+    ------
+    FmdiagError
+        If an input is missing, wrong or does not fit, or another process writes to `out`.
+
+    Examples
+    --------
+    >>> import fmdiag
+    >>> train = fmdiag.load_dataset("digits", n=100)
+    >>> run = fmdiag.Run(field=fmdiag.ClosedFormField(train), train=train)
+    >>> float(run.error(n_pairs=8, times=[0.5]).table.squared_error.max()) < 1e-10
+    True
+    """
+
+    def __init__(self, checkpoint=None, *, field=None, train=None, held_out=None, path=None, out=None, overwrite=False,
+                 seed=0, device="auto", memory=None, decoder=None, cache=True, name="run", **options):
+        self.name, self.seed, self.memory, self.cache = name, int(seed), memory, cache
+        self.group, self.device = join(inputs.choose_device(device))
+        self.output = Output(out, overwrite=overwrite) if out is not None and self.speaks else Nowhere()
+        self._finalizer = weakref.finalize(self, self.output.close)
+        try:
+            given = inputs.Given(checkpoint, field, train, held_out, path, decoder, options)
+            found = inputs.opened(given, self.device, self.group)
+        except BaseException as error:
+            self.output.abandon(error)
+            raise
+        self.given, self.checkpoint, self.field, self.path = given, found.checkpoint, found.field, found.path
+        self.training_set, self.decoder, self.facts = found.training_set, found.decoder, found.facts
+        self.results, self._drawn, self._spaces = {}, {}, {}
+        self.output.begin(self)
+
+    @property
+    def speaks(self):
+        """Whether this process is the one that writes, draws and prints: rank 0."""
+        return self.group.rank == 0
+
+    def generator(self):
+        """Return a new torch.Generator of the run's seed."""
+        return torch.Generator().manual_seed(self.seed)
+
+    def progress(self, iterable, description, total=None):
+        """Return `iterable`, its progress shown on stderr or in the notebook."""
+        return shown(iterable, description, total) if self.speaks else iter(iterable)
+
+    def samples(self, n_samples=1024, n_steps=100, method="euler"):
+        """Return samples of the model, shape (n, *shape), in model range; drawn once for all diagnostics."""
+        asked = n_samples, n_steps, method
+        if asked not in self._drawn:
+            self._drawn[asked] = draw(self, *asked)
+        return self._drawn[asked]
+
+    def kept(self, name, parameters, compute):
+        """Return the tensor that `compute` makes, computed once whatever interrupts the run; with ranks, each time."""
+        if self.group.size > 1:
+            return compute()
+        key = key_of(self, "samples", {"of": name, **parameters})
+        return torch.from_numpy(self.output.array(name, key, lambda: compute().cpu().numpy()))
+
+    def spaces(self, parameters):
+        """Return (features, SearchPlan) that parameters with the fields of `Spaces` ask for."""
+        known = repr(parameters)
+        if known not in self._spaces:
+            self._spaces[known] = load_spaces(self, parameters)
+        return self._spaces[known]
+
+    def lacks(self, card):
+        """Return what the run has not got that a diagnostic needs, as a phrase; None where it applies."""
+        return inputs.lacking(self, card)
+
+    def measure(self, diagnostic, **parameters):
+        """Measure a diagnostic, or take its Result from this run or from an earlier one that was interrupted.
+
+        Parameters
+        ----------
+        diagnostic : str or Diagnostic
+            Name, or card.
+        **parameters
+            Of the diagnostic's card.
+
+        Returns
+        -------
+        Result
+
+        Raises
+        ------
+        FmdiagError
+            If the diagnostic is unknown, needs what the run has not got, or a parameter is wrong.
+        """
+        card = DIAGNOSTICS[diagnostic] if isinstance(diagnostic, str) else diagnostic
+        chosen = card.made(parameters)
+        lacking = self.lacks(card)
+        if lacking is not None:
+            raise FmdiagError(f"{card.name} needs {lacking}")
+        key = key_of(self, card.name, asdict(chosen))
+        result = self._found(card, key)
+        if result is None:
+            result = self.output.keep(key, self._measured(card, chosen))
+        result.run = self.record()
+        self.results[card.name] = result
+        return result
+
+    def _found(self, card, key):
+        """Return a finished Result, the same on all ranks; None where it is to be measured."""
+        found = self.output.find(card.name, key) if self.speaks else None
+        known = self.group.same(torch.tensor([int(found is not None)])).item()
+        return self.group.gather(found)[0] if known and self.group.size > 1 else found
+
+    def _measured(self, card, chosen):
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always", FmdiagWarning)
+            result = card.measured(self, chosen)
+        for warning in heard:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        said = [str(w.message) for w in heard if issubclass(w.category, FmdiagWarning)]
+        result.cautions = list(dict.fromkeys([*result.cautions, *said]))
+        return result
+
+    def __getattr__(self, name):
+        """Return the method that measures the diagnostic of this name."""
+        card = None if name.startswith("_") else next((c for c in DIAGNOSTICS.values() if c.method == name), None)
+        if card is None:
+            raise AttributeError(f"a Run has no {name!r}: its diagnostics are {', '.join(DIAGNOSTICS)}")
+
+        def measure(**parameters):
+            return self.measure(card, **parameters)
+
+        measure.__name__, measure.__doc__ = name, f"{card.question}\n\n{card.definition}"
+        return measure
+
+    def __dir__(self):
+        return [*super().__dir__(), *(card.method for card in DIAGNOSTICS.values())]
+
+    def report(self, **parameters):
+        """Measure everything that applies and write the page; return the Page.
+
+        Parameters
+        ----------
+        **parameters
+            n_pairs, n_samples, n_noises, n_gradients, n_steps: as of `fmdiag report`.
+        """
+        composed.report(self, **parameters)
+        return self.save(page=True)
+
+    def audit(self, **parameters):
+        """Measure the memorisation audit, write its page and audit.json; return the Page, whose `document` is the audit.
+
+        Parameters
+        ----------
+        **parameters
+            As of `fmdiag audit`.
+        """
+        document = composed.audit(self, **parameters)
+        return self.save(page=True, document=document)
+
+    def save(self, page=False, document=None):
+        """Write the run folder whole, or replace it: tables, figures, run.json, with `page` index.html; return the Page."""
+        return self.output.publish(self, page=page, document=document) if self.speaks else None
+
+    def record(self):
+        """Return what run.json says: inputs by their content, versions, seed, parameters."""
+        from fmdiag.runs.record import record_of
+
+        return record_of(self)
+
+    def close(self):
+        """Let go of the output folder; finished diagnostics that were not saved stay beside it."""
+        self._finalizer()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        """Save what was measured, unless the block failed."""
+        try:
+            if kind is None and self.results:
+                self.save()
+            elif error is not None:
+                self.output.abandon(error)
+        finally:
+            self.close()
+
+    def __repr__(self):
+        model = self.checkpoint.file.name if self.checkpoint else "a field" if self.field else "no model"
+        return f"<Run of {model} on {self.training_set.name} (n = {self.training_set.n}): {', '.join(self.results)}>"
