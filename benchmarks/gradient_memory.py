@@ -23,8 +23,8 @@ def measure(n_samples):
     """Print the cost of the gradients of n_samples random images at one time."""
     import torch
 
-    from fmdiag.diagnostics.gradient_variance import variance
-    from fmdiag.diagnostics.per_sample_gradients import PerSampleGradients
+    from fmdiag.diagnostics.gradient_variance.measure import variance
+    from fmdiag.diagnostics.gradient_variance.per_sample import PerSampleGradients
     from fmdiag.fields import NetworkField, build_network
 
     torch.manual_seed(0)  # a script of its own

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from fmdiag.datasets import load_dataset
-from fmdiag.diagnostics.hybrid import TAUS, sample_hybrids
+from fmdiag.diagnostics.hybrid.measure import TAUS, sample_hybrids
 from fmdiag.fields import ClosedFormField
 from fmdiag.posterior import EmpiricalPosterior
 from fmdiag.sampling import closed_form_states, draw_noise, integrate, time_grid

@@ -39,7 +39,7 @@ def command(checkpoint, samples, sample_range, canaries, n_samples, n_images, n_
     """
     if checkpoint is None and (samples is None or options["dataset"] is None):
         raise click.UsageError("give a CHECKPOINT, or --samples together with the --dataset that was trained on")
-    from fmdiag.diagnostics.audit import compose
+    from fmdiag.diagnostics.audit.document import compose
 
     from .memorization import load_samples
     from .session import Session
@@ -58,7 +58,7 @@ def run(session, *, samples, canaries, n_samples, n_images, n_noises, n_steps, m
     from functools import partial
 
     from fmdiag.datasets.canaries import load_canaries
-    from fmdiag.diagnostics.null_size import check_held_out
+    from fmdiag.diagnostics.memorization.null_size import check_held_out
     from fmdiag.results import load_table
 
     from . import canaries as canaries_part

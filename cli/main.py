@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from . import ranks
+from fmdiag.ranks import torchrun as ranks
 
 COMMANDS = {
     "report": "Everything that applies to a checkpoint, as one page.",

@@ -88,10 +88,11 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
     """Judge `samples`, or draw them from the session's checkpoint, record the outcome; return samples and table."""
     import torch
 
-    from fmdiag.diagnostics import gallery, memorization
-    from fmdiag.diagnostics.null_size import check_held_out
-    from fmdiag.diagnostics.sweep import roc, sweep
-    from fmdiag.diagnostics.verdict import verdict
+    from fmdiag.diagnostics.memorization import gallery
+    from fmdiag.diagnostics.memorization import measure as memorization
+    from fmdiag.diagnostics.memorization.null_size import check_held_out
+    from fmdiag.diagnostics.memorization.rule import verdict
+    from fmdiag.diagnostics.memorization.sweep import roc, sweep
 
     training_set, seed = session.training_set, session.options["seed"]
     check_held_out(training_set)
@@ -121,7 +122,7 @@ def _warn_of_a_small_null(table):
     """Say so where few held-out rows make the null, and with it the verdict, weak."""
     import warnings
 
-    from fmdiag.diagnostics import null_size
+    from fmdiag.diagnostics.memorization import null_size
     from fmdiag.errors import FmdiagWarning
 
     counts = table.groupby("source")["sample"].nunique()

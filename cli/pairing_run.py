@@ -16,7 +16,7 @@ FIXED = ("pairs", "source", "crossing", "n_pairs", "sigmas", "noise", "kind", "w
 
 def run_pairing(options):
     """Run the pairing test as the options say; what was trained survives any interruption."""
-    from fmdiag.diagnostics import pairing
+    from fmdiag.diagnostics.pairing import measure as pairing
     from fmdiag.errors import FmdiagError
 
     with Session("pairing", options, options["source"], rows=_own_rows(options)) as session:
@@ -45,8 +45,8 @@ def _own_rows(options):
     import torch
 
     from fmdiag.datasets import TrainingSet
-    from fmdiag.diagnostics import pairing
-    from fmdiag.diagnostics.couplings import load_pairs
+    from fmdiag.diagnostics.gradient_variance.couplings import load_pairs
+    from fmdiag.diagnostics.pairing import measure as pairing
 
     if options["pairs"] is not None:
         x1 = load_pairs(options["pairs"])[1]
@@ -62,8 +62,8 @@ def _pairs(session, options):
     """Return the FixedPairs of a new run."""
     import torch
 
-    from fmdiag.diagnostics import pairing
-    from fmdiag.diagnostics.couplings import load_pairs
+    from fmdiag.diagnostics.gradient_variance.couplings import load_pairs
+    from fmdiag.diagnostics.pairing import measure as pairing
     from fmdiag.sampling import draw_noise, sample
 
     generator = torch.Generator().manual_seed(options["seed"])
@@ -146,7 +146,7 @@ class Work:
         import numpy as np
         import torch
 
-        from fmdiag.diagnostics.pairing import FixedPairs
+        from fmdiag.diagnostics.pairing.measure import FixedPairs
         from fmdiag.results import replace_atomically
 
         file = self.path / "pairs.npz"
@@ -182,7 +182,7 @@ def _record(session, pairs, ends, options):
     import numpy as np
     import pandas as pd
 
-    from fmdiag.diagnostics import pairing
+    from fmdiag.diagnostics.pairing import measure as pairing
 
     table = pairing.measure(ends, pairs)
     summary, vectors = pairing.summarise(table), pairs.x0.ndim == 2

@@ -26,7 +26,7 @@ def command(checkpoint, n_pairs, n_samples, n_noises, n_gradients, n_steps, **op
       fmdiag report ckpt.pt --out reports/mine
     """
     from fmdiag.checkpoints import bundled_checkpoint
-    from fmdiag.diagnostics.null_size import check_held_out
+    from fmdiag.diagnostics.memorization.null_size import check_held_out
 
     from . import alignment, error, gradient_variance, hybrid, memorization, quality
     from .session import Session

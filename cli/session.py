@@ -8,7 +8,9 @@ import time
 
 import click
 
-from . import part_content, ranks, session_inputs, session_outputs
+from fmdiag.ranks import torchrun as ranks
+
+from . import part_content, session_inputs, session_outputs
 from .part_key import key_of
 from .parts import Parts
 from .remake import remaking

@@ -43,7 +43,7 @@ def open_decoder(session):
     if "decoder" not in session.options:
         return None
     from fmdiag.checkpoints import is_latent, load_decoder
-    from fmdiag.diagnostics.pictures import note
+    from fmdiag.diagnostics.points.pictures import note
 
     file = session.options["decoder"]
     decoder = None if file is None else load_decoder(file, device=session.device)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from . import ranks
+from fmdiag.ranks import torchrun as ranks
 
 PLAIN_LINE_SECONDS = 30
 

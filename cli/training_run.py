@@ -20,7 +20,8 @@ def run_training(options):
     """Train as the options of `fmdiag train` say, and print where the checkpoint is."""
     import torch
 
-    from . import ranks
+    from fmdiag.ranks import torchrun as ranks
+
     from .session_inputs import choose_device
 
     # Denormal weights and gradients slow a CPU down severalfold.

@@ -4,12 +4,12 @@ A new diagnostic is one module here, its figure of the same name, its test, one 
 """
 
 DIAGNOSTICS = {
-    "alignment": "fmdiag.diagnostics.alignment",
-    "error": "fmdiag.diagnostics.error",
-    "hybrid": "fmdiag.diagnostics.hybrid",
-    "memorization": "fmdiag.diagnostics.memorization",
-    "quality": "fmdiag.diagnostics.quality",
-    "membership": "fmdiag.diagnostics.membership",
-    "provenance": "fmdiag.diagnostics.provenance",
-    "gradient-variance": "fmdiag.diagnostics.gradient_variance",
+    "alignment": "fmdiag.diagnostics.alignment.measure",
+    "error": "fmdiag.diagnostics.error.measure",
+    "hybrid": "fmdiag.diagnostics.hybrid.measure",
+    "memorization": "fmdiag.diagnostics.memorization.measure",
+    "quality": "fmdiag.diagnostics.quality.measure",
+    "membership": "fmdiag.diagnostics.membership.measure",
+    "provenance": "fmdiag.diagnostics.provenance.measure",
+    "gradient-variance": "fmdiag.diagnostics.gradient_variance.measure",
 }

@@ -1,9 +1,9 @@
 """Parameters of diagnostics: dataclass fields that carry their help, kind and range, for Python and the command line.
 
-    @dataclass(frozen=True)
-    class Parameters:
-        n_pairs: int = parameter(256, "Pairs (x0, x1).", minimum=2)
-        times: tuple | None = parameter(None, "Times in [0, 1).", kind="times", shown="0, 0.02 ... 0.98")
+@dataclass(frozen=True)
+class Parameters:
+n_pairs: int = parameter(256, "Pairs (x0, x1).", minimum=2)
+times: tuple | None = parameter(None, "Times in [0, 1).", kind="times", shown="0, 0.02 ... 0.98")
 """
 
 import math

@@ -11,7 +11,8 @@ Bertrand, Gagneux, Massias, Emonet, "On the Closed-Form of Flow Matching: Genera
 Stochasticity", arXiv 2506.03719, section 2.
 """
 
-from fmdiag.posterior import SINGLE, EmpiricalPosterior
+from fmdiag.posterior import EmpiricalPosterior
+from fmdiag.ranks.group import SINGLE
 
 
 class ClosedFormField:

@@ -5,7 +5,7 @@
 d1: Euclidean distance to the nearest training row, d2: to the nearest row that is no duplicate of it. The threshold
 decides what a copy is, not whether the model memorises: that is decided against held-out rows, by the excess over their
 share (Newcombe's interval), Fisher's exact p-value, and the AUC of d1/d2 over all thresholds (1/2: no difference).
-`fmdiag.diagnostics.memorization` gives the same rule per sample, with samples of û* as the positive control.
+`fmdiag.diagnostics.memorization.measure` gives the same rule per sample, with samples of û* as the positive control.
 
 References
 ----------

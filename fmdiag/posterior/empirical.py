@@ -18,9 +18,9 @@ from fmdiag.errors import FmdiagError
 from fmdiag.out_of_memory import is_out_of_memory, release, say
 from fmdiag.paths import LinearPath, times_like
 from fmdiag.posterior.curve import posterior_curve
-from fmdiag.posterior.group import SINGLE
 from fmdiag.posterior.rows import RowStore
 from fmdiag.posterior.state import FLOOR, Posterior, SoftmaxState
+from fmdiag.ranks.group import SINGLE
 
 DEFAULT_MEMORY = 1 << 30   # bytes
 BLOCK_BYTES = 1 << 26      # of float64 rows at a time

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from fmdiag.posterior.group import SINGLE
 from fmdiag.posterior.tensor_cores import FloatRows, SplitRows, serves, split_center
+from fmdiag.ranks.group import SINGLE
 
 BLOCK_BYTES = 1 << 23   # of float32 rows: a block stays in cache while queries pass over it
 MOST_ROWS = 1024        # and so do the log-weights of 256 queries on it

@@ -46,7 +46,7 @@ def from_summary(run):
     rates = run.summary("memorization")
     if len(rates):
         # Imported here: the rule lives beside the diagnostic, whose package needs torch, and drawing must not.
-        from fmdiag.diagnostics.verdict import verdict as judge
+        from fmdiag.diagnostics.memorization.rule import verdict as judge
 
         return judge(rates)
     if len(run.summary("alignment")):

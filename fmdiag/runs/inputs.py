@@ -6,7 +6,7 @@ import torch
 
 from fmdiag.datasets import TrainingSet, load_dataset
 from fmdiag.errors import FmdiagError, check_choice
-from fmdiag.ranks import one_first
+from fmdiag.ranks.torchrun import one_first
 
 # Options that `load_dataset` takes under the same name, and those of `load_checkpoint`.
 READING = ("split", "n", "size", "hflip", "held_out", "data_root", "skip_bad", "value_range", "offline", "verify",
@@ -109,7 +109,7 @@ def _with_held_out(training_set, held_out, given):
 
 def _decoder(given, checkpoint, training_set, device):
     from fmdiag.checkpoints import is_latent, load_decoder
-    from fmdiag.diagnostics.pictures import note
+    from fmdiag.diagnostics.points.pictures import note
 
     decoder, facts = None, {}
     if given.decoder is not None:

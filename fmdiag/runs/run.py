@@ -1,8 +1,8 @@
 """Run: a model and its training set, measured by any number of diagnostics, kept in a folder, resumed, shown as a page.
 
-    run = fmdiag.Run("ckpt.pt", out="reports/mine")            # or fmdiag.Run(field=net, train=train): nothing is written
-    run.memorization(n_samples=1024).plot()
-    run.report()                                               # index.html; the same lines again go on from there
+run = fmdiag.Run("ckpt.pt", out="reports/mine")            # or fmdiag.Run(field=net, train=train): nothing is written
+run.memorization(n_samples=1024).plot()
+run.report()                                               # index.html; the same lines again go on from there
 """
 
 import warnings
@@ -13,7 +13,7 @@ import torch
 
 from fmdiag.diagnostics import DIAGNOSTICS
 from fmdiag.errors import FmdiagError, FmdiagWarning
-from fmdiag.ranks import join
+from fmdiag.ranks.torchrun import join
 from fmdiag.runs import composed, inputs
 from fmdiag.runs.key import key_of
 from fmdiag.runs.output import Nowhere, Output

@@ -11,7 +11,7 @@ import torch
 
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath, path_from_description
-from fmdiag.posterior import SINGLE
+from fmdiag.ranks.group import SINGLE
 from fmdiag.training.couplings import couple
 from fmdiag.training.ema import update_ema
 from fmdiag.training.group import agreed_precision, averaged, batch_mean, check_share, wrapped

@@ -8,7 +8,7 @@ import pytest
 
 from fmdiag import load_dataset
 from fmdiag.cli.main import run
-from fmdiag.diagnostics.audit_schema import validate
+from fmdiag.diagnostics.audit.schema import validate
 from fmdiag.results import load_run, load_table
 
 # So few rows are enough for no metric, and said to be.
@@ -77,7 +77,8 @@ def test_each_part_is_remade_by_its_command(undrawn, audited, tmp_path):
 
 def test_an_audit_goes_on_from_its_finished_parts(undrawn, audited, monkeypatch, checkpoint, tmp_path, capsys):
     from fmdiag.cli import provenance
-    from fmdiag.diagnostics import membership, memorization
+    from fmdiag.diagnostics.membership import measure as membership
+    from fmdiag.diagnostics.memorization import measure as memorization
 
     class Killed(BaseException):
         pass

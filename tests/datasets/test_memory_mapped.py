@@ -12,7 +12,7 @@ from fmdiag.datasets import TrainingSet, load_dataset
 from fmdiag.datasets import layout as layout_module
 from fmdiag.datasets.duplicates import duplicate_groups
 from fmdiag.datasets.memory_mapped import mapping, read, read_ahead, take
-from fmdiag.diagnostics.transitions import data_std
+from fmdiag.diagnostics.alignment.transitions import data_std
 from fmdiag.errors import FmdiagError
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fmdiag import ClosedFormField, TrainingSet, load_dataset
-from fmdiag.diagnostics.agreement import compare, draw, measure, pictures, summarise, verdict
+from fmdiag.diagnostics.agreement.measure import compare, draw, measure, pictures, summarise, verdict
 from fmdiag.errors import FmdiagError
 
 DIGITS = load_dataset("digits", n=60)

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from fmdiag.datasets import TrainingSet
-from fmdiag.diagnostics import alignment
-from fmdiag.diagnostics.transitions import (
+from fmdiag.diagnostics.alignment import measure as alignment
+from fmdiag.diagnostics.alignment.transitions import (
     collapse_time,
     crossing_time,
     data_std,
@@ -45,7 +45,7 @@ def test_at_time_zero_the_field_points_at_the_mean():
     table = alignment.measure(data, times=[0.0], n_pairs=30, generator=generator())
     np.testing.assert_allclose(table["source_weight"], 1 / 50, rtol=1e-6)
     np.testing.assert_allclose(table["ess"], 50, rtol=1e-6)
-    from fmdiag.diagnostics.pairs import draw_pairs
+    from fmdiag.diagnostics.points.pairs import draw_pairs
 
     pairs = draw_pairs(data, 30, generator=generator())
     expected = torch.nn.functional.cosine_similarity(data[:].mean(0) - pairs.x0, pairs.x1 - pairs.x0)

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmdiag.diagnostics import memorization
-from fmdiag.diagnostics.audit import compose
-from fmdiag.diagnostics.audit_limits import resolvable
-from fmdiag.diagnostics.audit_schema import SCHEMA, validate
+from fmdiag.diagnostics.audit.document import compose
+from fmdiag.diagnostics.audit.limits import resolvable
+from fmdiag.diagnostics.audit.schema import SCHEMA, validate
+from fmdiag.diagnostics.memorization import measure as memorization
 from fmdiag.errors import FmdiagError
 from fmdiag.results import summary_row
 

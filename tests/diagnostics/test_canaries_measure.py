@@ -8,7 +8,7 @@ import torch
 
 from fmdiag import ClosedFormField, load_dataset
 from fmdiag.datasets.canaries import Canaries
-from fmdiag.diagnostics.canaries import measure, summarise
+from fmdiag.diagnostics.canaries.measure import measure, summarise
 
 HELD_OUT = load_dataset("digits").held_out
 N_EACH = 5

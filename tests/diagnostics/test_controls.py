@@ -13,9 +13,9 @@ import torch
 
 import fmdiag
 from fmdiag.datasets import TrainingSet
-from fmdiag.diagnostics.memorization import measure, summarise
-from fmdiag.diagnostics.sweep import roc, sweep
-from fmdiag.diagnostics.verdict import verdict
+from fmdiag.diagnostics.memorization.measure import measure, summarise
+from fmdiag.diagnostics.memorization.rule import verdict
+from fmdiag.diagnostics.memorization.sweep import roc, sweep
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 SETS = ["digits", pytest.param("fashion-mnist", marks=[pytest.mark.realdata, pytest.mark.skipif(

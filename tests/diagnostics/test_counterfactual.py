@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fmdiag import ClosedFormField, TrainingSet
-from fmdiag.diagnostics.counterfactual import copies, counterfactual
+from fmdiag.diagnostics.membership.counterfactual import copies, counterfactual
 
 RNG = np.random.default_rng(0)
 

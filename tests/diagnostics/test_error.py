@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fmdiag.datasets import TrainingSet
-from fmdiag.diagnostics import error
+from fmdiag.diagnostics.error import measure as error
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import ClosedFormField
 from fmdiag.paths import CosinePath, LinearPath, VPPath
@@ -54,7 +54,7 @@ def test_loss_is_error_plus_conditional_variance(path):
 def test_conditional_variance_equals_its_definition():
     data, path, t = make_set(n=9, dim=3), LinearPath(), 0.45
     table = error.measure(ClosedFormField(data), data, times=[t], n_pairs=12, generator=generator())
-    from fmdiag.diagnostics.pairs import draw_pairs
+    from fmdiag.diagnostics.points.pairs import draw_pairs
 
     pairs = draw_pairs(data, 12, generator=generator())
     xt, _ = pairs.at(path, t)

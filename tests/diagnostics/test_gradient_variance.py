@@ -9,9 +9,10 @@ import pytest
 import torch
 
 import fmdiag
-from fmdiag.diagnostics import couplings, gradient_variance
-from fmdiag.diagnostics.gradient_variance import jackknife, measure, summarise, variance
-from fmdiag.diagnostics.per_sample_gradients import PerSampleGradients
+from fmdiag.diagnostics.gradient_variance import couplings
+from fmdiag.diagnostics.gradient_variance import measure as gradient_variance
+from fmdiag.diagnostics.gradient_variance.measure import jackknife, measure, summarise, variance
+from fmdiag.diagnostics.gradient_variance.per_sample import PerSampleGradients
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import NetworkField, build_network
 
@@ -147,7 +148,7 @@ def test_p4_noise_makes_forward_peak_at_data_and_backward_at_noise(points):
 
 def test_times_that_are_looked_at_add_no_steps():
     """The zero-loss field of the half turn stays on its lines although t = 1/2, where all meet, is looked at."""
-    from fmdiag.diagnostics.pairing import crossing_pairs
+    from fmdiag.diagnostics.pairing.measure import crossing_pairs
     from fmdiag.fields import FixedPairsField
 
     pairs = crossing_pairs(20, 2, generator=torch.Generator().manual_seed(0))

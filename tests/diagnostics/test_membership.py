@@ -7,8 +7,9 @@ import torch
 
 import fmdiag
 from fmdiag import ClosedFormField, TrainingSet
-from fmdiag.diagnostics import energy, excess
-from fmdiag.diagnostics.membership import measure, scores, summarise
+from fmdiag.diagnostics.membership import energy
+from fmdiag.diagnostics.membership import excess_alignment as excess
+from fmdiag.diagnostics.membership.measure import measure, scores, summarise
 from fmdiag.errors import FmdiagError, FmdiagWarning
 
 DIGITS = fmdiag.load_dataset("digits", n=100)
@@ -101,7 +102,7 @@ def test_squared_error_of_training_images_is_that_of_the_error_diagnostic():
     train = fmdiag.load_dataset("digits", n=30)
     table = measure(constant, train, times=[0.6], n_images=5, n_noises=1, generator=generator())
     drawn = table[table["source"] == "train"].sort_values("pair")
-    from fmdiag.diagnostics.members import draw_members
+    from fmdiag.diagnostics.membership.examples import draw_members
     from fmdiag.sampling import draw_noise
 
     g = generator()

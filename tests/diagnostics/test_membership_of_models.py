@@ -10,7 +10,7 @@ import torch
 import fmdiag
 from fmdiag import TrainingSet
 from fmdiag.checkpoints import bundled_checkpoint, load_checkpoint
-from fmdiag.diagnostics.membership import measure, summarise
+from fmdiag.diagnostics.membership.measure import measure, summarise
 from fmdiag.fields import NetworkField
 from fmdiag.training import choose_network, train
 

@@ -7,9 +7,9 @@ import torch
 from scipy import stats
 
 from fmdiag.datasets import TrainingSet
-from fmdiag.diagnostics import memorization
-from fmdiag.diagnostics.memorization import gallery, measure, summarise
-from fmdiag.diagnostics.verdict import verdict
+from fmdiag.diagnostics.memorization import measure as memorization
+from fmdiag.diagnostics.memorization.measure import gallery, measure, summarise
+from fmdiag.diagnostics.memorization.rule import verdict
 
 
 def generator(seed=0):

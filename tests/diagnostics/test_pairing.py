@@ -5,8 +5,9 @@ import pytest
 import torch
 
 import fmdiag
-from fmdiag.diagnostics import mmd, pairing
-from fmdiag.diagnostics.couplings import load_pairs
+from fmdiag.diagnostics.gradient_variance.couplings import load_pairs
+from fmdiag.diagnostics.pairing import measure as pairing
+from fmdiag.diagnostics.pairing import mmd
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import FixedPairsField, NetworkField
 from fmdiag.sampling import sample

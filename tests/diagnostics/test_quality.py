@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 
 import fmdiag
 from fmdiag.datasets import TrainingSet
-from fmdiag.diagnostics.quality import measure, summarise
+from fmdiag.diagnostics.quality.measure import measure, summarise
 from fmdiag.errors import FmdiagError
 from fmdiag.features import embed, load_feature
 from fmdiag.metrics.frechet import frechet_distance

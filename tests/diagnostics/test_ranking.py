@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from fmdiag.diagnostics.ranking import auc, bootstrap_auc, holm, larger_p, newcombe_auc, roc
+from fmdiag.diagnostics.membership.ranking import auc, bootstrap_auc, holm, larger_p, newcombe_auc, roc
 
 RNG = np.random.default_rng(0)
 

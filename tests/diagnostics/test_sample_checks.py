@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from fmdiag.datasets import TrainingSet, load_dataset
-from fmdiag.diagnostics.memorization import measure
-from fmdiag.diagnostics.sample_checks import check_range
+from fmdiag.diagnostics.memorization.measure import measure
+from fmdiag.diagnostics.points.checks import check_range
 from fmdiag.errors import FmdiagError
 
 

@@ -17,7 +17,7 @@ ENDING = {
     ("fmdiag/posterior/empirical.py", "curve"): "the memory is halved down to the least",
     ("fmdiag/posterior/empirical.py", "_fitting"): "the memory is halved down to the least",
     ("fmdiag/studies/run.py", "run_parts"): "others are at work on what is left; a dead process lets go of its part",
-    ("cli/ranks.py", "one_first"): "torchrun ends all ranks when the first one fails",
+    ("fmdiag/ranks/torchrun.py", "one_first"): "torchrun ends all ranks when the first one fails",
     ("cli/session_inputs.py", "free_parts"): "one of the names that count up is free",
 }
 

@@ -8,9 +8,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYERS = [
-    {"errors"},
-    {"files"},
-    {"paths", "results", "out_of_memory"},
+    {"errors", "registry"},
+    {"files", "ranks", "out_of_memory"},
+    {"paths", "results"},
     {"datasets"},
     {"posterior"},
     {"fields"},
@@ -19,6 +19,7 @@ LAYERS = [
     {"neighbors"},
     {"metrics"},
     {"diagnostics"},
+    {"runs"},
     {"studies"},
     {"figures"},
     {"report"},

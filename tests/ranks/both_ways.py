@@ -9,7 +9,8 @@ import torch.distributed as dist
 
 from fmdiag.datasets import TrainingSet
 from fmdiag.paths import LinearPath
-from fmdiag.posterior import EmpiricalPosterior, Group, Posterior
+from fmdiag.posterior import EmpiricalPosterior, Posterior
+from fmdiag.ranks.group import Group
 from fmdiag.sampling import draw_noise
 
 TIMES = [0.0, 0.01, 0.1, 0.2, 0.3, 0.5, 0.9, 0.999, 1 - 1e-6]

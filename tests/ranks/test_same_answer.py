@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from fmdiag.datasets import TrainingSet
-from fmdiag.posterior import SINGLE, Group
+from fmdiag.ranks.group import SINGLE, Group
 
 
 def shares(n, size):

@@ -1,0 +1,1 @@
+"""The diagnostic agreement: card, measurement and what belongs to it."""

@@ -1,0 +1,1 @@
+"""The diagnostic alignment: card, measurement and what belongs to it."""

@@ -1,0 +1,1 @@
+"""The document of an audit: hypotheses, verdicts, limits, schema."""

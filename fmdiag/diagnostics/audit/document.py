@@ -1,0 +1,55 @@
+"""What does the whole evidence say, and what not? One document, audit.json, from the summaries of an audit's parts."""
+
+import math
+
+import numpy as np
+
+from fmdiag.diagnostics.audit.hypotheses import controls, tests
+from fmdiag.diagnostics.audit.limits import advice, limits
+from fmdiag.diagnostics.audit.schema import DEFINITIONS, LEVEL, SCHEMA
+from fmdiag.diagnostics.audit.verdicts import verdicts
+
+OF_QUANTITY = {"f_mem": "fmdiag/f_mem-l2-distinct-d2", "f_mem_excess": "fmdiag/f_mem-excess",
+               "excess_alignment": "fmdiag/excess-alignment", "excess_alignment_overall": "fmdiag/excess-alignment",
+               "excess_p": "fmdiag/excess-alignment", "energy": "fmdiag/path-energy",
+               "terminal_share": "fmdiag/path-energy", "energy_ratio": "fmdiag/path-energy"}
+OF_DIAGNOSTIC = {"membership": "fmdiag/membership-auc", "provenance": "fmdiag/provenance",
+                 "canaries": "fmdiag/canaries"}
+
+
+def compose(record, summary):
+    """Return the document of an audit.
+
+    Parameters
+    ----------
+    record : dict
+        What run.json says; its "diagnostics" are the parts that were measured.
+    summary : DataFrame
+        All summary rows.
+    """
+    found = tests(summary)
+    values = [_value(row) for row in summary.to_dict("records")]
+    controls_ = controls(summary)
+    used = {entry["definition"] for entry in [*values, *controls_]}
+    return {"schema": SCHEMA,
+            "subject": {"checkpoint": record.get("checkpoint"), "dataset": record.get("dataset")},
+            "verdicts": verdicts(summary, found), "controls": controls_, "tests": found,
+            "correction": {"method": "holm", "comparisons": len(found), "level": LEVEL}, "values": values,
+            "definitions": {name: DEFINITIONS.get(name, "see the metric's module") for name in sorted(used)},
+            "limits": limits(record, summary), "advice": advice(summary), "provenance": record}
+
+
+def _value(row):
+    """Return a summary row as plain values, its definition named, without the keys that it does not have."""
+    definition = row.get("definition")
+    if not isinstance(definition, str):
+        definition = OF_QUANTITY.get(row["quantity"], OF_DIAGNOSTIC.get(row["diagnostic"], "fmdiag/summary"))
+    fixed = ("diagnostic", "quantity", "value", "low", "high", "level", "n", "interval")
+    plain = {key: _plain(row[key]) for key in fixed}
+    keys = {key: _plain(value) for key, value in row.items() if key not in (*fixed, "definition")}
+    return {**plain, "definition": definition, **{key: value for key, value in keys.items() if value is not None}}
+
+
+def _plain(value):
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if value is None or (isinstance(value, float) and not math.isfinite(value)) else value

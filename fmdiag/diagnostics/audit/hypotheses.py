@@ -1,0 +1,63 @@
+"""Which hypotheses does an audit test, and do its controls hold? From the summaries of its parts."""
+
+import numpy as np
+from scipy import stats
+
+from fmdiag.diagnostics.membership.ranking import holm
+
+
+def tests(summary):
+    """Return the one-sided tests of the parts, with p-values corrected for their number (Holm)."""
+    found = []
+    for (feature, _), rows in by_feature(summary):
+        p = _copies_p(rows)
+        if p is not None:
+            found.append((f"copies/{feature}", "samples pass the d1/d2 rule more often than held-out rows", p))
+    for diagnostic, quantity, name, hypothesis in (
+            ("membership", "auc_p", "membership", "the field scores training images higher than held-out ones"),
+            ("membership", "excess_p", "excess-alignment", "the field is closer to û* of the training rows"),
+            ("canaries", "canary_p", "canaries", "planted canaries come back more often than held-out ones")):
+        rows = summary[(summary["diagnostic"] == diagnostic) & (summary["quantity"] == quantity)]
+        for row in rows.to_dict("records"):
+            score = row.get("score")
+            found.append((f"{name}/{score}" if isinstance(score, str) else name, hypothesis, row["value"]))
+    adjusted = holm([p for _, _, p in found]) if found else []
+    return [{"id": name, "hypothesis": hypothesis, "p": float(p), "p_holm": float(corrected)}
+            for (name, hypothesis, p), corrected in zip(found, adjusted, strict=True)]
+
+
+def by_feature(summary):
+    """Return [((feature, threshold), summary rows)] of the memorization diagnostic; empty where it was not measured."""
+    rows = summary[summary["diagnostic"] == "memorization"]
+    return list(rows.groupby(["feature", "threshold"], sort=False)) if len(rows) else []
+
+
+def exact_rates(rows):
+    """Return the rows of f_mem with exact intervals by source: model, heldout, closed_form as far as measured."""
+    return rows[(rows["quantity"] == "f_mem") & (rows["interval"] == "exact")].set_index("source")
+
+
+def _copies_p(rows):
+    """Return Fisher's one-sided p-value of model against held-out rows, or None without a null."""
+    exact = exact_rates(rows)
+    if not {"model", "heldout"} <= set(exact.index):
+        return None
+    table = [[round(exact.loc[s, "value"] * exact.loc[s, "n"]) for s in ("model", "heldout")]]
+    table.append([int(exact.loc[s, "n"]) - k for s, k in zip(("model", "heldout"), table[0], strict=True)])
+    return float(stats.fisher_exact(np.transpose(table), alternative="greater").pvalue)
+
+
+def controls(summary):
+    """Return the controls: samples of û*, which must all be memorised, and held-out rows, the null."""
+    found = []
+    for (feature, _), rows in by_feature(summary):
+        exact = exact_rates(rows)
+        for source, name, expected in (("closed_form", "positive: samples of û*", 1.0),
+                                       ("heldout", "null: held-out rows", None)):
+            if source in exact.index:
+                row = exact.loc[source]
+                found.append({"id": f"{name}, {feature}", "definition": "fmdiag/f_mem-l2-distinct-d2",
+                              **{key: float(row[key]) for key in ("value", "low", "high", "level")},
+                              "n": int(row["n"]), "expected": expected,
+                              "passed": None if expected is None else bool(row["value"] == expected)})
+    return found

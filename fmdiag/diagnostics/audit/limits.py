@@ -1,0 +1,70 @@
+"""What does the evidence of an audit not show, and how many samples would show more?"""
+
+import math
+
+from scipy import optimize, stats
+
+from fmdiag.diagnostics.audit.hypotheses import by_feature, exact_rates
+from fmdiag.diagnostics.audit.schema import LEVEL
+
+
+def limits(record, summary):
+    """Return what the evidence does not show, as sentences."""
+    measured = set(record.get("diagnostics") or {})
+    sentences = []
+    for (feature, _), rows in by_feature(summary):
+        n = rows.loc[rows["quantity"] == "f_mem", "n"].iloc[0]
+        sentences.append(f"{n:.0f} samples were judged: copies rarer than about 1 in {n / 3:.0f} would be missed with "
+                         f"a probability above 5 % ({feature}).")
+    if measured & {"memorization"} and {feature for (feature, _), _ in by_feature(summary)} == {"pixels"}:
+        sentences.append("Pixel distances see exact and noisy copies; shifted, cropped, mirrored or recoloured ones "
+                         "look new in pixels.")
+    sentences += [
+        "The null is only as good as the held-out rows: they must be of the same law, and near-copies between them and "
+        "the training rows raise it.",
+        "The result is for these weights, this solver and this seed; other guidance or conditions may copy more.",
+        "No evidence of memorisation is not evidence of none, and no bound in the sense of differential privacy."]
+    if "membership" in measured:
+        sentences.append("A field that knows its images need not return them as samples, and one whose samples are "
+                         "copies of some rows need not know all.")
+    else:
+        sentences.append("No velocity field was measured: samples alone cannot show what the model knows and does not "
+                         "return, nor whether they were selected.")
+    if "canaries" in measured:
+        sentences.append("Canaries show what happens to images like them at the planted multiplicities, not to every "
+                         "training image.")
+    sentences += [f"{text}." for text in (record.get("checkpoint") or {}).get("warnings") or []]
+    return sentences
+
+
+def advice(summary):
+    """Return what more samples would show, as sentences."""
+    found = []
+    for (feature, _), rows in by_feature(summary):
+        exact = exact_rates(rows)
+        if not {"model", "heldout"} <= set(exact.index):
+            found.append(f"In {feature}: give held-out rows; without a null there is no verdict.")
+            continue
+        n, m, null = exact.loc["model", "n"], exact.loc["heldout", "n"], exact.loc["heldout", "value"]
+        if null + resolvable(null, n, m) > 1:
+            found.append(f"In {feature}: {null:.0%} of the held-out rows look like copies themselves, so that no "
+                         "excess over them could be found: are they training rows?")
+            continue
+        found.append(f"In {feature}: {n:.0f} samples against {m:.0f} held-out rows find an excess of "
+                     f"{100 * resolvable(null, n, m):.1f} points with a power of 80 %; ten times as many of both, "
+                     f"{100 * resolvable(null, 10 * n, 10 * m):.1f} points.")
+    return found
+
+
+def resolvable(null, n, m, *, power=0.8, level=LEVEL):
+    """Return the excess of a share over `null` that n samples and m held-out rows find with `power` (normal law)."""
+    share = min(max(null, 1 / (m + 1)), 0.5)
+
+    def missing(excess):
+        alternative = min(share + excess, 1.0)
+        pooled = (n * alternative + m * share) / (n + m)
+        needed = stats.norm.ppf(1 - level) * math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
+        spread = math.sqrt(alternative * (1 - alternative) / n + share * (1 - share) / m)
+        return excess - needed - stats.norm.ppf(power) * spread
+
+    return optimize.brentq(missing, 0.0, 2.0)

@@ -1,0 +1,73 @@
+"""What does an audit answer? A verdict per question, decided by its corrected tests and its controls."""
+
+from fmdiag.diagnostics.audit.hypotheses import by_feature, controls
+from fmdiag.diagnostics.audit.schema import LEVEL
+from fmdiag.diagnostics.memorization.rule import verdict as copies_sentence
+
+
+def verdicts(summary, found):
+    """Return the verdicts from the tests `found`: on copies among samples, on the field, on canaries."""
+    return [_copies(summary, found), _field(summary, found), _canaries(summary, found)]
+
+
+def _entry(name, question, answer, text, deciding):
+    return {"id": name, "question": question, "answer": answer, "text": text,
+            "tests": [test["id"] for test in deciding]}
+
+
+def _deciding(found, prefixes):
+    return [test for test in found if test["id"].split("/")[0] in prefixes]
+
+
+def _copies(summary, found):
+    question = "Are samples copies of training rows, more often than held-out rows look like copies?"
+    deciding, parts = _deciding(found, ("copies",)), by_feature(summary)
+    if not parts:
+        return _entry("copies", question, "not measured", "No samples were compared with the training rows.", [])
+    failed = [c for c in controls(summary) if c["passed"] is False]
+    if failed or not deciding:
+        answer = "undecided"
+    else:
+        significant = {test["id"].partition("/")[2] for test in deciding if test["p_holm"] <= LEVEL}
+        above = {feature for (feature, _), rows in parts
+                 if (rows.loc[rows["quantity"] == "f_mem_excess", "low"] > 0).any()}
+        answer = "yes" if significant & above else "no evidence"
+    return _entry("copies", question, answer, copies_sentence(summary), deciding)
+
+
+def _field(summary, found):
+    question = "Does the velocity field know which images it was trained on?"
+    deciding = _deciding(found, ("membership", "excess-alignment"))
+    if not deciding:
+        return _entry("field", question, "not measured", "No velocity field was measured on held-out images.", [])
+    best = min(deciding, key=lambda test: test["p_holm"])
+    rows = summary[(summary["quantity"] == "auc_overall") & (summary["interval"] == "bootstrap")]
+    areas = ", ".join(f"{r.score} {r.value:.3f} [{r.low:.3f}, {r.high:.3f}]" for r in rows.itertuples())
+    late = summary[(summary["quantity"] == "auc") & (summary["interval"] == "bootstrap")]
+    top = late.loc[late["value"].idxmax()]
+    known = best["p_holm"] <= LEVEL
+    text = (f"{'The field knows its training images' if known else 'No evidence that the field knows its images'}: "
+            f"membership AUC over all times {areas}; largest at t = {top['t']:g} ({top['score']} {top['value']:.3f}); "
+            f"smallest corrected p {_p(best['p_holm'])} of {len(deciding)} tests ({best['id']}).")
+    return _entry("field", question, "yes" if known else "no evidence", text, deciding)
+
+
+def _canaries(summary, found):
+    question = "Do planted canaries come back more often than held-out ones?"
+    deciding = _deciding(found, ("canaries",))
+    if not deciding:
+        return _entry("canaries", question, "not measured", "No canaries were given (--canaries DIR).", [])
+    rows = summary[(summary["diagnostic"] == "canaries") & (summary["quantity"] == "returned")]
+    shares = ", ".join(f"{r.value:.0%} [{r.low:.0%}, {r.high:.0%}] of {r.n} "
+                       + _planted(r.multiplicity)
+                       for r in rows.itertuples())
+    answer = "yes" if any(test["p_holm"] <= LEVEL for test in deciding) else "no evidence"
+    return _entry("canaries", question, answer, f"Canaries that came back: {shares}.", deciding)
+
+
+def _planted(times):
+    return "held out" if times == 0 else "planted once" if times == 1 else f"planted {times:.0f} times"
+
+
+def _p(p):
+    return "< 1e-4" if p < 1e-4 else f"= {p:.2g}"

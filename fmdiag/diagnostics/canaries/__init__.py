@@ -1,0 +1,1 @@
+"""The diagnostic canaries: card, measurement and what belongs to it."""

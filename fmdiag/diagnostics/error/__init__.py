@@ -1,0 +1,1 @@
+"""The diagnostic error: card, measurement and what belongs to it."""

@@ -1,0 +1,135 @@
+"""Where along time does a model leave the minimiser of its own objective? ||u_theta - û*||^2 per t.
+
+With x_t on the path of a training pair (x0, x1), all as means over coordinates,
+
+    L_CFM(t) = E||u_theta - û*||^2 + E||u_cond - û*||^2,     E||u_cond - û*||^2 = c_t E[tr Cov_lambda(x_t)],
+
+c_t = 1 / (1 - t)^2 on the linear path: the conditional variance is the floor below which no loss can fall. A model
+that memorises has a small error at every t; one that generalises leaves û* at intermediate t and near t = 1 (Bertrand
+et al., arXiv 2506.03719, figure 2, left).
+"""
+
+import warnings
+
+import pandas as pd
+import torch
+
+from fmdiag import results
+from fmdiag.diagnostics.points.pairs import check_times, cosine, draw_pairs, joined, shared
+from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.fields import ClosedFormField
+from fmdiag.ranks.group import SINGLE
+
+NAME = "error"
+TIMES = [round(0.02 * k, 2) for k in range(50)] + [0.99]
+COLUMNS = ["squared_error", "conditional_variance", "cfm_loss", "cosine", "source_weight"]
+
+
+def measure(field, training_set, *, times=None, n_pairs=256, path=None, memory=None, device="cpu", progress=iter,
+            group=SINGLE, generator):
+    """Return the error of a velocity field against û*, a row per pair and time.
+
+    Parameters
+    ----------
+    field : callable
+        v(x, t) -> velocity, x of shape (b, *shape), t of shape (b,).
+    training_set : TrainingSet
+        The rows that the field was trained on.
+    times : sequence of float, optional
+        Times in [0, 1); default 0, 0.02, ..., 0.98, 0.99. Times outside a field's ``reachable = (low, high)`` are left
+        out, with a warning.
+    n_pairs, path, memory, device, progress, group, generator
+        As in `fmdiag.alignment`; the path must be the one the field was trained on. Each rank asks the field about its
+        share of the pairs.
+
+    Returns
+    -------
+    DataFrame
+        Columns n, dim, t, pair, source_row; squared_error ||u_theta - û*||^2, conditional_variance E||u_cond - û*||^2
+        given x_t, and cfm_loss ||u_theta - u_cond||^2, each a mean over coordinates; cosine between u_theta and û*;
+        source_weight.
+
+    Raises
+    ------
+    FmdiagError
+        If the field returns another shape or values that are not finite, or a time is outside [0, 1).
+
+    References
+    ----------
+    Bertrand et al., arXiv 2506.03719, figure 2. The decomposition is that of a conditional expectation.
+
+    Examples
+    --------
+    >>> import fmdiag, torch
+    >>> train = fmdiag.load_dataset("digits")
+    >>> table = fmdiag.approximation_error(fmdiag.ClosedFormField(train), train, times=[0.5], n_pairs=8,
+    ...                                    generator=torch.Generator().manual_seed(0))
+    >>> bool(table.squared_error.max() < 1e-10)
+    True
+    """
+    times = reachable_times(field, check_times(TIMES if times is None else times))
+    pairs = draw_pairs(training_set, n_pairs, generator=generator)
+    u_star = ClosedFormField(training_set, path, memory=memory, device=device, group=group)
+    # In float32, so that û* is asked at the very times that the network sees.
+    seen = torch.tensor(times, dtype=torch.float32).double().tolist()
+    curve = u_star.posterior.curve(pairs.x0, pairs.x1, pairs.rows, seen)
+    parts = [_part(field, u_star, pairs, times[k], seen[k], chosen, found)
+             for k, chosen, found in shared(progress(curve), group)]
+    table = joined(parts, group)
+    table.insert(0, "n", training_set.n)
+    table.insert(1, "dim", training_set.dim)
+    return table
+
+
+def reachable_times(field, times):
+    """Return the times that the field can answer; say which are left out."""
+    low, high = getattr(field, "reachable", (0.0, 1.0))
+    kept = [t for t in times if low <= t <= high]
+    if not kept:
+        raise FmdiagError(f"the model's schedule covers t in [{low:.4g}, {high:.4g}] only: give --times in it")
+    if len(kept) < len(times):
+        out = [t for t in times if t not in kept]
+        warnings.warn(f"{len(out)} of {len(times)} times left out ({', '.join(f'{t:g}' for t in out[:4])}"
+                      f"{', ...' if len(out) > 4 else ''}): the model's schedule covers t in [{low:.4g}, {high:.4g}] "
+                      "only", FmdiagWarning, stacklevel=3)
+    return kept
+
+
+def _part(field, u_star, pairs, label, t, chosen, found):
+    """Return the rows of some pairs, `chosen`, at one time from their Posterior `found`."""
+    chosen = chosen.cpu()
+    xt, target = pairs.select(chosen).at(u_star.path, t)
+    optimum = u_star.velocity(found, xt, t)
+    velocity = evaluate(field, xt.float(), t)
+    factor = u_star.path.variance_factor(torch.tensor(t)).item()
+    return pd.DataFrame({
+        "t": label,
+        "pair": chosen.numpy(),
+        "source_row": pairs.rows[chosen].numpy(),
+        "squared_error": mean_square(velocity - optimum),
+        "conditional_variance": (factor * found.variance / u_star.training_set.dim).cpu().numpy(),
+        "cfm_loss": mean_square(velocity - target),
+        "cosine": cosine(velocity, optimum).numpy(),
+        "source_weight": found.source_weight.cpu().numpy(),
+    })
+
+
+def evaluate(field, x, t):
+    """Return the field's velocity at one time on the CPU, checked: shape and finite values."""
+    with torch.no_grad():
+        velocity = field(x, torch.full((x.shape[0],), t, dtype=x.dtype)).cpu()
+    if velocity.shape != x.shape:
+        raise FmdiagError(f"the field returned shape {tuple(velocity.shape)} for x of shape {tuple(x.shape)}")
+    if not bool(torch.isfinite(velocity).all()):
+        raise FmdiagError(f"the field returned values that are not finite at t = {t}")
+    return velocity
+
+
+def mean_square(difference):
+    """Return the mean over coordinates of the squares, float64 ndarray of shape (b,)."""
+    return difference.double().flatten(1).square().mean(1).numpy()
+
+
+def summarise(table):
+    """Return the summary rows: each column's mean per t with its Student interval."""
+    return results.summarise(NAME, table, COLUMNS, by=["t"])

@@ -1,0 +1,1 @@
+"""The diagnostic gradient-variance: card, measurement and what belongs to it."""

@@ -1,0 +1,1 @@
+"""The diagnostic hybrid: card, measurement and what belongs to it."""

@@ -1,0 +1,1 @@
+"""The diagnostic membership: card, measurement and what belongs to it."""

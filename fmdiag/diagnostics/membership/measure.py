@@ -1,0 +1,205 @@
+"""Does the velocity field know its training images? Its values on their paths, against those of held-out images.
+
+A held-out image z takes the place of a training image X_i: both are looked at from the same noises x0 at the same
+times, x_t = alpha_t z + sigma_t x0. Per image and time, averaged over its noises (as means over coordinates),
+
+    cfm_loss        ||u_theta - u_cond||^2, which needs no û*
+    squared_error   ||u_theta - û*_with||^2,     û*_with of the training set with the image in the place of row i
+    error_without   ||u_theta - û*_without||^2,  û*_without of the training set without row i, and without the image
+
+Of a training image, û*_with is û* itself. Of a held-out image it is what û* would have been, so that no image is
+nearer to û* merely because it is one of its rows: a field that was made without knowledge of which images were trained
+on has an AUC of 1/2 by symmetry. Scores that a member is expected to have higher: loss = -cfm_loss, error =
+-squared_error, pull = (error_without - squared_error) / (error_without + squared_error), the side of the image.
+
+Memorisation: AUC near 1. Generalisation: AUC near 1/2. A model whose samples are no copies can have an AUC near 1 at
+late times: it knows its training images there, although it does not return them. Trained on, it gets there from 1/2
+(benchmarks/membership_auc.py).
+
+Intervals and p-values take the images as independent. For pull they are not quite where most training rows are among
+the images: each is then part of û* of the others, and of 95 % intervals 11 to 13 % instead of 5 % miss 1/2 (measured by
+exchanging labels, n = 16 and n = 148 rows, all of them images; 3 % at n = 200 with 50 images). It is therefore not
+tested: no p-value rests on it.
+
+References
+----------
+Shokri et al. 2017 and Carlini et al. 2022, "Membership inference attacks from first principles" (the loss as score);
+Matsumoto et al. 2023 (diffusion losses per time). û* as a reference field: Bertrand et al., arXiv 2506.03719.
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import stats
+
+from fmdiag.diagnostics.error.measure import evaluate, mean_square, reachable_times
+from fmdiag.diagnostics.membership.counterfactual import copies, counterfactual
+from fmdiag.diagnostics.membership.examples import draw_members
+from fmdiag.diagnostics.membership.ranking import bootstrap_auc, larger_p, newcombe_auc, roc
+from fmdiag.diagnostics.points.pairs import check_times
+from fmdiag.errors import FmdiagError
+from fmdiag.fields import ClosedFormField
+from fmdiag.ranks.group import SINGLE
+from fmdiag.results import summary_row
+from fmdiag.sampling import draw_noise
+
+NAME = "membership"
+TIMES = [0.05, *(round(0.1 * k, 1) for k in range(1, 10)), 0.95]
+SOURCES = ("train", "heldout")
+SCORES = ("loss", "error", "pull")
+UNTESTED = ("pull",)     # images depend on each other by it: no p-value
+POINTS_AT_ONCE = 4096
+MEANS = ["cfm_loss", "squared_error", "error_without"]
+
+
+def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_noises=8, path=None, memory=None,
+            device="cpu", progress=iter, group=SINGLE, generator):
+    """Return how the field fits training and held-out images, a row per image and time.
+
+    Parameters
+    ----------
+    field : callable
+        v(x, t) of the network.
+    training_set : TrainingSet
+        The rows that it was trained on, flips included.
+    held_out : TrainingSet, Tensor or ndarray, optional
+        Rows of the same law that it was not trained on; default the training set's own. Those that equal training
+        rows are left out, with a warning.
+    times : sequence of float, optional
+        Times in [0, 1); default 0.05, 0.1, 0.2, ..., 0.9, 0.95, as far as the field's schedule reaches.
+    n_images : int
+        Images of each kind; fewer where either set has fewer.
+    n_noises : int
+        Noises per image, the same for both images of a pair.
+    path, memory, device, progress, group, generator
+        As in `fmdiag.alignment`.
+
+    Returns
+    -------
+    DataFrame
+        Columns t, pair (number of the pair of images that share noises), source (train, heldout), row (number in its
+        own set), n_noises, cfm_loss, squared_error, error_without, weight (posterior weight of the image
+        in û*_with); see the module.
+
+    Raises
+    ------
+    FmdiagError
+        If there are fewer than two distinct images of either kind, or the field's values are not finite.
+
+    Examples
+    --------
+    >>> import fmdiag, torch
+    >>> train = fmdiag.load_dataset("digits", n=20)
+    >>> table = fmdiag.membership(fmdiag.ClosedFormField(train), train, times=[0.7], n_noises=2,
+    ...                           generator=torch.Generator().manual_seed(0))
+    >>> rows = summarise(table)
+    >>> rows[(rows.quantity == "auc_overall") & (rows.score == "error")].value.tolist()
+    [1.0, 1.0]
+    """
+    if n_images < 2 or n_noises < 1:
+        raise FmdiagError(f"n_images must be at least 2 and n_noises at least 1, got {n_images} and {n_noises}")
+    times = reachable_times(field, check_times(TIMES if times is None else times))
+    members = draw_members(training_set, held_out, n_images=n_images, generator=generator)
+    noise = draw_noise(len(members.train) * n_noises, training_set.shape, generator=generator)
+    noise = noise.unflatten(0, (len(members.train), n_noises))
+    u_star = ClosedFormField(training_set, path, memory=memory, device=device)
+    excluded = copies(training_set, members.train_rows)
+
+    def work(pairs):
+        few = max(1, POINTS_AT_ONCE // n_noises)
+        return pd.concat([_part(field, u_star, members, excluded, noise, t, part)
+                          for t in progress(times) for part in pairs.split(few)])
+
+    table = pd.concat(group.spread(torch.arange(len(members.train)), work))
+    table = table.sort_values(["t", "pair", "source"], ignore_index=True)
+    return table.assign(n_noises=n_noises)
+
+
+def _part(field, u_star, members, excluded, noise, t, pairs):
+    """Return the rows of some pairs of images at one time."""
+    tables = []
+    for source in SOURCES:
+        images, rows = (getattr(members, name) for name in (("train", "train_rows") if source == "train" else
+                                                            ("held_out", "held_out_rows")))
+        values = _values(field, u_star, images[pairs], excluded[pairs], noise[pairs], t)
+        tables.append(pd.DataFrame({"t": t, "pair": pairs.numpy(), "source": source, "row": rows[pairs.numpy()],
+                                    **values}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _values(field, u_star, images, excluded, noise, t):
+    """Return each column's mean over the noises, shape (images,)."""
+    k, seen = noise.shape[1], torch.tensor(t, dtype=torch.float32).double().item()
+    x0, x1 = noise.flatten(0, 1).double(), images.repeat_interleave(k, 0).double()
+    xt, target = u_star.path.sample(x0, x1, seen), u_star.path.conditional_velocity(x0, x1, seen)
+    velocity = evaluate(field, xt.float(), seen).double()
+    found = counterfactual(u_star, xt, seen, x1, excluded.repeat_interleave(k, 0))
+    columns = {"cfm_loss": mean_square(velocity - target), "squared_error": mean_square(velocity - found.swapped),
+               "error_without": mean_square(velocity - found.without), "weight": found.weight.numpy()}
+    return {name: values.reshape(-1, k).mean(1) for name, values in columns.items()}
+
+
+def scores(table):
+    """Return {score: DataFrame of shape (images, times)}, higher for members, indexed by (source, pair)."""
+    wide = {name: table.pivot(index=["source", "pair"], columns="t", values=name) for name in MEANS}
+    without, error = wide["error_without"], wide["squared_error"]
+    total = (without + error).clip(lower=np.finfo(float).tiny)
+    return {"loss": -wide["cfm_loss"], "error": -error, "pull": (without - error) / total}
+
+
+def overall(score):
+    """Return one score per image: the mean over times of its rank among all images, so that no time dominates."""
+    return score.rank().mean(axis=1) / len(score)
+
+
+def summarise(table):
+    """Return the summary rows.
+
+    Per t and score (loss, error, pull): gap (mean score of training minus that of held-out images, Welch's interval)
+    and auc (intervals "bootstrap", over both groups of images, and "newcombe"). Per t and source the means of cfm_loss,
+    squared_error and error_without. Over all times: auc_overall per score, and for loss and error auc_p, its one-sided
+    Mann-Whitney p-value, not corrected.
+    """
+    rows = []
+    for score, values in scores(table).items():
+        whole = overall(values)
+        rows += _auc_rows("auc_overall", whole.loc["train"], whole.loc["heldout"], score=score)
+        rows += [] if score in UNTESTED else [_p_row(whole, score=score)]
+        for t in values:
+            rows += _auc_rows("auc", values[t].loc["train"], values[t].loc["heldout"], score=score, t=t)
+            rows.append(_gap_row(values[t].loc["train"], values[t].loc["heldout"], score=score, t=t))
+    for (t, source), group in table.groupby(["t", "source"]):
+        rows += [summary_row(NAME, name, group[name], t=t, source=source) for name in MEANS]
+    return pd.DataFrame(rows)
+
+
+def _auc_rows(quantity, members, others, **keys):
+    for interval, function in (("bootstrap", bootstrap_auc), ("newcombe", newcombe_auc)):
+        value, low, high = function(members.to_numpy(), others.to_numpy())
+        yield _row(quantity, value, low, high, len(members) + len(others), interval, **keys)
+
+
+def _gap_row(members, others, *, level=0.95, **keys):
+    found = stats.ttest_ind(members, others, equal_var=False) if np.ptp(np.r_[members, others]) > 0 else None
+    low, high = (0.0, 0.0) if found is None else found.confidence_interval(level)
+    return _row("gap", members.mean() - others.mean(), low, high, len(members) + len(others), "welch", **keys)
+
+
+def _p_row(values, **keys):
+    p = larger_p(values.loc["train"].to_numpy(), values.loc["heldout"].to_numpy())
+    return _row("auc_p", p, np.nan, np.nan, len(values), "mann-whitney", **keys)
+
+
+def _row(quantity, value, low, high, n, interval, *, level=0.95, **keys):
+    return {"diagnostic": NAME, "quantity": quantity, **keys, "value": value, "low": low, "high": high, "level": level,
+            "n": n, "interval": interval}
+
+
+def curves(table):
+    """Return the ROC curves of the overall scores as arrays: ``SCORE_fpr`` and ``SCORE_tpr``."""
+    arrays = {}
+    for score, values in scores(table).items():
+        whole = overall(values)
+        rates = roc(whole.loc["train"].to_numpy(), whole.loc["heldout"].to_numpy())
+        arrays |= {f"{score}_fpr": rates[0], f"{score}_tpr": rates[1]}
+    return arrays

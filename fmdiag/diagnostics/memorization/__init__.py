@@ -1,0 +1,1 @@
+"""The diagnostic memorization: card, measurement and what belongs to it."""

@@ -1,0 +1,217 @@
+"""Are the samples copies of training rows, more often than rows look like copies that the model never saw?
+
+A sample counts as memorised if d1 / d2 < 1/3, strictly, where d1 is the Euclidean distance to its nearest training
+row and d2 that to the nearest row that is no duplicate of it (duplicates would make the ratio 1 and hide the copy).
+
+The rate has two controls. Held-out rows are the null: around a fresh draw of a smooth law in m dimensions (d1/d2)^m is
+nearly uniform, so that it passes the rule with probability 3^-m, a third in one and a ninth in two (derived). Samples
+of û*, all copies by construction, are the positive control and must come out at 1.
+
+Memorisation: the model's fraction lies above the held-out rows'. Generalisation: it does not, whatever its size.
+
+References
+----------
+Yoon et al. 2023; Gu et al. 2023; Bonnaire et al. 2025 (the rule in L2; f_mem with 1000 bootstrap resamples).
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fmdiag.diagnostics.memorization.sweep import summary_rows
+from fmdiag.diagnostics.points.checks import check_range, check_samples
+from fmdiag.diagnostics.points.nearest_rows import nearest_rows
+from fmdiag.diagnostics.points.pictures import as_pictures
+from fmdiag.errors import FmdiagError
+from fmdiag.features import as_features
+from fmdiag.fields import ClosedFormField
+from fmdiag.neighbors import EXACT
+from fmdiag.ranks.group import SINGLE
+from fmdiag.results import difference_interval, summary_row
+from fmdiag.sampling import closed_form_samples, draw_noise
+
+NAME = "memorization"
+THRESHOLD = 1 / 3
+SOURCES = ("model", "heldout", "closed_form")
+
+
+def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_form=64, path=None, n_steps=100,
+            feature="pixels", threshold=THRESHOLD, plan=EXACT, memory=None, device="cpu", progress=iter, group=SINGLE,
+            generator):
+    """Return the distances of samples and of both controls to the training set, a row per sample.
+
+    Parameters
+    ----------
+    samples : Tensor or ndarray, shape (n, *shape)
+        The model's samples in model range.
+    training_set : TrainingSet
+        The rows that the model was trained on, flips included.
+    held_out : TrainingSet, Tensor, ndarray or False, optional
+        Rows that it was not trained on; default the training set's own, of which as many as there are samples are
+        drawn. False, or a set without any: no null.
+    closed_form : Tensor, ndarray, callable or False, optional
+        Samples of û*, or û* itself; default û* of the training set on `path`. False: no positive control.
+    n_closed_form, n_steps : int
+        Number of samples drawn from û* and uniform steps to each.
+    path, memory, device, progress, group, generator
+        As in `fmdiag.alignment`; each rank searches for its share of the samples.
+    feature : str, Feature, or sequence of these
+        Feature spaces of the distances: names in `fmdiag.features.FEATURES`, or what `load_feature` returned.
+    threshold : float
+        Bound on d1 / d2 in (0, 1].
+    plan : SearchPlan, optional
+        How neighbours are searched: index, tolerance for duplicates, memory, cache of features; default exact.
+
+    Returns
+    -------
+    DataFrame
+        Columns source (model, heldout, closed_form), sample (number within its source; for held-out rows the row
+        number), nearest (training row, of duplicates the first), d1, d2, ratio, memorized, feature, threshold; with an
+        index that is not exact also recalled: 1 where d1 and d2 were checked and are right, 0 where not, NaN unchecked.
+
+    Raises
+    ------
+    FmdiagError
+        If there is no sample, a sample is NaN or has another shape or range than the training set, or the training
+        set has fewer than two distinct rows, so that d2 is undefined.
+
+    Examples
+    --------
+    >>> import fmdiag, torch
+    >>> train = fmdiag.load_dataset("digits")
+    >>> table = fmdiag.memorization(train[:20], train, generator=torch.Generator().manual_seed(0))
+    >>> table.groupby("source").memorized.mean().round(2).to_dict()
+    {'closed_form': 1.0, 'heldout': 0.0, 'model': 1.0}
+    """
+    features = as_features(feature, training_set, device)
+    if not 0 < threshold <= 1:
+        raise FmdiagError(f"threshold must be in (0, 1], got {threshold}")
+    samples = check_samples(samples, training_set)
+    check_range(samples, training_set)
+    points = {"model": (np.arange(len(samples)), samples),
+              "heldout": _held_out_rows(held_out, training_set, len(samples), generator)}
+    if closed_form is None:
+        closed_form = ClosedFormField(training_set, path, memory=memory, device=device)
+    points["closed_form"] = _closed_form_points(closed_form, training_set, n_closed_form, n_steps, group, generator)
+    asked = [source for source in SOURCES if points[source] is not None]
+    tables = [tabulate(*points[source], training_set, source=source, feature=feature, threshold=threshold, plan=plan,
+                       device=device, group=group)
+              for feature, source in progress([(feature, source) for feature in features for source in asked])]
+    return pd.concat(tables, ignore_index=True)
+
+
+def tabulate(numbers, points, training_set, *, source, feature="pixels", threshold=THRESHOLD, plan=EXACT,
+             device="cpu", group=SINGLE):
+    """Return the rows of `measure` for the points of one source in one feature space, `numbers` naming them."""
+    feature, = as_features(feature, training_set, device)
+    found = nearest_rows(points, training_set, feature=feature, device=device, group=group, plan=plan)
+    if (found.rows2 < 0).any():
+        near = f" within the tolerance {plan.tolerance:g}" if plan.tolerance else ""
+        raise FmdiagError(f"{training_set.name}: all {training_set.n} rows are copies of one{near}; d1/d2 compares two "
+                          "different rows, so give a training set with at least two")
+    checked = {} if found.recalled is None else {"recalled": found.recalled}
+    return pd.DataFrame({"source": source, "sample": numbers, "nearest": found.rows1, "d1": found.d1, "d2": found.d2,
+                         "ratio": found.ratio, "memorized": found.ratio < threshold, "feature": feature.name,
+                         "threshold": threshold, **checked})
+
+
+def _held_out_rows(held_out, training_set, n_samples, generator):
+    """Return (numbers, points) of at most n_samples held-out rows, or None where there are none."""
+    held_out = training_set.held_out if held_out is None else held_out
+    if held_out is None or held_out is False:
+        return None
+    numbers = torch.randperm(len(held_out), generator=generator)[:n_samples].sort().values
+    rows = held_out[numbers] if isinstance(held_out, (torch.Tensor, np.ndarray)) else held_out[numbers.tolist()]
+    return numbers.numpy(), check_samples(rows, training_set, what="held-out row")
+
+
+def _closed_form_points(closed_form, training_set, n, n_steps, group, generator):
+    """Return (numbers, points) of samples of û*, drawn if û* itself is given, or None if False is."""
+    if closed_form is False:
+        return None
+    if callable(closed_form):
+        noise = draw_noise(n, training_set.shape, generator=generator)
+        u_star = closed_form
+        closed_form = torch.cat(group.spread(noise, lambda mine: closed_form_samples(u_star, mine, n_steps)))
+    points = check_samples(closed_form, training_set, what="sample of û*")
+    return np.arange(len(points)), points
+
+
+def summarise(table):
+    """Return the summary rows per feature and source.
+
+    Quantities: f_mem (share memorised; interval "exact", Clopper-Pearson, and "bootstrap"), d1 (mean), ratio (median),
+    identical (share with d1 = 0), copied_rows (number of distinct training rows that memorised samples are copies of)
+    and, with held-out rows, f_mem_excess: f_mem of the model minus that of the held-out rows (Newcombe's interval). Of
+    an index that is not exact, recall: the share of checked samples whose d1 and d2 are those of the exact search.
+    Further those of `sweep.summary_rows`: auc, p_value, p_sweep, resolvable_excess, samples_needed_*.
+    """
+    rows = []
+    for (feature, threshold), part in table.groupby(["feature", "threshold"], sort=False):
+        keys = {"feature": feature, "threshold": threshold}
+        groups = {source: part[part["source"] == source] for source in SOURCES if (part["source"] == source).any()}
+        for source, group in groups.items():
+            rows += _source_rows(group, source=source, **keys)
+        if {"model", "heldout"} <= set(groups):
+            rows.append(_excess_row(groups["model"]["memorized"], groups["heldout"]["memorized"], **keys))
+        rows += summary_rows(part)
+    return pd.DataFrame(rows)
+
+
+def _source_rows(group, **keys):
+    quantities = (("f_mem", group["memorized"], "exact"), ("f_mem", group["memorized"], "bootstrap"),
+                  ("d1", group["d1"], "student"), ("ratio", group["ratio"], "median"),
+                  ("identical", group["d1"] == 0, "exact"))
+    if "recalled" in group:
+        quantities += (("recall", group["recalled"].dropna() == 1, "exact"),)
+    rows = [summary_row(NAME, name, values, interval=interval, **keys) for name, values, interval in quantities]
+    copied = group.loc[group["memorized"], "nearest"].nunique()
+    return [*rows, rows[0] | {"quantity": "copied_rows", "value": float(copied), "low": np.nan, "high": np.nan,
+                              "interval": "none"}]
+
+
+def _excess_row(model, null, *, level=0.95, **keys):
+    value, low, high = difference_interval(model.sum(), model.size, null.sum(), null.size, level=level)
+    return {"diagnostic": NAME, "quantity": "f_mem_excess", **keys, "source": "model", "value": value, "low": low,
+            "high": high, "level": level, "n": model.size, "interval": "newcombe"}
+
+
+def gallery(samples, training_set, table, m=32, decoder=None):
+    """Return the arrays of the gallery: the m model samples of least ratio, each beside its nearest training row.
+
+    Of several features, the first has the keys below, the k-th further one these keys with `_k`, k = 1, 2, ...
+
+    Parameters
+    ----------
+    samples : Tensor or ndarray, shape (n, *shape)
+        As given to `measure`.
+    table : DataFrame
+        Its outcome.
+    m : int
+        Number of samples.
+    decoder : callable, optional
+        Turns latents into pictures; see `fmdiag.diagnostics.points.pictures`.
+
+    Returns
+    -------
+    dict of ndarray
+        samples and neighbors, uint8, shape (m, c, h, w), for images, or points and neighbors, float32, shape
+        (m, *shape), for other data; d1, ratio, sample and nearest (row numbers), shape (m,); features (their names).
+    """
+    names, shown = list(table["feature"].unique()), {}
+    for k, name in enumerate(names):
+        chosen = table[(table["source"] == "model") & (table["feature"] == name)]
+        arrays = _shown(samples, training_set, chosen, m, decoder)
+        shown |= {f"{key}_{k}" if k else key: values for key, values in arrays.items()}
+    return shown | {"features": np.array(names)}
+
+
+def _shown(samples, training_set, table, m, decoder):
+    best = table.sort_values(["ratio", "d1", "sample"], kind="stable").head(m)
+    shown = check_samples(samples, training_set)[best["sample"].tolist()].float()
+    rows = training_set[best["nearest"].tolist()]
+    facts = {name: best[name].to_numpy() for name in ("d1", "ratio", "sample", "nearest")}
+    images, neighbors = (as_pictures(points, training_set, decoder) for points in (shown, rows))
+    if images is not None:
+        return {"samples": images, "neighbors": neighbors, **facts}
+    return {"points": shown.numpy(), "neighbors": rows.numpy(), **facts}

@@ -1,0 +1,1 @@
+"""The diagnostic pairing: card, measurement and what belongs to it."""

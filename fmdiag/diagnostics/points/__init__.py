@@ -1,0 +1,1 @@
+"""Points at which diagnostics measure: pairs, pictures and nearest rows, checked."""

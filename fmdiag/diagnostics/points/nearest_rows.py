@@ -1,0 +1,15 @@
+"""Which training rows are the samples' nearest, when several ranks ask? Each searches for its share of the samples."""
+
+import numpy as np
+
+from fmdiag.neighbors import EXACT, nearest_distinct
+from fmdiag.neighbors.nearest import DistinctNeighbors
+from fmdiag.ranks.group import SINGLE
+
+
+def nearest_rows(points, training_set, *, feature=None, device=None, group=SINGLE, plan=EXACT):
+    """Return the DistinctNeighbors of all points, on every rank of a Group; parameters as in `nearest_distinct`."""
+    parts = group.spread(points, lambda mine: nearest_distinct(mine, training_set, feature=feature, device=device,
+                                                               plan=plan))
+    names = ("rows1", "d1", "rows2", "d2") + (() if plan.exact else ("recalled",))
+    return DistinctNeighbors(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))

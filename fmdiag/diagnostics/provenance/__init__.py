@@ -1,0 +1,1 @@
+"""The diagnostic provenance: card, measurement and what belongs to it."""

@@ -1,0 +1,108 @@
+"""From which noises is each training row reached, under û* and under the model?
+
+û* sends every noise to a training row: the rows' *basins* share the noise out. The model's sample from the same noise
+has a nearest row too. Compared are which row each noise leads to, and how much noise each row receives:
+
+    divergence = 1 - 2 sum_i p_i q_i / (sum_i p_i² + sum_i q_i²)
+
+of the basin masses p (û*) and q (model), 0 if they are equal and 1 if no row has both. Every product is estimated
+without bias, from pairs of different noises, so that few noises per row do not make it large.
+
+Memorisation: the same row for most noises. Equal masses with other rows show the law of the rows, not the field.
+
+References
+----------
+Morisita 1959, "Measuring of interspecific association and similarity between communities" (the unbiased overlap).
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fmdiag.diagnostics.points.nearest_rows import nearest_rows
+from fmdiag.diagnostics.provenance.measure import NAME
+from fmdiag.fields import ClosedFormField
+from fmdiag.ranks.group import SINGLE
+from fmdiag.results import mean_interval, proportion_interval, summary_row
+from fmdiag.sampling import closed_form_samples, draw_noise, sample
+
+
+def measure(field, training_set, *, samples=None, n_samples=1024, n_steps=100, method="euler", path=None, memory=None,
+            device="cpu", group=SINGLE, generator):
+    """Return the nearest rows of samples of the model and of û* from the same noises, a row per noise.
+
+    Parameters
+    ----------
+    field : callable
+        v(x, t) of the network.
+    training_set : TrainingSet
+        The rows that it was trained on.
+    samples : Tensor, shape (n_samples, *shape), optional
+        The model's samples from the noises that this generator draws, where they are known already.
+    n_samples, n_steps, method
+        Noises and solver.
+    path, memory, device, group, generator
+        As in `fmdiag.alignment`.
+
+    Returns
+    -------
+    DataFrame
+        Columns sample, row_closed_form, row_model (of copies the first), d1_model (Euclidean distance of the model's
+        sample to that row), ratio_model (d1/d2).
+    """
+    noise = draw_noise(n_samples if samples is None else len(samples), training_set.shape, generator=generator)
+    u_star = ClosedFormField(training_set, path, memory=memory, device=device)
+    if samples is None:
+        samples = torch.cat(group.spread(noise, lambda mine: sample(field, mine, n_steps, method)))
+    ends = torch.cat(group.spread(noise, lambda mine: closed_form_samples(u_star, mine, n_steps)))
+    model, closed = (nearest_rows(x, training_set, device=device, group=group) for x in (samples, ends))
+    return pd.DataFrame({"sample": np.arange(len(noise)), "row_closed_form": closed.rows1, "row_model": model.rows1,
+                         "d1_model": model.d1, "ratio_model": model.ratio})
+
+
+def masses(table, *, level=0.95):
+    """Return the basin masses, a row per training row that was reached, most under the model first.
+
+    Returns
+    -------
+    DataFrame
+        Columns row; closed_form, model (shares of the noises), each with _low and _high (exact interval).
+    """
+    n = len(table)
+    counts = {name: table[f"row_{name}"].value_counts() for name in ("closed_form", "model")}
+    rows = sorted(set(counts["closed_form"].index) | set(counts["model"].index))
+    found = pd.DataFrame({"row": rows})
+    for name, values in counts.items():
+        shares = [proportion_interval(values.get(row, 0), n, level=level) for row in rows]
+        found[[name, f"{name}_low", f"{name}_high"]] = np.array(shares)
+    return found.sort_values(["model", "closed_form", "row"], ascending=[False, False, True], ignore_index=True)
+
+
+def summarise(table):
+    """Return the summary rows: same_row (share of noises that lead to one row under both; exact), basin_divergence.
+
+    The divergence has a jackknife interval over noises; it is NaN where no row was reached twice.
+    """
+    same = table["row_closed_form"] == table["row_model"]
+    rows = [summary_row(NAME, "same_row", same, interval="exact")]
+    value, low, high = divergence(table["row_closed_form"], table["row_model"])
+    rows.append(rows[0] | {"quantity": "basin_divergence", "value": value, "low": low, "high": high,
+                           "interval": "jackknife"})
+    return pd.DataFrame(rows)
+
+
+def divergence(a, b, *, level=0.95):
+    """Return (value, low, high) of the divergence of two labellings of the same units, arrays of shape (n,)."""
+    a, b = (np.unique(np.concatenate([a, b]), return_inverse=True)[1].reshape(2, -1))
+    size = max(a.max(), b.max()) + 1
+    p, q, same = np.bincount(a, minlength=size), np.bincount(b, minlength=size), a == b
+    within = (p * (p - 1)).sum() + (q * (q - 1)).sum()
+    across = (p * q).sum() - same.sum()
+    # Without unit k: the pairs that it is part of are gone.
+    within_k = within - 2 * (p[a] - 1) - 2 * (q[b] - 1)
+    across_k = across - (q[a] - same) - (p[b] - same)
+    if within == 0 or (within_k <= 0).any():
+        return (np.nan if within == 0 else 1 - 2 * across / within), np.nan, np.nan
+    value, n = 1 - 2 * across / within, len(a)
+    _, low, high = mean_interval(n * value - (n - 1) * (1 - 2 * across_k / within_k), level=level)
+    return value, min(low, value), max(high, value)

@@ -1,0 +1,1 @@
+"""The diagnostic quality: card, measurement and what belongs to it."""

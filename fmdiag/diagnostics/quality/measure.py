@@ -1,0 +1,128 @@
+"""How good are the samples, at what a perfect sampler would score with so few rows?
+
+Fréchet distance, KID, precision, recall, density and coverage of the samples against training rows and against
+held-out rows, in one or several feature spaces. All of them depend on the number of rows, so each stands beside a
+reference of equal size: held-out rows against the training set, and training rows against the held-out set, are what a
+sampler of the true law would score.
+
+Memorisation: closer to the training set than the reference, not closer to the held-out set. A model that copies
+training rows scores *well* on all of these, to the held-out set too (paper [1], figure 2): quality is no evidence of
+generalisation. Generalisation: like the reference on both sides.
+
+References
+----------
+Heusel et al. 2017; Bińkowski et al. 2018; Kynkäänniemi et al. 2019; Naeem et al. 2020; Chong & Forsyth 2020.
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fmdiag.diagnostics.points.checks import check_range, check_samples
+from fmdiag.errors import FmdiagError
+from fmdiag.features import as_features, embed
+from fmdiag.metrics import METRICS
+from fmdiag.metrics.arrays import numpy_generator, subset
+from fmdiag.results import SUMMARY_COLUMNS
+
+NAME = "quality"
+MEASURED = ("frechet", "kid", "prdc")
+FEATURES = ("pca",)
+MOST = 10_000
+FEWEST = 7  # one more than the neighbours of precision and recall, with a group left out
+
+
+def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=MEASURED, most=MOST, device="cpu",
+            progress=iter, generator):
+    """Return the metrics of samples, and of a perfect sampler at the same n, a row per value.
+
+    Parameters
+    ----------
+    samples : Tensor or ndarray, shape (n, *shape)
+        The model's samples in model range.
+    training_set : TrainingSet
+        The rows that the model was trained on.
+    held_out : TrainingSet, Tensor, ndarray or False, optional
+        Rows that it was not trained on; default the training set's own. False: no reference and no distance to them.
+    features : iterable of str or callable
+        Feature spaces: ``"pca"`` (the first 64 principal components of the training rows' pixels), ``"pixels"``, or
+        features as `fmdiag.features` gives them.
+    metrics : iterable of str
+        Names in `fmdiag.metrics.METRICS`.
+    most : int
+        Rows used of each set, drawn at random; samples and references have as many as the smallest of samples,
+        held-out rows and `most`.
+    device : str or torch.device
+        Where features are computed.
+    progress : callable
+        Wraps the sequence of feature spaces, e.g. to show how far the work is.
+    generator : torch.Generator
+        Of subsets and groups.
+
+    Returns
+    -------
+    DataFrame
+        Columns feature, dim (of the feature space), metric (its suffix says to which rows: train or test), definition,
+        source (model, or heldout: the perfect sampler), value, low, high, level, n (samples), n_reference (rows
+        compared with), interval.
+
+    Raises
+    ------
+    FmdiagError
+        If there are fewer than seven samples or held-out rows, a sample is NaN or of another shape or range.
+
+    Examples
+    --------
+    >>> import fmdiag, torch
+    >>> train = fmdiag.load_dataset("digits")
+    >>> table = fmdiag.quality(train[::5], train, metrics=["frechet"], generator=torch.Generator().manual_seed(0))
+    >>> to_train = table[table["metric"] == "frechet_train"].set_index("source")["value"]
+    >>> bool(to_train["model"] < to_train["heldout"])       # training rows are closer than unseen ones
+    True
+    """
+    samples = check_samples(samples, training_set)
+    check_range(samples, training_set)
+    held_out = training_set.held_out if held_out is None else None if held_out is False else held_out
+    rng, tables = numpy_generator(generator), []
+    n = min(len(samples), most, *([] if held_out is None else [len(held_out)]))
+    if n < FEWEST:
+        raise FmdiagError(f"quality needs at least {FEWEST} samples and held-out rows, got {len(samples)} and "
+                          f"{0 if held_out is None else len(held_out)}")
+    rows = {"train": subset(np.arange(training_set.n), most, rng), "model": subset(np.arange(len(samples)), n, rng)}
+    if held_out is not None:
+        rows["test"] = subset(np.arange(len(held_out)), most, rng)
+    for space in progress(as_features(features, training_set, device)):
+        vectors = {name: embed(_take(source, rows[name]), space) for name, source in
+                   (("train", training_set), ("test", held_out), ("model", samples)) if name in rows}
+        tables.append(_compare(vectors, n, metrics, rng, generator).assign(feature=space.name))
+    table = pd.concat(tables, ignore_index=True)
+    return table[["feature", "dim", "metric", "definition", "source", "value", "low", "high", "level", "n",
+                  "n_reference", "interval"]]
+
+
+def _compare(vectors, n, metrics, rng, generator):
+    """Return the metrics of the samples and of the perfect sampler in one feature space."""
+    train, test = vectors["train"], vectors.get("test")
+    pairs = [("model", vectors["model"], train, test)]
+    if test is not None:
+        pairs += [("heldout", subset(test, n, rng), train, None), ("heldout", subset(train, n, rng), test, None)]
+    parts = []
+    for place, (source, points, *references) in enumerate(pairs):
+        for name in metrics:
+            table = METRICS[name].measure(points, *references, generator=generator)
+            if place == 2:  # training rows against held-out rows: the module calls its first reference train
+                table["metric"] = table["metric"].str.replace("_train", "_test")
+            to_test = table["metric"].str.endswith("_test")
+            reference = np.where(to_test, len(test) if test is not None else 0, len(train))
+            parts.append(table.assign(source=source, dim=train.shape[1], n_reference=reference))
+    return pd.concat(parts, ignore_index=True)
+
+
+def summarise(table):
+    """Return the summary rows: the table's own, the quantity being the metric, with the definition as a further key."""
+    renamed = table.rename(columns={"metric": "quantity"}).assign(diagnostic=NAME)
+    return renamed[["diagnostic", "quantity", "feature", "dim", "definition", "source", *SUMMARY_COLUMNS[2:]]]
+
+
+def _take(source, numbers):
+    return source[torch.from_numpy(numbers)] if isinstance(source, torch.Tensor) else source[numbers]
