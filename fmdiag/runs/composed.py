@@ -1,0 +1,54 @@
+"""Report and audit: which diagnostics they are composed of, and what of their parameters they hand on."""
+
+from fmdiag.diagnostics import DIAGNOSTICS
+from fmdiag.diagnostics.memorization.null_size import check_held_out
+
+# Diagnostic -> {its parameter: the report's parameter}.
+REPORT = {
+    "alignment": {"n_pairs": "n_pairs"},
+    "error": {"n_pairs": "n_pairs"},
+    "hybrid": {"n_samples": "n_noises", "n_steps": "n_steps"},
+    "memorization": {"n_samples": "n_samples", "n_steps": "n_steps"},
+    "quality": {"n_samples": "n_samples", "n_steps": "n_steps"},
+    "gradient-variance": {"n_samples": "n_gradients"},
+}
+DEFAULTS = {"n_pairs": 256, "n_samples": 1024, "n_noises": 256, "n_gradients": 32, "n_steps": 100}
+CLOSEST = 8  # samples whose provenance an audit shows
+
+
+def report(run, **parameters):
+    """Measure every diagnostic of REPORT that applies to the run."""
+    check_held_out(run.training_set)
+    given = DEFAULTS | parameters
+    for name, names in REPORT.items():
+        card = DIAGNOSTICS[name]
+        chosen = {own: given[shared] for own, shared in names.items()}
+        if run.lacks(card) is None and card.applies(run, chosen):
+            run.measure(card, **chosen)
+
+
+def audit(run, *, samples=None, sample_range=None, canaries=None, n_samples=None, n_images=256, n_noises=8,
+          n_steps=100, method="euler", **spaces):
+    """Measure every part of the audit that applies; return its document."""
+    from fmdiag.diagnostics.audit.document import compose
+
+    # Before anything long: without a null there is no audit, and canaries of another training set are refused.
+    check_held_out(run.training_set, required=True)
+    solver = {"n_steps": n_steps, "method": method}
+    judged = {"samples": samples, "sample_range": sample_range, "n_samples": n_samples, **solver}
+    if canaries is not None:
+        run.measure("canaries", folder=canaries, **judged)
+    copies = run.measure("memorization", **judged, **spaces)
+    run.measure("metrics", **judged, **{name: value for name, value in spaces.items()
+                                        if name not in ("index", "duplicate_tolerance")})
+    if run.field is not None:
+        run.measure("membership", n_images=n_images, n_noises=n_noises, **solver)
+        own = samples is None
+        run.measure("provenance", samples=closest(copies.table) if own else (), n_noises=n_samples or 1024, **solver)
+    return compose(run.record(), run.summary())
+
+
+def closest(table, n=CLOSEST):
+    """Return the numbers of the samples of least d1/d2 of a memorization table."""
+    model = table[(table["source"] == "model") & (table["feature"] == table["feature"].iloc[0])]
+    return tuple(model.sort_values(["ratio", "sample"], kind="stable")["sample"].head(n).astype(int))

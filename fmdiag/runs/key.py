@@ -1,0 +1,120 @@
+"""Key of a finished result: the hash of everything that decides it, so that for other inputs nothing is ever reused."""
+
+import functools
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fmdiag.checkpoints.file import file_sha256
+from fmdiag.runs.versions import versions
+
+# Diagnostics that look at training examples alone, and samples: they outlive a change of the held-out examples.
+WITHOUT_HELD_OUT = ("alignment", "error", "hybrid", "samples")
+# Parameters that name a file or a folder: its content counts.
+FILES = ("samples", "model", "decoder", "pairs", "folder", "other")
+
+
+def key_of(run, name, parameters):
+    """Return the key of a diagnostic, or of ``"samples"``, under the parameters, a dict."""
+    examples, held_out = run.training_set, None
+    if name not in WITHOUT_HELD_OUT and examples.held_out is not None:
+        held_out = examples.held_out.fingerprint
+    facts = [name, plain(parameters), run.seed, run.memory, examples.fingerprint, held_out, code(), packages(),
+             _model(run), plain(run.given.decoder, "decoder"), str(run.device), run.group.size]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
+
+
+@functools.cache
+def code():
+    """Return the hash of fmdiag's own source: the version alone would not tell that it was changed after a kill."""
+    import fmdiag
+
+    digest, folder = hashlib.sha256(fmdiag.__version__.encode()), Path(fmdiag.__file__).parent
+    for file in sorted(folder.rglob("*.py")):
+        digest.update(f"{file.relative_to(folder)} {file.stat().st_size}\n".encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+@functools.cache
+def packages():
+    """Return the versions of what decides the numbers."""
+    return sorted(versions().items())
+
+
+def _model(run):
+    """Return what decides the field: a file's content and reading, a network's weights, the source of its classes."""
+    if run.field is None:
+        return None
+    if run.model_facts is None:  # once: hashing weights takes a while
+        module = getattr(run.field, "module", run.field)
+        card = run.given.options.get("model")
+        sources = {*_sources(module), *([] if card is None else Path(card).parent.glob("*.py"))}
+        read = run.checkpoint and [run.checkpoint.sha256, repr(run.checkpoint.description)]
+        run.model_facts = [read or _weights(module), repr(run.path and run.path.describe()),
+                           [content(file) for file in sorted(sources)]]
+    return run.model_facts
+
+
+def _weights(field):
+    """Return what tells a field in memory from another: weights of a network, else the object itself, this once."""
+    if isinstance(field, torch.nn.Module):
+        return plain({name: tensor.detach() for name, tensor in field.state_dict().items()})
+    described = getattr(field, "fingerprint", None)
+    return described or f"{type(field).__qualname__} {id(field)}"
+
+
+def _sources(module):
+    """Return the files in which a network's classes are written, but for those of torch, which has a version."""
+    parts = module.modules() if isinstance(module, torch.nn.Module) else []
+    codes = {_code_of(type(part)) for part in parts} - {None}
+    files = {Path(code.co_filename) for code in codes}
+    return {file for file in files if file.is_file() and Path(torch.__file__).parent not in file.parents}
+
+
+def _code_of(network):
+    """Return the code of a class's forward; None for a compiled program, which is in the checkpoint file itself."""
+    # Not by its attribute: TorchScript's raises where it is asked for of a class.
+    forward = next((vars(kind)["forward"] for kind in network.__mro__ if "forward" in vars(kind)), None)
+    return getattr(forward, "__code__", None)
+
+
+def plain(value, name=None):
+    """Return nested values as text, the same in every process: arrays, tables and files by their content."""
+    if isinstance(value, dict):
+        return {str(key): plain(value[key], key) for key in sorted(value, key=str)}
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    if isinstance(value, (torch.Tensor, np.ndarray)):
+        return _array(value)
+    if isinstance(value, pd.DataFrame):
+        return plain({str(k): pd.util.hash_pandas_object(column).to_numpy() for k, column in value.items()})
+    if isinstance(value, (str, Path)):
+        return str(value), content(value) if name in FILES else None
+    if value is None or isinstance(value, (bool, int, float)):
+        return repr(value)
+    # What is not known to be written out in full would let other inputs pass for the same.
+    raise TypeError(f"{name}: a part cannot be named after a {type(value).__name__}")
+
+
+def _array(value):
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu()
+        value = value.float() if value.dtype == torch.bfloat16 else value
+    array = np.ascontiguousarray(np.asarray(value))
+    return array.shape, str(array.dtype), hashlib.sha256(array).hexdigest()
+
+
+def content(path):
+    """Return the hash of a file, or those of all files of a folder; an empty list where nothing is there."""
+    path = Path(path)
+    if path.is_file():
+        return _content(path, path.stat().st_size, path.stat().st_mtime_ns)
+    return [(str(file.relative_to(path)), content(file)) for file in sorted(path.rglob("*")) if file.is_file()]
+
+
+@functools.cache
+def _content(file, *status):
+    return file_sha256(file)

@@ -1,0 +1,61 @@
+"""Feature spaces and search plan of a run, loaded as the parameters of a diagnostic ask."""
+
+from fmdiag.errors import FmdiagError
+
+# Parameter -> (keyword of `load_feature`, the features that take it).
+OWN = {"feature_size": ("size", ("torchscript", "onnx")),
+       "feature_normalisation": ("normalisation", ("torchscript", "onnx")),
+       "pca_components": ("n_components", ("pca",))}
+
+
+def load_spaces(run, parameters):
+    """Return the features (a list) and the SearchPlan that a `FeatureSpaces` or `Spaces` dataclass asks for.
+
+    Raises
+    ------
+    FmdiagError
+        If a name is unknown, a parameter fits no feature that was asked for, or weights are missing.
+    """
+    from fmdiag.features import FeatureCache, as_features, load_feature
+    from fmdiag.neighbors import SearchPlan
+
+    weights, names = _weights(parameters), list(parameters.features)
+    _check(parameters, names)
+    cache = FeatureCache() if run.cache and not parameters.no_cache else None
+    plan = SearchPlan(getattr(parameters, "index", "flat"), getattr(parameters, "duplicate_tolerance", 0.0), run.memory,
+                      cache, progress=lambda batches: run.progress(batches, "features"))
+    around = run.given.chosen(("data_root", "offline", "trust_code"))
+    features = [load_feature(name, weights=weights.get(name), training_set=run.training_set, device=run.device,
+                             **around, **_own(parameters, name)) for name in names]
+    return as_features(features, run.training_set), plan
+
+
+def described(features, parameters):
+    """Return what run.json records of feature spaces."""
+    names = [feature.name for feature in features]
+    return {"feature": names[0] if len(names) == 1 else names, "features": [feature.describe() for feature in features],
+            "index": parameters.index, "duplicate_tolerance": parameters.duplicate_tolerance}
+
+
+def _check(parameters, names):
+    for name, (_, features) in OWN.items():
+        if getattr(parameters, name) is not None and not set(features) & set(names):
+            raise FmdiagError(f"--{name.replace('_', '-')} is for {' and '.join(features)}: add --feature "
+                              f"{features[0]}, or leave it out")
+
+
+def _own(parameters, name):
+    return {keyword: getattr(parameters, option) for option, (keyword, features) in OWN.items() if name in features}
+
+
+def _weights(parameters):
+    """Return {feature: path} of the words NAME=PATH, each of a feature that was asked for."""
+    weights = {}
+    for word in parameters.feature_weights:
+        name, sign, path = word.partition("=")
+        if not sign or not path:
+            raise FmdiagError(f"--feature-weights {word}: give NAME=PATH, such as dinov2=weights/dinov2-base")
+        if name not in parameters.features:
+            raise FmdiagError(f"--feature-weights {word}: add --feature {name}, or leave it out")
+        weights[name] = path
+    return weights
