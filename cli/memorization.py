@@ -110,9 +110,10 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
                    **memorization.gallery(samples, training_set, table, decoder=session.decoder))
     session.add_table("sweep", sweep(table))
     session.add_table("roc", roc(table))
-    points = {"model": samples, "heldout": training_set.held_out}
+    points = {"model": samples, "heldout": training_set.unseen}
     session.add_arrays("gallery", gallery.pictures(table, points, training_set, decoder=session.decoder))
-    session.facts["verdict"] = verdict(summary)
+    overlap = training_set.overlap
+    session.facts["verdict"] = verdict(summary, not_judged=overlap and overlap.not_judged())
     _warn_of_a_small_null(table)
     return samples, table
 

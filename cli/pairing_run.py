@@ -202,7 +202,7 @@ def _law(session, pairs):
 
     if pairs.kind == "crossing":
         return 5 + torch.randn(2000, pairs.x0.shape[1], generator=torch.Generator().manual_seed(1))
-    held_out = session.training_set.held_out if pairs.kind == "permuted" else None
+    held_out = session.training_set.unseen if pairs.kind == "permuted" else None
     return None if held_out is None else held_out[:2000]
 
 

@@ -49,7 +49,7 @@ def applies(session, n_samples):
     """Return whether there are more samples, training rows and held-out rows than principal components."""
     from fmdiag.features.pca import N_COMPONENTS
 
-    held_out = session.training_set.held_out
+    held_out = session.training_set.unseen
     return min(n_samples, session.training_set.n, *([] if held_out is None else [held_out.n])) > N_COMPONENTS
 
 

@@ -35,7 +35,7 @@ def measure(inputs, training_set, order, data):
     rng = np.random.default_rng(seed)
     rows = rng.permutation(training_set.n)[:n_nearest]
     own = nearest(training_set[rows], training_set, exclude=rows).distances[:, 0]
-    held_out = training_set.held_out
+    held_out = training_set.unseen
     fresh = _tabulate(held_out[rng.permutation(held_out.n)[:n_nearest]], training_set)
     u_star = ClosedFormField(training_set, path_from_description(inputs["path"]))
     noise = draw_noise(inputs["n_closed_form"], training_set.shape, generator=generator(seed, "closed form"))

@@ -120,7 +120,7 @@ def test_batches_change_nothing(monkeypatch):
 
 def test_held_out_images_that_were_trained_on_are_left_out():
     leaked = torch.cat([DIGITS[:3], DIGITS.held_out[:10], DIGITS.held_out[:2]])
-    with pytest.warns(FmdiagWarning, match="3 of 13 held-out images equal training rows"):
+    with pytest.warns(FmdiagWarning, match="3 of 15 held-out rows equal training rows"):
         table = measure(constant, DIGITS, held_out=leaked, times=[0.5], generator=generator())
     assert set(table.loc[table["source"] == "heldout", "row"]) == set(range(3, 13))
 
