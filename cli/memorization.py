@@ -88,8 +88,8 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
     """Judge `samples`, or draw them from the session's checkpoint, record the outcome; return samples and table."""
     import torch
 
-    from fmdiag.diagnostics.memorization import gallery
-    from fmdiag.diagnostics.memorization import measure as memorization
+    from fmdiag.diagnostics.memorization.measure import gallery
+    from fmdiag.diagnostics.memorization.measure import measure as memorization
     from fmdiag.diagnostics.memorization.null_size import check_held_out
     from fmdiag.diagnostics.memorization.rule import verdict
     from fmdiag.diagnostics.memorization.sweep import roc, sweep
@@ -111,9 +111,10 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
                    **memorization.gallery(samples, training_set, table, decoder=session.decoder))
     session.add_table("sweep", sweep(table))
     session.add_table("roc", roc(table))
-    points = {"model": samples, "heldout": training_set.held_out}
+    points = {"model": samples, "heldout": training_set.unseen}
     session.add_arrays("gallery", gallery.pictures(table, points, training_set, decoder=session.decoder))
-    session.facts["verdict"] = verdict(summary)
+    overlap = training_set.overlap
+    session.facts["verdict"] = verdict(summary, not_judged=overlap and overlap.not_judged())
     _warn_of_a_small_null(table)
     return samples, table
 
@@ -122,7 +123,7 @@ def _warn_of_a_small_null(table):
     """Say so where few held-out rows make the null, and with it the verdict, weak."""
     import warnings
 
-    from fmdiag.diagnostics.memorization import null_size
+    from fmdiag.diagnostics.memorization.measure import null_size
     from fmdiag.errors import FmdiagWarning
 
     counts = table.groupby("source")["sample"].nunique()

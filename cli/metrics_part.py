@@ -39,7 +39,7 @@ def _rows(session, samples, feature, left_out):
     from fmdiag.features import embed
     from fmdiag.metrics import METRICS
 
-    train, test = session.training_set, session.training_set.held_out
+    train, test = session.training_set, session.training_set.unseen
     vectors = [None if rows is None else embed(rows, feature) for rows in (samples, train, test)]
     tables = []
     for module in METRICS.values():

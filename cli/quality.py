@@ -49,7 +49,7 @@ def applies(session, n_samples):
     """Return whether there are more samples, training rows and held-out rows than principal components."""
     from fmdiag.features.pca import N_COMPONENTS
 
-    held_out = session.training_set.held_out
+    held_out = session.training_set.unseen
     return min(n_samples, session.training_set.n, *([] if held_out is None else [held_out.n])) > N_COMPONENTS
 
 
@@ -58,7 +58,7 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", c
     """Judge `samples`, or draw them from the session's checkpoint, and record the result."""
     import torch
 
-    from fmdiag.diagnostics.quality import measure as quality
+    from fmdiag.diagnostics.quality.measure import measure as quality
     from fmdiag.errors import check_choice
     from fmdiag.metrics import METRICS
 

@@ -30,6 +30,11 @@ def write_records(session):
     """Write run.json, and the command's own document where it composes one."""
     import pandas as pd
 
+    rows = session.training_set
+    if vars(rows).get("overlap") is not None:  # looked for, as every use of held-out rows does
+        session.facts["held_out"] = rows.overlap.describe()
+    if rows.cautions:
+        session.facts["cautions"] = rows.cautions
     if session.compose is not None:
         session.document = session.compose(record_of(session), pd.concat(session.folder.summaries, ignore_index=True))
         session.folder.add_json(f"{session.name}.json", session.document)

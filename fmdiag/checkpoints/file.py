@@ -1,6 +1,5 @@
 """What is in a file that says it is a torch checkpoint? Read without running anything that it contains."""
 
-import argparse
 import errno
 import hashlib
 import os
@@ -12,6 +11,7 @@ from pathlib import Path
 import torch
 
 from fmdiag.checkpoints.pickles import imported_names
+from fmdiag.checkpoints.plain_values import holds_states, safe_values, stand_ins, unlisted
 from fmdiag.errors import FmdiagError
 from fmdiag.results import replace_atomically
 
@@ -41,11 +41,30 @@ def read_torch_file(file):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # Training scripts save their parsed arguments beside the weights: a Namespace runs nothing.
-            with torch.serialization.safe_globals([argparse.Namespace]):
-                return torch.load(file, map_location="cpu", weights_only=True)
+            return _loaded(file)
     except Exception as error:  # torch has no error of its own for a bad file: it raises six kinds
         raise FmdiagError(f"{file} {_explain(file, error)}") from error
+
+
+def _loaded(file):
+    """Return the content with plain values beside the tensors; a second time with stand-ins for others' classes."""
+    try:
+        with torch.serialization.safe_globals(safe_values()):
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as first:
+        further = stand_ins(imported_names(file))
+        content = _stood_in(file, further) if further else None
+        if not holds_states(content):  # a pickled network, say: what is stood in for is what the file is
+            raise first
+        return content
+
+
+def _stood_in(file, further):
+    try:
+        with torch.serialization.safe_globals(safe_values() + further):
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception:  # as in read_torch_file
+        return None
 
 
 def read_safetensors(file):
@@ -121,6 +140,7 @@ def file_sha256(file):
 
 def _explain(file, error):
     names = imported_names(file) if isinstance(error, pickle.UnpicklingError) else []
+    names = unlisted(names) or names
     if names:
         return (f"asks to run code on loading ({', '.join(names[:3])}) and was not loaded: save plain tensors with "
                 "torch.save(model.state_dict(), ...) where the checkpoint comes from")

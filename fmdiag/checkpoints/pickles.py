@@ -4,7 +4,8 @@ import pickletools
 import zipfile
 
 # What torch itself writes into every file of tensors, and what `read_torch_file` allows.
-HARMLESS = ("collections.OrderedDict", "argparse.Namespace", "torch._utils.", "torch.storage.", "torch.serialization.")
+HARMLESS = ("collections.OrderedDict", "argparse.Namespace", "torch._utils._rebuild_", "torch.storage.",
+            "torch.serialization._get_layout")
 STRINGS = ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE", "STRING", "SHORT_BINSTRING")
 # A file of torch's old format is five pickles in a row, then raw tensors.
 MAX_PICKLES = 5

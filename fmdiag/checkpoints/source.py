@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 
 from fmdiag.checkpoints.file import check_sums, file_sha256, is_zip, read_safetensors, read_torch_file
-from fmdiag.datasets.limits import check_unpacked
 from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.files.bounded import check_unpacked
 
 FORCED = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 TRUST = ("--trust-pickle runs the code that this file names, with your rights; do it only if you trust where the file "

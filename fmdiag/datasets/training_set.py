@@ -6,6 +6,7 @@ horizontal flips the set has 2n rows: row n + i is the mirror image of row i (a 
 both, so the empirical distribution has both).
 """
 
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,8 +14,9 @@ import numpy as np
 import torch
 
 from fmdiag.datasets.memory_mapped import mapping, read_ahead, take
+from fmdiag.datasets.overlap import find_overlap, without
 from fmdiag.datasets.tally import Tally, new_digest, refuse_bad_rows
-from fmdiag.errors import FmdiagError
+from fmdiag.errors import FmdiagError, FmdiagWarning
 
 STORED_DTYPES = ("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
 HASH_BYTES = 1 << 24
@@ -95,9 +97,29 @@ class TrainingSet:
 
     @cached_property
     def held_out(self):
-        """The held-out TrainingSet, or None where the source has none."""
+        """The held-out TrainingSet as the source has it, or None where it has none; to compare with: `unseen`."""
         source = self.held_out_source
         return source() if callable(source) else source
+
+    @cached_property
+    def overlap(self):
+        """The Overlap: which of these are training rows; None where the source has no held-out set."""
+        return None if self.held_out is None else find_overlap(self.held_out, self)
+
+    @cached_property
+    def unseen(self):
+        """The held-out TrainingSet without rows that are training rows, or None where the source has none."""
+        if self.overlap is None or not len(self.overlap.rows):
+            return self.held_out
+        held_out = without(self.held_out, self.overlap)
+        warnings.warn(f"{self.name}: {self.overlap.sentence()}", FmdiagWarning, stacklevel=3)
+        return held_out
+
+    @property
+    def cautions(self):
+        """What a reader of results on this set must know: sentences about what has been looked at so far."""
+        sentence = vars(self)["overlap"].sentence() if vars(self).get("overlap") else None
+        return [] if sentence is None else [f"{self.name}: {sentence}"]
 
     def __repr__(self):
         flips = ", hflip" if self.hflip else ""

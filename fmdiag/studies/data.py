@@ -71,7 +71,7 @@ class StudyData:
     @cached_property
     def test_features(self):
         """Features of all held-out rows."""
-        return self._embed_rows(self.training_set.held_out)
+        return self._embed_rows(self.training_set.unseen)
 
     def _embed_rows(self, rows):
         return np.concatenate([self.embed(rows[slice(k, min(rows.n_stored, k + EMBED_BATCH))])

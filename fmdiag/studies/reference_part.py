@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from fmdiag.diagnostics.memorization import measure as memorization
+from fmdiag.diagnostics.memorization.measure import measure as memorization
 from fmdiag.fields import ClosedFormField
 from fmdiag.metrics.frechet import frechet_distance
 from fmdiag.neighbors import nearest
@@ -35,7 +35,7 @@ def measure(inputs, training_set, order, data):
     rng = np.random.default_rng(seed)
     rows = rng.permutation(training_set.n)[:n_nearest]
     own = nearest(training_set[rows], training_set, exclude=rows).distances[:, 0]
-    held_out = training_set.held_out
+    held_out = training_set.unseen
     fresh = _tabulate(held_out[rng.permutation(held_out.n)[:n_nearest]], training_set)
     u_star = ClosedFormField(training_set, path_from_description(inputs["path"]))
     noise = draw_noise(inputs["n_closed_form"], training_set.shape, generator=generator(seed, "closed form"))

@@ -15,7 +15,7 @@ import torch
 
 from fmdiag.fields import ClosedFormField
 from fmdiag.paths import expand
-from fmdiag.training.pools import draw_pool, pooled_velocity
+from fmdiag.training.pools import BLOCK_ROWS, draw_pool, pooled_velocity
 
 NOISES = ("constant", "bridge")
 
@@ -54,16 +54,18 @@ def efm(x0, x1, t, *, path, training_set, generator, rows=None, pool_size=128, r
     x0, x1, t, path, training_set, generator, rows
         As in `cfm`; pairs must be drawn independently.
     pool_size : int or "all"
-        M; "all" regresses on û* of the whole set, by `fmdiag.posterior`.
+        M, the sample's own row counted; "all" regresses on û* of the whole set, by `fmdiag.posterior`. The authors'
+        n_samples_mean = k at batch b is M = b + k: their pool holds the batch's rows too.
     replacement : bool
         Whether the M - 1 others are drawn with replacement.
     """
+    xt = path.sample(x0, x1, t)
     if pool_size == "all":
-        xt = path.sample(x0, x1, t)
-        return xt, _u_star(training_set, path, x1.device)(xt, t)
+        # Asked at x_t before it is rounded to float32: near t = 1 that rounding is magnified by 1 / (1 - t).
+        return xt, _u_star(training_set, path, x1.device)(path.sample(x0.double(), x1.double(), t), t).to(x1.dtype)
     others, counts = draw_pool(rows.cpu(), training_set.n, pool_size, replacement=replacement, generator=generator)
-    pool = training_set[others.numpy()].to(x1)
-    return path.sample(x0, x1, t), pooled_velocity(x0, x1, t, pool, counts.to(x1.device), path)
+    pool = (training_set[part.numpy()].to(x1) for part in others.split(BLOCK_ROWS))
+    return xt, pooled_velocity(x0, x1, t, pool, counts.to(x1.device), path)
 
 
 def noised(x0, x1, t, *, path, training_set, generator, rows=None, sigma=0.05, noise="constant"):

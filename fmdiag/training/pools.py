@@ -7,14 +7,17 @@ because b^1 is the row that made x_t (proposition 2): without it the estimate is
 replacement, or without it and x1 left out, which has a lower variance (derived). M = 1 is conditional flow matching,
 M = n without replacement is û*.
 
-One draw of rows serves the whole batch: every sample's pool has the right law, and two matrix products do the work.
-With s = alpha/sigma the log-weight of a row x against that of the sample's own x1 is -s <x0, x1 - x> - s^2 ||x1 - x||^2
-/ 2 (derived), so that nothing cancels as t -> 1: û*_M is u_cond plus a correction that vanishes.
+One draw of rows serves the whole batch: every sample's pool has the right distribution. û*_M is u_cond plus a
+correction that vanishes as t -> 1 (`fmdiag.training.pooled_shift`). The authors' pool is the batch's own rows and
+n_samples_mean further ones: their n_samples_mean = 128 at batch 128 is M = 256 here.
 """
 
 import torch
 
-from fmdiag.paths import expand, times_like
+from fmdiag.paths import times_like
+from fmdiag.training.pooled_shift import PooledShift
+
+BLOCK_ROWS = 4096   # of a pool at a time
 
 
 def draw_pool(rows, n, pool_size, *, replacement, generator):
@@ -84,8 +87,8 @@ def pooled_velocity(x0, x1, t, others, counts, path):
         Noise and the rows that made x_t.
     t : Tensor, shape (b,)
         Times with sigma_t > 0.
-    others : Tensor, shape (m, *shape)
-        Further rows, of the dtype of x1.
+    others : Tensor, shape (m, *shape), or iterable of such
+        Further rows, all at once or block after block.
     counts : Tensor of bool, shape (b, m)
         Which of them belong to a sample's pool.
     path : GaussianPath
@@ -95,15 +98,11 @@ def pooled_velocity(x0, x1, t, others, counts, path):
     Tensor, shape (b, *shape)
     """
     conditional = path.conditional_velocity(x0, x1, t)
-    if others.shape[0] == 0:
-        return conditional
-    noise, own, rows = x0.flatten(1), x1.flatten(1), others.flatten(1)
     t = times_like(t, x1)
-    s = (path.alpha(t) / path.sigma(t)).to(own)[:, None]
-    along = (noise * own).sum(1, keepdim=True) - noise @ rows.T
-    apart = (own.square().sum(1, keepdim=True) + rows.square().sum(1) - 2 * own @ rows.T).clamp_(min=0)
-    logits = (-s * along - s.square() / 2 * apart).masked_fill_(~counts, -torch.inf)
-    # Column 0 is the sample's own row, whose log-weight against itself is 0.
-    weights = torch.softmax(torch.nn.functional.pad(logits, (1, 0)), dim=1)[:, 1:]
-    shift = (weights @ rows - weights.sum(1, keepdim=True) * own).reshape(x1.shape)
-    return conditional + expand(path.d_alpha(t) - path.d_sigma(t) * path.alpha(t) / path.sigma(t), x1) * shift
+    pool, first = PooledShift(x0.flatten(1), x1.flatten(1), path.alpha(t) / path.sigma(t)), 0
+    for block in others.split(BLOCK_ROWS) if isinstance(others, torch.Tensor) else others:
+        if len(block):
+            pool.add(block.flatten(1), counts[:, first : first + len(block)])
+        first += len(block)
+    slope = path.d_alpha(t) - path.d_sigma(t) * path.alpha(t) / path.sigma(t)
+    return conditional + (slope[:, None] * pool.shift()).to(x1).reshape(x1.shape)

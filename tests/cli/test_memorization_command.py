@@ -7,6 +7,7 @@ import pytest
 
 from fmdiag import load_dataset
 from fmdiag.cli.main import run
+from fmdiag.errors import FmdiagWarning
 from fmdiag.results import load_array, load_run, load_table
 
 
@@ -50,3 +51,21 @@ def test_wrong_input_is_one_line_and_leaves_nothing(samples, tmp_path, capsys, a
     error = [line for line in captured.err.splitlines() if line.startswith("Error: ")]
     assert len(error) == 1 and message in error[0] and "Traceback" not in captured.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_that_are_held_out_and_trained_on_are_said_everywhere(samples, tmp_path, capsys):
+    """Of 100 held-out digits 10 are training rows: a warning, a caution and counts; of 30, no verdict."""
+    digits = load_dataset("digits")
+    for leaked, judged in ((10, "The model memorises: 20.0%"), (30, "Not judged: 30 of 100 held-out rows")):
+        held_out = np.concatenate([digits.rows[:leaked], digits.held_out.rows[: 100 - leaked]])
+        np.save(tmp_path / "held.npy", held_out / 8 - 1)
+        out = tmp_path / f"run{leaked}"
+        np.save(tmp_path / "train.npy", digits[:].numpy())
+        with pytest.warns(FmdiagWarning, match=f"{leaked} of 100 held-out rows equal training rows"):
+            assert run(["memorization", "--samples", str(samples), "--dataset", str(tmp_path / "train.npy"),
+                        "--held-out", str(tmp_path / "held.npy"), "--out", str(out), "--json"]) == 0
+        captured = capsys.readouterr()
+        record = load_run(out)
+        assert record["verdict"].startswith(judged) and json.loads(captured.out)["verdict"] == record["verdict"]
+        assert record["held_out"]["training_rows"] == leaked and record["held_out"]["used"] == 100 - leaked
+        assert f"{leaked} of 100" in record["cautions"][0]

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fmdiag.datasets.limits import check_unpacked
 from fmdiag.datasets.source import Part
 from fmdiag.errors import FmdiagError
+from fmdiag.files.bounded import check_unpacked
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 

@@ -6,10 +6,10 @@ from functools import partial
 
 import numpy as np
 
-from fmdiag.datasets.limits import check_unpacked
 from fmdiag.datasets.readers import keys
 from fmdiag.datasets.readers.array_header import check_length, read_header
 from fmdiag.errors import FmdiagError
+from fmdiag.files.bounded import check_unpacked
 
 CHUNK = 1 << 22
 

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 
 from fmdiag.datasets.cache import content_key, file_facts
 from fmdiag.datasets.decoded import decoded_rows
-from fmdiag.datasets.limits import check_unpacked
 from fmdiag.datasets.source import TEST_NAMES, Part
 from fmdiag.errors import FmdiagError
+from fmdiag.files.bounded import check_unpacked
 
 PICTURES = ("image", "img", "images", "picture", "png", "jpg")
 LABELS = ("label", "labels", "class", "fine_label", "y")

@@ -12,10 +12,10 @@ from functools import partial
 import numpy as np
 import torch
 
-from fmdiag.datasets.limits import check_unpacked
 from fmdiag.datasets.readers import keys
 from fmdiag.datasets.source import Part
 from fmdiag.errors import FmdiagError, names_one_of
+from fmdiag.files.bounded import check_unpacked
 
 
 def read(path, reading):

@@ -27,13 +27,13 @@ def compose(record, summary):
     summary : DataFrame
         All summary rows.
     """
-    found = tests(summary)
+    found, not_judged = tests(summary), (record.get("held_out") or {}).get("not_judged")
     values = [_value(row) for row in summary.to_dict("records")]
     controls_ = controls(summary)
     used = {entry["definition"] for entry in [*values, *controls_]}
     return {"schema": SCHEMA,
             "subject": {"checkpoint": record.get("checkpoint"), "dataset": record.get("dataset")},
-            "verdicts": verdicts(summary, found), "controls": controls_, "tests": found,
+            "verdicts": verdicts(summary, found, not_judged), "controls": controls_, "tests": found,
             "correction": {"method": "holm", "comparisons": len(found), "level": LEVEL}, "values": values,
             "definitions": {name: DEFINITIONS.get(name, "see the metric's module") for name in sorted(used)},
             "limits": limits(record, summary), "advice": advice(summary), "provenance": record}

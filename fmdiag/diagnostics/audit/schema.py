@@ -4,8 +4,8 @@ A JSON object with exactly these keys; later versions of the schema may add keys
 
     schema       "fmdiag-audit/1"
     subject      {"checkpoint": object or null, "dataset": object}: hashes, sizes, how they were read
-    verdicts     list of {"id", "question", "answer": "yes" | "no evidence" | "undecided" | "not measured", "text",
-                 "tests": ids of the tests that decide it}
+    verdicts     list of {"id", "question", "answer": "yes" | "no evidence" | "undecided" | "not judged" |
+                 "not measured", "text", "tests": ids of the tests that decide it}
     controls     list of {"id", "definition", "value", "low", "high", "level", "n", "expected", "passed": true | false |
                  null where nothing is expected}
     tests        list of {"id", "hypothesis", "p", "p_holm"}: one-sided; p_holm is corrected for all tests of the list
@@ -24,7 +24,7 @@ SCHEMA = "fmdiag-audit/1"
 LEVEL = 0.05
 KEYS = ("schema", "subject", "verdicts", "controls", "tests", "correction", "values", "definitions", "limits", "advice",
         "provenance")
-ANSWERS = ("yes", "no evidence", "undecided", "not measured")
+ANSWERS = ("yes", "no evidence", "undecided", "not judged", "not measured")
 DEFINITIONS = {
     "fmdiag/f_mem-l2-distinct-d2": "Share of samples with d1/d2 below the threshold (1/3: Yoon 2023, Gu 2023, Bonnaire "
         "2025); Euclidean; d2 to the nearest row that is no duplicate of the nearest row.",

@@ -5,9 +5,12 @@ from fmdiag.diagnostics.audit.schema import LEVEL
 from fmdiag.diagnostics.memorization.rule import verdict as copies_sentence
 
 
-def verdicts(summary, found):
-    """Return the verdicts from the tests `found`: on copies among samples, on the field, on canaries."""
-    return [_copies(summary, found), _field(summary, found), _canaries(summary, found)]
+def verdicts(summary, found, not_judged=None):
+    """Return the verdicts from the tests `found`: on copies among samples, on the field, on canaries.
+
+    `not_judged` says why the held-out rows decide nothing, where they do not.
+    """
+    return [_copies(summary, found, not_judged), _field(summary, found, not_judged), _canaries(summary, found)]
 
 
 def _entry(name, question, answer, text, deciding):
@@ -19,23 +22,25 @@ def _deciding(found, prefixes):
     return [test for test in found if test["id"].split("/")[0] in prefixes]
 
 
-def _copies(summary, found):
+def _copies(summary, found, not_judged):
     question = "Are samples copies of training rows, more often than held-out rows look like copies?"
     deciding, parts = _deciding(found, ("copies",)), by_feature(summary)
     if not parts:
         return _entry("copies", question, "not measured", "No samples were compared with the training rows.", [])
     failed = [c for c in controls(summary) if c["passed"] is False]
-    if failed or not deciding:
+    if not_judged:
+        answer = "not judged"
+    elif failed or not deciding:
         answer = "undecided"
     else:
         significant = {test["id"].partition("/")[2] for test in deciding if test["p_holm"] <= LEVEL}
         above = {feature for (feature, _), rows in parts
                  if (rows.loc[rows["quantity"] == "f_mem_excess", "low"] > 0).any()}
         answer = "yes" if significant & above else "no evidence"
-    return _entry("copies", question, answer, copies_sentence(summary), deciding)
+    return _entry("copies", question, answer, copies_sentence(summary, not_judged=not_judged), deciding)
 
 
-def _field(summary, found):
+def _field(summary, found, not_judged):
     question = "Does the velocity field know which images it was trained on?"
     deciding = _deciding(found, ("membership", "excess-alignment"))
     if not deciding:
@@ -49,6 +54,8 @@ def _field(summary, found):
     text = (f"{'The field knows its training images' if known else 'No evidence that the field knows its images'}: "
             f"membership AUC over all times {areas}; largest at t = {top['t']:g} ({top['score']} {top['value']:.3f}); "
             f"smallest corrected p {_p(best['p_holm'])} of {len(deciding)} tests ({best['id']}).")
+    if not_judged:
+        return _entry("field", question, "not judged", f"Not judged: {not_judged}.", deciding)
     return _entry("field", question, "yes" if known else "no evidence", text, deciding)
 
 

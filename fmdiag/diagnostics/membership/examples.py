@@ -4,7 +4,6 @@ Images count once: duplicates of a training row (mirror images included, where t
 held-out row that equals a training row was trained on, so it is left out.
 """
 
-import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,8 +11,8 @@ import torch
 
 from fmdiag.datasets import TrainingSet
 from fmdiag.datasets.duplicates import duplicate_groups
-from fmdiag.errors import FmdiagError, FmdiagWarning
-from fmdiag.neighbors import nearest
+from fmdiag.datasets.overlap import usable
+from fmdiag.errors import FmdiagError
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,9 @@ def draw_members(training_set, held_out=None, *, n_images, n_rows=None, generato
     FmdiagError
         If there are no held-out rows, their shape differs, or either side has fewer than two distinct images.
     """
-    held_out = _as_set(training_set.held_out if held_out is None else held_out, training_set)
-    train_rows, held_out_rows = _distinct(training_set), _clean(held_out, training_set)
+    held_out, free = usable(held_out, training_set)
+    _check(held_out, training_set)
+    train_rows, held_out_rows = _distinct(training_set), np.intersect1d(_distinct(held_out), free)
     size = min(len(train_rows), len(held_out_rows))
     if size < 2:
         raise FmdiagError(f"{training_set.name}: a membership test needs two distinct images of each kind, got "
@@ -72,33 +72,18 @@ def draw_members(training_set, held_out=None, *, n_images, n_rows=None, generato
                    _part(held_out, held_out_rows[:size], training_set))
 
 
-def _as_set(held_out, training_set):
-    if held_out is None or held_out is False:
+def _check(held_out, training_set):
+    if held_out is None:
         raise FmdiagError(f"{training_set.name} has no held-out rows to compare with: name some (--held-out PATH), or "
                           "hold out a fraction before training (--held-out 0.1)")
-    if not isinstance(held_out, TrainingSet):
-        held_out = TrainingSet(np.asarray(held_out, dtype=np.float32), name="held-out rows", split="test")
     if held_out.shape != training_set.shape:
         raise FmdiagError(f"held-out rows have shape {held_out.shape}, those of {training_set.name} "
                           f"{training_set.shape}: give rows of one kind, or --size")
-    return held_out
 
 
 def _distinct(rows):
     """Return the stored row numbers that are the first of their content."""
     return np.flatnonzero(np.asarray(duplicate_groups(rows))[: rows.n_stored] == np.arange(rows.n_stored))
-
-
-def _clean(held_out, training_set, *, at_once=4096):
-    """Return the distinct held-out rows that are no training rows; say how many were."""
-    rows = _distinct(held_out)
-    parts = [nearest(held_out[part], training_set).distances[:, 0] for part in np.split(rows, range(at_once, len(rows),
-                                                                                                    at_once))]
-    found = np.concatenate(parts) == 0
-    if found.any():
-        warnings.warn(f"{int(found.sum())} of {len(rows)} held-out images equal training rows and are left out of the "
-                      "membership test", FmdiagWarning, stacklevel=4)
-    return rows[~found]
 
 
 def _shuffled(rows, generator):

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fmdiag.datasets.overlap import usable
 from fmdiag.diagnostics.memorization.sweep import summary_rows
 from fmdiag.diagnostics.points.checks import check_range, check_samples
 from fmdiag.diagnostics.points.nearest_rows import nearest_rows
@@ -48,7 +49,7 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
         The rows that the model was trained on, flips included.
     held_out : TrainingSet, Tensor, ndarray or False, optional
         Rows that it was not trained on; default the training set's own, of which as many as there are samples are
-        drawn. False, or a set without any: no null.
+        drawn, and none that is a training row itself. False, or a set without any: no null.
     closed_form : Tensor, ndarray, callable or False, optional
         Samples of û*, or û* itself; default û* of the training set on `path`. False: no positive control.
     n_closed_form, n_steps : int
@@ -117,12 +118,11 @@ def tabulate(numbers, points, training_set, *, source, feature="pixels", thresho
 
 def _held_out_rows(held_out, training_set, n_samples, generator):
     """Return (numbers, points) of at most n_samples held-out rows, or None where there are none."""
-    held_out = training_set.held_out if held_out is None else held_out
-    if held_out is None or held_out is False:
+    held_out, free = usable(held_out, training_set)
+    if held_out is None:
         return None
-    numbers = torch.randperm(len(held_out), generator=generator)[:n_samples].sort().values
-    rows = held_out[numbers] if isinstance(held_out, (torch.Tensor, np.ndarray)) else held_out[numbers.tolist()]
-    return numbers.numpy(), check_samples(rows, training_set, what="held-out row")
+    numbers = free[torch.randperm(len(free), generator=generator)[:n_samples].sort().values.numpy()]
+    return numbers, check_samples(held_out[numbers], training_set, what="held-out row")
 
 
 def _closed_form_points(closed_form, training_set, n, n_steps, group, generator):

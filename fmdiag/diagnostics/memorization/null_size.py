@@ -34,7 +34,7 @@ def check_held_out(training_set, *, required=False):
     FmdiagError
         In one line that says how many rows are needed for what.
     """
-    held_out = training_set.held_out
+    held_out = training_set.unseen
     n = 0 if held_out is None else len(held_out)
     if n >= FEWEST or (held_out is None and not required):
         return

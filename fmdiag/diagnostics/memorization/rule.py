@@ -10,14 +10,18 @@ from fmdiag.metrics.excess import holm
 NO_CONTROL = "no samples of û* were measured, so the positive control is missing"
 
 
-def verdict(summary):
+def verdict(summary, *, not_judged=None):
     """Return the verdict, a sentence with its numbers and intervals per feature space.
 
     Parameters
     ----------
     summary : DataFrame
         As returned by `memorization.summarise`.
+    not_judged : str, optional
+        Why samples, rows or controls like these decide nothing: the verdict is then "Not judged" with this reason.
     """
+    if not_judged:
+        return f"Not judged: {not_judged}."
     rows = summary[summary["diagnostic"] == "memorization"]
     parts = list(rows.groupby(["feature", "threshold"], sort=False))
     p_values = rows[rows["quantity"] == "p_value"].set_index(["feature", "threshold"])["value"]

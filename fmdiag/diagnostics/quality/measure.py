@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fmdiag.datasets.overlap import usable
 from fmdiag.diagnostics.points.checks import check_range, check_samples
 from fmdiag.errors import FmdiagError
 from fmdiag.features import as_features, embed
@@ -82,15 +83,15 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
     """
     samples = check_samples(samples, training_set)
     check_range(samples, training_set)
-    held_out = training_set.held_out if held_out is None else None if held_out is False else held_out
+    held_out, free = usable(held_out, training_set)
     rng, tables = numpy_generator(generator), []
-    n = min(len(samples), most, *([] if held_out is None else [len(held_out)]))
+    n = min(len(samples), most, *([] if held_out is None else [len(free)]))
     if n < FEWEST:
         raise FmdiagError(f"quality needs at least {FEWEST} samples and held-out rows, got {len(samples)} and "
-                          f"{0 if held_out is None else len(held_out)}")
+                          f"{len(free)}")
     rows = {"train": subset(np.arange(training_set.n), most, rng), "model": subset(np.arange(len(samples)), n, rng)}
     if held_out is not None:
-        rows["test"] = subset(np.arange(len(held_out)), most, rng)
+        rows["test"] = subset(free, most, rng)
     for space in progress(as_features(features, training_set, device)):
         vectors = {name: embed(_take(source, rows[name]), space) for name, source in
                    (("train", training_set), ("test", held_out), ("model", samples)) if name in rows}
