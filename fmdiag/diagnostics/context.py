@@ -1,4 +1,4 @@
-"""Context of a measurement: what a diagnostic's `run` is given, as a protocol; `fmdiag.Run` is the one that we bring."""
+"""Context of a measurement: what the `run` of a diagnostic is given, as a protocol; `fmdiag.Run` is one."""
 
 from typing import Any, Protocol
 
@@ -54,5 +54,18 @@ class Context(Protocol):
     def kept(self, name, parameters, compute):
         """Return the tensor that `compute` makes, computed once whatever interrupts the run."""
 
+    def reading(self, *names):
+        """Return the options of these names by which the data set was read, as far as they were given."""
+
     def spaces(self, parameters):
         """Return (features, SearchPlan) that a `Spaces` dataclass of parameters asks for."""
+
+
+def surroundings(context):
+    """Return the keywords path, memory, device and group that every `measure` of a field takes."""
+    return {name: getattr(context, name) for name in ("path", "memory", "device", "group")}
+
+
+def shown(context, description):
+    """Return the keyword progress, which shows a loop under a description."""
+    return {"progress": lambda iterable: context.progress(iterable, description)}

@@ -9,6 +9,7 @@ import warnings
 import weakref
 from dataclasses import asdict
 
+import pandas as pd
 import torch
 
 from fmdiag.diagnostics import DIAGNOSTICS
@@ -85,7 +86,7 @@ class Run:
             raise
         self.given, self.checkpoint, self.field, self.path = given, found.checkpoint, found.field, found.path
         self.training_set, self.decoder, self.facts = found.training_set, found.decoder, found.facts
-        self.results, self._drawn, self._spaces = {}, {}, {}
+        self.results, self._drawn, self._spaces, self.model_facts = {}, {}, {}, None
         self.output.begin(self)
 
     @property
@@ -114,6 +115,10 @@ class Run:
             return compute()
         key = key_of(self, "samples", {"of": name, **parameters})
         return torch.from_numpy(self.output.array(name, key, lambda: compute().cpu().numpy()))
+
+    def reading(self, *names):
+        """Return the options of these names by which the data set was read, as far as they were given."""
+        return self.given.chosen(names)
 
     def spaces(self, parameters):
         """Return (features, SearchPlan) that parameters with the fields of `Spaces` ask for."""
@@ -201,7 +206,7 @@ class Run:
         return self.save(page=True)
 
     def audit(self, **parameters):
-        """Measure the memorisation audit, write its page and audit.json; return the Page, whose `document` is the audit.
+        """Measure the memorisation audit, write its page and audit.json; return the Page with the audit as `document`.
 
         Parameters
         ----------
@@ -212,8 +217,12 @@ class Run:
         return self.save(page=True, document=document)
 
     def save(self, page=False, document=None):
-        """Write the run folder whole, or replace it: tables, figures, run.json, with `page` index.html; return the Page."""
+        """Write the run folder whole or replace it: tables, figures, run.json and, with `page`, index.html."""
         return self.output.publish(self, page=page, document=document) if self.speaks else None
+
+    def summary(self):
+        """Return the summary rows of everything that was measured, in one table."""
+        return pd.concat([result.summary for result in self.results.values()], ignore_index=True)
 
     def record(self):
         """Return what run.json says: inputs by their content, versions, seed, parameters."""

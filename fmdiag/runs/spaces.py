@@ -30,13 +30,6 @@ def load_spaces(run, parameters):
     return as_features(features, run.training_set), plan
 
 
-def described(features, parameters):
-    """Return what run.json records of feature spaces."""
-    names = [feature.name for feature in features]
-    return {"feature": names[0] if len(names) == 1 else names, "features": [feature.describe() for feature in features],
-            "index": parameters.index, "duplicate_tolerance": parameters.duplicate_tolerance}
-
-
 def _check(parameters, names):
     for name, (_, features) in OWN.items():
         if getattr(parameters, name) is not None and not set(features) & set(names):

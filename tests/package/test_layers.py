@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAYERS = [
-    {"errors", "registry"},
+    {"errors"},
+    {"registry"},
     {"files", "ranks", "out_of_memory"},
     {"paths", "results"},
     {"datasets"},

@@ -1,0 +1,36 @@
+"""Run of every registered metric on samples, training and held-out examples, in every feature space."""
+
+import logging
+
+import pandas as pd
+
+from fmdiag.diagnostics.points.judged import judged_samples
+from fmdiag.errors import FmdiagError
+from fmdiag.features import embed
+from fmdiag.metrics import METRICS
+from fmdiag.results import Result
+
+
+def run(context, parameters):
+    """Return the Result, a row per feature and metric; a metric that these data do not allow is noted with the reason."""
+    features, _ = context.spaces(parameters)
+    samples, drawn = judged_samples(context, parameters)
+    left_out = {}
+    tables = [table for feature in features for table in _tables(context, samples, feature, left_out)]
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["metric", "feature"])
+    summary = table.rename(columns={"metric": "quantity"}).assign(diagnostic="metrics")
+    return Result("metrics", table, summary, {"features": [feature.name for feature in features],
+                                              "n_samples": drawn["n_samples"], "left_out": left_out})
+
+
+def _tables(context, samples, feature, left_out):
+    train, test = context.training_set, context.training_set.unseen
+    vectors = [None if rows is None else embed(rows, feature) for rows in (samples, train, test)]
+    for module in METRICS.values():
+        if vectors[2] is None and getattr(module, "NEEDS_TEST", True):
+            continue
+        try:
+            yield module.measure(*vectors, generator=context.generator()).assign(feature=feature.name)
+        except FmdiagError as error:
+            left_out[module.DEFINITION] = str(error)
+            logging.getLogger("fmdiag").info(f"metric {module.DEFINITION} left out: {error}")
