@@ -27,6 +27,12 @@ _PUBLIC = {
     "quality": "fmdiag.diagnostics.quality.measure:measure",
     "membership": "fmdiag.diagnostics.membership.measure:measure",
     "provenance": "fmdiag.diagnostics.provenance.measure:measure",
+    "error": "fmdiag.diagnostics.error.measure:measure",
+    "Run": "fmdiag.runs",
+    "Result": "fmdiag.results",
+    "Verdict": "fmdiag.results",
+    "Diagnostic": "fmdiag.diagnostics",
+    "register": "fmdiag.diagnostics",
     "FmdiagError": "fmdiag.errors",
 }
 

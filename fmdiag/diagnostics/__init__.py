@@ -1,15 +1,10 @@
-"""Diagnostics, one module per question: `measure` gives raw rows, `summarise` their means with intervals.
+"""Diagnostics, a folder per question: its card, its measurement (`measure` gives raw rows, `summarise` their means).
 
-A new diagnostic is one module here, its figure of the same name, its test, one line in `DIAGNOSTICS` and one command.
+A new diagnostic is a folder here, a line in `diagnostic.NAMES`, its figure and its test; or a card in a package of your
+own, by `register` or an entry point.
 """
 
-DIAGNOSTICS = {
-    "alignment": "fmdiag.diagnostics.alignment.measure",
-    "error": "fmdiag.diagnostics.error.measure",
-    "hybrid": "fmdiag.diagnostics.hybrid.measure",
-    "memorization": "fmdiag.diagnostics.memorization.measure",
-    "quality": "fmdiag.diagnostics.quality.measure",
-    "membership": "fmdiag.diagnostics.membership.measure",
-    "provenance": "fmdiag.diagnostics.provenance.measure",
-    "gradient-variance": "fmdiag.diagnostics.gradient_variance.measure",
-}
+from fmdiag.diagnostics.diagnostic import DIAGNOSTICS, Diagnostic, Figure, register
+from fmdiag.diagnostics.parameters import parameter
+
+__all__ = ["DIAGNOSTICS", "Diagnostic", "Figure", "parameter", "register"]

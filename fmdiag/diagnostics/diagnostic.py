@@ -36,7 +36,9 @@ class Figure:
     intervals : tuple of str
         Quantities of the summary whose intervals are drawn.
     panel : str, optional
-        ``"module:function"`` (table, ax) -> Axes, which draws the main panel of `quantities` of the summary.
+        ``"module:function"`` (summary rows, ax) -> Axes, which draws the main panel.
+    points_caption, points_alt : str
+        Texts where the examples are points and not pictures.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Figure:
     alt: str = ""
     intervals: tuple = ()
     panel: str | None = None
+    points_caption: str = ""
+    points_alt: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Diagnostic:
         Frozen dataclass of its parameters, each a `fmdiag.diagnostics.parameters.parameter`.
     run : str or callable
         ``run(context, parameters) -> Result``, or ``"module:function"``.
+    applies_if : str or callable, optional
+        ``applies(context, parameters) -> bool``: what a report asks before it measures it.
     needs : tuple of str
         Of NEEDS: what a run must have for it.
     cost : str
@@ -92,6 +98,7 @@ class Diagnostic:
     reference: str
     parameters: type
     run: object
+    applies_if: object = None
     needs: tuple = ()
     cost: str = ""
     ranks: bool = True
@@ -125,13 +132,23 @@ class Diagnostic:
             check_choice(f"parameter of {self.name}", name, [f.name for f in fields(self.parameters)])
         return checked(self.parameters(**given), self.name)
 
+    def applies(self, context, given):
+        """Return whether a report should measure it with the parameters in `given`, a dict."""
+        return self.applies_if is None or self._called(self.applies_if, context, self.made(given))
+
     def measured(self, context, parameters):
         """Return the Result of `run`."""
-        run = resolve(self.run, f"diagnostic {self.name!r}") if isinstance(self.run, str) else self.run
-        return run(context, parameters)
+        return self._called(self.run, context, parameters)
+
+    def _called(self, function, *arguments):
+        function = resolve(function, f"diagnostic {self.name!r}") if isinstance(function, str) else function
+        return function(*arguments)
 
 
-DIAGNOSTICS = Registry("diagnostic", group="fmdiag.diagnostics")
+NAMES = ("alignment", "error", "hybrid", "memorization", "quality", "membership", "provenance", "agreement",
+         "gradient-variance", "metrics", "canaries")
+DIAGNOSTICS = Registry("diagnostic", {
+    name: f"fmdiag.diagnostics.{name.replace('-', '_')}.card:CARD" for name in NAMES}, group="fmdiag.diagnostics")
 
 
 def register(card):

@@ -43,6 +43,8 @@ class Spec:
         What stands for the value in the help.
     group : str
         Heading of the help that it stands under.
+    argument : bool
+        Whether it is an argument of the command, not an option.
     """
 
     help: str
@@ -56,6 +58,7 @@ class Spec:
     shown: str | None = None
     metavar: str | None = None
     group: str = "Options"
+    argument: bool = False
 
 
 def parameter(default, help, *, kind=None, **further):
@@ -63,6 +66,12 @@ def parameter(default, help, *, kind=None, **further):
     kind = kind or type(default).__name__
     check_choice("kind of parameter", kind, KINDS)
     return field(default=default, metadata={"spec": Spec(help, kind, **further)})
+
+
+def replaced(owner, name, default, **changes):
+    """Return the field `name` of another dataclass of parameters with another default, and its Spec changed."""
+    spec = next(f for f in fields(owner) if f.name == name).metadata["spec"]
+    return field(default=default, metadata={"spec": replace(spec, **changes)})
 
 
 def specs(parameters):

@@ -11,13 +11,18 @@ from fmdiag.results.intervals import (
     summarise,
     summary_row,
 )
+from fmdiag.results.result import Result
 from fmdiag.results.run_folder import SUMMARY_COLUMNS, RunFolder
 from fmdiag.results.tables import load_array, load_run, load_table, save_table
+from fmdiag.results.verdict import ANSWERS, Verdict
 
 __all__ = [
+    "ANSWERS",
     "INTERVALS",
     "SUMMARY_COLUMNS",
+    "Result",
     "RunFolder",
+    "Verdict",
     "bootstrap_interval",
     "check_writable",
     "difference_interval",

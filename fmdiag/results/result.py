@@ -48,6 +48,10 @@ class Result:
         Further plain values for run.json.
     run : dict
         The record of the run that it belongs to: data set, checkpoint, seed, versions, command.
+    key : str
+        Hash of everything that decides it.
+    asked : dict
+        The parameters of its card that it was measured with, as far as they are plain values.
     """
 
     name: str
@@ -60,6 +64,8 @@ class Result:
     cautions: list = field(default_factory=list)
     facts: dict = field(default_factory=dict)
     run: dict = field(default_factory=dict)
+    key: str = ""
+    asked: dict = field(default_factory=dict)
 
     def all_tables(self):
         """Return {name: table} with the raw table under the diagnostic's name, without the summary."""
@@ -98,7 +104,7 @@ class Result:
             np.savez_compressed(folder / "arrays" / f"{name}.npz", **arrays)
         record = {"name": self.name, "parameters": self.parameters, "tables": list(self.tables), "arrays":
                   list(self.arrays), "verdict": self.verdict and self.verdict.describe(), "cautions": self.cautions,
-                  "facts": self.facts, "run": self.run}
+                  "facts": self.facts, "run": self.run, "key": self.key, "asked": self.asked}
         (folder / RECORD).write_text(json.dumps(record, indent=1, default=str) + "\n", encoding="utf-8")
 
     @classmethod
@@ -118,7 +124,8 @@ class Result:
             arrays = {name: _arrays(folder / "arrays" / f"{name}.npz") for name in record["arrays"]}
             verdict = record["verdict"] and Verdict.of(record["verdict"])
             return cls(record["name"], tables.pop(record["name"]), tables.pop("summary"), record["parameters"], tables,
-                       arrays, verdict, list(record["cautions"]), record["facts"], record["run"])
+                       arrays, verdict, list(record["cautions"]), record["facts"], record["run"], record["key"],
+                       record["asked"])
         except FileNotFoundError as error:
             raise FmdiagError(f"{folder} holds no saved result: {Path(error.filename or folder).name} is missing; give "
                               "a folder that Result.save wrote") from error

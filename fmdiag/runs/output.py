@@ -5,6 +5,9 @@ import tempfile
 from pathlib import Path
 
 from fmdiag.errors import FmdiagError, causes
+from fmdiag.files.destination import check_destination
+from fmdiag.files.marker import read_marker
+from fmdiag.runs.earlier import earlier_result, run_key
 from fmdiag.runs.page import Page
 from fmdiag.runs.parts import Parts
 from fmdiag.runs.publish import filled, written
@@ -62,17 +65,28 @@ class Output:
     """
 
     def __init__(self, out, *, overwrite=False):
-        self.out, self.overwrite, self.found = Path(out), overwrite, {}
+        self.out, self.overwrite, self.mine = Path(out), overwrite, False
         self.parts = Parts(self.out)
         self.parts.open()
+        try:
+            if read_marker(self.out) is None or overwrite:
+                check_destination(self.out, "run", overwrite=overwrite)
+        except BaseException:
+            self.parts.close(remove="new")
+            raise
 
     def begin(self, run):
-        """Take over what an earlier, whole run of the same inputs has found."""
-        self.parts.adopt(self.out)
+        """Go on from a whole run of the same inputs that is there; one of others is refused unless `overwrite`."""
+        if self.overwrite or not self.out.exists():
+            return
+        if run_key(self.out) != run.key:
+            raise FmdiagError(f"{self.out} exists and is a run of other inputs: choose another --out, or --overwrite")
+        self.mine = True
 
     def find(self, name, key):
-        """Return the Result kept under a key, or None."""
-        return self.parts.result(name, key)
+        """Return the Result kept under a key, here or in the run that is there, or None."""
+        found = self.parts.result(name, key)
+        return found or (earlier_result(self.out, name, key) if self.mine else None)
 
     def keep(self, key, result):
         """Keep a Result and return it as it is read back, so that an interrupted run goes on from the same bits."""
@@ -92,8 +106,10 @@ class Output:
 
     def publish(self, run, *, page, document):
         """Write the run folder whole, in place of an earlier one of this run; return its Page."""
-        written(self.out, run, page=page, document=document, overwrite=self.overwrite or self.parts.mine)
-        self.parts.saved(self.out)
+        written(self.out, run, page=page, document=document, overwrite=self.overwrite or self.mine,
+                ready=self.parts.about_to_publish)
+        self.overwrite, self.mine = False, True
+        self.parts.clear()
         return Page.of(self.out, document)
 
 

@@ -5,6 +5,8 @@ run.memorization(n_samples=1024).plot()
 run.report()                                               # index.html; the same lines again go on from there
 """
 
+import datetime
+import time
 import warnings
 import weakref
 from dataclasses import asdict
@@ -16,6 +18,7 @@ from fmdiag.diagnostics import DIAGNOSTICS
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.ranks.torchrun import join
 from fmdiag.runs import composed, inputs
+from fmdiag.runs.command import plain_values
 from fmdiag.runs.key import key_of
 from fmdiag.runs.output import Nowhere, Output
 from fmdiag.runs.progress import shown
@@ -74,7 +77,8 @@ class Run:
 
     def __init__(self, checkpoint=None, *, field=None, train=None, held_out=None, path=None, out=None, overwrite=False,
                  seed=0, device="auto", memory=None, decoder=None, cache=True, name="run", **options):
-        self.name, self.seed, self.memory, self.cache = name, int(seed), memory, cache
+        self.name, self.seed, self.memory, self.cache, self.command = name, int(seed), memory, cache, ""
+        self.started, self.clock = datetime.datetime.now(datetime.UTC), time.monotonic()
         self.group, self.device = join(inputs.choose_device(device))
         self.output = Output(out, overwrite=overwrite) if out is not None and self.speaks else Nowhere()
         self._finalizer = weakref.finalize(self, self.output.close)
@@ -158,9 +162,11 @@ class Run:
         key = key_of(self, card.name, asdict(chosen))
         result = self._found(card, key)
         if result is None:
-            result = self.output.keep(key, self._measured(card, chosen))
-        result.run = self.record()
+            result = self._measured(card, chosen)
+            result.key, result.asked = key, plain_values(asdict(chosen))
+            result = self.output.keep(key, result)
         self.results[card.name] = result
+        result.run = self.record()
         return result
 
     def _found(self, card, key):
@@ -219,6 +225,11 @@ class Run:
     def save(self, page=False, document=None):
         """Write the run folder whole or replace it: tables, figures, run.json and, with `page`, index.html."""
         return self.output.publish(self, page=page, document=document) if self.speaks else None
+
+    @property
+    def key(self):
+        """Hash of the run's inputs, whatever is measured on them."""
+        return key_of(self, "run", {})
 
     def summary(self):
         """Return the summary rows of everything that was measured, in one table."""

@@ -13,7 +13,8 @@ def run(context, parameters):
     tables = [_at(context, parameters, side) for side in sorted(set(parameters.sizes or ())) or [None]]
     table = pd.concat(tables, ignore_index=True)
     return Result("alignment", table, summarise(table), {
-        "n_pairs": parameters.n_pairs, "n_times": int(table["t"].nunique()), "sides": list(parameters.sizes or ()) or None})
+        "n_pairs": parameters.n_pairs, "n_times": int(table["t"].nunique()),
+        "sides": list(parameters.sizes or ()) or None})
 
 
 def _at(context, parameters, side):

@@ -11,5 +11,5 @@ def run(context, parameters):
     table = measure(context.field, context.training_set, times=parameters.times, n_pairs=parameters.n_pairs,
                     generator=context.generator(), **surroundings(context), **shown(context, "error"))
     facts, cautions = checked_heads(context)
-    return Result("error", table, summarise(table), {"n_pairs": parameters.n_pairs, "n_times": int(table["t"].nunique())},
-                  facts=facts, cautions=cautions)
+    described = {"n_pairs": parameters.n_pairs, "n_times": int(table["t"].nunique())}
+    return Result("error", table, summarise(table), described, facts=facts, cautions=cautions)

@@ -10,12 +10,13 @@ def run(context, parameters):
     """Return the Result with its strips of pictures."""
     features, plan = context.spaces(parameters)
     taus = sorted({tau for grid in parameters.taus for tau in grid}) or None
-    asked = {"taus": taus, "n_samples": parameters.n_samples, "n_steps": parameters.n_steps, "method": parameters.method}
+    asked = {"taus": taus, **{name: getattr(parameters, name) for name in ("n_samples", "n_steps", "method")}}
     samples = sample_hybrids(
         context.field, context.training_set, **asked, generator=context.generator(), **surroundings(context),
         keep=lambda name, compute: context.kept("hybrid samples", {"of": name, **asked}, compute),
         **shown(context, "hybrid"))
     table = tabulate(samples, context.training_set, feature=features, plan=plan, device=context.device,
                      group=context.group)
-    return Result("hybrid", table, summarise(table), {**asked, "taus": list(samples), **described(features, parameters)},
-                  arrays={"hybrid": pictures(samples, table, context.training_set, decoder=context.decoder)})
+    strips = pictures(samples, table, context.training_set, decoder=context.decoder)
+    parameters = {**asked, "taus": list(samples), **described(features, parameters)}
+    return Result("hybrid", table, summarise(table), parameters, arrays={"hybrid": strips})

@@ -11,7 +11,7 @@ from fmdiag.diagnostics.memorization.sweep import roc, sweep
 from fmdiag.diagnostics.points.judged import judged_samples
 from fmdiag.diagnostics.spaces import described
 from fmdiag.errors import FmdiagWarning
-from fmdiag.results import Result
+from fmdiag.results import Result, Verdict
 
 
 def run(context, parameters):
@@ -30,7 +30,7 @@ def run(context, parameters):
         {"sweep": sweep(table), "roc": roc(table)},
         {"memorization": closest(samples, rows, table, decoder=context.decoder),
          "gallery": gallery.pictures(table, points, rows, decoder=context.decoder)},
-        verdict(summary, not_judged=rows.overlap and rows.overlap.not_judged()))
+        Verdict("undecided", verdict(summary, not_judged=rows.overlap and rows.overlap.not_judged())))
 
 
 def _warn_of_a_small_null(table):

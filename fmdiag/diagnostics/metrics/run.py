@@ -12,7 +12,7 @@ from fmdiag.results import Result
 
 
 def run(context, parameters):
-    """Return the Result, a row per feature and metric; a metric that these data do not allow is noted with the reason."""
+    """Return the Result, a row per feature and metric; one that these data do not allow is noted with the reason."""
     features, _ = context.spaces(parameters)
     samples, drawn = judged_samples(context, parameters)
     left_out = {}

@@ -1,0 +1,57 @@
+"""Card of the diagnostic agreement."""
+
+from dataclasses import dataclass
+
+from fmdiag.diagnostics.diagnostic import Diagnostic, Figure
+from fmdiag.diagnostics.groups import Solver
+from fmdiag.diagnostics.parameters import parameter
+
+
+@dataclass(frozen=True)
+class Parameters(Solver):
+    """What agreement may be asked."""
+
+    other: str | None = parameter(None, "The second checkpoint.", kind="path", argument=True)
+    other_dataset: str | None = parameter(None, "Training set of the second checkpoint.", kind="str", shown="its own",
+                                          metavar="NAME|PATH")
+    n_samples: int = parameter(256, "Initial noises, the same for both.", minimum=2)
+
+
+FIGURES = (
+    Figure("agreement_distances", "fmdiag.figures.agreement:distances_figure",
+           caption="Cumulative shares of noises against the Euclidean distance (model range or feature) between the "
+                  "two models' samples from the same noise, from different noises, and from each sample to the "
+                  "nearest row of its own training set. {data}.",
+           alt="Cumulative distributions of four distances."),
+    Figure("agreement_scatter", "fmdiag.figures.agreement:scatter_figure",
+           caption="Per noise, the distance between the two samples against the smaller of their distances to the "
+                  "training rows; below the dashed line the models agree with each other more than with their "
+                  "training sets. {data}.",
+           alt="Scatter plot of the distance between the samples against that to the training rows."),
+    Figure("agreement_pairs", "fmdiag.figures.agreement:pairs_figure",
+           caption="Samples of both models from the same noises, a column each, and the nearest row of each one's "
+                  "training set. {data}.",
+           alt="Pictures of both models' samples and of their nearest training rows."),
+)
+
+CARD = Diagnostic(
+    name="agreement",
+    title="Agreement of two models",
+    short="Do two models turn the same noise into the same sample?",
+    question="Do two models turn the same noise into the same sample, and one that is in neither training set?",
+    memorization="Each sample lies near a row of its own training set, and the two are as far apart as samples of "
+                 "different noises.",
+    generalization="The two samples are nearer to each other than to any training row (dots below the dashed line).",
+    definition="Euclidean distance and cosine (of deviations from the training rows' mean) between the two samples "
+               "from one noise, from different noises, and from each sample to the nearest row of its own training "
+               "set.",
+    reference="Z. Kadkhodaie, F. Guth, E. P. Simoncelli, S. Mallat 2024; H. Zhang et al. 2024.",
+    parameters=Parameters,
+    run="fmdiag.diagnostics.agreement.run:run",
+    needs=("field", "second_checkpoint",),
+    cost="samples of both models",
+    figures=FIGURES,
+    tables={"agreement": "initial noise"},
+    examples=("fmdiag agreement a.pt b.pt",
+              "fmdiag agreement a.pt b.pt --n-samples 1000 --json",),
+)

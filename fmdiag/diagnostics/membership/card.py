@@ -1,0 +1,72 @@
+"""Card of the diagnostic membership."""
+
+from dataclasses import dataclass
+
+from fmdiag.diagnostics.diagnostic import Diagnostic, Figure
+from fmdiag.diagnostics.groups import Solver
+from fmdiag.diagnostics.parameters import parameter
+
+
+@dataclass(frozen=True)
+class Parameters(Solver):
+    """What membership may be asked."""
+
+    n_images: int = parameter(256, "Images of each kind.", minimum=2)
+    n_noises: int = parameter(8, "Initial noises per image.", minimum=1)
+    times: tuple | None = parameter(None, "Times in [0, 1), e.g. 0:0.95:20.", kind="times",
+                                    shown="0.05, 0.1, 0.2 ... 0.9, 0.95")
+    n_paths: int = parameter(256, "Sample paths whose energy is measured.", minimum=2)
+
+
+FIGURES = (
+    Figure("membership_auc", "fmdiag.figures.membership:auc_figure",
+           caption="Area under the ROC curve of telling training images from held-out ones by the velocity field, per "
+                  "time t; dashed: 0.5, chance. {pairs} images of each kind, the same noises and times. Bands: "
+                  "{interval}. {data}.",
+           alt="Line chart of the membership AUC of three scores against time t.",
+           intervals=("auc",)),
+    Figure("membership_roc", "fmdiag.figures.membership:roc_figure",
+           caption="ROC curves of the scores over all times: share of training images found against share of held-out "
+                  "images taken for such; dashed: chance. {pairs} images of each kind. {data}.",
+           alt="ROC curves of three membership scores."),
+    Figure("membership_excess", "fmdiag.figures.membership:excess_figure",
+           caption="Excess alignment: cosine of the velocity field with û* of training rows minus that with û* of as "
+                  "many held-out rows, against time t; 0 for a model that does not know which rows it was trained "
+                  "on. Bands: {interval}. {data}.",
+           alt="Line chart of the excess alignment against time t.",
+           intervals=("excess_alignment",)),
+    Figure("membership_energy", "fmdiag.figures.membership:energy_figure",
+           caption="Kinetic energy ½∫||v||²dt per coordinate of the samples' paths (left, squared units of model "
+                  "range) and the share of it from t = 0.9 on (right), as cumulative shares of samples, for the "
+                  "model and for û* from the same noises. {data}.",
+           alt="Cumulative distributions of kinetic energy and of its terminal share for the model and for û*."),
+)
+
+CARD = Diagnostic(
+    name="membership",
+    title="Membership: does the field know its training images?",
+    short="Does the field know its training images? AUC per time against held-out ones.",
+    question="Can training images be told from held-out ones by the velocity field alone, and at which times?",
+    memorization="AUC near 1 and excess alignment above 0: the field fits its own images better than new ones of the "
+                 "same law. This can be so at late times although no sample is a copy: the model knows the images, "
+                 "and does not return them.",
+    generalization="AUC near 1/2 and an excess alignment whose interval contains 0 at every time.",
+    definition="Training and held-out images in equal numbers, the same noises and times, x_t on the path to the "
+               "image. loss: -||u_θ - u_cond||²; error: -||u_θ - û*||² with û* of the training set in which the "
+               "image stands in the place of one training row (for a training image: its own); pull: how much "
+               "farther u_θ is from û* without the image than from û* with it, as a share of both. No score is "
+               "nearer to û* merely because an image is one of its rows: a field without knowledge of the training "
+               "rows has AUC 1/2. Excess alignment: cos(u_θ, û*) for û* of training rows minus that for û* of as "
+               "many held-out rows, on the paths of both. Kinetic energy: ½∫||v||²dt along samples' paths.",
+    reference="R. Shokri et al. 2017; N. Carlini et al. 2022; kinetic path energy: arXiv 2602.07928.",
+    parameters=Parameters,
+    run="fmdiag.diagnostics.membership.run:run",
+    needs=("field", "held_out",),
+    cost="passes of the network: images x initial noises x times",
+    figures=FIGURES,
+    tables={"membership": "image, its noise and time",
+            "excess": "pair of images and time",
+            "energy": "sample path"},
+    examples=("fmdiag membership ckpt.pt",
+              "fmdiag membership ckpt.pt --held-out test_images/ --n-images 512",),
+)

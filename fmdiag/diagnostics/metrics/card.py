@@ -1,0 +1,29 @@
+"""Card of the diagnostic metrics."""
+
+from dataclasses import dataclass
+
+from fmdiag.diagnostics.diagnostic import Diagnostic
+from fmdiag.diagnostics.groups import FeatureSpaces, Judged
+
+
+@dataclass(frozen=True)
+class Parameters(FeatureSpaces, Judged):
+    """What metrics may be asked."""
+
+
+CARD = Diagnostic(
+    name="metrics",
+    title="Metrics",
+    short="What do the registered metrics of memorisation say of the samples?",
+    question="What do the registered metrics of memorisation say of the samples?",
+    memorization="Metrics of copying lie outside their reference.",
+    generalization="They lie at their reference.",
+    definition="Every registered definition, named by its id, on samples, training and held-out examples.",
+    reference="See the definition of each metric.",
+    parameters=Parameters,
+    run="fmdiag.diagnostics.metrics.run:run",
+    needs=("samples",),
+    cost="features of samples and examples",
+    tables={"metrics": "metric and feature space"},
+    command=False,
+)

@@ -1,0 +1,67 @@
+"""Card of the diagnostic provenance."""
+
+from dataclasses import dataclass
+
+from fmdiag.diagnostics.diagnostic import Diagnostic, Figure
+from fmdiag.diagnostics.groups import Solver
+from fmdiag.diagnostics.parameters import parameter
+from fmdiag.diagnostics.references import PAPER_1
+
+
+@dataclass(frozen=True)
+class Parameters(Solver):
+    """What provenance may be asked."""
+
+    sample_numbers: tuple = parameter((), "Number of a sample to follow, as `fmdiag memorization` counts them with the "
+                                      "same seed; several may be given.", kind="int", many=True, option="--sample",
+                                      minimum=0, shown="0 to 7")
+    top_rows: int = parameter(6, "Training examples named per trajectory.", minimum=1, maximum=12)
+    n_noises: int = parameter(1024, "Initial noises whose basins are compared.", minimum=2)
+
+
+FIGURES = (
+    Figure("provenance_weights", "fmdiag.figures.provenance:weights_figure",
+           caption="Posterior weight of training rows along the trajectories of single samples, stacked to 1, against "
+                  "time t: the model's (left) and that of û* from the same noise (right); grey: all other rows. "
+                  "Beside each line the model's sample and the rows of the largest weight, framed in their colour; "
+                  "row numbers above. {data}.",
+           alt="Stacked area charts of posterior weights against time, with pictures of the sample and of training "
+               "rows."),
+    Figure("provenance_basins", "fmdiag.figures.provenance:basins_figure",
+           caption="Share of the noises that end at each training row, rows ordered by their share under the model: "
+                  "the model's samples by nearest row, and û*, whose samples are rows. {data}.",
+           alt="Basin masses of training rows under the model and under û*."),
+    Figure("provenance_copied", "fmdiag.figures.provenance:copied_figure",
+           caption="The training images that are copied most often, with the number of memorised samples (d1/d2 < "
+                  "1/3) that are copies of each. {data}.",
+           alt="Pictures of the most copied training images."),
+)
+
+CARD = Diagnostic(
+    name="provenance",
+    title="Provenance: which training images, and why",
+    short="Which training rows do samples come from? Weights along trajectories, basins.",
+    question="Which training rows does a sample come from, and do noises lead where û* leads them?",
+    memorization="The model's stack is that of û*: one row takes all the weight early, and the sample is that row. "
+                 "The same noise leads to the same row (same_row near 1, basin divergence near 0), and some rows are "
+                 "copied often.",
+    generalization="Weights pass from row to row until late, or the sample differs from the row that ends with all "
+                   "the weight: near t = 1 the nearest row always has it. Few noises lead to the row that û* leads "
+                   "them to.",
+    definition="Weight of row i at a state x_t of a trajectory: softmax of -||x_t - α_t X_i||²/(2σ_t²), copies of a "
+               "row together. Basin of a row: the noises whose sample is nearest to it (under û*: is it). same_row: "
+               "share of noises with one row under both; basin divergence: 1 - Morisita's overlap of the basin "
+               "masses. tables/copied.csv ranks training images by the memorised samples that are copies of them.",
+    reference=PAPER_1 + ", section 2; M. Morisita 1959.",
+    parameters=Parameters,
+    run="fmdiag.diagnostics.provenance.run:run",
+    needs=("field",),
+    cost="trajectories of the model and of û*",
+    figures=FIGURES,
+    tables={"provenance": "sample, time and training example",
+            "basins": "initial noise",
+            "masses": "training example",
+            "copied": "copied training example"},
+    examples=("fmdiag provenance ckpt.pt",
+              "fmdiag provenance ckpt.pt --sample 17 --sample 4",),
+)

@@ -1,0 +1,59 @@
+"""Command line that makes one diagnostic of a run again: the run's options, and the parameters that are no default."""
+
+import shlex
+from pathlib import Path
+
+from fmdiag.diagnostics import DIAGNOSTICS
+from fmdiag.diagnostics.parameters import specs
+from fmdiag.runs.paths import relative
+
+# Option of a run -> option of the command line, where it is not the name with hyphens.
+NAMES = {"path_name": "path"}
+
+
+def remade(run, name, result):
+    """Return the command line of a diagnostic of the run, or the run's own where the diagnostic is no command."""
+    card = DIAGNOSTICS[name]
+    if not card.command or run.field is not None and run.checkpoint is None:
+        return run.command
+    words = ["fmdiag", name, *_options(run), *_parameters(card, result.asked)]
+    return shlex.join([*words, *([] if run.checkpoint is None else [relative(run.checkpoint.file)])])
+
+
+def _options(run):
+    given = {**run.given.options, "dataset": run.given.train if isinstance(run.given.train, str | Path) else None,
+             "seed": run.seed or None, "memory": run.memory, "decoder": run.given.decoder}
+    return [word for name, value in given.items() for word in _words(NAMES.get(name, name).replace("_", "-"), value)]
+
+
+def _parameters(card, asked):
+    words = []
+    for name, (spec, default) in specs(card.parameters).items():
+        value = asked.get(name, default)
+        if value == default or value is None or spec.argument or not _is_plain(value):
+            continue
+        option = (spec.option or f"--{name.replace('_', '-')}").removeprefix("--")
+        for one in value if spec.many else [value]:
+            words += _words(option, one)
+    return words
+
+
+def plain_values(parameters):
+    """Return the parameters of a dict that are plain values; arrays are left out."""
+    return {name: value for name, value in parameters.items() if _is_plain(value)}
+
+
+def _is_plain(value):
+    return value is None or isinstance(value, str | int | float | bool | tuple | list | Path)
+
+
+def _words(option, value):
+    if value is None or value is False and option != "hflip":
+        return []
+    if isinstance(value, bool):
+        return [f"--{option}" if value else f"--no-{option}"]
+    return [f"--{option}", _text(value)]
+
+
+def _text(value):
+    return ",".join(map(_text, value)) if isinstance(value, list | tuple) else str(value)

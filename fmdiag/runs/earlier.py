@@ -1,0 +1,38 @@
+"""Earlier results: what a whole run folder holds of each diagnostic, for a run of the same inputs to go on from."""
+
+import json
+from pathlib import Path
+
+from fmdiag.errors import FmdiagError
+from fmdiag.results import Result, Verdict, load_array, load_run, load_table
+from fmdiag.runs.publish import RESULTS
+
+
+def run_key(out):
+    """Return the key of the inputs of the run folder `out`; None where it names none."""
+    return _read(out).get("key")
+
+
+def earlier_result(out, name, key):
+    """Return the Result of a diagnostic in a run folder if it was kept under `key`, else None."""
+    found = (_read(out).get("results") or {}).get(name) or {}
+    if found.get("key") != key:
+        return None
+    try:
+        tables = {table: load_table(out, table) for table in found["tables"]}
+        arrays = {array: load_array(out, array) for array in found["arrays"]}
+        summary = load_table(out, "summary")
+        summary = summary[summary["diagnostic"] == name].dropna(axis=1, how="all").reset_index(drop=True)
+        verdict = found["verdict"] and Verdict.of(found["verdict"])
+        return Result(name, load_table(out, name), summary, found["parameters"], tables, arrays, verdict,
+                      found["cautions"], found["facts"], load_run(out), key, found["asked"])
+    except (OSError, ValueError, KeyError, TypeError, FmdiagError):
+        return None  # damaged: it is measured again
+
+
+def _read(out):
+    try:
+        content = json.loads((Path(out) / RESULTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

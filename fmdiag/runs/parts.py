@@ -1,0 +1,182 @@
+"""Parts of a run under way: its lock and its finished results, kept beside the output until it is whole.
+
+``.NAME.parts/KEY/`` is a saved Result, ``KEY.npz`` an array such as a batch of samples. A part is moved into place
+whole, and is plain values: reading it runs nothing. One that was damaged, as by a machine that died, is made again.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from fmdiag.errors import FmdiagError
+from fmdiag.files.hashing import sums
+from fmdiag.files.lock import Lock
+from fmdiag.files.replace import remedy, replace_atomically
+from fmdiag.files.staged import remove_retired
+from fmdiag.results import Result
+
+WHOLE, LOCK, SUMS = ".whole", "lock", "sums.json"
+
+
+class Parts:
+    """The finished parts of a run under way, and the right to write to its output.
+
+    Parameters
+    ----------
+    out : path
+        Destination of the run.
+    """
+
+    def __init__(self, out):
+        self.out = Path(out)
+        self.path = self.out.parent / f".{self.out.name}.parts"
+        self.lock, self.earlier, self.said = Lock(self.path / LOCK, self.out), set(), set()
+
+    def open(self):
+        """Take the lock, and clear up after processes that were killed.
+
+        Raises
+        ------
+        FmdiagError
+            If another process has the lock, or nothing can be written there.
+        """
+        self.lock.acquire()
+        try:
+            if self.lock.held:
+                self._clear_up()
+            self.earlier = set(self._entries())
+        except BaseException:
+            self.lock.release()
+            raise
+
+    def close(self, remove=None):
+        """Let go of the lock; remove the parts ``"new"`` in this process, or ``"all"``; say which are kept."""
+        if remove is not None:
+            self._remove_all(but=self.earlier if remove == "new" else set())
+        finished = [path for path in self._entries() if path.name[0] != "."]
+        if finished and remove is None:
+            _say(f"kept what was finished in {self.path}/: the same run goes on from there")
+        if not finished:
+            self._remove_all()
+        self.lock.release()
+        if not finished:  # not by the lock where an earlier process made the folder; another may be in it by now
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
+
+    def result(self, name, key):
+        """Return the Result that was kept under a key, or None; what is left of a damaged one is removed."""
+        folder = self.path / key
+        try:
+            if json.loads((folder / SUMS).read_text()) != sums(folder, but=(SUMS,)):
+                raise FmdiagError(f"{folder} is damaged")
+            result = Result.load(folder)
+        except (OSError, ValueError):
+            _remove(folder)
+            return None
+        self._resumed(name)
+        return result
+
+    def keep(self, key, result):
+        """Keep a Result; return it as it is read back."""
+        partial = self.path / f".{key}.partial"
+        with self.writing("a finished part"):
+            _remove(partial)
+            result.save(partial)
+            (partial / SUMS).write_text(json.dumps(sums(partial)))
+            _remove(self.path / key)
+            os.replace(partial, self.path / key)
+        return Result.load(self.path / key)
+
+    def array(self, name, key, compute):
+        """Return the array that `compute` makes, computed once whatever interrupts the run."""
+        file = self.path / f"{key}.npz"
+        try:
+            with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+                found = arrays["array"]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # not there, or not whole
+            found = compute()
+            with self.writing(f"part {name}"):
+                replace_atomically(file, lambda temporary: _save(temporary, found))
+            return found
+        self._resumed(name)
+        return found
+
+    def clear(self):
+        """Remove all parts: the run is whole."""
+        self._remove_all()
+
+    def about_to_publish(self, folder):
+        """Note which folder is the whole run: killed between its renaming and the end, its parts are known as done."""
+        with self.writing("a finished part"):
+            (self.path / WHOLE).write_text(_identity(folder))
+
+    @contextlib.contextmanager
+    def writing(self, what):
+        """Raise an OSError from within as an FmdiagError that names the output."""
+        try:
+            yield
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else error
+            raise FmdiagError(f"{self.out}: {what} cannot be written ({reason}); {remedy(error)}") from error
+
+    def _resumed(self, name):
+        """Say that a part of an interrupted run is used, once for all batches of one kind."""
+        if self.earlier and name not in self.said:
+            self.said.add(name)
+            _say(f"resumed: {name} from {self.path}/")
+
+    def _entries(self):
+        return [path for path in self.path.glob("*") if not path.name.startswith(LOCK)]
+
+    def _remove_all(self, but=()):
+        for path in self._entries():
+            if path not in but:
+                _remove(path)
+
+    def _clear_up(self):
+        """Give an earlier run that was put aside its name back where its successor has not got it.
+
+        Folders under construction are removed, and the parts of a run that was whole when its process was killed.
+        """
+        marker = self.path / WHOLE
+        if marker.is_file() and self.out.is_dir() and marker.read_text() == _identity(self.out):
+            self._remove_all()
+        marker.unlink(missing_ok=True)
+        for aside in beside(self.out, "old"):
+            if not self.out.exists() and (aside / "run").is_dir():
+                os.replace(aside / "run", self.out)
+            remove_retired(aside)
+        for stray in [*beside(self.out, "partial"), *self.path.glob(".*.partial")]:
+            _remove(stray)
+
+
+def beside(out, suffix):
+    """Return the temporary folders of the run `out` that are there; not those of a run `out`.more."""
+    name = re.compile(rf"\.{re.escape(Path(out).name)}\.[a-z0-9_]{{8}}\.{suffix}")
+    above = Path(out).parent
+    return [path for path in above.iterdir() if name.fullmatch(path.name)] if above.is_dir() else []
+
+
+def _identity(folder):
+    status = os.stat(folder)
+    return f"{status.st_dev} {status.st_ino}"
+
+
+def _save(file, array):
+    with open(file, "wb") as stream:
+        np.savez(stream, array=array)
+
+
+def _say(text):
+    logging.getLogger("fmdiag").info(text)
+
+
+def _remove(path):
+    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

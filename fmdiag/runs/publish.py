@@ -1,0 +1,79 @@
+"""Publication of a run: its results as one folder of tables, arrays, figures, run.json and page, whole or absent."""
+
+import json
+
+import numpy as np
+
+from fmdiag.errors import FmdiagError
+from fmdiag.files.staged import StagedFolder
+from fmdiag.registry import resolve
+from fmdiag.results import SUMMARY_COLUMNS, save_table
+
+RESULTS = "results.json"
+
+
+def written(out, run, *, page, document, overwrite, ready=lambda folder: None):
+    """Write the run folder `out`; `ready` is called with the folder under its temporary name when all is in it."""
+    with StagedFolder(out, "run", overwrite=overwrite) as staged:
+        try:
+            with staged.writing("the run"):
+                filled(staged.path, run, page=page, document=document)
+        except FmdiagError as error:
+            # The temporary folder is gone when the message is read.
+            raise FmdiagError(str(error).replace(str(staged.path), str(out))) from error
+        ready(staged.path)
+
+
+def filled(folder, run, *, page, document):
+    """Write everything that a run folder holds into `folder`, which exists."""
+    for result in run.results.values():
+        for name, table in result.all_tables().items():
+            save_table(folder, name, _cautioned(table, run))
+        for name, arrays in result.arrays.items():
+            if arrays:
+                (folder / "arrays").mkdir(exist_ok=True)
+                np.savez_compressed(folder / "arrays" / f"{name}.npz", **arrays)
+    save_table(folder, "summary", ordered(run.summary()))
+    record = run.record()
+    if document is not None:
+        _json(folder / f"{run.name}.json", document)
+        record |= headline(document)
+    _json(folder / "run.json", record)
+    _json(folder / RESULTS, {"key": run.key, "results": {name: entry(found) for name, found in run.results.items()}})
+    # Figures and pages come later in the order of imports: they are found by name.
+    resolve("fmdiag.figures:draw_all")(folder)
+    if page:
+        resolve("fmdiag.report:write_report")(folder)
+
+
+def entry(result):
+    """Return what results.json says of a Result, beside its tables and arrays."""
+    return {"key": result.key, "parameters": result.parameters, "tables": list(result.tables),
+            "arrays": list(result.arrays), "verdict": result.verdict and result.verdict.describe(),
+            "cautions": result.cautions, "facts": result.facts,
+            "asked": result.asked}
+
+
+def headline(document):
+    """Return what the page shows of an audit's document."""
+    verdicts = document["verdicts"]
+    details = [f"{one['question']} {one['answer'].capitalize()}. {one['text']}" for one in verdicts]
+    return {"verdict": {"text": verdicts[0]["text"], "details": details}, "limits": document["limits"],
+            "advice": document["advice"]}
+
+
+def ordered(summary):
+    """Return the summary with the columns that every version keeps first."""
+    further = [column for column in summary.columns if column not in SUMMARY_COLUMNS]
+    return summary[["diagnostic", "quantity", *further, *SUMMARY_COLUMNS[2:]]]
+
+
+def _cautioned(table, run):
+    """Return the table with a column of codes where something about the checkpoint would mislead."""
+    sentences = run.checkpoint.description.get("warnings") if run.checkpoint else None
+    codes = "; ".join(text.partition(":")[0] for text in sentences or ())
+    return table.assign(caution=codes) if codes else table
+
+
+def _json(file, content):
+    file.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")

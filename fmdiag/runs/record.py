@@ -1,0 +1,32 @@
+"""Record of a run: what run.json says of its inputs, versions, parameters and cautions."""
+
+import time
+
+from fmdiag.runs.command import remade
+from fmdiag.runs.paths import relative
+from fmdiag.runs.versions import versions
+
+
+def record_of(run):
+    """Return the record, a dict of plain values."""
+    from fmdiag import __version__
+
+    checkpoint = None
+    if run.checkpoint is not None:
+        checkpoint = {"file": relative(run.checkpoint.file), "sha256": run.checkpoint.sha256,
+                      **run.checkpoint.description}
+    facts = {name: value for result in run.results.values() for name, value in result.facts.items()}
+    verdict = next((result.verdict for result in run.results.values() if result.verdict), None)
+    cautions = dict.fromkeys(text for result in run.results.values() for text in result.cautions)
+    return {"fmdiag": __version__, "command": run.command, "name": run.name,
+            "diagnostics": {name: _described(run, name, result) for name, result in run.results.items()},
+            "dataset": run.training_set.describe(), "checkpoint": checkpoint, "seed": run.seed,
+            "device": str(run.device), "ranks": run.group.size, "memory": run.memory,
+            "dtype": "float32, û* in float64", "versions": versions(),
+            "started": run.started.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - run.clock, 1),
+            "cautions": list(cautions), **({"verdict": verdict.describe()} if verdict else {}), **run.facts, **facts}
+
+
+def _described(run, name, result):
+    tables = {"tables": list(result.tables)} if result.tables else {}
+    return {**result.parameters, **tables, "command": remade(run, name, result)}
