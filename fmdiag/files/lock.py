@@ -11,8 +11,15 @@ import os
 import socket
 from pathlib import Path
 
+from fmdiag.errors import FmdiagError
+from fmdiag.files.replace import remedy
+
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 ATTEMPTS = 20  # the file may be taken away while it is being opened, by its last owner
+
+
+class LockedError(FmdiagError):
+    """Raised where another process has the lock."""
 
 
 class Lock:
@@ -45,9 +52,6 @@ class Lock:
         FmdiagError
             If another process has it, or the file cannot be made.
         """
-        from fmdiag.errors import FmdiagError
-        from fmdiag.results import remedy
-
         self.made = [folder for folder in self.file.parents if not folder.exists()]
         try:
             for attempt in range(ATTEMPTS):
@@ -57,7 +61,7 @@ class Lock:
             self.stream.seek(0)
             owner, self.taken = self.stream.read(200).strip() or "of unknown number", True
             self._close()
-            raise FmdiagError(f"{self.out}: another fmdiag, process {owner}, is writing there: wait until it ends, "
+            raise LockedError(f"{self.out}: another fmdiag, process {owner}, is writing there: wait until it ends, "
                               "or choose another --out") from error
         except OSError as error:
             self._close()

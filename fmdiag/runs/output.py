@@ -6,11 +6,16 @@ from pathlib import Path
 
 from fmdiag.errors import FmdiagError, causes
 from fmdiag.files.destination import check_destination
+from fmdiag.files.lock import LockedError
 from fmdiag.files.marker import read_marker
 from fmdiag.runs.earlier import earlier_result, run_key
 from fmdiag.runs.page import Page
 from fmdiag.runs.parts import Parts
 from fmdiag.runs.publish import filled, written
+
+
+class TakenError(FmdiagError):
+    """Raised where a run folder is there already."""
 
 
 class Nowhere:
@@ -57,6 +62,8 @@ class Output:
         Run folder.
     overwrite : bool
         Whether an earlier run of other inputs may be replaced.
+    new : bool
+        Whether a folder that is there is refused, even one of a run of the same inputs.
 
     Raises
     ------
@@ -64,12 +71,14 @@ class Output:
         If `out` holds something that is no run, cannot be written, or another process writes there.
     """
 
-    def __init__(self, out, *, overwrite=False):
+    def __init__(self, out, *, overwrite=False, new=False):
         self.out, self.overwrite, self.mine = Path(out), overwrite, False
+        if new and self.out.exists() and not overwrite:
+            raise TakenError(f"{self.out} exists: choose another --out, or --overwrite to replace that run")
         self.parts = Parts(self.out)
         self.parts.open()
         try:
-            if read_marker(self.out) is None or overwrite:
+            if new or overwrite or read_marker(self.out) is None:
                 check_destination(self.out, "run", overwrite=overwrite)
         except BaseException:
             self.parts.close(remove="new")
@@ -111,6 +120,16 @@ class Output:
         self.overwrite, self.mine = False, True
         self.parts.clear()
         return Page.of(self.out, document)
+
+
+def first_free(folders, *, overwrite=False):
+    """Return the Output in the first of `folders` that is neither there nor being written by another process."""
+    for out in folders:
+        try:
+            return Output(out, overwrite=overwrite, new=True)
+        except (TakenError, LockedError):
+            continue
+    raise FmdiagError("every name for the run folder is taken: choose one by --out")
 
 
 def is_wrong_input(error):

@@ -20,7 +20,7 @@ from fmdiag.ranks.torchrun import join
 from fmdiag.runs import composed, inputs
 from fmdiag.runs.command import plain_values
 from fmdiag.runs.key import key_of
-from fmdiag.runs.output import Nowhere, Output
+from fmdiag.runs.output import Nowhere, Output, first_free
 from fmdiag.runs.progress import shown
 from fmdiag.runs.samples import draw
 from fmdiag.runs.spaces import load_spaces
@@ -43,7 +43,8 @@ class Run:
         Probability path of `field`; default the straight one.
     out : path, optional
         Run folder. Finished diagnostics are kept beside it until `save`, `report`, `audit` or the end of the ``with``
-        block writes it whole; the same run made again goes on from what is finished. Default: nothing is written.
+        block writes it whole; the same run made again goes on from what is finished. A callable is given the training
+        set and yields folders, of which the first free one is taken. Default: nothing is written.
     overwrite : bool
         Whether an earlier run in `out`, of other inputs, may be replaced.
     seed : int
@@ -80,18 +81,24 @@ class Run:
         self.name, self.seed, self.memory, self.cache, self.command = name, int(seed), memory, cache, ""
         self.started, self.clock = datetime.datetime.now(datetime.UTC), time.monotonic()
         self.group, self.device = join(inputs.choose_device(device))
-        self.output = Output(out, overwrite=overwrite) if out is not None and self.speaks else Nowhere()
-        self._finalizer = weakref.finalize(self, self.output.close)
+        writes = out is not None and self.speaks
+        # First of all, where its name is known: another process there, or another run, is known before any work.
+        self.output = Output(out, overwrite=overwrite) if writes and not callable(out) else Nowhere()
+        self.results, self._drawn, self._spaces, self.model_facts = {}, {}, {}, None
         try:
-            given = inputs.Given(checkpoint, field, train, held_out, path, decoder, options)
-            found = inputs.opened(given, self.device, self.group)
+            self.given = inputs.Given(checkpoint, field, train, held_out, path, decoder, options)
+            self._take(inputs.opened(self.given, self.device, self.group))
+            if writes and callable(out):
+                self.output = first_free(out(self.training_set), overwrite=overwrite)
+            self.output.begin(self)
         except BaseException as error:
             self.output.abandon(error)
             raise
-        self.given, self.checkpoint, self.field, self.path = given, found.checkpoint, found.field, found.path
+        self._finalizer = weakref.finalize(self, self.output.close)
+
+    def _take(self, found):
+        self.checkpoint, self.field, self.path = found.checkpoint, found.field, found.path
         self.training_set, self.decoder, self.facts = found.training_set, found.decoder, found.facts
-        self.results, self._drawn, self._spaces, self.model_facts = {}, {}, {}, None
-        self.output.begin(self)
 
     @property
     def speaks(self):

@@ -1,0 +1,82 @@
+"""Commands made from cards: a diagnostic's options and help, one call of the library, the summary on the terminal."""
+
+import contextlib
+import itertools
+from pathlib import Path
+
+import click
+
+from .grouped import GroupedCommand
+from .options import CONVENTION, DATA, RUN, checkpoint_argument
+from .options_of import options_of
+from .shown import show, typed_command
+
+# Options of the command line -> names of `fmdiag.Run`, where they differ.
+RENAMED = {"n_rows": "n", "dataset": "train"}
+OWN = ("as_json",)
+
+
+def command_of(card):
+    """Return the click command of a diagnostic's card."""
+    parameters = options_of(card.parameters)
+    names = {parameter.name for parameter in parameters}
+
+    def call(checkpoint=None, **options):
+        own = {name: options.pop(name) for name in names & options.keys()}
+        if checkpoint is None and "field" not in card.needs:
+            _check_data(card, own, options)
+        with opened(card.name, checkpoint, options) as run:
+            run.measure(card, **own)
+
+    needs_field = "field" in card.needs
+    command = GroupedCommand(card.name, callback=call, short_help=card.short, help=help_of(card), params=[
+        *_arguments(needs_field), *parameters])
+    for option in reversed([*DATA, *RUN, *CONVENTION]):
+        option(command)
+    return command
+
+
+def help_of(card):
+    """Return the text of `fmdiag NAME --help`."""
+    examples = "".join(f"\n  {line}" for line in card.examples)
+    return f"{card.question}\n\n{card.definition}" + (f"\n\n\b\nExamples:{examples}" if examples else "")
+
+
+@contextlib.contextmanager
+def opened(name, checkpoint, options, default="digits"):
+    """Yield the Run of a command's options; afterwards it is saved, and its summary printed."""
+    import torch
+
+    from fmdiag.runs import Run
+
+    torch.set_flush_denormal(True)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    as_json, given = options.pop("as_json", False), {RENAMED.get(key, key): value for key, value in options.items()}
+    if checkpoint is None and given.get("train") is None:
+        given["train"] = default
+    out = given.pop("out", None) or (lambda training_set: _free(name, training_set))
+    with Run(checkpoint, name=name, out=out, new=True, command=typed_command(), **given) as run:
+        yield run
+    if run.speaks:
+        show(run, as_json)
+
+
+def _free(name, training_set):
+    """Yield the names that a run folder may have, the first free one of which is taken."""
+    from fmdiag.files.destination import slug
+
+    base = Path("reports") / f"{name}-{slug(Path(training_set.name).stem)}"
+    for k in itertools.count(1):
+        yield base if k == 1 else base.with_name(f"{base.name}-{k}")
+
+
+def _arguments(required):
+    from .options import allow_mismatch
+
+    return [click.Argument(["checkpoint"], required=required, type=click.Path()), allow_mismatch()]
+
+
+def _check_data(card, own, options):
+    """Refuse a command that has neither a model nor samples to measure."""
+    if "samples" in card.needs and (own.get("samples") is None or options["dataset"] is None):
+        raise click.UsageError("give a CHECKPOINT, or --samples together with the --dataset that was trained on")

@@ -1,0 +1,54 @@
+"""Options of a command, made from a dataclass of parameters: type, help, range, choices, default, heading."""
+
+import click
+
+from fmdiag.diagnostics.parameters import specs
+
+from .types import Numbers, Range
+
+
+class Grouped(click.Option):
+    """An option that stands under a heading of its own in the help."""
+
+    def __init__(self, *names, group="Options", hidden_unless_all=False, **further):
+        super().__init__(*names, **further)
+        self.group, self.only_in_all = group, hidden_unless_all
+
+
+def options_of(parameters):
+    """Return the click parameters of a dataclass of parameters, arguments first."""
+    made = [_parameter(name, spec, default) for name, (spec, default) in specs(parameters).items()]
+    return sorted(made, key=lambda parameter: isinstance(parameter, click.Option))
+
+
+def _parameter(name, spec, default):
+    if spec.argument:
+        return click.Argument([name], type=click.Path())
+    option = spec.option or f"--{name.replace('_', '-')}"
+    if spec.kind == "bool":
+        return Grouped([option, name], is_flag=True, default=default, help=spec.help, group=spec.group)
+    shown = spec.shown if spec.shown is not None else default is not None and default != ()
+    return Grouped([option, name], type=_type(spec), multiple=spec.many, default=_default(spec, default),
+                   show_default=shown or False, metavar=spec.metavar, help=_help(spec, default), group=spec.group)
+
+
+def _default(spec, default):
+    return list(default) if spec.many and default else None if spec.many else default
+
+
+def _help(spec, default):
+    shown = spec.shown if spec.shown is not None and (default is None or default == ()) else None
+    return spec.help if shown is None else f"{spec.help}  [default: {shown}]"
+
+
+def _type(spec):
+    if spec.choices is not None:
+        return click.Choice(spec.choices)
+    if spec.kind in ("times", "ints", "floats"):
+        return Numbers(spec.kind, spec.minimum, spec.maximum)
+    if spec.kind in ("range", "path", "data"):
+        return Range() if spec.kind == "range" else click.Path()
+    if spec.kind in ("int", "float"):
+        kind = click.IntRange if spec.kind == "int" else click.FloatRange
+        return kind(spec.minimum, spec.maximum, min_open=spec.above)
+    return str
