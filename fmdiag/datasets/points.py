@@ -76,8 +76,8 @@ def _from_other(values, what):
         raise FmdiagError(f"each {what} must be part of one array of numbers, got a {type(values).__name__} "
                           f"({str(error).splitlines()[0][:80]})") from error
     if array.dtype.kind not in "fiubc":
-        raise FmdiagError(f"each {what} must hold numbers, got a {type(values).__name__} ({array.dtype}): give a tensor or "
-                          "an array of floats")
+        raise FmdiagError(f"each {what} must hold numbers, got a {type(values).__name__} ({array.dtype}): give an "
+                          "array of floats")
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         array = array.astype(np.float64)
     if array.dtype.kind == "u" and array.dtype.itemsize > 1:   # torch computes little with these

@@ -24,6 +24,7 @@ from fmdiag.diagnostics.error import evaluate, mean_square, reachable_times
 from fmdiag.diagnostics.membership import TIMES
 from fmdiag.diagnostics.ranking import bootstrap_auc, newcombe_auc
 from fmdiag.diagnostics.sample_checks import check_samples
+from fmdiag.fields import as_field
 from fmdiag.neighbors import nearest
 from fmdiag.paths import LinearPath
 from fmdiag.results import summary_row
@@ -101,7 +102,7 @@ def _loss(field, images, path, n_noises, generator):
     noise = draw_noise(n_noises, images.shape[1:], generator=generator).double()
     x0 = noise.repeat(len(images), *[1] * (images.ndim - 1))
     x1 = images.double().repeat_interleave(n_noises, 0)
-    losses = []
+    losses, field = [], as_field(field)
     for t in reachable_times(field, TIMES):
         seen = torch.tensor(t, dtype=torch.float32).double().item()
         velocity = evaluate(field, path.sample(x0, x1, seen).float(), seen)

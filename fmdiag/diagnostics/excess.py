@@ -26,7 +26,7 @@ from fmdiag.diagnostics.error import evaluate, reachable_times
 from fmdiag.diagnostics.members import draw_members
 from fmdiag.diagnostics.membership import NAME, TIMES
 from fmdiag.diagnostics.pairs import check_times, cosine
-from fmdiag.fields import ClosedFormField
+from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.posterior import SINGLE
 from fmdiag.results import summary_row
 from fmdiag.sampling import draw_noise
@@ -59,6 +59,7 @@ def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_n
     >>> bool(summarise(table).low.min() > 0.1)
     True
     """
+    field = as_field(field)
     times = reachable_times(field, check_times(TIMES if times is None else times))
     members = draw_members(training_set, held_out, n_images=n_images, n_rows=MOST_ROWS, generator=generator)
     m, n_parts = len(members.train), min(PARTS, len(members.train))

@@ -1,4 +1,4 @@
-"""Velocity fields v(x, t): the closed form, those between Gaussians, networks, and hybrids; the contract for all others."""
+"""Velocity fields v(x, t): the closed form, those between Gaussians, networks, hybrids, and the contract for others."""
 
 from fmdiag.fields.answers import read_velocity
 from fmdiag.fields.closed_form import ClosedFormField

@@ -1,9 +1,9 @@
 """One contract for velocity fields: whatever a user hands over as v(x, t) is asked here, and answers as our own do.
 
-A field is given its own copy of x and t, and its answer is copied: it may change its arguments in place and may use one
-output buffer for all calls. It is asked without gradients, with the torch modules that it holds in evaluation mode; they
-are put back after each call. What it returns becomes a tensor in the dtype and on the device of x; what has no such
-reading is refused in one line. Values that are not finite are returned as they are: the caller decides.
+A field is given its own copy of x and t, and its answer is copied: it may change its arguments in place and may use
+one output buffer for all calls. It is asked without gradients, with the torch modules that it holds in evaluation
+mode; they are put back after each call. What it returns becomes a tensor in the dtype and on the device of x; what has
+no such reading is refused in one line. Values that are not finite are returned as they are: the caller decides.
 """
 
 import inspect
@@ -20,8 +20,8 @@ from fmdiag.out_of_memory import is_out_of_memory
 
 NON_FINITE = ContextVar("fmdiag_non_finite_allowed", default=False)
 TIMES = ("t", "time", "times", "timestep", "timesteps")
-TRAINING = ("the field's network is in training mode: it is asked in evaluation mode (dropout off, batch norm fixed) and "
-            "put back")
+TRAINING = ("the field's network is in training mode: it is asked in evaluation mode (dropout off, batch norm fixed) "
+            "and put back")
 
 
 @contextmanager
@@ -71,8 +71,8 @@ class AskedField:
     def __init__(self, field, *, quiet=False):
         check_callable(field)
         self.field, self.quiet, self.modules = field, quiet, held_modules(field)
-        parameter = next((p for m in self.modules for p in m.parameters(recurse=False) if p.is_floating_point()), None)
-        self.native = {} if parameter is None else {"device": parameter.device, "dtype": parameter.dtype}
+        self.parameter = next((p for m in self.modules for p in m.parameters(recurse=False) if p.is_floating_point()),
+                              None)
         # A network is asked in its own dtype on its own device at once; what is around one may convert by itself.
         self.as_native = isinstance(field, torch.nn.Module)
 
@@ -121,8 +121,13 @@ class AskedField:
         return self.field(torch.empty_like(x, memory_format=torch.contiguous_format, **native).copy_(x),
                           torch.empty_like(t, memory_format=torch.contiguous_format, **native).copy_(t))
 
+    @property
+    def native(self):
+        """Where the network's first parameter lies, as arguments: device and dtype; nothing without one."""
+        return {} if self.parameter is None else {"device": self.parameter.device, "dtype": self.parameter.dtype}
+
     def _differs(self, x):
-        return bool(self.native) and (self.native["device"] != x.device or self.native["dtype"] != x.dtype)
+        return self.parameter is not None and (self.parameter.device, self.parameter.dtype) != (x.device, x.dtype)
 
 
 @contextmanager
@@ -175,7 +180,8 @@ def failure(field, error, x, t):
     shape = "t.reshape(" + ", ".join(["-1", *["1"] * (x.ndim - 1)]) + ")"
     hint = ("fields are asked without gradients, so compute yours under torch.enable_grad()"
             if "does not require grad" in reason else
-            f"t holds a time per sample ({shape} broadcasts; for a field of one number give lambda x, t: field(x, t[0]))")
+            f"t holds a time per sample: {shape} broadcasts; for a field of one number give lambda x, t: "
+            "field(x, t[0])")
     return (f"the field {name_of(field)} raised {type(error).__name__}: {reason}; it was called as v(x, t) with x of "
             f"shape {tuple(x.shape)}, {str(x.dtype)[6:]} on {x.device}, and t of shape {tuple(t.shape)}, "
             f"t = {float(t[0]) if len(t) else float('nan'):.4g}: {hint}")

@@ -62,7 +62,7 @@ def _parts(thing):
     if isinstance(thing, (list, tuple, set, frozenset)):
         return list(thing)[:MOST]
     slots = [getattr(thing, name, None) for name in getattr(type(thing), "__slots__", ())]
-    return [*getattr(thing, "__dict__", {}).values(), *slots, getattr(type(thing), "__call__", None)]
+    return [*getattr(thing, "__dict__", {}).values(), *slots, type(thing).__call__ if callable(thing) else None]
 
 
 def _parts_of_function(function):

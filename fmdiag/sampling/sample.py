@@ -66,7 +66,8 @@ def carry_noise(field, x0, n_steps=100, method="euler"):
         x = closed_form_states(field.u_star, solved, grid, [tau])[tau] if tau > 0 else solved
         x, lost = carry(field.field, x.to(solved.dtype), [t for t in grid if t >= tau], method)
     elif hasattr(field, "posterior") and hasattr(field, "path"):
-        x, lost = closed_form_samples(field, solved, n_steps), torch.full((len(solved),), torch.nan, dtype=torch.float64)
+        x = closed_form_samples(field, solved, n_steps)
+        lost = torch.full((len(x),), torch.nan, dtype=torch.float64)
     else:
         x, lost = carry(field, solved, time_grid(n_steps), method)
     return x.to(wanted), lost

@@ -104,11 +104,12 @@ def exploding(x, t):
 @pytest.mark.parametrize("method", METHODS)
 def test_fault_2_7_lost_trajectories_do_not_stop_the_others(method):
     x0 = torch.tensor([[4.0], [-1.0], [-2.0], [100.0]])
-    with pytest.warns(FmdiagWarning, match=r"2 of 4 trajectories diverged.*the first at t = 0\.\d+; these are left out"):
-        x = sample(exploding, x0, 2000, method)
+    said = r"2 of 4 trajectories diverged.*the first at t = 0\.\d+; these are left out"
+    with pytest.warns(FmdiagWarning, match=said):
+        x = sample(exploding, x0, 200, method)
     assert torch.equal(x[1:3], x0[1:3]) and bool(x[[0, 3]].isnan().all())
     with pytest.raises(FmdiagError, match="all 2 trajectories diverged.*check the field's sign"):
-        sample(exploding, x0[[0, 3]], 2000, method)
+        sample(exploding, x0[[0, 3]], 200, method)
 
 
 def test_fault_2_7_values_that_are_not_finite_are_lost_when_they_come():
