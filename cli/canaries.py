@@ -50,15 +50,17 @@ def command(images, multiplicities, each, seed, out, overwrite, as_json, **optio
     from fmdiag import __version__
     from fmdiag.datasets import load_dataset
     from fmdiag.datasets.canaries import plant
-    from fmdiag.results import RunFolder
+    from fmdiag.results import RunFolder, check_destination
 
+    from .parts import Parts
     from .session_inputs import READING
     from .session_outputs import typed_command, versions
 
+    check_destination(out, "canaries", overwrite=overwrite)
     reading = {name: options[name] for name in READING}
     rows = load_dataset(options["dataset"] or "digits", n=options["n_rows"], **reading | {"hflip": False})
     own = None if images is None else load_dataset(Path(images), size=options["size"], skip_bad=options["skip_bad"])
-    with RunFolder(out, overwrite=overwrite) as folder:
+    with Parts(out, "canaries"), RunFolder(out, "canaries", overwrite=overwrite) as folder:
         manifest = plant(folder.path, rows, rows.held_out, multiplicities=multiplicities, n_each=each, images=own,
                          seed=seed)
         folder.add_json("canaries.json", manifest)

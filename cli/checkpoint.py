@@ -36,7 +36,11 @@ OPTIONS = {"weights": "--weights", "attention": "--heads", "heads": "--heads", "
 def command(file, ema, card_file, compact_file, as_json, **choices):
     """Print what a checkpoint holds: family, weights, architecture, path, training set, steps."""
     from fmdiag.checkpoints import load_checkpoint
+    from fmdiag.files.destination import check_new_file
 
+    for option, target in (("--write-card", card_file), ("--compact", compact_file)):
+        if target is not None:
+            check_new_file(target, option)
     checkpoint = load_checkpoint(file, ema=ema, **choices)
     if card_file is not None:
         _write_card(checkpoint, card_file, choices["model"])

@@ -2,6 +2,8 @@
 
 import click
 
+KIND = "comparison"
+
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path())
@@ -20,14 +22,23 @@ def command(runs, labels, out, overwrite, as_json):
       fmdiag compare reports/step-1000 reports/step-5000 reports/step-20000
       fmdiag compare reports/n16 reports/n1500 --labels "16 digits,1500 digits"
     """
-    from fmdiag.report import compare
-    from fmdiag.results import RunFolder
+    import contextlib
 
+    from fmdiag.report import compare
+    from fmdiag.results import RunFolder, check_destination
+
+    from .parts import Parts
+    from .session_inputs import first_free
     from .tables import short_table
 
+    if out is not None:
+        check_destination(out, KIND, overwrite=overwrite)
     given = compare.read_runs(runs, None if labels is None else [label.strip() for label in labels.split(",")])
     cautions = compare.warnings(given)
-    with RunFolder(out or _free(), overwrite=overwrite) as folder:
+    with contextlib.ExitStack() as stack:
+        # Parts hold the lock, and clear up after a comparison that was killed.
+        parts = stack.enter_context(Parts(out, KIND)) if out is not None else first_free(stack, _names(), KIND)
+        folder = stack.enter_context(RunFolder(parts.out, KIND, overwrite=overwrite))
         table = _write(folder, given, cautions)
     for sentence in cautions:
         click.echo(f"Warning: {sentence}", err=True)
@@ -62,12 +73,12 @@ def _write(folder, runs, cautions):
     return table
 
 
-def _free():
-    """Return the first folder reports/compare-N that does not exist."""
+def _names():
+    """Return the folders reports/compare-N, from 1 on."""
     import itertools
     from pathlib import Path
 
-    return next(path for k in itertools.count(1) if not (path := Path("reports") / f"compare-{k}").exists())
+    return (Path("reports") / f"compare-{k}" for k in itertools.count(1))
 
 
 def _as_json(folder, cautions, table):

@@ -16,9 +16,17 @@ def command(run_folder):
     """
     from pathlib import Path
 
+    from fmdiag.errors import FmdiagError
     from fmdiag.figures import draw_all
+    from fmdiag.files.marker import changed_file, read_marker
     from fmdiag.report import write_report
 
+    marker = read_marker(run_folder)
+    drawn = [name for name in (marker.files if marker else ()) if name.startswith("figures/") or name == "index.html"]
+    changed = changed_file(run_folder, drawn)
+    if changed is not None:
+        raise FmdiagError(f"{run_folder} holds {changed}, which was changed after fmdiag wrote it: move that away, "
+                          "then draw again")
     written = draw_all(run_folder)
     if (Path(run_folder) / "index.html").is_file():
         written.append(write_report(run_folder))

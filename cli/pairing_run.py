@@ -1,6 +1,8 @@
 """What `fmdiag pairing` does: make or load the pairs, train a model per noise, integrate, record."""
 
+import contextlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import click
 from .session import Session
 from .training_run import Progress
 
+# Files of an unfinished run.
+OURS = re.compile(r"\.?(request\.json|pairs\.npz|sigma-\S+\.(state|checkpoint)\.pt)(\.\w{8}\.partial)?")
 # What fixes the pairs and the training; anything else may differ when a stopped run goes on.
 FIXED = ("pairs", "source", "crossing", "n_pairs", "sigmas", "noise", "kind", "width", "depth", "steps", "batch_size",
          "lr", "dataset", "split", "n_rows", "size", "hflip", "seed")
@@ -37,7 +41,7 @@ def run_pairing(options):
         for file in work.path.glob("*.checkpoint.pt"):
             shutil.copy(file, session.folder.path / file.name.replace(".checkpoint", ""))
         session.page = True
-    shutil.rmtree(work.path, ignore_errors=True)
+    work.remove()
 
 
 def _own_rows(options):
@@ -139,7 +143,15 @@ class Work:
     def discard_untrained(self):
         """Remove the folder unless a model has been saved in it."""
         if not any(self.path.glob("*.state.pt")):
-            shutil.rmtree(self.path, ignore_errors=True)
+            self.remove()
+
+    def remove(self):
+        """Remove the files of the run, and the folder if nothing else is in it."""
+        for file in [*self.path.iterdir()] if self.path.is_dir() else []:
+            if OURS.fullmatch(file.name):
+                file.unlink()
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
 
     def pairs(self, make):
         """Return the pairs, made once and then read: a resumed run trains on the same bits."""

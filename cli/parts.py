@@ -19,6 +19,8 @@ from .lock import Lock
 from .part_content import RECORD, added, cautions, files_of, sums
 
 SUMMARY, WHOLE, LOCK = "summary.parquet", ".whole", "lock"
+# A part, an array, either under construction, or the mark of a whole run; anything else in the folder is not ours.
+OURS = re.compile(r"\.?[0-9a-f]{24}(\.npz)?(\.[a-z0-9_]{8})?(\.partial)?|\.whole")
 
 
 def parts_folder(out):
@@ -35,17 +37,19 @@ class Parts:
     ----------
     out : path
         Destination of the run.
+    kind : str
+        Of the folder that is to be made there, as in `fmdiag.files.marker.Marker`.
     """
 
-    def __init__(self, out):
-        self.out, self.path = Path(out), parts_folder(out)
+    def __init__(self, out, kind="run"):
+        self.out, self.path, self.kind = Path(out), parts_folder(out), kind
         self.lock, self.run, self.said = Lock(self.path / LOCK, out), None, set()
 
     def __enter__(self):
         """Take the lock, and clear up after processes that were killed."""
-        from fmdiag.results import RunFolder
+        from fmdiag.results import check_destination
 
-        RunFolder(self.out, overwrite=True)  # refuses what no run may replace
+        check_destination(self.out, self.kind, overwrite=True)  # refuses what no run may replace
         self.lock.acquire()
         try:
             if self.lock.held:
@@ -78,7 +82,9 @@ class Parts:
             _rmdir(self.path)
 
     def _entries(self):
-        return [path for path in self.path.glob("*") if path.name != LOCK]
+        """Return what is in the folder, the mark of a whole run last: while parts are left, it is known as whole."""
+        found = [path for path in self.path.glob("*") if OURS.fullmatch(path.name)]
+        return sorted(found, key=lambda path: path.name == WHOLE)
 
     def _remove_all(self, but=()):
         for path in self._entries():
@@ -90,20 +96,23 @@ class Parts:
 
         Folders under construction are removed, and the parts of a run that was whole when its process was killed.
         """
+        from fmdiag.files.staged import remove_retired
+
         marker = self.path / WHOLE
         if marker.is_file() and self.out.is_dir() and marker.read_text() == _identity(self.out):
             self._remove_all()
         marker.unlink(missing_ok=True)
         for aside in beside(self.out, "old"):
-            if not self.out.exists() and (aside / "run").is_dir():
+            if not os.path.lexists(self.out) and (aside / "run").is_dir():
                 os.replace(aside / "run", self.out)
-            _remove(aside)
-        for stray in [*beside(self.out, "partial"), *self.path.glob(".*.partial")]:
-            _remove(stray)
+            remove_retired(aside)
+        for stray in [*beside(self.out, "partial"), *self._entries()]:
+            if stray.suffix == ".partial":
+                _remove(stray)
 
     def about_to_publish(self):
         """Note which folder is the whole run: killed between its renaming and the end, its parts are known as done."""
-        with self.run._writing("a finished part"):
+        with self.run.writing("a finished part"):
             (self.path / WHOLE).write_text(_identity(self.run.path))
 
     def say(self, name):
@@ -129,7 +138,7 @@ class Parts:
                 with open(temporary, "wb") as stream:
                     np.savez(stream, array=found)
 
-            with self.run._writing(f"part {name}"):
+            with self.run.writing(f"part {name}"):
                 replace_atomically(file, write)
             return found
         self.say(name)
@@ -149,7 +158,7 @@ class Parts:
     def save(self, session, key, before, heard):
         """Keep what a diagnostic added to the session since `before`, a `state`, and the warnings that were heard."""
         partial, new = self.path / f".{key}.partial", self.run.summaries[before["summaries"]:]
-        with self.run._writing("a finished part"):
+        with self.run.writing("a finished part"):
             partial.mkdir()
             for file in sorted(set(files_of(self.run.path)) - before["files"]):
                 _link(self.run.path / file, partial / file)
@@ -166,7 +175,7 @@ class Parts:
         from fmdiag.errors import FmdiagWarning
 
         folder, record = self.path / key, json.loads((self.path / key / RECORD).read_text())
-        with self.run._writing(f"part {name}"):
+        with self.run.writing(f"part {name}"):
             for file in files_of(folder):
                 if len(file.parts) > 1:
                     _link(folder / file, self.run.path / file)

@@ -45,7 +45,7 @@ class Session(contextlib.ExitStack):
         """Load data and checkpoint, then open the run folder; nothing is written before all input was checked."""
         import torch
 
-        from fmdiag.results import RunFolder
+        from fmdiag.results import RunFolder, check_destination
 
         super().__enter__()
         self.started, self.clock = datetime.datetime.now(datetime.UTC), time.monotonic()
@@ -53,10 +53,10 @@ class Session(contextlib.ExitStack):
         torch.backends.cuda.matmul.allow_tf32 = False
         self.group, self.device = ranks.join(session_inputs.choose_device(self.options["device"]))
         with self._abandoned_on_failure():  # __exit__ is called for what was entered only
-            if self.options["out"] and self.speaks:
+            if self.options["out"] is not None and self.speaks:
                 # First of all: another process that writes there, or a run that is there, is known before any work.
                 self.parts = self.enter_context(Parts(self.options["out"]))
-                RunFolder(self.options["out"], overwrite=self.options["overwrite"])
+                check_destination(self.options["out"], overwrite=self.options["overwrite"])
             with ranks.one_first(self.group):
                 self.checkpoint = self.load_checkpoint()
                 self.training_set = session_inputs.open_training_set(self)

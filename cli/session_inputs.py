@@ -1,7 +1,11 @@
 """What does a command work on? Its checkpoint, training rows, decoder, device and free name, from its options."""
 
 import itertools
+import os
 from pathlib import Path
+
+from fmdiag.errors import FmdiagError
+from fmdiag.files.destination import slug
 
 from .options import CHOICES
 from .parts import Parts
@@ -57,19 +61,20 @@ def open_decoder(session):
 
 def free_parts(session):
     """Take a name for a run that was given none: the first that is neither there nor being written."""
-    from fmdiag.errors import FmdiagError
-
-    stem = Path(session.training_set.name).stem or "data"
-    base = Path("reports") / f"{session.name}-{stem}"
+    base = Path("reports") / f"{session.name}-{slug(Path(session.training_set.name).stem)}"
     if session.options["overwrite"]:
         return session.enter_context(Parts(base))
-    for k in itertools.count(1):
-        path = base if k == 1 else base.with_name(f"{base.name}-{k}")
-        if path.exists():
+    return first_free(session, (base if k == 1 else base.with_name(f"{base.name}-{k}") for k in itertools.count(1)))
+
+
+def first_free(stack, paths, kind="run"):
+    """Enter, on an ExitStack, the Parts of the first path that is neither there nor being written; return them."""
+    for path in paths:
+        if os.path.lexists(path):
             continue
-        found = Parts(path)
+        found = Parts(path, kind)
         try:
-            return session.enter_context(found)
+            return stack.enter_context(found)
         except FmdiagError:
             if not found.lock.taken:
                 raise
@@ -84,8 +89,6 @@ def choose_device(name):
         If the device is unknown or not on this machine.
     """
     import torch
-
-    from fmdiag.errors import FmdiagError
 
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

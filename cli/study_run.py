@@ -19,6 +19,7 @@ def run_study(kind, options):
     """Make or continue the study that the options describe, and print what it found."""
     import torch
 
+    from fmdiag.files.destination import slug
     from fmdiag.studies.folder import StudyFolder
     from fmdiag.studies.parts import PartStore
     from fmdiag.studies.run import run_parts
@@ -29,7 +30,8 @@ def run_study(kind, options):
     device = own_device(options["device"])
     data = load_data(options)
     plan = make_plan(kind, data, options)
-    out = Path(options["out"] or f"reports/study-{kind}-{Path(data.training_set.name).stem}")
+    default = f"reports/study-{kind}-{slug(Path(data.training_set.name).stem)}"
+    out = Path(default if options["out"] is None else options["out"])
     folder = StudyFolder(out, plan.inputs(), change=options["change"])
     store = PartStore(options["parts"] or out / "parts")
     if not options["gather"]:

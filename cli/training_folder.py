@@ -3,24 +3,38 @@
 import contextlib
 import datetime
 import json
+import os
 import time
 from pathlib import Path
 
+from fmdiag.files.marker import FILE as MARKER
+
 from .lock import Lock
 
-STATE, CHECKPOINT = "state.pt", "checkpoint.pt"
+KIND, STATE, CHECKPOINT = "training", "state.pt", "checkpoint.pt"
+FILES = (STATE, CHECKPOINT, "tables/loss.parquet", "tables/loss.csv", "run.json")
 
 
 @contextlib.contextmanager
-def locked(path, wanted=True):
-    """Hold the folder of a training run, from before it is looked at; a second process is refused."""
+def locked(path, wanted=True, *, resume=False):
+    """Hold the folder of a training run, from before it is looked at; a second process is refused.
+
+    What a process that was killed left half-written in it is removed.
+    """
+    from fmdiag.files.destination import check_name, check_place
     from fmdiag.results import check_writable
 
-    path, lock = Path(path), Lock(Path(path).parent / f".{Path(path).name}.lock", path)
+    path, real = Path(path), Path(os.path.abspath(path))
+    lock = Lock(real.parent / f".{real.name}.lock", path)
     if wanted:
+        check_name(path)
+        if os.path.lexists(path) and not resume:
+            check_place(path)
         check_writable(path / STATE)
         lock.acquire()
     try:
+        if wanted:
+            _clear_partial(path)
         yield
     finally:
         lock.release()
@@ -66,9 +80,12 @@ class TrainingFolder:
 
         from fmdiag.checkpoints import save_checkpoint
         from fmdiag.checkpoints.file import write_torch_file
+        from fmdiag.files.marker import read_marker, write_marker
         from fmdiag.results import save_table
 
-        self._clear_partial()
+        self.path.mkdir(parents=True, exist_ok=True)
+        if read_marker(self.path) is None:
+            write_marker(self.path, KIND, [])  # what is in it is listed when it is whole
         write_torch_file(state.content(), self.path / STATE)
         save_checkpoint(state.checkpoint(), self.path / CHECKPOINT)
         save_table(self.path, "loss", pd.DataFrame(state.log, columns=["step", "loss", "lr", "grad_norm"]))
@@ -77,6 +94,7 @@ class TrainingFolder:
         """Write ``run.json`` and return what it says."""
         from fmdiag import __version__
         from fmdiag.checkpoints.file import file_sha256
+        from fmdiag.files.marker import write_marker
         from fmdiag.results import replace_atomically
 
         from .session_outputs import typed_command, versions
@@ -91,10 +109,11 @@ class TrainingFolder:
                   "seconds": round(time.monotonic() - self.clock, 1)}
         text = json.dumps(record, indent=1, default=str) + "\n"
         replace_atomically(self.path / "run.json", lambda temporary: Path(temporary).write_text(text))
+        write_marker(self.path, KIND, FILES)
         return record
 
-    def _clear_partial(self):
-        # A kill during a save leaves its temporary file behind.
-        for file in (STATE, CHECKPOINT):
-            for leftover in self.path.glob(f".{file}.*.partial"):
-                leftover.unlink(missing_ok=True)
+
+def _clear_partial(path):
+    for file in map(path.joinpath, (*FILES, MARKER)):
+        for leftover in file.parent.glob(f".{file.name}.????????.partial"):
+            leftover.unlink(missing_ok=True)

@@ -22,14 +22,17 @@ def run_training(options):
 
     from fmdiag.ranks import torchrun as ranks
 
+    from fmdiag.files.destination import slug
+    from . import ranks
     from .session_inputs import choose_device
 
     # Denormal weights and gradients slow a CPU down severalfold.
     torch.set_flush_denormal(True)
     group, device = ranks.join(choose_device(options["device"]))
-    out = Path(options["out"] or f"reports/train-{Path(options['dataset'] or 'digits').stem}")
+    default = f"reports/train-{slug(Path(options['dataset'] or 'digits').stem)}"
+    out = Path(default if options["out"] is None else options["out"])
     # One rank saves and speaks.
-    with locked(out, group.rank == 0):
+    with locked(out, group.rank == 0, resume=options["resume"]):
         with ranks.one_first(group):
             # The others find the folder as the first rank did: it writes nothing before all are through.
             folder = TrainingFolder(out, resume=options["resume"])

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from fmdiag.checkpoints.foreign import GIVEN
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import PATHS
 
@@ -40,7 +41,7 @@ def _convention(checkpoint):
         # A span narrower than [0, 1] is the family's own: naming the path again would widen it.
         if convention.schedule.span == (0.0, 1.0):
             table["path"] = schedule
-    elif checkpoint.description["family"] == "module":
+    elif checkpoint.description["family"] == "module" or checkpoint.description["origin"].get("schedule") == GIVEN:
         table |= convention.schedule.card()
     return table
 

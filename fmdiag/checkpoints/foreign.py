@@ -10,6 +10,7 @@ import torch
 
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.errors import FmdiagError
+from fmdiag.fields.contract import NON_FINITE
 from fmdiag.fields.network import COORDINATES_PER_BATCH
 from fmdiag.out_of_memory import in_pieces, is_out_of_memory
 from fmdiag.paths import expand, times_like
@@ -69,6 +70,8 @@ class ForeignField:
         Classifier-free guidance scale w: output(null) + w (output(label) - output(null)); 1 = none.
     """
 
+    keeps_contract = True
+
     def __init__(self, foreign, *, label=None, guidance=1.0, batch_size=None):
         self.module = in_evaluation(foreign.module)
         self.foreign, self.convention = foreign, foreign.convention
@@ -112,7 +115,7 @@ class ForeignField:
         if output.shape != x.shape:
             raise FmdiagError(f"the network returned shape {tuple(output.shape)} for x of shape {tuple(x.shape)}: "
                               "its output is not that of this family and parameterisation")
-        if not bool(torch.isfinite(output).all()):
+        if not (NON_FINITE.get() or bool(torch.isfinite(output).all())):
             raise FmdiagError(f"the network returns NaN or infinity at t = {t[0].item():.4g}: check the checkpoint and "
                               "the data's range")
         # The velocity at the very point that the network saw: its rounding must not be divided by t or 1 - t.

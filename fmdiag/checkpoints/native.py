@@ -63,7 +63,7 @@ def load(content, file, *, ema=True, device="cpu"):
                    "parameters": sum(p.numel() for p in module.parameters()), "path": content["path"],
                    **{name: content.get(name) for name in RECORDED},
                    "warnings": _cautions(str(content.get("loss")))}
-    field = NetworkField(module.to(device), content["network"]["shape"])
+    field = NetworkField(module.to(device).eval(), content["network"]["shape"])
     return Checkpoint(field, description, path, file, file_sha256(file))
 
 

@@ -2,7 +2,8 @@
 
 from fmdiag.datasets.duplicates import duplicate_groups
 from fmdiag.datasets.load import load_dataset
+from fmdiag.datasets.points import as_points
 from fmdiag.datasets.subsample import subsample
 from fmdiag.datasets.training_set import TrainingSet
 
-__all__ = ["TrainingSet", "duplicate_groups", "load_dataset", "subsample"]
+__all__ = ["TrainingSet", "as_points", "duplicate_groups", "load_dataset", "subsample"]

@@ -1,10 +1,14 @@
-"""Velocity fields v(x, t): the closed form, those between Gaussians, networks, and hybrids."""
+"""Velocity fields v(x, t): the closed form, those between Gaussians, networks, hybrids, and the contract for others."""
 
+from fmdiag.fields.answers import read_velocity
 from fmdiag.fields.closed_form import ClosedFormField
+from fmdiag.fields.contract import AskedField, as_field, evaluation_mode, non_finite_allowed
 from fmdiag.fields.fixed_pairs import FixedPairsField
 from fmdiag.fields.gaussian import GaussianFlow
+from fmdiag.fields.held_modules import held_modules
 from fmdiag.fields.hybrid import HybridField
 from fmdiag.fields.network import NETWORKS, NetworkField, build_network
 
-__all__ = ["ClosedFormField", "FixedPairsField", "GaussianFlow", "HybridField", "NETWORKS", "NetworkField",
-           "build_network"]
+__all__ = ["AskedField", "ClosedFormField", "FixedPairsField", "GaussianFlow", "HybridField", "NETWORKS",
+           "NetworkField", "as_field", "build_network", "evaluation_mode", "held_modules", "non_finite_allowed",
+           "read_velocity"]

@@ -28,6 +28,8 @@ class ClosedFormField:
         As in `EmpiricalPosterior`.
     """
 
+    keeps_contract = True
+
     def __init__(self, training_set, path=None, *, memory=None, device="cpu", block_rows=None, group=SINGLE):
         self.posterior = EmpiricalPosterior(training_set, path, memory=memory, device=device, block_rows=block_rows,
                                             group=group)

@@ -33,6 +33,8 @@ class FixedPairsField:
         ``"constant"``, or ``"bridge"`` for sigma sqrt(t (1 - t)).
     """
 
+    keeps_contract = True
+
     def __init__(self, x0, x1, sigma=0.0, noise="constant"):
         if x0.shape != x1.shape or len(x0) < 1:
             raise FmdiagError(f"pairs need x0 and x1 of one shape, got {tuple(x0.shape)} and {tuple(x1.shape)}")

@@ -8,10 +8,12 @@ Bertrand et al., arXiv 2506.03719, figure 3.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
 from fmdiag.errors import FmdiagError
+from fmdiag.fields.contract import as_field, non_finite_allowed
 from fmdiag.paths import times_like
 
 
@@ -27,14 +29,18 @@ class HybridField:
         Time of the change, in [0, 1].
     """
 
+    keeps_contract: ClassVar[bool] = True
+
     u_star: object
     field: object
     tau: float
 
     def __post_init__(self):
-        """Refuse a tau outside [0, 1]."""
+        """Refuse a tau outside [0, 1], and put both fields under the contract."""
         if not 0 <= self.tau <= 1:
             raise FmdiagError(f"tau must be in [0, 1], got {self.tau}")
+        for name in ("u_star", "field"):
+            object.__setattr__(self, name, as_field(getattr(self, name)))
 
     def __call__(self, x, t):
         """Return the velocity at x, shape (b, *shape), and t, a float or shape (b,)."""
@@ -43,5 +49,6 @@ class HybridField:
         velocity = torch.empty_like(x)
         for chosen, field in ((early, self.u_star), (~early, self.field)):
             if bool(chosen.any()):
-                velocity[chosen] = field(x[chosen], t[chosen]).to(x.dtype)
+                with non_finite_allowed():
+                    velocity[chosen] = field(x[chosen], t[chosen]).to(x.dtype)
         return velocity

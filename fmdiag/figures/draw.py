@@ -27,7 +27,7 @@ from fmdiag.figures.comparison import comparison_figures
 from fmdiag.figures.readings import readings
 from fmdiag.figures.run_data import RunData
 from fmdiag.figures.style import DPI, paper_style
-from fmdiag.results import remedy, replace_atomically
+from fmdiag.results import note_files, remedy, replace_atomically
 
 # Figure name -> function (RunData) -> Figure, or None where the run has nothing to draw.
 FIGURES = {name: draw for part in (alignment, error, hybrid, memorization, sweep, quality, membership, provenance,
@@ -69,8 +69,9 @@ def draw_all(run_path):
                 drawn[name] = readings(figure)
                 written += [_save(figure, run.path / "figures" / f"{name}.{kind}", kind) for kind in METADATA]
     if drawn:
-        _write_json(run.path / "figures" / "captions.json", captions(run, drawn), indent=1)
-        _write_json(run.path / "figures" / "readings.json", drawn, separators=(",", ":"))
+        beside = [_write_json(run.path / "figures" / "captions.json", captions(run, drawn), indent=1),
+                  _write_json(run.path / "figures" / "readings.json", drawn, separators=(",", ":"))]
+        note_files(run.path, [*written, *beside])
     return written
 
 
@@ -103,4 +104,4 @@ def _write(path, write):
 
 def _write_json(path, content, **layout):
     text = json.dumps(content, ensure_ascii=False, **layout) + "\n"
-    _write(path, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))
+    return _write(path, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))

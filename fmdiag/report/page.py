@@ -22,7 +22,7 @@ from fmdiag.report.facts import excerpt, facts
 from fmdiag.report.sections import section
 from fmdiag.report.tables import difference_tables, head_table, runs_table, summary_tables, words
 from fmdiag.report.verdict import verdict
-from fmdiag.results import remedy, replace_atomically
+from fmdiag.results import note_files, remedy, replace_atomically
 
 # Shown elsewhere on the page.
 BESIDE = ("dataset", "warnings", "origin")
@@ -48,7 +48,9 @@ def write_report(run_path):
     run = RunData(run_path)
     if not (run.path / "figures" / "captions.json").is_file():
         draw_all(run.path)
-    return write_page(run.path / "index.html", "page.html.j2", page_content(run))
+    page = write_page(run.path / "index.html", "page.html.j2", page_content(run))
+    note_files(run.path, [page])
+    return page
 
 
 def write_page(target, template, content):

@@ -1,6 +1,8 @@
 """What is written down: intervals on every mean, tidy tables, and a run folder that is whole or absent."""
 
-from fmdiag.results.files import check_writable, remedy, replace_atomically
+from fmdiag.files.destination import check_destination
+from fmdiag.files.marker import note_files
+from fmdiag.files.replace import check_writable, remedy, replace_atomically
 from fmdiag.results.intervals import (
     INTERVALS,
     bootstrap_interval,
@@ -24,6 +26,7 @@ __all__ = [
     "RunFolder",
     "Verdict",
     "bootstrap_interval",
+    "check_destination",
     "check_writable",
     "difference_interval",
     "load_array",
@@ -31,6 +34,7 @@ __all__ = [
     "load_table",
     "mean_interval",
     "median_interval",
+    "note_files",
     "proportion_interval",
     "remedy",
     "replace_atomically",

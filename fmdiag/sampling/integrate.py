@@ -1,4 +1,9 @@
-"""Where does any velocity field carry a point from one time to another? By torchdiffeq's methods, on a given grid."""
+"""Where does any velocity field carry a point from one time to another? By torchdiffeq's methods, on a given grid.
+
+No method asks a field before the first or after the last time: the adaptive one ends its last step exactly there. A
+trajectory whose velocity is not finite, or beyond LIMIT, is lost: it is held still and ends as NaN, and the others go
+on. Trial steps of the adaptive method are common to all samples; lost ones have no say in them.
+"""
 
 import math
 
@@ -6,8 +11,13 @@ import torch
 from torchdiffeq import odeint
 
 from fmdiag.errors import FmdiagError
+from fmdiag.fields import as_field, non_finite_allowed
 
 METHODS = ("euler", "midpoint", "heun2", "rk4", "dopri5")
+ADAPTIVE = {"dopri5": 1e-5}   # relative and absolute tolerance
+FIRST_STEP = 0.01             # of the interval; torchdiffeq's own guess may ask far outside it
+MOST_STEPS = 10_000
+LIMIT = 1e18                  # of a velocity, far from overflow in float32
 
 
 def time_grid(n_steps, taus=()):
@@ -28,41 +38,101 @@ def integrate(field, x, times, method="euler"):
     """Integrate `field` from times[0] to times[-1], a step per interval; shapes as in `sample`.
 
     A field with ``reachable = (low, high)`` is asked only there, as its own samplers do: noise is carried to low as
-    noise of that level, and the last step, from high on, goes straight to the data that the field expects.
+    noise of that level, and the last step, from high on, goes straight to the data that the field expects. Samples
+    that are lost on the way are NaN.
     """
+    return carry(field, x, times, method)[0]
+
+
+def carry(field, x, times, method="euler"):
+    """Return (samples, lost): where `integrate` leads, and when each trajectory was lost, NaN where it was not.
+
+    Returns
+    -------
+    Tensor of shape (b, *shape), Tensor of float64 of shape (b,)
+    """
+    solver = _Solver(as_field(field), len(x), x.device)
     if len(times) < 2:
-        return x
+        return x, solver.lost
     low, high = getattr(field, "reachable", (0.0, 1.0))
-    if times[0] < low or times[-1] > high:
-        return _within(field, x, times, method, low, high)
-    return _solved(field, x, times, method)
+    with torch.no_grad(), non_finite_allowed():
+        if times[0] < low or times[-1] > high:
+            return _within(solver, x, times, method, low, high), solver.lost
+        return solver.solved(x, times, method), solver.lost
 
 
-def _within(field, x, times, method, low, high):
+def _within(solver, x, times, method, low, high):
+    """Integrate as far as the field's schedule reaches, and carry noise before it and data after it."""
     if times[0] >= high:
         raise FmdiagError(f"t = {times[0]:g} lies beyond the last time that the model's schedule has ({high:.4g}): "
                           "start earlier")
-    start = max(times[0], low)
+    start, end = max(times[0], min(low, times[-1])), min(times[-1], high)
     x = x * (math.hypot(start, 1 - start) / math.hypot(times[0], 1 - times[0]))
-    end = min(times[-1], high)
-    x = _solved(field, x, [start, *(t for t in times if start < t < end), end], method)
-    return x + (times[-1] - end) * field(x, torch.full((len(x),), end, dtype=torch.float64)) if end < times[-1] else x
+    if end <= start:
+        return x
+    x = solver.solved(x, [start, *(t for t in times if start < t < end), end], method)
+    if end == times[-1]:
+        return x
+    return solver.marked(x + (times[-1] - end) * solver(torch.tensor(end, dtype=torch.float64), x), times[-1])
 
 
-def _solved(field, x, times, method):
-    def derivative(t, state):
-        velocity = field(state, t.expand(state.shape[0]))
-        if velocity.shape != state.shape:
-            raise FmdiagError(f"the field returned shape {tuple(velocity.shape)} for x of {tuple(state.shape)}")
-        return velocity
+class _Solver:
+    """A field as torchdiffeq asks it, and the trajectories that were lost on the way."""
 
-    with torch.no_grad():
-        grid = torch.tensor(times, dtype=torch.float64, device=x.device).to(x.dtype)
-        options = {"rtol": 1e-5, "atol": 1e-5} if method == "dopri5" else {}
-        x = odeint(derivative, x, grid, method=method, **options)[-1]
-    if not bool(torch.isfinite(x).all()):
-        raise FmdiagError(f"the field led to values that are not finite between t = {times[0]} and {times[-1]}")
-    return x
+    def __init__(self, field, n, device):
+        self.field, self.low, self.high = field, 0.0, 1.0
+        self.lost = torch.full((n,), torch.nan, dtype=torch.float64, device=device)
+        self.alive, self.whole = torch.ones(n, dtype=torch.bool, device=device), True
+
+    def solved(self, x, times, method):
+        """Return the states at times[-1], in the dtype of x; NaN where the trajectory was lost."""
+        self.low, self.high = float(times[0]), float(times[-1])
+        x = self.marked(x, self.low, fill=0.0)
+        # In float64 the ends are what was asked for; a field is asked in the dtype of x.
+        grid = torch.tensor(times if method not in ADAPTIVE else [times[0], times[-1]], dtype=torch.float64,
+                            device=x.device)
+        try:
+            x = odeint(self, x, grid if method in ADAPTIVE else grid.to(x.dtype), method=method,
+                       **self._options(method))[-1]
+        except AssertionError as error:   # torchdiffeq's way to say that no step is small enough, or too many are
+            raise FmdiagError(f"{method} finds no step small enough ({str(error).splitlines()[0][:60]}): the field "
+                              "changes too fast or is not smooth; choose euler or rk4 with more steps") from error
+        return self.marked(x, self.high)
+
+    def _options(self, method):
+        if method not in ADAPTIVE:
+            return {}
+        end = torch.tensor([self.high], dtype=torch.float64)
+        return {"rtol": ADAPTIVE[method], "atol": ADAPTIVE[method],
+                "options": {"step_t": end, "first_step": FIRST_STEP * (self.high - self.low), "norm": self._norm,
+                            "max_num_steps": MOST_STEPS}}
+
+    def _norm(self, error):
+        """Return the root of the mean square over the trajectories that are still on their way."""
+        alive = error[self.alive]
+        return alive.square().mean().sqrt() if len(alive) else torch.zeros((), dtype=error.dtype, device=error.device)
+
+    def __call__(self, t, state):
+        # Rounding in float32 must not ask the field outside the interval.
+        t = t.clamp(self.low, self.high).to(state.dtype)
+        velocity = self.field(self._kept(state, 0), t.expand(len(state)))
+        fast = ~(velocity.flatten(1).abs().amax(1) <= LIMIT) & self.alive
+        if bool(fast.any()):
+            self._lose(fast, t)
+        return self._kept(velocity, 0)
+
+    def _kept(self, x, fill):
+        return x if self.whole else torch.where(self.alive.reshape(-1, *[1] * (x.ndim - 1)), x, fill)
+
+    def _lose(self, which, t):
+        self.lost[which], self.alive, self.whole = float(t), self.alive & ~which, False
+
+    def marked(self, x, t, fill=torch.nan):
+        """Return states at time t, those of lost trajectories replaced; states that are not finite are lost here."""
+        fresh = ~torch.isfinite(x).flatten(1).all(1) & self.alive
+        if bool(fresh.any()):
+            self._lose(fresh, t)
+        return self._kept(x, fill)
 
 
 def check_steps(n_steps, method):

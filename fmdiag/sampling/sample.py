@@ -1,8 +1,14 @@
 """Where does a velocity field carry noise? û* and hybrids take û*'s own step, everything else torchdiffeq's."""
 
-from fmdiag.fields import HybridField
+import warnings
+
+import torch
+
+from fmdiag.datasets import as_points
+from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.fields import HybridField, as_field
 from fmdiag.sampling.closed_form import closed_form_samples, closed_form_states
-from fmdiag.sampling.integrate import check_steps, integrate, nearest_time, time_grid
+from fmdiag.sampling.integrate import carry, check_steps, nearest_time, time_grid
 
 
 def sample(field, x0, n_steps=100, method="euler"):
@@ -11,8 +17,8 @@ def sample(field, x0, n_steps=100, method="euler"):
     Parameters
     ----------
     field : callable
-        v(x, t) -> velocity, x of shape (b, *shape), t of shape (b,). A `ClosedFormField` is integrated by its own step
-        and lands on training rows; a `HybridField` is split at its tau.
+        v(x, t) -> velocity, x of shape (b, *shape), t of shape (b,), asked under the contract of `fmdiag.fields`. A
+        `ClosedFormField` is integrated by its own step and lands on training rows; a `HybridField` is split at its tau.
     x0 : Tensor, shape (b, *shape)
         Noise, t = 0.
     n_steps : int
@@ -23,12 +29,12 @@ def sample(field, x0, n_steps=100, method="euler"):
     Returns
     -------
     Tensor, shape (b, *shape)
-        Samples at t = 1, in the dtype of `x0`.
+        Samples at t = 1, in the dtype of `x0`; NaN where the trajectory diverged, with a warning.
 
     Raises
     ------
     FmdiagError
-        If the method is unknown, n_steps < 1, or the field returns another shape or values that are not finite.
+        If the method is unknown, n_steps < 1, the field fails or returns another shape, or all trajectories diverge.
 
     Examples
     --------
@@ -39,12 +45,48 @@ def sample(field, x0, n_steps=100, method="euler"):
     >>> bool((x1[:, None] - digits[:]).abs().flatten(2).amax(2).min(1).values.max() < 1e-5)
     True
     """
+    x, lost = carry_noise(field, x0, n_steps, method)
+    say_lost(lost)
+    return x
+
+
+def carry_noise(field, x0, n_steps=100, method="euler"):
+    """Return (samples, lost): what `sample` returns, and when each trajectory diverged, NaN where it did not.
+
+    Returns
+    -------
+    Tensor of shape (b, *shape), Tensor of float64 of shape (b,)
+    """
     check_steps(n_steps, method)
+    field, solved = as_field(field), as_points(x0, "noise")
+    wanted = x0.dtype if isinstance(x0, torch.Tensor) and x0.dtype.is_floating_point else solved.dtype
     if isinstance(field, HybridField):
         grid = time_grid(n_steps, [field.tau])
         tau = nearest_time(grid, field.tau)
-        x = closed_form_states(field.u_star, x0, grid, [tau])[tau] if tau > 0 else x0
-        return integrate(field.field, x.to(x0.dtype), [t for t in grid if t >= tau], method)
-    if hasattr(field, "posterior") and hasattr(field, "path"):
-        return closed_form_samples(field, x0, n_steps)
-    return integrate(field, x0, time_grid(n_steps), method)
+        x = closed_form_states(field.u_star, solved, grid, [tau])[tau] if tau > 0 else solved
+        x, lost = carry(field.field, x.to(solved.dtype), [t for t in grid if t >= tau], method)
+    elif hasattr(field, "posterior") and hasattr(field, "path"):
+        x = closed_form_samples(field, solved, n_steps)
+        lost = torch.full((len(x),), torch.nan, dtype=torch.float64)
+    else:
+        x, lost = carry(field, solved, time_grid(n_steps), method)
+    return x.to(wanted), lost
+
+
+def lost_sentence(lost):
+    """Return what is to be said of trajectories that diverged, None where none did; `lost` as of `carry_noise`."""
+    lost = lost.cpu()
+    gone = lost[~lost.isnan()]
+    if not len(gone):
+        return None
+    count = f"all {len(lost)} trajectories" if len(gone) == len(lost) else f"{len(gone)} of {len(lost)} trajectories"
+    return f"{count} diverged: values that are not finite, the first at t = {gone.min():.4g}"
+
+
+def say_lost(lost):
+    """Warn where some trajectories diverged; raise FmdiagError where all did."""
+    text = lost_sentence(lost)
+    if text is not None and text.startswith("all"):
+        raise FmdiagError(f"{text}: check the field's sign, its time direction, its range, and the number of steps")
+    if text is not None:
+        warnings.warn(f"{text}; these are left out", FmdiagWarning, stacklevel=3)

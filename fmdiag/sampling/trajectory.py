@@ -2,7 +2,7 @@
 
 import torch
 
-from fmdiag.fields import ClosedFormField
+from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.sampling.closed_form import closed_form_states
 from fmdiag.sampling.integrate import check_steps, integrate, time_grid
 
@@ -29,6 +29,7 @@ def trajectory(field, x0, n_steps=100, method="euler", *, times=()):
         Times from 0 to 1, without those that the field's schedule does not reach, and the states at them.
     """
     check_steps(n_steps, method)
+    field = as_field(field)
     grid = time_grid(n_steps, times)
     if isinstance(field, ClosedFormField):
         found = closed_form_states(field, x0, grid, grid)

@@ -13,10 +13,13 @@ import tempfile
 from pathlib import Path
 
 from fmdiag.errors import FmdiagError
+from fmdiag.files.destination import check_name, check_place
+from fmdiag.files.marker import FILE as MARKER
+from fmdiag.files.marker import note_files, read_marker, write_marker
 from fmdiag.results import check_writable, load_run, replace_atomically, save_table
 from fmdiag.studies.claims import claim
 
-FORMAT, VERSION, FILE = "fmdiag-study", 1, "study.json"
+FORMAT, VERSION, FILE, KIND = "fmdiag-study", 1, "study.json", "study"
 
 
 class StudyFolder:
@@ -39,20 +42,27 @@ class StudyFolder:
 
     def __init__(self, path, inputs, *, change=False):
         self.path, self.inputs = Path(path), inputs
+        check_name(self.path)
+        if os.path.lexists(self.path) and not (self.path / FILE).is_file():
+            check_place(self.path)
         check_writable(self.path / FILE)
         # Several processes may begin the same study together: one writes, the others read what it wrote.
         with self._locked("begin"):
             found = self._read()
             if found is not None and found != inputs:
                 self._refuse(found, change)
+            if read_marker(self.path) is None:
+                write_marker(self.path, KIND, [])
             if found != inputs:
                 text = json.dumps({"format": FORMAT, "version": VERSION, "inputs": inputs}, indent=1) + "\n"
                 replace_atomically(self.path / FILE, lambda temporary: Path(temporary).write_text(text))
+                note_files(self.path, [self.path / FILE])
 
     @contextlib.contextmanager
     def _locked(self, name):
         if self.path.exists() and not (self.path / FILE).is_file():
-            others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")]
+            ours = (".locks", f".{FILE}.", MARKER, f".{MARKER}.")  # of a process that begins the same study
+            others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(ours)]
             if others:
                 raise FmdiagError(f"{self.path} exists and is no study folder: choose another --out")
         with claim(self.path / ".locks" / name, wait=True):
@@ -108,16 +118,18 @@ class StudyFolder:
                     _save_arrays(staged / "arrays" / f"{name}.npz", content)
                 (staged / "run.json").write_text(json.dumps(record, indent=1, default=str) + "\n")
                 finish(staged)
-                self._move(staged)
+                note_files(self.path, self._move(staged))
             finally:
                 shutil.rmtree(staged, ignore_errors=True)
 
     def _move(self, staged):
+        """Move every file to its place and return the places."""
+        targets = []
         for file in sorted(path for path in staged.rglob("*") if path.is_file()):
-            target = self.path / file.relative_to(staged)
-            target.parent.mkdir(exist_ok=True)
-            file.chmod(0o644)
-            os.replace(file, target)
+            targets.append(self.path / file.relative_to(staged))
+            targets[-1].parent.mkdir(exist_ok=True)
+            os.replace(file, targets[-1])
+        return targets
 
     def started(self):
         """Return when the study was begun, or None."""

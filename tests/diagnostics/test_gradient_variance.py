@@ -25,7 +25,7 @@ def field_of(spec, seed=0):
         module = build_network(spec)
         for parameter in module.parameters():
             parameter.data.add_(0.1 * torch.randn(parameter.shape))
-    return NetworkField(module, spec["shape"])
+    return NetworkField(module.eval(), spec["shape"])
 
 
 def batch(shape, n, seed=1):

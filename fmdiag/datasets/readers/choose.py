@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fmdiag.datasets.extract import is_archive, unpacked
-from fmdiag.datasets.readers import folder, idx, npy, npz, parquet, pt, safetensors
+from fmdiag.datasets.readers import folder, idx, images, npy, npz, parquet, pt, safetensors
 from fmdiag.errors import FmdiagError
 
 READERS = {".npy": npy.read, ".npz": npz.read, ".pt": pt.read, ".pth": pt.read, ".safetensors": safetensors.read,
@@ -33,9 +33,16 @@ def read_file(path, reading):
         if path.absolute().is_relative_to(reading.cache.absolute()):
             # One that holds itself would be unpacked for ever.
             raise FmdiagError(f"{path}: an archive within an archive: unpack the outer one yourself")
-        return folder.read(unpacked(path, reading.cache), reading, read_file)
+        return folder.read(unpacked(path, reading.cache, _is_read), reading, read_file)
     if path.suffix.lower() in READERS:
         return READERS[path.suffix.lower()](path, reading)
     if "-ubyte" in name or name.endswith(".idx.gz"):
         return idx.read(path, reading)
     return None
+
+
+def _is_read(name):
+    """Whether a file's name in an archive is one that a reader looks at."""
+    name = name.rpartition("/")[2].lower()
+    return (images.is_picture(name) or is_archive(name) or Path(name).suffix in READERS or "-ubyte" in name
+            or name.endswith(".idx.gz") or name == "data_batch_1")

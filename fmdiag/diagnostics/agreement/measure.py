@@ -23,6 +23,7 @@ import torch
 from fmdiag.diagnostics.points.pairs import cosine
 from fmdiag.diagnostics.points.pictures import as_pictures
 from fmdiag.errors import FmdiagError
+from fmdiag.fields import as_field
 from fmdiag.neighbors import nearest
 from fmdiag.ranks.group import SINGLE
 from fmdiag.results import summary_row
@@ -78,6 +79,7 @@ def measure(fields, training_sets, *, n_samples=256, n_steps=100, method="euler"
 def draw(fields, training_sets, *, n_samples=256, n_steps=100, method="euler", group=SINGLE, generator):
     """Return the pair of samples of both fields from the same noises, each of shape (n_samples, *shape)."""
     a, b = training_sets
+    fields = [as_field(field) for field in fields]
     if a.shape != b.shape:
         raise FmdiagError(f"agreement: the first model has samples of shape {a.shape} ({a.name}), the second of "
                           f"{b.shape} ({b.name}): only models of one shape start from the same noise")

@@ -24,6 +24,11 @@ from fmdiag.diagnostics.error.measure import evaluate, mean_square, reachable_ti
 from fmdiag.diagnostics.membership.measure import TIMES
 from fmdiag.diagnostics.membership.ranking import bootstrap_auc, newcombe_auc
 from fmdiag.diagnostics.points.checks import check_samples
+from fmdiag.diagnostics.error.measure import evaluate, mean_square, reachable_times
+from fmdiag.diagnostics.membership.measure import TIMES
+from fmdiag.diagnostics.membership.ranking import bootstrap_auc, newcombe_auc
+from fmdiag.diagnostics.points.checks import check_samples
+from fmdiag.fields import as_field
 from fmdiag.neighbors import nearest
 from fmdiag.paths import LinearPath
 from fmdiag.results import summary_row
@@ -101,7 +106,7 @@ def _loss(field, images, path, n_noises, generator):
     noise = draw_noise(n_noises, images.shape[1:], generator=generator).double()
     x0 = noise.repeat(len(images), *[1] * (images.ndim - 1))
     x1 = images.double().repeat_interleave(n_noises, 0)
-    losses = []
+    losses, field = [], as_field(field)
     for t in reachable_times(field, TIMES):
         seen = torch.tensor(t, dtype=torch.float32).double().item()
         velocity = evaluate(field, path.sample(x0, x1, seen).float(), seen)

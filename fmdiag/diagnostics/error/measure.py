@@ -19,6 +19,8 @@ from fmdiag.diagnostics.points.pairs import check_times, cosine, draw_pairs, joi
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.fields import ClosedFormField
 from fmdiag.ranks.group import SINGLE
+from fmdiag.fields import ClosedFormField, as_field
+from fmdiag.posterior import SINGLE
 
 NAME = "error"
 TIMES = [round(0.02 * k, 2) for k in range(50)] + [0.99]
@@ -67,6 +69,7 @@ def measure(field, training_set, *, times=None, n_pairs=256, path=None, memory=N
     >>> bool(table.squared_error.max() < 1e-10)
     True
     """
+    field = as_field(field)
     times = reachable_times(field, check_times(TIMES if times is None else times))
     pairs = draw_pairs(training_set, n_pairs, generator=generator)
     u_star = ClosedFormField(training_set, path, memory=memory, device=device, group=group)
@@ -116,10 +119,7 @@ def _part(field, u_star, pairs, label, t, chosen, found):
 
 def evaluate(field, x, t):
     """Return the field's velocity at one time on the CPU, checked: shape and finite values."""
-    with torch.no_grad():
-        velocity = field(x, torch.full((x.shape[0],), t, dtype=x.dtype)).cpu()
-    if velocity.shape != x.shape:
-        raise FmdiagError(f"the field returned shape {tuple(velocity.shape)} for x of shape {tuple(x.shape)}")
+    velocity = as_field(field)(x, torch.full((x.shape[0],), t, dtype=x.dtype)).cpu()
     if not bool(torch.isfinite(velocity).all()):
         raise FmdiagError(f"the field returned values that are not finite at t = {t}")
     return velocity

@@ -15,6 +15,7 @@ from torch.func import functional_call, grad_and_value, jvp, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fmdiag.errors import FmdiagError
+from fmdiag.fields import evaluation_mode, read_velocity
 
 # Gradients and activations of about this many bytes are held at once; larger networks are differentiated one by one.
 BUDGET = 1 << 28
@@ -103,7 +104,7 @@ class PerSampleGradients:
         try:
             for name, p in self.call.named_parameters():
                 p.requires_grad_(name in self.names)
-            with torch.enable_grad():
+            with torch.enable_grad(), evaluation_mode(list(self.call.modules())):
                 yield
         finally:
             for p, flag in before.items():
@@ -201,7 +202,9 @@ class _Velocity(torch.nn.Module):
     def forward(self, x, t):
         if self.plain:
             parameter = next(self.module.parameters())
-            return self.module(x.to(parameter.device, parameter.dtype), t.to(parameter.device, parameter.dtype)).to(x)
+            # Copies, as a network may change what it is given.
+            point, time = (value.to(parameter.device, parameter.dtype, copy=True) for value in (x, t))
+            return read_velocity(self.module(point, time), x).to(x)
         return type(self.field).__call__.__wrapped__(self.field, x, t)
 
 

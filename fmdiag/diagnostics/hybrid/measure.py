@@ -15,7 +15,7 @@ from fmdiag.diagnostics.points.nearest_rows import nearest_rows
 from fmdiag.diagnostics.points.pictures import as_pictures
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.features import as_features
-from fmdiag.fields import ClosedFormField
+from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.neighbors import EXACT
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import METHODS, closed_form_states, draw_noise, integrate, nearest_time, time_grid
@@ -84,7 +84,7 @@ def sample_hybrids(field, training_set, *, taus=None, n_samples=256, n_steps=100
     Each rank of the group carries its share of the noises all the way, û* included. ``keep(name, compute)`` returns the
     tensor that compute() makes, or one that it kept of the same call before.
     """
-    keep = keep or (lambda name, compute: compute())
+    field, keep = as_field(field), keep or (lambda name, compute: compute())
     taus = sorted({float(tau) for tau in (TAUS if taus is None else taus)})
     if not taus or not all(0 <= tau <= 1 for tau in taus):
         raise FmdiagError(f"tau must be in [0, 1], got {taus}")

@@ -18,6 +18,9 @@ import torch
 from fmdiag.diagnostics.membership.measure import NAME
 from fmdiag.fields import ClosedFormField
 from fmdiag.ranks.group import SINGLE
+from fmdiag.diagnostics.membership.measure import NAME
+from fmdiag.fields import ClosedFormField, as_field
+from fmdiag.posterior import SINGLE
 from fmdiag.results import summary_row
 from fmdiag.sampling import draw_noise, path_energy, trajectory
 
@@ -45,6 +48,7 @@ def measure(field, training_set, *, n_samples=256, n_steps=100, method="euler", 
         Columns source (model, closed_form), sample, energy (per coordinate, in squared units of model range),
         terminal_share (of the energy, from t = 0.9 on).
     """
+    field = as_field(field)
     noise = draw_noise(n_samples, training_set.shape, generator=generator)
     u_star = ClosedFormField(training_set, path, memory=memory, device=device)
     parts = group.spread(torch.arange(n_samples), lambda mine: pd.concat(

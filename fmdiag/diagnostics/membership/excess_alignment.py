@@ -28,6 +28,12 @@ from fmdiag.diagnostics.membership.measure import NAME, TIMES
 from fmdiag.diagnostics.points.pairs import check_times, cosine
 from fmdiag.fields import ClosedFormField
 from fmdiag.ranks.group import SINGLE
+from fmdiag.diagnostics.error.measure import evaluate, reachable_times
+from fmdiag.diagnostics.membership.examples import draw_members
+from fmdiag.diagnostics.membership.measure import NAME, TIMES
+from fmdiag.diagnostics.points.pairs import check_times, cosine
+from fmdiag.fields import ClosedFormField, as_field
+from fmdiag.posterior import SINGLE
 from fmdiag.results import summary_row
 from fmdiag.sampling import draw_noise
 
@@ -59,6 +65,7 @@ def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_n
     >>> bool(summarise(table).low.min() > 0.1)
     True
     """
+    field = as_field(field)
     times = reachable_times(field, check_times(TIMES if times is None else times))
     members = draw_members(training_set, held_out, n_images=n_images, n_rows=MOST_ROWS, generator=generator)
     m, n_parts = len(members.train), min(PARTS, len(members.train))

@@ -40,6 +40,8 @@ from fmdiag.diagnostics.points.pairs import check_times
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import ClosedFormField
 from fmdiag.ranks.group import SINGLE
+from fmdiag.fields import ClosedFormField, as_field
+from fmdiag.posterior import SINGLE
 from fmdiag.results import summary_row
 from fmdiag.sampling import draw_noise
 
@@ -98,6 +100,7 @@ def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_n
     """
     if n_images < 2 or n_noises < 1:
         raise FmdiagError(f"n_images must be at least 2 and n_noises at least 1, got {n_images} and {n_noises}")
+    field = as_field(field)
     times = reachable_times(field, check_times(TIMES if times is None else times))
     members = draw_members(training_set, held_out, n_images=n_images, generator=generator)
     noise = draw_noise(len(members.train) * n_noises, training_set.shape, generator=generator)

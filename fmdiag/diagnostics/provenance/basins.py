@@ -23,6 +23,10 @@ from fmdiag.diagnostics.points.nearest_rows import nearest_rows
 from fmdiag.diagnostics.provenance.measure import NAME
 from fmdiag.fields import ClosedFormField
 from fmdiag.ranks.group import SINGLE
+from fmdiag.diagnostics.points.nearest_rows import nearest_rows
+from fmdiag.diagnostics.provenance.measure import NAME
+from fmdiag.fields import ClosedFormField, as_field
+from fmdiag.posterior import SINGLE
 from fmdiag.results import mean_interval, proportion_interval, summary_row
 from fmdiag.sampling import closed_form_samples, draw_noise, sample
 
@@ -53,6 +57,7 @@ def measure(field, training_set, *, samples=None, n_samples=1024, n_steps=100, m
     noise = draw_noise(n_samples if samples is None else len(samples), training_set.shape, generator=generator)
     u_star = ClosedFormField(training_set, path, memory=memory, device=device)
     if samples is None:
+        field = as_field(field)
         samples = torch.cat(group.spread(noise, lambda mine: sample(field, mine, n_steps, method)))
     ends = torch.cat(group.spread(noise, lambda mine: closed_form_samples(u_star, mine, n_steps)))
     model, closed = (nearest_rows(x, training_set, device=device, group=group) for x in (samples, ends))

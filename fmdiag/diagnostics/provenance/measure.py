@@ -25,7 +25,7 @@ from fmdiag.datasets.duplicates import duplicate_groups
 from fmdiag.diagnostics.points.pairs import check_times
 from fmdiag.diagnostics.points.pictures import as_pictures
 from fmdiag.errors import FmdiagError
-from fmdiag.fields import ClosedFormField
+from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.neighbors import nearest
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import draw_noise, trajectory
@@ -78,6 +78,7 @@ def measure(field, training_set, *, samples=8, times=None, n_rows=N_ROWS, n_step
     >>> bool(((sums - 1).abs() < 1e-12).all())
     True
     """
+    field = as_field(field)
     times = check_times(TIMES if times is None else times)
     numbers = np.arange(samples) if isinstance(samples, int) else np.asarray(samples, dtype=np.int64)
     if numbers.size == 0 or numbers.min() < 0:

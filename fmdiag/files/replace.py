@@ -1,4 +1,4 @@
-"""How is a file written so that it is whole or absent, and what is said where it cannot be?"""
+"""Atomic replacement of a file, so that it is whole or absent, and what is said where it cannot be written."""
 
 import contextlib
 import errno
@@ -33,33 +33,37 @@ def replace_atomically(path, write):
         raise
 
 
-def check_writable(path):
+def check_writable(path, option="--out"):
     """Raise FmdiagError if no file could be made at `path`, before work is spent on it; nothing is left behind.
 
     Parameters
     ----------
     path : path
         File or folder that is to be written; folders above it may be missing.
+    option : str
+        What named it, for the message.
     """
     above = next(folder for folder in Path(path).absolute().parents if os.path.lexists(folder))
     if not above.is_dir():
-        raise FmdiagError(f"{path}: {above} is a file, not a folder: choose another --out")
+        raise FmdiagError(f"{path}: {above} is a file, not a folder: choose another {option}")
     try:
         with tempfile.TemporaryFile(dir=above):
             pass
     except OSError as error:
-        raise FmdiagError(f"{path} cannot be written ({error.strerror}); {remedy(error)}") from error
+        raise FmdiagError(f"{path} cannot be written ({error.strerror}); {remedy(error, option)}") from error
 
 
-def remedy(error):
-    """Return what to do about an OSError while writing."""
+def remedy(error, option="--out"):
+    """Return what to do about an OSError while writing to what `option` names."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "free some space, or choose another folder with --out"
+        return f"free some space, or choose another folder with {option}"
     if error.errno == errno.EROFS:
-        return "make it writable, or choose another folder with --out"
+        return f"make it writable, or choose another folder with {option}"
     if error.errno in (errno.EACCES, errno.EPERM):
-        return "check its permissions, or choose another folder with --out"
-    return "check the path and the disk, or choose another folder with --out"
+        return f"check its permissions, or choose another folder with {option}"
+    if error.errno == errno.ENAMETOOLONG:
+        return f"choose a shorter name with {option}"
+    return f"check the path and the disk, or choose another folder with {option}"
 
 
 def umask():
