@@ -10,19 +10,11 @@ import click
 
 from fmdiag.ranks import torchrun as ranks
 
-COMMANDS = {
+# Commands that are more than a card's. Those of cards stand before "study", in the order of their registry.
+OWN = {
     "report": "Everything that applies to a checkpoint, as one page.",
     "audit": "The whole memorisation audit: controls, membership, provenance, one JSON.",
-    "alignment": "Is û* stochastic? Its alignment with x1 - x0 over time and dimension.",
-    "error": "Where does the model leave û*? ||u_theta - û*|| per time.",
-    "hybrid": "When is generalisation decided? û* until tau, the model afterwards.",
-    "memorization": "Are samples copies? Nearest training images, with controls.",
-    "quality": "How good are samples? Fréchet distances and kin, beside a perfect sampler's.",
-    "membership": "Does the field know its training images? AUC per time against held-out ones.",
-    "provenance": "Which training rows do samples come from? Weights along trajectories, basins.",
-    "agreement": "Do two models turn the same noise into the same sample?",
     "canaries": "Plant known images in a training set, to see later which come back.",
-    "gradient-variance": "Do the gradients of single samples disagree? Their variance over time.",
     "pairing": "Does training on fixed pairs memorise them? With and without noise on the path.",
     "train": "Train a flow matching model whose checkpoint every command reads.",
     "study": "Train a series of models and measure them: size, losses, time.",
@@ -32,6 +24,15 @@ COMMANDS = {
     "compare": "Several runs side by side: overlaid figures, differences with intervals.",
     "figures": "Redraw a run's figures from its tables, without computing.",
 }
+FIRST = ("report", "audit")
+
+
+def commands():
+    """Return {name: line of help} of all commands, those of registered diagnostics among them."""
+    from fmdiag.diagnostics import DIAGNOSTICS
+
+    cards = {name: card.short or card.question for name, card in DIAGNOSTICS.items() if card.command}
+    return {name: OWN[name] for name in FIRST} | cards | OWN
 
 
 class Stopped(BaseException):
@@ -43,17 +44,21 @@ class Terminated(KeyboardInterrupt):
 
 
 class LazyGroup(click.Group):
-    """Lists COMMANDS with their one-line help and imports a command's module only when it is called."""
+    """Lists the commands with their one-line help and makes or imports a command only when it is called."""
 
     def list_commands(self, context):
-        """Return the names in the order of COMMANDS."""
-        return list(COMMANDS)
+        """Return the names in their order."""
+        return list(commands())
 
     def get_command(self, context, name):
-        """Import ``fmdiag.cli.NAME`` and return its `command`."""
-        if name not in COMMANDS:
+        """Return the command of a card, or the `command` of ``fmdiag.cli.NAME``."""
+        if name in OWN:
+            return importlib.import_module(f".{name}", __package__).command
+        from fmdiag.diagnostics import DIAGNOSTICS
+
+        if name not in commands():
             return None
-        return importlib.import_module(f".{name.replace('-', '_')}", __package__).command
+        return importlib.import_module(".measuring", __package__).command_of(DIAGNOSTICS[name])
 
     def invoke(self, context):
         """Run the command; an interruption becomes `Stopped` with the exit code."""
@@ -65,15 +70,15 @@ class LazyGroup(click.Group):
     def format_commands(self, context, formatter):
         """Write the list without importing any command."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(commands().items()))
 
     def resolve_command(self, context, arguments):
         """Suggest the nearest name for an unknown one."""
         name = arguments[0]
-        if name not in COMMANDS:
-            near = difflib.get_close_matches(name, COMMANDS, n=1)
+        if name not in (known := commands()):
+            near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
-            context.fail(f"no command {name!r}: {hint}choose from {', '.join(COMMANDS)}")
+            context.fail(f"no command {name!r}: {hint}choose from {', '.join(known)}")
         return super().resolve_command(context, arguments)
 
 

@@ -7,13 +7,12 @@ from pathlib import Path
 import click
 
 from .grouped import GroupedCommand
-from .options import CONVENTION, DATA, RUN, checkpoint_argument
+from .options import CONVENTION, DATA, DECODER, MISMATCH, RUN, added
 from .options_of import options_of
 from .shown import show, typed_command
 
 # Options of the command line -> names of `fmdiag.Run`, where they differ.
 RENAMED = {"n_rows": "n", "dataset": "train"}
-OWN = ("as_json",)
 
 
 def command_of(card):
@@ -23,17 +22,15 @@ def command_of(card):
 
     def call(checkpoint=None, **options):
         own = {name: options.pop(name) for name in names & options.keys()}
-        if checkpoint is None and "field" not in card.needs:
-            _check_data(card, own, options)
+        if "samples" in card.needs:
+            check_data(checkpoint, own, options)
         with opened(card.name, checkpoint, options) as run:
             run.measure(card, **own)
 
-    needs_field = "field" in card.needs
     command = GroupedCommand(card.name, callback=call, short_help=card.short, help=help_of(card), params=[
-        *_arguments(needs_field), *parameters])
-    for option in reversed([*DATA, *RUN, *CONVENTION]):
-        option(command)
-    return command
+        click.Argument(["checkpoint"], required="field" in card.needs, type=click.Path()),
+        *options_of(card.parameters)])
+    return added([*DATA, MISMATCH, *RUN, DECODER, *CONVENTION], command)
 
 
 def help_of(card):
@@ -57,8 +54,10 @@ def opened(name, checkpoint, options, default="digits"):
     out = given.pop("out", None) or (lambda training_set: _free(name, training_set))
     with Run(checkpoint, name=name, out=out, new=True, command=typed_command(), **given) as run:
         yield run
+        page = run.page or run.save()
+        run.leave()
     if run.speaks:
-        show(run, as_json)
+        show(run, page, as_json)
 
 
 def _free(name, training_set):
@@ -70,13 +69,7 @@ def _free(name, training_set):
         yield base if k == 1 else base.with_name(f"{base.name}-{k}")
 
 
-def _arguments(required):
-    from .options import allow_mismatch
-
-    return [click.Argument(["checkpoint"], required=required, type=click.Path()), allow_mismatch()]
-
-
-def _check_data(card, own, options):
+def check_data(checkpoint, own, options):
     """Refuse a command that has neither a model nor samples to measure."""
-    if "samples" in card.needs and (own.get("samples") is None or options["dataset"] is None):
+    if checkpoint is None and (own.get("samples") is None or options["dataset"] is None):
         raise click.UsageError("give a CHECKPOINT, or --samples together with the --dataset that was trained on")

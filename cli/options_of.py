@@ -27,9 +27,11 @@ def _parameter(name, spec, default):
     option = spec.option or f"--{name.replace('_', '-')}"
     if spec.kind == "bool":
         return Grouped([option, name], is_flag=True, default=default, help=spec.help, group=spec.group)
-    shown = spec.shown if spec.shown is not None else default is not None and default != ()
+    # A default that is nothing is told in words, at the end of the help line; click shows the others.
+    empty = default is None or default == ()
+    shown = False if empty else spec.shown or True
     return Grouped([option, name], type=_type(spec), multiple=spec.many, default=_default(spec, default),
-                   show_default=shown or False, metavar=spec.metavar, help=_help(spec, default), group=spec.group)
+                   show_default=shown, metavar=spec.metavar, help=_help(spec, default), group=spec.group)
 
 
 def _default(spec, default):

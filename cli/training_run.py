@@ -20,10 +20,9 @@ def run_training(options):
     """Train as the options of `fmdiag train` say, and print where the checkpoint is."""
     import torch
 
+    from fmdiag.files.destination import slug
     from fmdiag.ranks import torchrun as ranks
 
-    from fmdiag.files.destination import slug
-    from . import ranks
     from .session_inputs import choose_device
 
     # Denormal weights and gradients slow a CPU down severalfold.

@@ -16,7 +16,7 @@ import torch
 
 from fmdiag.diagnostics import DIAGNOSTICS
 from fmdiag.errors import FmdiagError, FmdiagWarning
-from fmdiag.ranks.torchrun import join
+from fmdiag.ranks.torchrun import join, leave
 from fmdiag.runs import composed, inputs
 from fmdiag.runs.command import plain_values
 from fmdiag.runs.key import key_of
@@ -47,6 +47,8 @@ class Run:
         set and yields folders, of which the first free one is taken. Default: nothing is written.
     overwrite : bool
         Whether an earlier run in `out`, of other inputs, may be replaced.
+    new : bool
+        Whether a run folder that is there is refused, even one of the same inputs.
     seed : int
         Of everything random.
     device : str or torch.device
@@ -57,8 +59,8 @@ class Run:
         Decoder of latents, for pictures only.
     cache : bool
         Whether feature vectors are kept between runs.
-    name : str
-        Name of the run, for its record.
+    name, command : str
+        Name of the run and the command line that made it, for its record.
     **options
         How the data set is read (as `fmdiag.load_dataset`) and the checkpoint (as `fmdiag.load_checkpoint`).
 
@@ -77,14 +79,15 @@ class Run:
     """
 
     def __init__(self, checkpoint=None, *, field=None, train=None, held_out=None, path=None, out=None, overwrite=False,
-                 seed=0, device="auto", memory=None, decoder=None, cache=True, name="run", **options):
-        self.name, self.seed, self.memory, self.cache, self.command = name, int(seed), memory, cache, ""
+                 new=False, seed=0, device="auto", memory=None, decoder=None, cache=True, name="run", command="",
+                 **options):
+        self.name, self.seed, self.memory, self.cache, self.command = name, int(seed), memory, cache, command
         self.started, self.clock = datetime.datetime.now(datetime.UTC), time.monotonic()
         self.group, self.device = join(inputs.choose_device(device))
         writes = out is not None and self.speaks
         # First of all, where its name is known: another process there, or another run, is known before any work.
-        self.output = Output(out, overwrite=overwrite) if writes and not callable(out) else Nowhere()
-        self.results, self._drawn, self._spaces, self.model_facts = {}, {}, {}, None
+        self.output = Output(out, overwrite=overwrite, new=new) if writes and not callable(out) else Nowhere()
+        self.results, self._drawn, self._spaces, self.model_facts, self.page = {}, {}, {}, None, None
         try:
             self.given = inputs.Given(checkpoint, field, train, held_out, path, decoder, options)
             self._take(inputs.opened(self.given, self.device, self.group))
@@ -172,7 +175,7 @@ class Run:
             result = self._measured(card, chosen)
             result.key, result.asked = key, plain_values(asdict(chosen))
             result = self.output.keep(key, result)
-        self.results[card.name] = result
+        self.results[card.name], self.page = result, None
         result.run = self.record()
         return result
 
@@ -231,7 +234,12 @@ class Run:
 
     def save(self, page=False, document=None):
         """Write the run folder whole or replace it: tables, figures, run.json and, with `page`, index.html."""
-        return self.output.publish(self, page=page, document=document) if self.speaks else None
+        self.page = self.output.publish(self, page=page, document=document) if self.speaks else None
+        return self.page
+
+    def leave(self):
+        """Part from the other ranks, once all have done their share."""
+        leave(self.group)
 
     @property
     def key(self):
@@ -258,7 +266,7 @@ class Run:
     def __exit__(self, kind, error, traceback):
         """Save what was measured, unless the block failed."""
         try:
-            if kind is None and self.results:
+            if kind is None and self.results and self.page is None:
                 self.save()
             elif error is not None:
                 self.output.abandon(error)

@@ -13,8 +13,8 @@ from fmdiag.cli import error, parts, quality, session, session_outputs
 from fmdiag.cli.lock import Lock
 from fmdiag.cli.main import run
 from fmdiag.diagnostics.alignment.measure import measure as alignment_diagnostic
+from fmdiag.diagnostics.memorization import null_size
 from fmdiag.diagnostics.memorization.measure import measure as memorization_diagnostic
-from fmdiag.diagnostics.memorization.measure import null_size
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.results import RunFolder
 

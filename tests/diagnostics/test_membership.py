@@ -7,8 +7,9 @@ import torch
 
 import fmdiag
 from fmdiag import ClosedFormField, TrainingSet
-from fmdiag.diagnostics.membership.measure import energy, measure, scores, summarise
-from fmdiag.diagnostics.membership.measure import excess_alignment as excess
+from fmdiag.diagnostics.membership import energy
+from fmdiag.diagnostics.membership import excess_alignment as excess
+from fmdiag.diagnostics.membership.measure import measure, scores, summarise
 from fmdiag.errors import FmdiagError, FmdiagWarning
 
 DIGITS = fmdiag.load_dataset("digits", n=100)

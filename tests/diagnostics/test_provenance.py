@@ -8,7 +8,8 @@ import torch
 import fmdiag
 from fmdiag import ClosedFormField, TrainingSet
 from fmdiag.diagnostics.memorization.measure import measure as memorization
-from fmdiag.diagnostics.provenance.measure import OTHERS, basins, copied, measure, pictures, row_weights, summarise
+from fmdiag.diagnostics.provenance import basins, copied
+from fmdiag.diagnostics.provenance.measure import OTHERS, measure, pictures, row_weights, summarise
 from fmdiag.errors import FmdiagError
 from fmdiag.results import mean_interval
 

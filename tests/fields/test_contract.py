@@ -11,9 +11,9 @@ from odd_fields import DIM, GLOBAL, Net, Plain, bad_fields, good_fields, plain, 
 
 import fmdiag
 from fmdiag.diagnostics.agreement import measure as agreement
+from fmdiag.diagnostics.gradient_variance.measure import measure as gradient_variance
 from fmdiag.diagnostics.membership import energy
 from fmdiag.diagnostics.membership import excess_alignment as excess
-from fmdiag.diagnostics.gradient_variance.measure import measure as gradient_variance
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.fields import AskedField, HybridField, NetworkField, as_field, held_modules
 from fmdiag.sampling import METHODS, sample, trajectory

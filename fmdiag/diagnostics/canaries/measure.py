@@ -24,10 +24,6 @@ from fmdiag.diagnostics.error.measure import evaluate, mean_square, reachable_ti
 from fmdiag.diagnostics.membership.measure import TIMES
 from fmdiag.diagnostics.membership.ranking import bootstrap_auc, newcombe_auc
 from fmdiag.diagnostics.points.checks import check_samples
-from fmdiag.diagnostics.error.measure import evaluate, mean_square, reachable_times
-from fmdiag.diagnostics.membership.measure import TIMES
-from fmdiag.diagnostics.membership.ranking import bootstrap_auc, newcombe_auc
-from fmdiag.diagnostics.points.checks import check_samples
 from fmdiag.fields import as_field
 from fmdiag.neighbors import nearest
 from fmdiag.paths import LinearPath

@@ -17,10 +17,8 @@ import torch
 from fmdiag import results
 from fmdiag.diagnostics.points.pairs import check_times, cosine, draw_pairs, joined, shared
 from fmdiag.errors import FmdiagError, FmdiagWarning
-from fmdiag.fields import ClosedFormField
-from fmdiag.ranks.group import SINGLE
 from fmdiag.fields import ClosedFormField, as_field
-from fmdiag.posterior import SINGLE
+from fmdiag.ranks.group import SINGLE
 
 NAME = "error"
 TIMES = [round(0.02 * k, 2) for k in range(50)] + [0.99]

@@ -13,8 +13,8 @@ class Parameters:
 
     n_samples: int = parameter(64, "Pairs (x0, x1).", minimum=2)
     times: tuple | None = parameter(None, "Times in (0, 1).", kind="times", shown="0.02, 0.1, 0.2 ... 0.9, 0.98")
-    pairing: str = parameter("independent", "How x0 and x1 are coupled; fixed: --pairs; generated: with the model's own "
-                             "samples (1-ReFlow).",
+    pairing: str = parameter("independent", "How x0 and x1 are coupled; fixed: --pairs; generated: with the model's "
+                             "own samples (1-ReFlow).",
                              choices=("independent", "ot", "ot-batch", "rotated", "fixed", "generated"))
     angle: float = parameter(180.0, "Degrees of the rotated coupling.")
     ot_batch: int = parameter(64, "Pairs per transport plan.", minimum=2)

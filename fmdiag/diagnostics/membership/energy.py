@@ -16,11 +16,8 @@ import pandas as pd
 import torch
 
 from fmdiag.diagnostics.membership.measure import NAME
-from fmdiag.fields import ClosedFormField
-from fmdiag.ranks.group import SINGLE
-from fmdiag.diagnostics.membership.measure import NAME
 from fmdiag.fields import ClosedFormField, as_field
-from fmdiag.posterior import SINGLE
+from fmdiag.ranks.group import SINGLE
 from fmdiag.results import summary_row
 from fmdiag.sampling import draw_noise, path_energy, trajectory
 

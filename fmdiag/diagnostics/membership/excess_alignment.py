@@ -26,14 +26,8 @@ from fmdiag.diagnostics.error.measure import evaluate, reachable_times
 from fmdiag.diagnostics.membership.examples import draw_members
 from fmdiag.diagnostics.membership.measure import NAME, TIMES
 from fmdiag.diagnostics.points.pairs import check_times, cosine
-from fmdiag.fields import ClosedFormField
-from fmdiag.ranks.group import SINGLE
-from fmdiag.diagnostics.error.measure import evaluate, reachable_times
-from fmdiag.diagnostics.membership.examples import draw_members
-from fmdiag.diagnostics.membership.measure import NAME, TIMES
-from fmdiag.diagnostics.points.pairs import check_times, cosine
 from fmdiag.fields import ClosedFormField, as_field
-from fmdiag.posterior import SINGLE
+from fmdiag.ranks.group import SINGLE
 from fmdiag.results import summary_row
 from fmdiag.sampling import draw_noise
 

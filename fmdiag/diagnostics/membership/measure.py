@@ -38,10 +38,8 @@ from fmdiag.diagnostics.membership.examples import draw_members
 from fmdiag.diagnostics.membership.ranking import bootstrap_auc, larger_p, newcombe_auc, roc
 from fmdiag.diagnostics.points.pairs import check_times
 from fmdiag.errors import FmdiagError
-from fmdiag.fields import ClosedFormField
-from fmdiag.ranks.group import SINGLE
 from fmdiag.fields import ClosedFormField, as_field
-from fmdiag.posterior import SINGLE
+from fmdiag.ranks.group import SINGLE
 from fmdiag.results import summary_row
 from fmdiag.sampling import draw_noise
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from fmdiag.diagnostics.context import shown, surroundings
-from fmdiag.diagnostics.membership.measure import energy, excess_alignment, measure
+from fmdiag.diagnostics.membership import energy, excess_alignment, measure
 from fmdiag.results import Result
 
 

@@ -3,7 +3,7 @@
 import warnings
 
 from fmdiag.diagnostics.context import shown, surroundings
-from fmdiag.diagnostics.memorization.measure import gallery, null_size
+from fmdiag.diagnostics.memorization import gallery, null_size
 from fmdiag.diagnostics.memorization.measure import gallery as closest
 from fmdiag.diagnostics.memorization.measure import measure, summarise
 from fmdiag.diagnostics.memorization.rule import verdict

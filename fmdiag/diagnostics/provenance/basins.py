@@ -21,12 +21,8 @@ import torch
 
 from fmdiag.diagnostics.points.nearest_rows import nearest_rows
 from fmdiag.diagnostics.provenance.measure import NAME
-from fmdiag.fields import ClosedFormField
-from fmdiag.ranks.group import SINGLE
-from fmdiag.diagnostics.points.nearest_rows import nearest_rows
-from fmdiag.diagnostics.provenance.measure import NAME
 from fmdiag.fields import ClosedFormField, as_field
-from fmdiag.posterior import SINGLE
+from fmdiag.ranks.group import SINGLE
 from fmdiag.results import mean_interval, proportion_interval, summary_row
 from fmdiag.sampling import closed_form_samples, draw_noise, sample
 

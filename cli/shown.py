@@ -1,0 +1,51 @@
+"""What a command shows: the verdict, the summary as short tables or JSON, and where the run is."""
+
+import json
+import shlex
+import sys
+
+import click
+
+from .tables import short_table
+
+
+def show(run, page, as_json):
+    """Print what a Run found; `page` is what `Run.save` returned."""
+    from fmdiag.results import load_table
+
+    summary, record = load_table(page.folder, "summary"), run.record()
+    if as_json:
+        rows = json.loads(summary.to_json(orient="records"))
+        content = page.document or {**facts_of(run, record), "summary": rows}
+        click.echo(json.dumps({"run": str(page.folder), **content}, default=str))
+    else:
+        click.echo(short_table(summary))
+        for name, text in facts_of(run, record).items():
+            _say(name, text)
+    click.echo(f"wrote {page.folder}/", err=True)
+
+
+def facts_of(run, record):
+    """Return the facts of a run that a reader should see beside the numbers."""
+    hidden = {"decoder", *run.facts} - {"pictures"}
+    cautions = [*((record["checkpoint"] or {}).get("warnings") or ()), *record["cautions"]]
+    found = {name: value for result in run.results.values() for name, value in result.facts.items()}
+    found |= {name: value for name, value in run.facts.items() if name not in hidden}
+    verdict = {"verdict": record["verdict"]} if record.get("verdict") else {}
+    return {**verdict, **found, **({"cautions": list(dict.fromkeys(cautions))} if cautions else {})}
+
+
+def _say(name, text):
+    if isinstance(text, dict):
+        text = [text["text"], *text.get("details", ())] if "text" in text else None
+    if isinstance(text, list):
+        click.echo("\n  ".join([f"{name}:", *map(str, text)]))
+    elif isinstance(text, str):
+        click.echo(f"{name}: {text}")
+
+
+def typed_command():
+    """Return the command line as it was typed: the root context of click keeps the words."""
+    context = click.get_current_context(silent=True)
+    words = context.find_root().obj if context else None
+    return shlex.join(["fmdiag", *(sys.argv[1:] if words is None else words)])
