@@ -44,7 +44,7 @@ def audit(run, *, samples=None, sample_range=None, canaries=None, n_samples=None
     if run.field is not None:
         run.measure("membership", n_images=n_images, n_noises=n_noises, **solver)
         own = samples is None
-        run.measure("provenance", samples=closest(copies.table) if own else (), n_noises=n_samples or 1024, **solver)
+        run.measure("provenance", sample_numbers=closest(copies.table) if own else (), n_noises=n_samples or 1024, **solver)
     return compose(run.record(), run.summary())
 
 
