@@ -68,5 +68,6 @@ def summarise(table):
     rows = [summary_row(NAME, name, group[name], source=source)
             for source, group in table.groupby("source", sort=False) for name in ("energy", "terminal_share")]
     wide = table.pivot(index="sample", columns="source", values="energy")
-    rows.append(summary_row(NAME, "energy_ratio", wide["model"] / wide["closed_form"].where(lambda x: x > 0), source="model"))
+    optimum = wide["closed_form"].where(wide["closed_form"] > 0)
+    rows.append(summary_row(NAME, "energy_ratio", wide["model"] / optimum, source="model"))
     return pd.DataFrame(rows)

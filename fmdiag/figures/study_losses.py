@@ -33,8 +33,8 @@ def pool_sizes(run):
     """Return the sentence that tells M from the authors' n_samples_mean, for the caption."""
     batch = (run.run.get("study") or {}).get("batch_size")
     shift = "their batch size" if batch is None else f"{batch}, the batch"
-    return ("M counts all rows of a pool; the authors' pools hold the batch too, so that their n_samples_mean is M less "
-            + shift)
+    return ("M counts all rows of a pool; the authors' pools hold the batch too, so that their n_samples_mean is M "
+            f"less {shift}")
 
 
 def named(objective, pools):
@@ -60,7 +60,8 @@ def study_losses_figure(run):
     figure, axes = new_figure(3.2, width=7.2, ncols=2, sharey=True)
     for ax, (quantity, text) in zip(axes[0], (("frechet_train", "to training rows"), ("frechet_test", "to test rows")),
                                     strict=True):
-        by_objective(rows, quantity, "step", ax, pools=run.run.get("pools")).set(xlabel="step", xscale="log", yscale="log", title=text)
+        by_objective(rows, quantity, "step", ax, pools=run.run.get("pools"))
+        ax.set(xlabel="step", xscale="log", yscale="log", title=text)
     axes[0, 0].set_ylabel("Fréchet distance")
     legend_above(axes[0, 0], ncols=3)
     return figure

@@ -62,7 +62,8 @@ def measure(generated, train, test, *, level=0.95, generator):
     facts = {"level": level, "n": len(generated)}
     share = clustered_share(*closer_to_train(generated, train, test), level=level)
     rows = [metric_row("dcr_share", DEFINITION, *share, interval="clustered_exact", **facts),
-            metric_row("dcr_share_expected", DEFINITION, len(train) / (len(train) + len(test)), interval="none", **facts)]
+            metric_row("dcr_share_expected", DEFINITION, len(train) / (len(train) + len(test)), interval="none",
+                       **facts)]
     for suffix, points in (("", generated), ("_heldout", test)):
         _, d = near_rows(points, train, 2)
         ratio = np.divide(d[:, 0], d[:, 1], out=np.zeros(len(d)), where=d[:, 1] > 0)

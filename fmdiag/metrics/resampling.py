@@ -124,8 +124,8 @@ def clustered_share(values, clusters, *, level=0.95):
     """Return (share, low, high): the exact interval at the effective number of independent samples.
 
     Korn and Graubard 1998, Survey Methodology 24, 193-201: n* = p (1 - p) / v with v the variance of the share over
-    clusters, times (t_{n-1} / t_{k-1})² for k clusters, then the limits of Clopper and Pearson. Where all agree there is
-    no variance to go by, and n* is the number of clusters.
+    clusters, times (t_{n-1} / t_{k-1})² for k clusters, then the limits of Clopper and Pearson. Where all agree there
+    is no variance to go by, and n* is the number of clusters.
 
     Parameters
     ----------
