@@ -17,7 +17,8 @@ OPTIONS = [
     click.option("--skip-bad", is_flag=True, help="Skip pictures that cannot be read."),
     click.option("--sizes", metavar="N,N,...", help="Numbers of training rows; all is the whole set."),
     click.option("--losses", metavar="NAME,NAME,...", help="Objectives: cfm, otcfm, otcfm:assignment, efm:128, "
-                 "efm:all, efm:128:replacement, noised:0.05."),
+                 "efm:all, efm:128:replacement, noised:0.05. efm:M has M rows per pool; the authors' "
+                 "n_samples_mean = k is M = k + batch size."),
     click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Models per size and loss."),
     click.option("--steps", type=click.IntRange(1), default=10_000, show_default=True, help="Training steps each."),
     click.option("--evaluations", type=click.IntRange(1), help="Times along training that samples are judged, "

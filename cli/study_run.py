@@ -82,6 +82,7 @@ def _record(plan, data, store, folder, found):
     return {"fmdiag": __version__, "command": typed_command(), "name": f"study {plan.kind}",
             "diagnostics": {name: {**parameters, **found["counts"], "command": typed_command()}},
             "dataset": data.training_set.describe(), "checkpoint": None, "study": plan.inputs(),
+            "pools": plan.pools(),
             "feature": data.feature.describe() if hasattr(data.feature, "describe") else {"name": data.feature.name},
             "cautions": found["cautions"], "verdict": found["verdict"], **found["counts"],
             "seconds": found["seconds"], "versions": versions(), "started": folder.started() or now, "gathered": now}

@@ -20,7 +20,9 @@ Examples:
 @click.option("--loss", metavar="NAME", help="cfm, otcfm, efm (empirical flow matching), noised.  [default: cfm]")
 @click.option("--coupling", metavar="NAME", help="How a batch's noise and rows are paired: independent, plan (drawn "
               "from the optimal transport plan), assignment.  [default: plan for otcfm, else independent]")
-@click.option("--pool-size", metavar="M", type=PoolSize(), help="Rows per pool of efm; all is û*.  [default: 128]")
+@click.option("--pool-size", metavar="M", type=PoolSize(), help="Rows per pool of efm, the sample's "
+              "own counted; all is û*. The authors' n_samples_mean = k at batch b is M = b + k, because their pools "
+              "hold the batch too: their 128 at batch 128 is 256 here.  [default: 128]")
 @click.option("--replacement/--no-replacement", default=None, help="Whether efm draws its pools with replacement.  "
               "[default: no]")
 @click.option("--sigma", type=float, help="Noise added to x_t by the loss noised.  [default: 0.05]")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import torch
 
+from fmdiag.checkpoints.candidates import candidates
 from fmdiag.checkpoints.pickles import imported_names
-from fmdiag.checkpoints.plain_values import holds_states, safe_values, stand_ins, unlisted
+from fmdiag.checkpoints.plain_values import safe_values, stand_ins, unlisted
 from fmdiag.errors import FmdiagError
 from fmdiag.results import replace_atomically
 
@@ -54,7 +55,7 @@ def _loaded(file):
     except pickle.UnpicklingError as first:
         further = stand_ins(imported_names(file))
         content = _stood_in(file, further) if further else None
-        if not holds_states(content):  # a pickled network, say: what is stood in for is what the file is
+        if not candidates(content):  # a pickled network, say: what is stood in for is what the file is
             raise first
         return content
 

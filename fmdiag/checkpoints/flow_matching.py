@@ -12,9 +12,8 @@ Lipman et al., "Flow Matching Guide and Code", arXiv 2412.06264.
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.foreign import Foreign
 from fmdiag.checkpoints.schedules import PathSchedule
-from fmdiag.checkpoints.states import fitted, is_state, unprefixed, with_shadow
+from fmdiag.checkpoints.states import arguments_of, choose_state, is_state, look_up
 from fmdiag.checkpoints.torchcfm import shape_of, unet_or_factory
-from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath
 
 EXAMPLE_KEYS = {"model", "epoch", "args"}
@@ -30,17 +29,13 @@ def recognise(source):
 
 def load(source, choices):
     """Return the Foreign network of a file of the image example."""
-    state = unprefixed(source.content.get("model") if isinstance(source.content, dict) else None)
-    if not is_state(state):
-        raise FmdiagError(f"{source.file} has no state dict at key model: it is no file of flow_matching's example")
-    raw, shadow = _separated(state)
-    arguments = vars(source.content["args"]) if hasattr(source.content.get("args"), "__dict__") else {}
-    network, assumed, module = unet_or_factory(raw, choices, source.file, **_attention(arguments.get("dataset")))
-    wanted = bool(shadow) and choices.ema
-    if wanted:
-        module = fitted(module, with_shadow(module, raw, shadow, source.file), source.file)
-    read = {"weights": "ema" if wanted else "raw", "network": network, "epochs": source.content.get("epoch"),
-            "trained_on": arguments.get("dataset")}
+    chosen = choose_state(source, choices)
+    arguments = arguments_of(source.content)
+    network, assumed, module, facts = unet_or_factory(chosen, choices, source.file,
+                                                      **_attention(arguments.get("dataset")))
+    read = {"network": network, "epochs": look_up(source.content, "epoch"), **facts,
+            "trained_on": str(arguments["dataset"]) if "dataset" in arguments else None}
+    (assumed if chosen.assumed else read)["weights"] = chosen.kind
     # The example flips every picture at random.
     assumed |= {"coupling": "independent", "hflip": "dataset" in arguments, "data_range": [-1, 1]}
     n_rows = network.get("num_classes") or 0
@@ -56,15 +51,6 @@ def _attention(dataset):
     several = dataset is not None and "imagenet" in str(dataset)
     heads = {} if several else {"num_heads": 1, "num_head_channels": -1}
     return {**heads, "use_new_attention_order": True}
-
-
-def _separated(state):
-    """Return (raw state dict, list of averages in order) of a state dict that may hold both."""
-    numbers = sorted(int(name.split(".")[1]) for name in state if name.startswith("shadow_params."))
-    if not numbers:
-        return state, []
-    raw = {name.removeprefix("model."): value for name, value in state.items() if name.startswith("model.")}
-    return raw, [state[f"shadow_params.{k}"] for k in numbers]
 
 
 def _call(choices):

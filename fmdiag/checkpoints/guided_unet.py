@@ -17,11 +17,12 @@ from pathlib import Path
 from fmdiag.errors import FmdiagError
 
 HEAD_CHANNELS = 64
+MARKS = ("time_embed.0.weight", "input_blocks.0.0.weight", "out.2.weight")
 
 
 def looks_like(state):
     """Return whether a state dict is of this kind."""
-    return isinstance(state, dict) and {"time_embed.0.weight", "input_blocks.0.0.weight", "out.2.weight"} <= set(state)
+    return isinstance(state, dict) and set(MARKS) <= set(state)
 
 
 def infer_arguments(state, *, heads=None):

@@ -1,6 +1,7 @@
 """Which family does a checkpoint belong to? Recognised by content, never by its name."""
 
 import warnings
+from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,7 +11,11 @@ from fmdiag.checkpoints.choices import Choices
 from fmdiag.checkpoints.families import FAMILIES, finished
 from fmdiag.checkpoints.sit import is_bare
 from fmdiag.checkpoints.source import open_checkpoint
+from fmdiag.checkpoints.states import outline
 from fmdiag.errors import FmdiagError, FmdiagWarning, check_choice, names_one_of
+
+# Choices that are options of the command line too; the others stand in a model card only.
+OPTIONS = ("parameterisation", "time_direction", "time_scale", "path", "class_label", "guidance", "heads")
 
 
 def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
@@ -113,24 +118,17 @@ def _family(source, choices):
     if is_bare(source):
         raise FmdiagError(f"{file} is a bare state dict of the network that DiT and SiT share: give --family dit or "
                           "--family sit")
-    raise FmdiagError(f"{file} holds a checkpoint of no known family ({_outline(content)}): fmdiag reads "
+    raise FmdiagError(f"{file} holds a checkpoint of no known family ({outline(content)}): fmdiag reads "
                       f"{', '.join(FAMILIES)}; name one by --family, or the network's class by --model card.toml")
 
 
 def _native(source, choices, device):
     content, file = source.content, source.file
     if not FAMILIES["native"].recognise(source):
-        raise FmdiagError(f"{file} is no native checkpoint ({_outline(content)}): leave --family native out")
-    foreign = [name for name in ("parameterisation", "time_direction", "time_scale", "path", "class_label", "guidance",
-                                 "heads", "factory") if getattr(choices, name) is not None]
-    if foreign:
-        raise FmdiagError(f"{file} is a native checkpoint and says itself what its network is: leave out "
-                          f"--{foreign[0].replace('_', '-')}")
-    return FAMILIES["native"].load(content, file, ema=choices.ema, device=device)
-
-
-def _outline(content):
-    if isinstance(content, dict):
-        keys = [str(key) for key in list(content)[:4]]
-        return f"a dict with keys {', '.join(keys)}{', ...' if len(content) > len(keys) else ''}"
-    return f"a {type(content).__name__}"
+        raise FmdiagError(f"{file} is no native checkpoint ({outline(content)}): leave --family native out")
+    known = {f.name for f in fields(Choices)} - {"family", "weights", "trust_pickle", "folder", "data", "coupling"}
+    given = [name for name in sorted(known) if getattr(choices, name) not in (None, {})]
+    if given:
+        spelt = (f"--{given[0].replace('_', '-')}" if given[0] in OPTIONS else f"{given[0]} in the model card")
+        raise FmdiagError(f"{file} is a native checkpoint and says itself what its network is: leave out {spelt}")
+    return FAMILIES["native"].load(content, file, weights=choices.weights, device=device)

@@ -24,7 +24,7 @@ def recognise(source):
     return isinstance(source.content, dict) and source.content.get("format") == FORMAT
 
 
-def load(content, file, *, ema=True, device="cpu"):
+def load(content, file, *, weights=None, device="cpu"):
     """Return the Checkpoint of a loaded native file.
 
     Parameters
@@ -33,8 +33,8 @@ def load(content, file, *, ema=True, device="cpu"):
         What `read_torch_file` returned.
     file : Path
         Where from, for messages.
-    ema : bool
-        Whether to use the averaged weights; a file without them gives its raw ones.
+    weights : str, optional
+        ``"ema"`` or ``"raw"``; default: averaged where the file has them.
     device : str or torch.device
         Where the network is to compute.
 
@@ -53,10 +53,10 @@ def load(content, file, *, ema=True, device="cpu"):
     if wrong:
         raise FmdiagError(f"{file} is a native checkpoint whose {' and '.join(wrong)} is no dict: save it again")
     check_sums(file)
-    key, weights = _chosen(content, file, ema)
+    key, state = _chosen(content, file, weights)
     try:
         path = path_from_description(content["path"])
-        module = load_weights(lambda: build_network(content["network"]), weights)
+        module = load_weights(lambda: build_network(content["network"]), state)
     except FmdiagError as error:
         raise FmdiagError(f"{file}: {error}") from error
     description = {"family": "native", "weights": key, "network": content["network"],
@@ -100,9 +100,14 @@ def _cautions(loss):
     return [OT] * loss.startswith("ot") + [FIXED_PAIRS] * loss.startswith("pairs") + [NOISED] * ("noised" in loss)
 
 
-def _chosen(content, file, ema):
-    for key, name in [("ema", "ema"), ("weights", "raw")] if ema else [("weights", "raw")]:
-        if content.get(key):
-            return name, content[key]
-    held = "only averaged weights (EMA): leave out --no-ema" if content.get("ema") else "no weights: save it again"
-    raise FmdiagError(f"{file} holds {held}")
+def _chosen(content, file, weights):
+    """Return (kind, state dict): averages where there are some, unless another kind is given."""
+    held = {kind: content[key] for key, kind in (("ema", "ema"), ("weights", "raw")) if content.get(key)}
+    kind = weights or next(iter(held), None)
+    if kind in held:
+        return kind, held[kind]
+    if not held:
+        raise FmdiagError(f"{file} holds no weights: save it again")
+    only = {"ema": "averaged weights (EMA)", "raw": "raw weights"}[next(iter(held))]
+    raise FmdiagError(f"{file} holds only {only}: leave out --weights {kind}, or give --weights "
+                      f"{next(iter(held))}")

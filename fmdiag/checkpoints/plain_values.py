@@ -215,13 +215,3 @@ def _of_python_3(name):
 
 def _is_dtype(name):
     return name.startswith("torch.") and isinstance(getattr(torch, name.removeprefix("torch."), None), torch.dtype)
-
-
-def holds_states(content, depth=3):
-    """Return whether a dict has a state dict, or a list of tensors, in it."""
-    if isinstance(content, list) and content and all(isinstance(part, torch.Tensor) for part in content):
-        return True
-    if not isinstance(content, dict) or not content or not depth:
-        return False
-    return (all(isinstance(part, torch.Tensor) for part in content.values())
-            or any(holds_states(part, depth - 1) for part in content.values()))

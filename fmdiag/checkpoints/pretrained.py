@@ -10,7 +10,7 @@ from torch.nn.modules.module import (
 )
 
 from fmdiag.checkpoints.file import read_safetensors, read_torch_file
-from fmdiag.checkpoints.states import fitted
+from fmdiag.checkpoints.fitting import fitted
 from fmdiag.checkpoints.weights import check_weights
 from fmdiag.errors import FmdiagError
 

@@ -11,7 +11,7 @@ from torch import nn
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.foreign import ASSUMED, READ, Foreign
 from fmdiag.checkpoints.schedules import DiscreteSchedule, EDMSchedule, PathSchedule
-from fmdiag.checkpoints.states import build_from_factory, choose_state, fitted, is_state
+from fmdiag.checkpoints.states import choose_state
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath
 
@@ -56,11 +56,11 @@ def convention_of(choices):
 
 
 def _from_card(source, choices):
-    raw = ("model", "net", "state_dict", "weights", "model_state_dict", *([""] if is_state(source.content) else []))
-    ema = ("ema", "ema_model", "model_ema", "ema_state_dict")
-    name, state = choose_state(source, choices, ema=ema, raw=raw)
-    module = fitted(build_from_factory(choices), state, source.file)
-    return module, {"weights": name, "network": {"name": choices.factory, **choices.arguments}}, {}
+    chosen = choose_state(source, choices)
+    module, facts = chosen.into(chosen.module)
+    read, assumed = {"network": {"name": choices.factory, **choices.arguments}, **facts}, {}
+    (assumed if chosen.assumed else read)["weights"] = chosen.kind
+    return module, read, assumed
 
 
 def _order(module, choices):

@@ -11,7 +11,7 @@ Liu, Gong, Liu, "Flow Straight and Fast", arXiv 2209.03003.
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.foreign import Foreign
 from fmdiag.checkpoints.schedules import PathSchedule
-from fmdiag.checkpoints.states import build_from_factory, fitted, is_state, look_up, unprefixed, with_shadow
+from fmdiag.checkpoints.states import choose_state, is_state, look_up
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath
 
@@ -30,15 +30,12 @@ def load(source, choices):
     if not choices.factory:
         raise FmdiagError(f"{source.file} is a RectifiedFlow checkpoint, whose network is a class of that repository: "
                           "name it by --model card.toml with factory = \"module:function\"")
-    raw, shadow = unprefixed(look_up(source.content, "model")), look_up(source.content, "ema.shadow_params")
-    module = fitted(build_from_factory(choices), raw, source.file)
-    averaged = bool(shadow) and choices.ema
-    if averaged:
-        module = fitted(module, with_shadow(module, raw, shadow, source.file), source.file)
-    read = {"weights": "ema" if averaged else "raw", "steps": look_up(source.content, "step"),
-            "ema_decay": look_up(source.content, "ema.decay"),
+    chosen = choose_state(source, choices)
+    module, facts = chosen.into(chosen.module)
+    read = {"steps": look_up(source.content, "step"), "ema_decay": look_up(source.content, "ema.decay"), **facts,
             "network": {"name": choices.factory, **choices.arguments}}
     assumed = {"coupling": "independent", "data_range": [-1, 1], "hflip": False}
+    (assumed if chosen.assumed else read)["weights"] = chosen.kind
     return Foreign("rectified_flow", module, call, Convention(PathSchedule(LinearPath(), SPAN), time_scale=TIME_SCALE),
                    read, assumed)
 

@@ -18,7 +18,7 @@ from fmdiag.checkpoints.cautions import LATENTS
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.foreign import Foreign
 from fmdiag.checkpoints.schedules import DiscreteSchedule, PathSchedule
-from fmdiag.checkpoints.states import build_from_factory, choose_state, fitted, is_state, look_up
+from fmdiag.checkpoints.states import arguments_of, choose_state, look_up
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.paths import CosinePath, LinearPath, VPPath
 
@@ -67,24 +67,23 @@ def is_bare(source):
 
 
 def _foreign(family, source, choices, convention, read):
-    raw = ("model", *([""] if is_state(source.content) else []))
-    name, state = choose_state(source, choices, ema=("ema",), raw=raw)
+    chosen = choose_state(source, choices, bare="ema")  # the released files are averages
     assumed = {"coupling": "independent", "hflip": False, "data_range": "latents × 0.18215"}
-    if is_bare(source):
-        assumed["weights"] = name = "ema"  # the released files are averages
     if choices.factory:
-        network, module = {"name": choices.factory, **choices.arguments}, build_from_factory(choices)
+        network, module = {"name": choices.factory, **choices.arguments}, chosen.module
         channels, n_labels, shape = None, choices.n_classes or 0, None
     else:
-        network, module, assumed_heads = _inferred(state, choices, source.file)
+        network, module, assumed_heads = _inferred(chosen.inferred(transformer.MARKS), choices, source.file)
         assumed |= assumed_heads
         channels, n_labels = network["channels"], network["n_labels"]
         shape = (channels, None, None)
-    read = {"weights": name, "network": network, **read}
+    module, facts = chosen.into(module)
+    read = {"network": network, **facts, **read}
+    (assumed if chosen.assumed else read)["weights"] = chosen.kind
     if not choices.factory and network["out_channels"] == 2 * channels:
         read["learned_variance"] = True
     null = choices.null_label if choices.null_label is not None else (n_labels - 1 if n_labels else None)
-    return Foreign(family, fitted(module, state, source.file), CALLS[family], convention, read, assumed, shape,
+    return Foreign(family, module, CALLS[family], convention, read, assumed, shape,
                    n_classes=n_labels, null_label=null, warnings=[LATENTS], convention_read="path_type" in read)
 
 
@@ -118,8 +117,7 @@ def _transformer_file(source):
 
 
 def _arguments(source):
-    arguments = look_up(source.content, "args")
-    return vars(arguments) if hasattr(arguments, "__dict__") else arguments if isinstance(arguments, dict) else {}
+    return arguments_of(source.content)
 
 
 def _is_sit(source):

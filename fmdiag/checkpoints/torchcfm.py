@@ -14,7 +14,7 @@ from fmdiag.checkpoints import guided_unet
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.foreign import Foreign
 from fmdiag.checkpoints.schedules import PathSchedule
-from fmdiag.checkpoints.states import build_from_factory, choose_state, fitted, is_state
+from fmdiag.checkpoints.states import choose_state, is_state, look_up
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath
 
@@ -29,12 +29,12 @@ def recognise(source):
 
 def load(source, choices):
     """Return the Foreign network of a torchcfm file."""
-    raw = ("net_model", "model", "state_dict", *([""] if is_state(source.content) else []))
-    name, state = choose_state(source, choices, ema=("ema_model", "ema"), raw=raw)
-    network, assumed, module = unet_or_factory(state, choices, source.file)
-    read = {"weights": name, "network": network}
-    if isinstance(source.content.get("step"), int):
-        read["steps"] = source.content["step"]
+    chosen = choose_state(source, choices)
+    network, assumed, module, facts = unet_or_factory(chosen, choices, source.file)
+    read = {"network": network, **facts}
+    (assumed if chosen.assumed else read)["weights"] = chosen.kind
+    if isinstance(step := look_up(source.content, "step"), int):
+        read["steps"] = step
     classes = network.get("num_classes") or 0
     # Its CIFAR-10 example flips every picture at random; nothing in the file says whether this is that example.
     assumed |= {"coupling": "independent", "hflip": is_cifar_example(network), "data_range": [-1, 1]}
@@ -47,14 +47,15 @@ def call(module, x, time, labels):
     return module(time, x) if labels is None else module(time, x, labels)
 
 
-def unet_or_factory(state, choices, file, **attention):
-    """Return (network description, what of it is assumed, module) of a guided-diffusion U-Net or a card's factory.
+def unet_or_factory(chosen, choices, file, **attention):
+    """Return (network, what of it is assumed, module, facts) of a guided-diffusion U-Net or a card's factory.
 
-    `attention` holds what a family's example says about attention, which no tensor's shape tells.
+    `chosen` holds the weights, `attention` what a family's example says about attention, which no tensor's shape tells.
     """
     if choices.factory:
-        module = fitted(build_from_factory(choices), state, file)
-        return {"name": choices.factory, **choices.arguments}, {}, module
+        module, facts = chosen.into(chosen.module)
+        return {"name": choices.factory, **choices.arguments}, {}, module, facts
+    state = chosen.inferred(guided_unet.MARKS)
     if not guided_unet.looks_like(state):
         raise FmdiagError(f"{file}: these tensors are of no network that fmdiag can infer: name its class by "
                           "--model card.toml with a factory")
@@ -66,11 +67,11 @@ def unet_or_factory(state, choices, file, **attention):
         raise FmdiagError(f"{file}: the U-Net cannot be inferred from its tensors ({error}): name its class by "
                           "--model card.toml with a factory") from error
     arguments |= {k: v for k, v in attention.items() if choices.heads is None or "heads" not in k} | choices.arguments
-    module = fitted(guided_unet.build(arguments), state, file)
+    module, facts = chosen.into(guided_unet.build(arguments))
     heads = {key: arguments.pop(key) for key in ATTENTION if key in arguments}
     has_attention = any(name.endswith("qkv.weight") for name in state)
     network = {"name": "torchcfm UNetModel", **{k: v for k, v in arguments.items() if v is not None}}
-    return network, ({"attention": heads} if has_attention else {}), module
+    return network, ({"attention": heads} if has_attention else {}), module, facts
 
 
 def shape_of(network):

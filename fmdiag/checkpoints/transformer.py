@@ -15,6 +15,7 @@ from torch import nn
 
 from fmdiag.errors import FmdiagError
 
+MARKS = ("x_embedder.proj.weight", "final_layer.linear.weight", "y_embedder.embedding_table.weight")
 FREQUENCIES = 256
 HEADS_OF_WIDTH = {384: 6, 768: 12, 1024: 16, 1152: 16}
 
@@ -101,8 +102,7 @@ def infer(state, heads=None):
 
 def looks_like(state):
     """Return whether a state dict is of DiT's and SiT's kind."""
-    return isinstance(state, dict) and {"x_embedder.proj.weight", "final_layer.linear.weight",
-                                        "y_embedder.embedding_table.weight"} <= set(state)
+    return isinstance(state, dict) and set(MARKS) <= set(state)
 
 
 def _mlp(inputs, width, activation):

@@ -73,7 +73,7 @@ def _caption(run, name):
              "pairs": run.units(name.split("_")[0], "pair"), "noises": run.units("hybrid", "sample"),
              "seeds": run.units("_".join(name.split("_")[:2]), "seed"),
              "feature": _features(run, name.split("_")[0]), "sources": _sources(run),
-             "threshold": _threshold(run)}
+             "threshold": _threshold(run), "pools": study_losses.pool_sizes(run)}
     return {"caption": text.format(**facts) + _pictures(run, name) + _cautions(run),
             "alt": f"{alt} {_ends(run, name)}".strip()}
 

@@ -12,6 +12,7 @@ from fmdiag.results import SUMMARY_COLUMNS, load_array, load_run, load_table
 INTERVAL_NAMES = {"student": "Student t intervals of the mean", "exact": "exact (Clopper-Pearson) intervals",
                   "bootstrap": "percentile bootstrap intervals",
                   "cluster_bootstrap": "percentile bootstrap intervals over training rows",
+                  "clustered_exact": "exact intervals at the effective number of samples",
                   "jackknife": "jackknife intervals", "delong": "DeLong intervals", "newcombe": "Newcombe intervals",
                   "welch": "Welch intervals of the difference"}
 

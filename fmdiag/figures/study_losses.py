@@ -12,7 +12,8 @@ from fmdiag.figures.style import curve_style, legend_above, new_figure, own_axes
 CAPTIONS = {
     "study_losses": (
         "Fréchet distance of the samples to the training rows (left) and to the held-out rows (right) along training, "
-        "per objective; means over {seeds} seeds, bands: {interval} (units: seeds). {data}. As figure 4 of paper [1].",
+        "per objective; means over {seeds} seeds, bands: {interval} (units: seeds). {data}. As figure 4 of paper [1]; "
+        "{pools}.",
         "Two line charts of the Fréchet distance against the step, to training and to test rows, per objective."),
     "study_losses_difference": (
         "Test Fréchet distance minus that of CFM, paired by seed (same initial weights, rows, noises and times), along "
@@ -28,12 +29,26 @@ CAPTIONS = {
 }
 
 
-def by_objective(table, quantity, x, ax=None):
-    """Draw a quantity against `x`, a curve with its band per objective; `table`: summary rows."""
+def pool_sizes(run):
+    """Return the sentence that tells M from the authors' n_samples_mean, for the caption."""
+    batch = (run.run.get("study") or {}).get("batch_size")
+    shift = "their batch size" if batch is None else f"{batch}, the batch"
+    return ("M counts all rows of a pool; the authors' pools hold the batch too, so that their n_samples_mean is M "
+            f"less {shift}")
+
+
+def named(objective, pools):
+    """Return an objective's name with the authors' count of its pool, e.g. "efm M = 256 (authors' 128)"."""
+    name, samples = objective.replace("M=", "M = "), (pools.get(objective) or {}).get("authors_n_samples_mean")
+    return name if samples is None else f"{name} (authors' {samples})"
+
+
+def by_objective(table, quantity, x, ax=None, *, pools=None):
+    """Draw a quantity against `x`, a curve with its band per objective; `table`: summary rows, `pools`: as recorded."""
     ax = own_axes(ax)
     rows = table[(table["quantity"] == quantity) & table[x].notna()]
     for index, (name, group) in enumerate(rows.groupby("objective", sort=True)):
-        draw_curve(ax, group, x, label=name, style=curve_style(index, len(group)))
+        draw_curve(ax, group, x, label=named(name, pools or {}), style=curve_style(index, len(group)))
     return ax
 
 
@@ -45,9 +60,10 @@ def study_losses_figure(run):
     figure, axes = new_figure(3.2, width=7.2, ncols=2, sharey=True)
     for ax, (quantity, text) in zip(axes[0], (("frechet_train", "to training rows"), ("frechet_test", "to test rows")),
                                     strict=True):
-        by_objective(rows, quantity, "step", ax).set(xlabel="step", xscale="log", yscale="log", title=text)
+        by_objective(rows, quantity, "step", ax, pools=run.run.get("pools"))
+        ax.set(xlabel="step", xscale="log", yscale="log", title=text)
     axes[0, 0].set_ylabel("Fréchet distance")
-    legend_above(axes[0, 0], ncols=4)
+    legend_above(axes[0, 0], ncols=3)
     return figure
 
 
@@ -56,12 +72,12 @@ def difference_figure(run):
     rows = run.summary("study_losses", "frechet_test_minus_cfm")
     if not len(rows):
         return None
-    ax = by_objective(rows, "frechet_test_minus_cfm", "step")
+    ax = by_objective(rows, "frechet_test_minus_cfm", "step", pools=run.run.get("pools"))
     ax.axhline(0, color="#555555", linewidth=0.8)
     ax.set(xlabel="step", xscale="log", ylabel="test Fréchet distance\nminus that of cfm")
     # In early training distances are large: a scale that is linear near 0 shows both ends.
     ax.set_yscale("symlog", linthresh=max(1.0, float(rows["value"].abs().min())))
-    return legend_above(ax, ncols=4).figure
+    return legend_above(ax, ncols=2).figure
 
 
 def error_figure(run):
@@ -69,10 +85,10 @@ def error_figure(run):
     rows = run.summary("study_losses", "squared_error")
     if not len(rows):
         return None
-    ax = by_objective(rows, "squared_error", "t")
+    ax = by_objective(rows, "squared_error", "t", pools=run.run.get("pools"))
     ax.set(xlabel="time t (0 noise, 1 data)", ylabel="squared error\nper coordinate", xlim=(0, 1))
     ax.set_ylim(0, 1.15 * rows.loc[rows["t"] <= 0.9, "value"].max())
-    return legend_above(ax, ncols=4).figure
+    return legend_above(ax, ncols=2).figure
 
 
 def losses_samples_figure(run):

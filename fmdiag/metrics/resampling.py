@@ -120,6 +120,35 @@ def cluster_bootstrap(values, clusters, *, rng, level=0.95, n_resamples=RESAMPLE
     return mean, low, high, "cluster_bootstrap"
 
 
+def clustered_share(values, clusters, *, level=0.95):
+    """Return (share, low, high): the exact interval at the effective number of independent samples.
+
+    Korn and Graubard 1998, Survey Methodology 24, 193-201: n* = p (1 - p) / v with v the variance of the share over
+    clusters, times (t_{n-1} / t_{k-1})² for k clusters, then the limits of Clopper and Pearson. Where all agree there
+    is no variance to go by, and n* is the number of clusters.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        In [0, 1] per sample.
+    clusters : array_like of int, shape (n,)
+        What each sample belongs to, e.g. its nearest row.
+    """
+    values = np.asarray(values, dtype=float)
+    n, share = values.size, values.mean()
+    _, index = np.unique(clusters, return_inverse=True)
+    sums = np.bincount(index, weights=values - share)
+    k, effective = sums.size, float(sums.size)
+    variance = k / max(k - 1, 1) * np.square(sums).sum() / n**2
+    if variance > 0:
+        wider = (stats.t.ppf((1 + level) / 2, n - 1) / stats.t.ppf((1 + level) / 2, k - 1)) ** 2
+        effective = min(float(n), share * (1 - share) / variance * wider)
+    x, tail = share * effective, (1 - level) / 2
+    low = stats.beta.ppf(tail, x, effective - x + 1) if share > 0 else 0.0
+    high = stats.beta.ppf(1 - tail, x + 1, effective - x) if share < 1 else 1.0
+    return share, float(low), float(high)
+
+
 def quantile_interval(values, q, *, level=0.95):
     """Return (quantile, low, high): order statistics whose binomial coverage is at least `level`; NaN where n is small.
 

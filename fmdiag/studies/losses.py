@@ -50,7 +50,8 @@ def _differences(quality, keys):
             pair = wide[name][[keys["objective"], "cfm"]].dropna()
             yield seeds_row(f"{name}_minus_cfm", pair[keys["objective"]] - pair["cfm"], **keys)
             if name == "frechet_test":
-                yield seeds_row("frechet_test_over_cfm", pair[keys["objective"]] / pair["cfm"], **keys)
+                yield seeds_row("frechet_test_over_cfm", pair[keys["objective"]] / pair["cfm"].where(pair["cfm"] > 0),
+                                **keys)
 
 
 def table(summary, plan):

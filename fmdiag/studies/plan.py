@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from fmdiag.errors import FmdiagError
 from fmdiag.studies.parts import Part
-from fmdiag.training import label, make_objective
+from fmdiag.training import authors_samples, label, make_objective
 
 VERSION = 1
 # Times of the error curve: both bumps of figure 2 are resolved, t = 0.15 and the rise towards 1.
@@ -122,6 +122,12 @@ class Plan:
                          *(p for _, s, p in self.references() if s == seed)]:
                 listed.setdefault(part.key, part)
         return list(listed.values())
+
+    def pools(self):
+        """Return {label: {"M", "authors_n_samples_mean"}} of the objectives that have pools, the latter maybe None."""
+        return {label(objective): {"M": objective["pool_size"], "authors_n_samples_mean": authors_samples(
+                    objective, self.training["batch_size"])}
+                for objective in self.objectives if "pool_size" in objective}
 
     def inputs(self):
         """Return everything as a dict of plain values, for study.json."""

@@ -83,6 +83,16 @@ def label(objective):
     return f"{name} ({', '.join(details)})" if details else name
 
 
+def authors_samples(objective, batch_size):
+    """Return what the authors of EFM would call this pool: their n_samples_mean, or None where there is no such number.
+
+    Their pool is the batch's own rows and n_samples_mean further ones (Bertrand et al., arXiv 2506.03719, and code), so
+    that their 128 at batch 128 is M = 256 here. Smaller pools than the batch they cannot have.
+    """
+    size = objective.get("pool_size")
+    return size - batch_size if isinstance(size, int) and size >= batch_size else None
+
+
 def loss_arguments(objective):
     """Return the options of the loss function itself."""
     return {name: objective[name] for name in OPTIONS[objective["loss"]]}

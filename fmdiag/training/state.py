@@ -10,7 +10,7 @@ import torch
 
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import build_network
-from fmdiag.training.objective import INDEPENDENT, label
+from fmdiag.training.objective import INDEPENDENT, authors_samples, label
 from fmdiag.training.randomness import seeded
 
 FORMAT = "fmdiag-training-state"
@@ -57,8 +57,10 @@ class TrainingState:
     def checkpoint(self):
         """Return the content of a native checkpoint, for `fmdiag.checkpoints.save_checkpoint`."""
         training = {key: value for key, value in self.settings.items() if key not in (*DESCRIBING, "loss")}
-        objective = label(self.settings.get("objective") or INDEPENDENT)
-        return {**{key: self.settings[key] for key in DESCRIBING}, "loss": objective, "steps": self.step,
+        objective = self.settings.get("objective") or INDEPENDENT
+        if "pool_size" in objective:
+            training["authors_n_samples_mean"] = authors_samples(objective, self.settings["batch_size"])
+        return {**{key: self.settings[key] for key in DESCRIBING}, "loss": label(objective), "steps": self.step,
                 "training": training, "weights": self.module.state_dict(), "ema": self.ema}
 
 

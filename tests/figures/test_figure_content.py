@@ -1,12 +1,14 @@
 """Each figure shows the numbers of its table, where and as it says."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from synthetic_run import TAUS
 
-from fmdiag.figures import RunData, alignment, error, gradient_variance, hybrid, memorization
+from fmdiag.figures import RunData, alignment, error, gradient_variance, hybrid, memorization, study_losses
+from fmdiag.figures.captions import captions
 from fmdiag.figures.curves import draw_curve
 from fmdiag.figures.hybrid import column_numbers
 from fmdiag.figures.style import COLORS, SOURCES, new_figure, ordered_colors, paper_style
@@ -134,3 +136,15 @@ def test_ratios_over_a_gradient_that_is_not_told_from_0_are_left_out():
                          for t, low in ((0.1, -30.0), (0.5, 20.0), (0.9, 30.0))])
     line = gradient_variance.variance(rows, "relative_variance").lines[0]
     assert line.get_xdata().tolist() == [0.5, 0.9]
+
+
+def test_fault_4_3_the_figure_says_whose_count_m_is(synthetic_run):
+    """In run.json the pools of the study; in the legend the authors' number, in the caption what tells them apart."""
+    run = RunData(synthetic_run)
+    run.run["study"] = {"batch_size": 128}
+    run.run["pools"] = {"efm M=128": {"M": 128, "authors_n_samples_mean": 0}}
+    figure = study_losses.study_losses_figure(run)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    plt.close(figure)
+    assert "efm M = 128 (authors' 0)" in labels
+    assert "n_samples_mean is M less 128" in captions(run, ["study_losses"])["study_losses"]["caption"]

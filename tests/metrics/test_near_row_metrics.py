@@ -7,6 +7,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from fmdiag.errors import FmdiagError
 from fmdiag.metrics import authpct, carlini, dcr, memorised_fraction
+from fmdiag.metrics.resampling import clustered_share
+from fmdiag.results import proportion_interval
 
 
 def gaussian(n, dim, *seed):
@@ -83,13 +85,42 @@ def test_dcr_equals_brute_force():
     assert table.loc["dcr_p5", "value"] == pytest.approx(np.sort(d[:, 0])[3], rel=1e-6)
 
 
-def test_dcr_share_of_fresh_draws_is_a_half_though_there_are_more_training_rows():
-    """Equal sizes by a cut: 1000 independent draws, standard error of the share below 0.03 (rows shared), bound 0.1."""
-    samples, train, test = gaussian(1000, 3, 0), gaussian(2000, 3, 1), gaussian(300, 3, 2)
-    row = dcr.measure(samples, train, test, generator=generator()).iloc[0]
-    assert row["value"] == pytest.approx(0.5, abs=0.1) and row["low"] < 0.5 < row["high"]
-    copied = dcr.measure(train[:1000], train[:1000], test, generator=generator()).iloc[0]
-    assert copied["value"] > 0.6
+def test_fault_2_4_pure_copies_are_near_1_however_few_rows_are_held_out():
+    train, test = gaussian(2000, 3, 1), gaussian(100, 3, 2)
+    table = dcr.measure(train[::2], train, test, generator=generator()).set_index("metric")
+    expected = table.loc["dcr_share_expected", "value"]
+    assert expected == 2000 / 2100
+    # A held-out row among 2000 training rows is never at distance 0: each sample is nearest to its own row.
+    assert table.loc["dcr_share", "value"] == table.loc["dcr_share", "high"] == 1
+    assert expected < table.loc["dcr_share", "low"] < 1
+    copies = dcr.measure(train[::2] + np.float32(1e-5), train, test, generator=generator()).iloc[0]
+    assert copies["value"] > 0.999
+
+
+@pytest.mark.parametrize(("n", "m", "repeats"), [(400, 20, 1), (100, 100, 4), (20, 200, 1)])
+def test_dcr_share_of_fresh_draws_covers_what_is_expected(n, m, repeats):
+    """Each of n + m rows is as likely the nearest. 95 % intervals, 60 draws: Binomial(60, .95) < 52 in 1 of 2000."""
+    covered = 0
+    for seed in range(60):
+        samples = np.repeat(gaussian(200 // repeats, 3, seed, 0), repeats, axis=0)
+        _, low, high = clustered_share(*dcr.closer_to_train(samples, gaussian(n, 3, seed, 1), gaussian(m, 3, seed, 2)))
+        covered += low <= n / (n + m) <= high
+    assert covered >= 52
+
+
+def test_clustered_share_of_independent_samples_is_the_exact_interval():
+    """Each its own cluster: v = p (1 - p) / (n - 1), so n* is n but for the ratio n / (n - 1) that is capped."""
+    values = np.arange(50) < 10
+    assert clustered_share(values, np.arange(50)) == pytest.approx(proportion_interval(10, 50), rel=0.02)
+    assert clustered_share(np.ones(50), np.arange(50)) == pytest.approx(proportion_interval(50, 50))
+    few = clustered_share(np.ones(50), np.arange(50) // 10)
+    assert few == pytest.approx(proportion_interval(5, 5))
+
+
+def test_a_copy_of_a_repeated_row_has_nndr_0():
+    train = np.repeat(gaussian(40, 3, 0), 2, axis=0)
+    table = dcr.measure(train, train, gaussian(30, 3, 1), generator=generator()).set_index("metric")
+    assert table.loc["nndr", "value"] == 0 and table.loc["nndr_heldout", "value"] == pytest.approx(1)
 
 
 def test_dcr_ties_count_half():

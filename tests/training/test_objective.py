@@ -7,7 +7,7 @@ from fmdiag.checkpoints import load_checkpoint, save_checkpoint
 from fmdiag.datasets import TrainingSet
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath
-from fmdiag.training import label, make_objective, train
+from fmdiag.training import authors_samples, label, make_objective, train
 from fmdiag.training.losses import LOSSES
 
 POINTS = TrainingSet(torch.randn(12, 2, generator=torch.Generator().manual_seed(0)).numpy())
@@ -75,3 +75,12 @@ def test_the_objective_decides_the_outcome_and_the_seed_repeats_it():
               for loss, options in [("cfm", {}), ("cfm", {}), ("otcfm", {}), ("efm", {"pool_size": 4})]]
     losses = [state.log[-1]["loss"] for state in states]
     assert losses[0] == losses[1] and len(set(losses)) == 3
+
+
+@pytest.mark.parametrize(("options", "batch", "theirs"), [
+    ({"pool_size": 256}, 128, 128), ({"pool_size": 128}, 128, 0), ({"pool_size": 128}, 256, None),
+    ({"pool_size": "all"}, 128, None)])
+def test_fault_4_3_pools_are_counted_as_the_authors_count_them(options, batch, theirs):
+    """Their pool is the batch's rows and n_samples_mean others: 128 + 128 = M = 256."""
+    assert authors_samples(make_objective("efm", **options), batch) == theirs
+    assert authors_samples(make_objective("cfm"), batch) is None

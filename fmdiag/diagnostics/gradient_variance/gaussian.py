@@ -102,7 +102,10 @@ def summarise(table, mean, covariance, *, angles=ANGLES, sigmas=SIGMAS, noise="c
         row = {"diagnostic": NAME, **keys, "level": level, "low": np.nan, "high": np.nan}
         group = sampled.get(tuple(keys.values()))
         if group is not None:
-            for quantity, (value, low, high) in jackknife(group["squared_norm"], group["inner"], level=level).items():
+            found = jackknife(group["squared_norm"], group["inner"], level=level)
+            if exact.second < 1e-20:   # gradients are rounding, and so is their mean
+                found["relative_variance"] = (np.nan, np.nan, np.nan)
+            for quantity, (value, low, high) in found.items():
                 rows.append({**row, "quantity": quantity, "value": value, "low": low, "high": high, "n": len(group),
                              "interval": "jackknife"})
         rows.append({**row, "quantity": "exact_variance", "value": exact.variance, "n": 0, "interval": "none"})

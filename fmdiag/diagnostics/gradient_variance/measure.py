@@ -160,16 +160,19 @@ def jackknife(norms, inner, *, level=0.95):
     """Return {quantity: (value, low, high)}: each estimate with the interval of the jackknife over samples.
 
     Without sample i the sums are S - s_i and ||G||^2 - 2 n <g_i, gbar> + s_i, G = n gbar: nothing is computed again.
-    For the variance, a U-statistic, the interval is Student's on the jackknife's standard error (Arvesen 1969).
+    For the variance, a U-statistic, the interval is Student's on the jackknife's standard error (Arvesen 1969). The
+    relative variance is NaN where the interval of the squared mean holds 0: a ratio to nothing says nothing.
     """
     norms, inner = np.asarray(norms, float), np.asarray(inner, float)
     n, total = len(norms), len(norms) * np.sum(inner)
     found = dict(zip(("variance", "squared_mean", "relative_variance"), _from_sums(n, norms.sum(), total), strict=True))
     if n < 3:
-        return {name: (float(value), np.nan, np.nan) for name, value in found.items()}
+        return {name: (float(value) if name != "relative_variance" else np.nan, np.nan, np.nan)
+                for name, value in found.items()}
     without = _from_sums(n - 1, norms.sum() - norms, total - 2 * n * inner + norms)
-    return {name: (float(value), *_interval(value, left, level))
-            for (name, value), left in zip(found.items(), without, strict=True)}
+    found = {name: (float(value), *_interval(value, left, level))
+             for (name, value), left in zip(found.items(), without, strict=True)}
+    return found if found["squared_mean"][1] > 0 else found | {"relative_variance": (np.nan, np.nan, np.nan)}
 
 
 def _interval(value, without, level):

@@ -43,7 +43,7 @@ def measure(field, training_set, *, n_samples=256, n_steps=100, method="euler", 
     -------
     DataFrame
         Columns source (model, closed_form), sample, energy (per coordinate, in squared units of model range),
-        terminal_share (of the energy, from t = 0.9 on).
+        terminal_share (of the energy, from t = 0.9 on; NaN where there is none).
     """
     field = as_field(field)
     noise = draw_noise(n_samples, training_set.shape, generator=generator)
@@ -68,5 +68,6 @@ def summarise(table):
     rows = [summary_row(NAME, name, group[name], source=source)
             for source, group in table.groupby("source", sort=False) for name in ("energy", "terminal_share")]
     wide = table.pivot(index="sample", columns="source", values="energy")
-    rows.append(summary_row(NAME, "energy_ratio", wide["model"] / wide["closed_form"], source="model"))
+    optimum = wide["closed_form"].where(wide["closed_form"] > 0)
+    rows.append(summary_row(NAME, "energy_ratio", wide["model"] / optimum, source="model"))
     return pd.DataFrame(rows)

@@ -65,10 +65,10 @@ def joined(parts, group):
 
 
 def cosine(u, v):
-    """Return the cosine between vectors, shape (b,), for u and v of shape (b, *shape); 0 where one of them is 0."""
+    """Return the cosine between vectors, shape (b,), for u and v of shape (b, *shape); NaN where one of them is 0."""
     u, v = u.flatten(1).double(), v.flatten(1).double()
     norms = u.norm(dim=1) * v.norm(dim=1)
-    return torch.where(norms > 0, (u * v).sum(1) / norms.clamp(min=torch.finfo(torch.float64).tiny), 0.0).clamp(-1, 1)
+    return torch.where(norms > 0, (u * v).sum(1) / norms, torch.nan).clamp(-1, 1)
 
 
 def check_times(times):

@@ -1,0 +1,96 @@
+"""The network of a model card's factory: imported with the card's folder in reach, and only while it runs."""
+
+import contextlib
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+
+from fmdiag.errors import FmdiagError
+
+INSTALLED = ("site-packages", "dist-packages")
+
+
+def build_from_factory(choices):
+    """Return the module that the card's factory makes: ``package.module:name`` or ``file.py:name``.
+
+    While it runs, the folder of its file, the card's and the working folder can be imported from, in this order; what
+    was imported from them is forgotten afterwards, so that two cards do not meet each other's modules.
+
+    Raises
+    ------
+    FmdiagError
+        If it cannot be imported or called; the user's own error is quoted.
+    """
+    place, _, name = choices.factory.rpartition(":")
+    if not place:
+        raise FmdiagError(f"factory {choices.factory!r}: give package.module:name or file.py:name")
+    folders, module = _place(place, Path(choices.folder))
+    try:
+        with _importable(folders):
+            return getattr(importlib.import_module(module), name)(**choices.arguments)
+    except Exception as error:
+        raise FmdiagError(f"factory {choices.factory!r} failed: {type(error).__name__}: "
+                          f"{' '.join(str(error).split())}{_hint(error, folders)}; check factory and [arguments] "
+                          "in the model card") from error
+
+
+def _place(place, card_folder):
+    """Return (folders to import from, name of the module); a file inside a package is imported as a part of it."""
+    around = [card_folder.resolve(), Path.cwd()]
+    if not place.endswith(".py"):
+        return around, place
+    file = (card_folder / Path(place).expanduser()).resolve()
+    parts, folder = [file.stem], file.parent
+    while (folder / "__init__.py").is_file() and folder != folder.parent:
+        parts, folder = [folder.name, *parts], folder.parent
+    return list(dict.fromkeys([folder, *around])), ".".join(parts)
+
+
+@contextlib.contextmanager
+def _importable(folders):
+    path, modules, silent = list(sys.path), dict(sys.modules), sys.dont_write_bytecode
+    for name in _shadowing(folders):
+        del sys.modules[name]
+    sys.path[:0] = [str(folder) for folder in folders]
+    importlib.invalidate_caches()
+    sys.dont_write_bytecode = True  # the folder is the user's
+    try:
+        yield
+    finally:
+        sys.path[:], sys.dont_write_bytecode = path, silent
+        for name in [name for name, module in sys.modules.items() if name not in modules and _within(module, folders)]:
+            del sys.modules[name]
+        sys.modules.update(modules)
+
+
+def _shadowing(folders):
+    """Return the names of loaded modules that the first folder has too, and their parts: its own are wanted.
+
+    Installed packages and Python's own modules stay: they cannot be loaded twice.
+    """
+    names = {path.stem for path in folders[0].glob("*.py")} | {path.parent.name for path in
+                                                               folders[0].glob("*/__init__.py")}
+    loaded = {name for name in names & set(sys.modules) if not _is_installed(sys.modules[name])}
+    return [name for name in sys.modules if name.partition(".")[0] in loaded]
+
+
+def _is_installed(module):
+    file = getattr(module, "__file__", None)
+    library = Path(contextlib.__file__).parent
+    return file is None or any(part in INSTALLED for part in Path(file).parts) or Path(file).is_relative_to(library)
+
+
+def _within(module, folders):
+    """Return whether a module comes from one of the folders, and not from an environment that lies in it."""
+    places = [getattr(module, "__file__", None), *list(getattr(module, "__path__", ()))[:1]]
+    files = [Path(place) for place in places if isinstance(place, str)]
+    return any(file.is_relative_to(folder) and not any(part in INSTALLED for part in file.relative_to(folder).parts)
+               for file in files for folder in folders)
+
+
+def _hint(error, folders):
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return ""
+    places = " or ".join(dict.fromkeys(map(str, folders)))
+    return f" (looked for in {places}, and among installed packages)"
