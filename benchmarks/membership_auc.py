@@ -25,7 +25,7 @@ import torch
 from fmdiag import TrainingSet, sample
 from fmdiag.checkpoints import bundled_checkpoint, load_checkpoint
 from fmdiag.cli.main import run
-from fmdiag.diagnostics.membership.measure import measure as membership
+from fmdiag.diagnostics.membership import measure as membership
 from fmdiag.metrics.frechet import frechet_distance
 from fmdiag.neighbors import nearest_distinct
 from fmdiag.results import proportion_interval, replace_atomically

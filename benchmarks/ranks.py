@@ -27,7 +27,7 @@ def work(n, n_pairs):
 
     from fmdiag import load_dataset
     from fmdiag.cli.ranks import end, join, leave
-    from fmdiag.diagnostics.alignment.measure import measure as alignment
+    from fmdiag.diagnostics.alignment import measure as alignment
 
     torch.set_flush_denormal(True)
     group, device = join(torch.device("cpu"))

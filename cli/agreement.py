@@ -36,7 +36,7 @@ def run(session, other, other_dataset, *, n_samples, n_steps, method):
     import torch
 
     from fmdiag.checkpoints import load_checkpoint
-    from fmdiag.diagnostics.agreement.measure import measure as agreement
+    from fmdiag.diagnostics.agreement import measure as agreement
 
     from .session_outputs import relative, typed_command
 

@@ -37,7 +37,7 @@ def run(session, *, n_pairs=256, times=None, sides=None):
     import torch
 
     from fmdiag.datasets import subsample
-    from fmdiag.diagnostics.alignment.measure import measure as alignment
+    from fmdiag.diagnostics.alignment import measure as alignment
 
     tables = []
     for side in sides or [None]:

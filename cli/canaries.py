@@ -86,7 +86,7 @@ def run(session, samples, planted, folder):
     """Record which of the Canaries `planted`, read from a folder, come back among the session's samples."""
     import torch
 
-    from fmdiag.diagnostics.canaries.measure import measure as canaries
+    from fmdiag.diagnostics.canaries import measure as canaries
 
     from .session_outputs import typed_command
 

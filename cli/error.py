@@ -28,7 +28,7 @@ def run(session, *, n_pairs=256, times=None):
     """Measure the session's checkpoint on its training set and record the result."""
     import torch
 
-    from fmdiag.diagnostics.error.measure import measure as error
+    from fmdiag.diagnostics.error import measure as error
 
     table = error.measure(
         session.checkpoint.field, session.training_set, times=times, n_pairs=n_pairs, path=session.path,
@@ -70,7 +70,7 @@ def _check_heads(session):
     import torch
 
     from fmdiag.checkpoints import other_heads
-    from fmdiag.diagnostics.error.measure import heads
+    from fmdiag.diagnostics.error import heads
     from fmdiag.errors import FmdiagWarning
 
     others = other_heads(session.load_checkpoint, session.checkpoint, heads.CANDIDATES)

@@ -58,7 +58,7 @@ def run_gaussian(options, mean, covariance, angles, sigmas, n_samples):
     import torch
 
     from fmdiag.datasets import TrainingSet
-    from fmdiag.diagnostics.gradient_variance.measure import gaussian as gaussian_variance
+    from fmdiag.diagnostics.gradient_variance import gaussian as gaussian_variance
     from fmdiag.errors import FmdiagError
 
     from .session import Session

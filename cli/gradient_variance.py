@@ -75,7 +75,7 @@ def applies(session):
     """Return whether the session's field is that of a network with parameters that gradients reach."""
     import torch
 
-    from fmdiag.diagnostics.gradient_variance.measure import measure as gradient_variance
+    from fmdiag.diagnostics.gradient_variance import measure as gradient_variance
     from fmdiag.diagnostics.gradient_variance.per_sample import NoGradient
 
     field = session.checkpoint.field
@@ -95,8 +95,8 @@ def run(session, *, n_samples=64, times=None, pairing="independent", angle=180.0
     """Measure the session's checkpoint and record the result."""
     import torch
 
+    from fmdiag.diagnostics.gradient_variance import measure as gradient_variance
     from fmdiag.diagnostics.gradient_variance.couplings import load_pairs
-    from fmdiag.diagnostics.gradient_variance.measure import measure as gradient_variance
 
     fixed = None if pairs is None else load_pairs(pairs, session.training_set.shape)
     table = gradient_variance.measure(

@@ -37,7 +37,7 @@ def run(session, *, taus=None, n_samples=256, n_steps=100, method="euler", chose
     """Measure the session's checkpoint on its training set and record the result with its strips."""
     import torch
 
-    from fmdiag.diagnostics.hybrid.measure import measure as hybrid
+    from fmdiag.diagnostics.hybrid import measure as hybrid
 
     features, plan = spaces(session, chosen)
     samples = hybrid.sample_hybrids(

@@ -39,9 +39,9 @@ def run(session, *, n_images=256, n_noises=8, times=None, n_paths=256, n_steps=1
     import pandas as pd
     import torch
 
-    from fmdiag.diagnostics.membership.measure import energy
-    from fmdiag.diagnostics.membership.measure import excess_alignment as excess
-    from fmdiag.diagnostics.membership.measure import measure as membership
+    from fmdiag.diagnostics.membership import energy
+    from fmdiag.diagnostics.membership import excess_alignment as excess
+    from fmdiag.diagnostics.membership import measure as membership
 
     common = {"path": session.path, "memory": session.options["memory"], "device": session.device,
               "group": session.group}

@@ -88,8 +88,8 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
     """Judge `samples`, or draw them from the session's checkpoint, record the outcome; return samples and table."""
     import torch
 
+    from fmdiag.diagnostics.memorization import measure as memorization
     from fmdiag.diagnostics.memorization.measure import gallery
-    from fmdiag.diagnostics.memorization.measure import measure as memorization
     from fmdiag.diagnostics.memorization.null_size import check_held_out
     from fmdiag.diagnostics.memorization.rule import verdict
     from fmdiag.diagnostics.memorization.sweep import roc, sweep
@@ -123,7 +123,7 @@ def _warn_of_a_small_null(table):
     """Say so where few held-out rows make the null, and with it the verdict, weak."""
     import warnings
 
-    from fmdiag.diagnostics.memorization.measure import null_size
+    from fmdiag.diagnostics.memorization import null_size
     from fmdiag.errors import FmdiagWarning
 
     counts = table.groupby("source")["sample"].nunique()

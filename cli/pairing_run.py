@@ -20,7 +20,7 @@ FIXED = ("pairs", "source", "crossing", "n_pairs", "sigmas", "noise", "kind", "w
 
 def run_pairing(options):
     """Run the pairing test as the options say; what was trained survives any interruption."""
-    from fmdiag.diagnostics.pairing.measure import measure as pairing
+    from fmdiag.diagnostics.pairing import measure as pairing
     from fmdiag.errors import FmdiagError
 
     with Session("pairing", options, options["source"], rows=_own_rows(options)) as session:
@@ -50,7 +50,7 @@ def _own_rows(options):
 
     from fmdiag.datasets import TrainingSet
     from fmdiag.diagnostics.gradient_variance.couplings import load_pairs
-    from fmdiag.diagnostics.pairing.measure import measure as pairing
+    from fmdiag.diagnostics.pairing import measure as pairing
 
     if options["pairs"] is not None:
         x1 = load_pairs(options["pairs"])[1]
@@ -67,7 +67,7 @@ def _pairs(session, options):
     import torch
 
     from fmdiag.diagnostics.gradient_variance.couplings import load_pairs
-    from fmdiag.diagnostics.pairing.measure import measure as pairing
+    from fmdiag.diagnostics.pairing import measure as pairing
     from fmdiag.sampling import draw_noise, sample
 
     generator = torch.Generator().manual_seed(options["seed"])
@@ -194,7 +194,7 @@ def _record(session, pairs, ends, options):
     import numpy as np
     import pandas as pd
 
-    from fmdiag.diagnostics.pairing.measure import measure as pairing
+    from fmdiag.diagnostics.pairing import measure as pairing
 
     table = pairing.measure(ends, pairs)
     summary, vectors = pairing.summarise(table), pairs.x0.ndim == 2

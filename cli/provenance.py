@@ -45,9 +45,9 @@ def run(session, *, samples=(), top_rows=6, n_noises=1024, n_steps=100, method="
     import pandas as pd
     import torch
 
-    from fmdiag.diagnostics.memorization.measure import measure as memorization
-    from fmdiag.diagnostics.provenance.measure import basins, copied
-    from fmdiag.diagnostics.provenance.measure import measure as provenance
+    from fmdiag.diagnostics.memorization import measure as memorization
+    from fmdiag.diagnostics.provenance import basins, copied
+    from fmdiag.diagnostics.provenance import measure as provenance
     from fmdiag.fields import ClosedFormField
     from fmdiag.sampling import closed_form_samples, draw_noise
 

@@ -58,7 +58,7 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", c
     """Judge `samples`, or draw them from the session's checkpoint, and record the result."""
     import torch
 
-    from fmdiag.diagnostics.quality.measure import measure as quality
+    from fmdiag.diagnostics.quality import measure as quality
     from fmdiag.errors import check_choice
     from fmdiag.metrics import METRICS
 

@@ -43,8 +43,8 @@ def audit(run, *, samples=None, sample_range=None, canaries=None, n_samples=None
                                         if name not in ("index", "duplicate_tolerance")})
     if run.field is not None:
         run.measure("membership", n_images=n_images, n_noises=n_noises, **solver)
-        own = samples is None
-        run.measure("provenance", sample_numbers=closest(copies.table) if own else (), n_noises=n_samples or 1024, **solver)
+        followed = closest(copies.table) if samples is None else ()
+        run.measure("provenance", sample_numbers=followed, n_noises=n_samples or 1024, **solver)
     return compose(run.record(), run.summary())
 
 

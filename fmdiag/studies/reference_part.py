@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from fmdiag.diagnostics.memorization.measure import measure as memorization
+from fmdiag.diagnostics.memorization import measure as memorization
 from fmdiag.fields import ClosedFormField
 from fmdiag.metrics.frechet import frechet_distance
 from fmdiag.neighbors import nearest

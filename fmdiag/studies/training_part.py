@@ -14,8 +14,8 @@ import pandas as pd
 
 from fmdiag.checkpoints import save_checkpoint
 from fmdiag.checkpoints.file import read_torch_file, write_torch_file
-from fmdiag.diagnostics.error.measure import measure as error
-from fmdiag.diagnostics.memorization.measure import measure as memorization
+from fmdiag.diagnostics.error import measure as error
+from fmdiag.diagnostics.memorization import measure as memorization
 from fmdiag.fields import NetworkField, build_network
 from fmdiag.metrics.frechet import frechet_distance
 from fmdiag.paths import path_from_description

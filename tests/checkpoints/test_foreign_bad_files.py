@@ -124,7 +124,7 @@ def test_the_loss_tells_the_heads_that_were_trained_with(tmp_path):
     """A U-Net trained with 4 heads is read with 1, as its tensors allow: its loss is least with 4."""
     from fmdiag.checkpoints import other_heads
     from fmdiag.datasets import TrainingSet
-    from fmdiag.diagnostics.error.measure import heads
+    from fmdiag.diagnostics.error import heads
     from fmdiag.paths import LinearPath
 
     file = save(torchcfm(trained(unet(num_heads=4))), tmp_path)

@@ -77,8 +77,8 @@ def test_each_part_is_remade_by_its_command(undrawn, audited, tmp_path):
 
 def test_an_audit_goes_on_from_its_finished_parts(undrawn, audited, monkeypatch, checkpoint, tmp_path, capsys):
     from fmdiag.cli import provenance
-    from fmdiag.diagnostics.membership.measure import measure as membership
-    from fmdiag.diagnostics.memorization.measure import measure as memorization
+    from fmdiag.diagnostics.membership import measure as membership
+    from fmdiag.diagnostics.memorization import measure as memorization
 
     class Killed(BaseException):
         pass

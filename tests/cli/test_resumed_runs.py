@@ -12,9 +12,9 @@ import pytest
 from fmdiag.cli import error, parts, quality, session, session_outputs
 from fmdiag.cli.lock import Lock
 from fmdiag.cli.main import run
-from fmdiag.diagnostics.alignment.measure import measure as alignment_diagnostic
+from fmdiag.diagnostics.alignment import measure as alignment_diagnostic
+from fmdiag.diagnostics.memorization import measure as memorization_diagnostic
 from fmdiag.diagnostics.memorization import null_size
-from fmdiag.diagnostics.memorization.measure import measure as memorization_diagnostic
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.results import RunFolder
 
@@ -89,7 +89,7 @@ def test_other_inputs_reuse_nothing(tmp_path, capsys, monkeypatch, change):
 
 
 def test_hybrid_goes_on_at_the_tau_where_it_stopped(tmp_path, capsys, monkeypatch, checkpoint):
-    from fmdiag.diagnostics.hybrid.measure import measure as diagnostic
+    from fmdiag.diagnostics.hybrid import measure as diagnostic
 
     words = ["hybrid", checkpoint, "--n-samples", "4", "--n-steps", "4", "--tau", "0:1:5"]
     assert start(*words, "--out", tmp_path / "whole") == 0

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fmdiag.datasets import TrainingSet
-from fmdiag.diagnostics.alignment.measure import measure as alignment
+from fmdiag.diagnostics.alignment import measure as alignment
 from fmdiag.diagnostics.alignment.transitions import (
     collapse_time,
     crossing_time,

@@ -9,7 +9,7 @@ import pytest
 from fmdiag.diagnostics.audit.document import compose
 from fmdiag.diagnostics.audit.limits import resolvable
 from fmdiag.diagnostics.audit.schema import SCHEMA, validate
-from fmdiag.diagnostics.memorization.measure import measure as memorization
+from fmdiag.diagnostics.memorization import measure as memorization
 from fmdiag.errors import FmdiagError
 from fmdiag.results import summary_row
 

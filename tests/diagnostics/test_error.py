@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fmdiag.datasets import TrainingSet
-from fmdiag.diagnostics.error.measure import measure as error
+from fmdiag.diagnostics.error import measure as error
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import ClosedFormField
 from fmdiag.paths import CosinePath, LinearPath, VPPath

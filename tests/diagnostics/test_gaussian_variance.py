@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from fmdiag.diagnostics.gradient_variance import gaussian as gaussian_variance
 from fmdiag.diagnostics.gradient_variance.gaussian_moments import moments_at, pooled_moments
-from fmdiag.diagnostics.gradient_variance.measure import gaussian as gaussian_variance
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import GaussianFlow
 from fmdiag.fields.gaussian import INDEPENDENT, rotation, square_root

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 import fmdiag
-from fmdiag.diagnostics.gradient_variance.measure import couplings, jackknife, measure, summarise, variance
-from fmdiag.diagnostics.gradient_variance.measure import measure as gradient_variance
+from fmdiag.diagnostics.gradient_variance import couplings
+from fmdiag.diagnostics.gradient_variance import measure as gradient_variance
+from fmdiag.diagnostics.gradient_variance.measure import jackknife, measure, summarise, variance
 from fmdiag.diagnostics.gradient_variance.per_sample import PerSampleGradients
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import NetworkField, build_network

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fmdiag.datasets import TrainingSet
-from fmdiag.diagnostics.hybrid.measure import measure as hybrid
+from fmdiag.diagnostics.hybrid import measure as hybrid
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import ClosedFormField
 from fmdiag.sampling import draw_noise, sample

@@ -7,8 +7,8 @@ import torch
 from scipy import stats
 
 from fmdiag.datasets import TrainingSet
+from fmdiag.diagnostics.memorization import measure as memorization
 from fmdiag.diagnostics.memorization.measure import gallery, measure, summarise
-from fmdiag.diagnostics.memorization.measure import measure as memorization
 from fmdiag.diagnostics.memorization.rule import verdict
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fmdiag import TrainingSet
-from fmdiag.diagnostics.memorization.measure import null_size
+from fmdiag.diagnostics.memorization import null_size
 from fmdiag.errors import FmdiagError
 from fmdiag.results import proportion_interval
 

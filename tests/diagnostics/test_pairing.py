@@ -6,8 +6,8 @@ import torch
 
 import fmdiag
 from fmdiag.diagnostics.gradient_variance.couplings import load_pairs
-from fmdiag.diagnostics.pairing.measure import measure as pairing
-from fmdiag.diagnostics.pairing.measure import mmd
+from fmdiag.diagnostics.pairing import measure as pairing
+from fmdiag.diagnostics.pairing import mmd
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import FixedPairsField, NetworkField
 from fmdiag.sampling import sample
