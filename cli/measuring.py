@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .grouped import GroupedCommand
+from .grouped import Grouped, GroupedCommand
 from .options import CONVENTION, DATA, DECODER, MISMATCH, RUN, added
 from .options_of import options_of
 from .shown import show, typed_command
@@ -15,8 +15,15 @@ from .shown import show, typed_command
 RENAMED = {"n_rows": "n", "dataset": "train"}
 
 
-def command_of(card):
-    """Return the click command of a diagnostic's card."""
+def command_of(card, checkpoint_option=None):
+    """Return the click command of a diagnostic's card.
+
+    Parameters
+    ----------
+    card : Diagnostic
+    checkpoint_option : str, optional
+        The option that names the checkpoint, where it is no argument.
+    """
     parameters = options_of(card.parameters)
     names = {parameter.name for parameter in parameters}
 
@@ -24,13 +31,21 @@ def command_of(card):
         own = {name: options.pop(name) for name in names & options.keys()}
         if "samples" in card.needs:
             check_data(checkpoint, own, options)
-        with opened(card.name, checkpoint, options) as run:
+        made = card.own_data(own, options["seed"])
+        if made is not None and (checkpoint is not None or options["dataset"] is not None):
+            raise click.UsageError("these options bring their own data: leave CHECKPOINT and --dataset out")
+        with opened(card.name, checkpoint, {**options, "dataset": options["dataset"] if made is None else made}) as run:
             run.measure(card, **own)
 
-    command = GroupedCommand(card.name, callback=call, short_help=card.short, help=help_of(card), params=[
-        click.Argument(["checkpoint"], required="field" in card.needs, type=click.Path()),
-        *options_of(card.parameters)])
+    command = GroupedCommand(card.name, callback=call, short_help=card.short, help=help_of(card),
+                             params=[_checkpoint(card, checkpoint_option), *parameters])
     return added([*DATA, MISMATCH, *RUN, DECODER, *CONVENTION], command)
+
+
+def _checkpoint(card, option):
+    if option is not None:
+        return Grouped([option, "checkpoint"], metavar="CKPT", type=click.Path(), help="Checkpoint of the model.")
+    return click.Argument(["checkpoint"], required="field" in card.needs, type=click.Path())
 
 
 def help_of(card):

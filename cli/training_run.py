@@ -3,14 +3,12 @@
 import contextlib
 import json
 import signal
-import time
 from pathlib import Path
 
 import click
 
 from .training_folder import CHECKPOINT, TrainingFolder, locked
 
-PLAIN_LINE_SECONDS = 30
 SETTINGS = ("loss", "steps", "batch_size", "lr", "warmup", "clip", "ema_decay", "precision", "seed")
 OBJECTIVE = ("coupling", "pool_size", "replacement", "sigma", "noise")
 SIZES = ("width", "depth", "dropout")
@@ -22,8 +20,8 @@ def run_training(options):
 
     from fmdiag.files.destination import slug
     from fmdiag.ranks import torchrun as ranks
-
-    from .session_inputs import choose_device
+    from fmdiag.runs.inputs import choose_device
+    from fmdiag.runs.progress import TrainingProgress
 
     # Denormal weights and gradients slow a CPU down severalfold.
     torch.set_flush_denormal(True)
@@ -36,7 +34,8 @@ def run_training(options):
             # The others find the folder as the first rank did: it writes nothing before all are through.
             folder = TrainingFolder(out, resume=options["resume"])
             start = (_resumed if options["resume"] else _new)(options, folder, device)
-        shown = {"save": folder.save, "progress": Progress()} if group.rank == 0 else {"save": None, "progress": None}
+        speaks = group.rank == 0
+        shown = {"save": folder.save if speaks else None, "progress": TrainingProgress() if speaks else None}
         with _interruptible(folder), shown["progress"] or contextlib.nullcontext():
             state = start(device=device, save_seconds=options["save_seconds"], group=group, **shown)
         ranks.leave(group)
@@ -122,45 +121,6 @@ def _interruptible(folder):
         number = stop.args[0] if stop.args else signal.SIGINT
         click.echo(f"interrupted; continue with: fmdiag train --resume --out {folder.path}", err=True)
         raise click.exceptions.Exit(128 + number) from None
-
-
-class Progress:
-    """Shows steps, loss and time left on stderr: a bar on a terminal, a line every half minute elsewhere."""
-
-    def __enter__(self):
-        from rich.console import Console
-
-        self.console = Console(stderr=True)
-        self.bar, self.first, self.start, self.shown = None, None, time.monotonic(), 0.0
-        return self
-
-    def __exit__(self, *error):
-        if self.bar is not None:
-            self.bar.stop()
-
-    def __call__(self, step, loss, steps):
-        """Show that `step` of `steps` steps are taken."""
-        if self.console.is_terminal:
-            self._draw(step, loss, steps)
-            return
-        if self.first is None:
-            self.first, self.start = step, time.monotonic()
-            return
-        if step == steps or time.monotonic() - self.shown > PLAIN_LINE_SECONDS:
-            rate = (time.monotonic() - self.start) / max(1, step - self.first)
-            click.echo(f"step {step}/{steps}  loss {loss:.4g}  {rate * (steps - step):.0f} s left", err=True)
-            self.shown = time.monotonic()
-
-    def _draw(self, step, loss, steps):
-        from rich import progress
-
-        if self.bar is None:
-            columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.MofNCompleteColumn(),
-                       progress.TimeElapsedColumn(), progress.TextColumn("left"), progress.TimeRemainingColumn())
-            self.bar = progress.Progress(*columns, console=self.console)
-            self.bar.start()
-            self.task = self.bar.add_task("training", total=steps)
-        self.bar.update(self.task, completed=step, description=f"loss {loss:.4g}")
 
 
 def _report(record, folder, as_json):

@@ -63,8 +63,8 @@ def _head(name, commands, short):
 
 def _reading(name):
     text = text_of(name)
-    return ["## How to read it", "", f"**Memorisation.** {text.memorisation}", "",
-            f"**Generalisation.** {text.generalisation}", ""]
+    return ["## How to read it", "", f"**Memorisation.** {text.memorization}", "",
+            f"**Generalisation.** {text.generalization}", ""]
 
 
 def _definition(name):

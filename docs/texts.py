@@ -4,20 +4,24 @@ The seconds beside a cost are measured (facts.json); here stands what they go in
 """
 
 from docs.models import HALVES, PLANTED
-from fmdiag.report.sections import Section, section
+from fmdiag.diagnostics.diagnostic import Card
+from fmdiag.figures.cards import card
 
-AUDIT = Section(
-    "Audit: the whole evidence on memorisation",
-    "Does the model copy training images, does its field know them, and what does the evidence not show?",
-    "A verdict “yes” on copies or on the field: the corrected p-value of a deciding test is at most 0.05 and, for "
-    "copies, the positive control holds and the interval of the excess over held-out rows lies above 0.",
-    "“No evidence” on every question, beside what would have been found: no evidence is not evidence of none. A model "
-    "whose samples are new may still know its images at late times: then the second answer is “yes” and the first is "
-    "not.",
-    "Memorised samples with controls, metrics, membership, provenance and, where planted, canaries, in one run folder "
-    "and one document, audit.json (schema fmdiag-audit/1): verdicts, controls, tests with p-values corrected for their "
-    "number (Holm), intervals, definitions, limits, advice on sample sizes. It needs held-out rows.",
-    "S. Holm 1979; each part's own page.")
+AUDIT = Card(
+    name="audit",
+    title="Audit: the whole evidence on memorisation",
+    question="Does the model copy training images, does its field know them, and what does the evidence not show?",
+    memorization="A verdict “yes” on copies or on the field: the corrected p-value of a deciding test is at most "
+                 "0.05 and, for copies, the positive control holds and the interval of the excess over held-out rows "
+                 "lies above 0.",
+    generalization="“No evidence” on every question, beside what would have been found: no evidence is not evidence "
+                   "of none. A model whose samples are new may still know its images at late times: then the second "
+                   "answer is “yes” and the first is not.",
+    definition="Memorised samples with controls, metrics, membership, provenance and, where planted, canaries, in "
+               "one run folder and one document, audit.json (schema fmdiag-audit/1): verdicts, controls, tests with "
+               "p-values corrected for their number (Holm), intervals, definitions, limits, advice on sample sizes. "
+               "It needs held-out rows.",
+    reference="S. Holm 1979; each part's own page.")
 
 # Page -> command lines, where they are not `fmdiag PAGE ckpt.pt`.
 COMMANDS = {
@@ -92,4 +96,4 @@ COST = {
 
 def text_of(page):
     """Return the Section of a page."""
-    return AUDIT if page == "audit" else section(page)
+    return AUDIT if page == "audit" else card(page)

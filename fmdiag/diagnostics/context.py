@@ -54,6 +54,12 @@ class Context(Protocol):
     def kept(self, name, parameters, compute):
         """Return the tensor that `compute` makes, computed once whatever interrupts the run."""
 
+    def work(self, name, parameters):
+        """Return a folder for what takes long, the same for the same parameters until the run is saved."""
+
+    def training_progress(self):
+        """Return a context that yields ``progress(step, loss, steps)`` for a training loop."""
+
     def reading(self, *names):
         """Return the options of these names by which the data set was read, as far as they were given."""
 

@@ -33,8 +33,8 @@ class Figure:
         run has nothing to draw.
     caption, alt : str
         Texts; ``{data}``, ``{interval}``, ``{pairs}``, ``{feature}`` and others stand for facts of the run.
-    intervals : tuple of str
-        Quantities of the summary whose intervals are drawn.
+    intervals : tuple of str, optional
+        Quantities of the summary whose intervals are drawn; empty for all of them, None where there are none.
     panel : str, optional
         ``"module:function"`` (summary rows, ax) -> Axes, which draws the main panel.
     points_caption, points_alt : str
@@ -45,40 +45,60 @@ class Figure:
     draw: str
     caption: str = ""
     alt: str = ""
-    intervals: tuple = ()
+    intervals: tuple | None = None
     panel: str | None = None
     points_caption: str = ""
     points_alt: str = ""
 
 
-@dataclass(frozen=True)
-class Diagnostic:
-    """A diagnostic's card.
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """Texts and figures of a section of the page.
 
     Parameters
     ----------
     name : str
-        Lower case, words joined by hyphens: the command and the name of its table.
+        Lower case words joined by hyphens or underscores: its table, and its rows in the summary.
     title, question : str
-        Heading of its section, and what it asks, in one sentence.
+        Heading, and what it asks, in one sentence.
     memorization, generalization : str
         What either looks like in its outcome.
     definition, reference : str
         What exactly is measured, and where it comes from.
+    figures : tuple of Figure
+        In the order of the page.
+    """
+
+    name: str
+    title: str
+    question: str = ""
+    memorization: str = ""
+    generalization: str = ""
+    definition: str = ""
+    reference: str = ""
+    figures: tuple = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnostic(Card):
+    """A diagnostic's card; its name, with hyphens, is its command.
+
+    Parameters
+    ----------
     parameters : type
         Frozen dataclass of its parameters, each a `fmdiag.diagnostics.parameters.parameter`.
     run : str or callable
         ``run(context, parameters) -> Result``, or ``"module:function"``.
     applies_if : str or callable, optional
         ``applies(context, parameters) -> bool``: what a report asks before it measures it.
+    data : str or callable, optional
+        ``data(parameters, seed) -> TrainingSet or None``: for what makes its own data from its parameters.
     needs : tuple of str
         Of NEEDS: what a run must have for it.
     cost : str
         What its time grows with, in a few words.
     ranks : bool
         Whether several processes share its work under torchrun.
-    figures : tuple of Figure
-        In the order of the page.
     tables : dict of str to str
         Its tables and what a row of each is; the first is the raw table.
     examples : tuple of str
@@ -89,21 +109,14 @@ class Diagnostic:
         Whether it is a command of its own.
     """
 
-    name: str
-    title: str
-    question: str
-    memorization: str
-    generalization: str
-    definition: str
-    reference: str
     parameters: type
     run: object
     applies_if: object = None
+    data: object = None
     needs: tuple = ()
     cost: str = ""
     ranks: bool = True
-    figures: tuple = ()
-    tables: dict = None
+    tables: dict | None = None
     examples: tuple = ()
     short: str = ""
     command: bool = True
@@ -136,6 +149,10 @@ class Diagnostic:
         """Return whether a report should measure it with the parameters in `given`, a dict."""
         return self.applies_if is None or self._called(self.applies_if, context, self.made(given))
 
+    def own_data(self, given, seed):
+        """Return the TrainingSet that the diagnostic makes from its parameters, a dict; None where it needs one."""
+        return None if self.data is None else self._called(self.data, self.made(given), seed)
+
     def measured(self, context, parameters):
         """Return the Result of `run`."""
         return self._called(self.run, context, parameters)
@@ -146,7 +163,7 @@ class Diagnostic:
 
 
 NAMES = ("alignment", "error", "hybrid", "memorization", "quality", "membership", "provenance", "agreement",
-         "gradient-variance", "metrics", "canaries")
+         "gradient-variance", "pairing", "metrics", "canaries")
 DIAGNOSTICS = Registry("diagnostic", {
     name: f"fmdiag.diagnostics.{name.replace('-', '_')}.card:CARD" for name in NAMES}, group="fmdiag.diagnostics")
 

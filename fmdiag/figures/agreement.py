@@ -10,22 +10,6 @@ CURVES = {"distance": "between the models, same noise", "distance_other": "betwe
 LINES = {"samples_a": "first\nmodel", "samples_b": "second\nmodel", "nearest_a": "nearest\nrow, first",
          "nearest_b": "nearest\nrow, second"}
 
-CAPTIONS = {
-    "agreement_distances": (
-        "Cumulative shares of noises against the Euclidean distance (model range or feature) between the two models' "
-        "samples from the same noise, from different noises, and from each sample to the nearest row of its own "
-        "training set. {data}.",
-        "Cumulative distributions of four distances."),
-    "agreement_scatter": (
-        "Per noise, the distance between the two samples against the smaller of their distances to the training rows; "
-        "below the dashed line the models agree with each other more than with their training sets. {data}.",
-        "Scatter plot of the distance between the samples against that to the training rows."),
-    "agreement_pairs": (
-        "Samples of both models from the same noises, a column each, and the nearest row of each one's training set. "
-        "{data}.",
-        "Pictures of both models' samples and of their nearest training rows."),
-}
-
 
 def distances(table, ax=None):
     """Draw the cumulative distances; `table`: raw rows of the agreement diagnostic."""
@@ -74,7 +58,3 @@ def pairs_figure(run):
             show_image(ax, image)
         line[0].set_ylabel(label, fontsize=8, rotation=0, ha="right", va="center")
     return figure
-
-
-FIGURES = {"agreement_distances": distances_figure, "agreement_scatter": scatter_figure,
-           "agreement_pairs": pairs_figure}

@@ -18,21 +18,6 @@ MARKS = {"collapse_time_predicted": ("v", "full", "predicted collapse $t_C$"),
 POSTERIOR_PANELS = {"source_weight": "weight of the\nsource row", "max_weight": "largest weight",
                     "ess": "effective sample\nsize / n", "entropy": "posterior entropy\n/ log n"}
 
-CAPTIONS = {
-    "alignment_histograms": (
-        "Cosine between û*(x_t, t) and x1 - x0 (dimensionless), as a histogram over {pairs} pairs per time; bars are "
-        "shares of the pairs, dashed: cosine 0.9. {data}. As figure 1a of paper [1].",
-        "Histograms of the cosine between û* and x1 - x0, one panel per time."),
-    "alignment_share": (
-        "Share of {pairs} pairs (x0, x1) whose cosine between û*(x_t, t) and x1 - x0 exceeds 0.9, against time t (0 is "
-        "noise, 1 is data). Bands: {interval}. {data}. As figure 1c of paper [1].",
-        "Line chart of the share of pairs with cosine above 0.9 against time t."),
-    "alignment_posterior": (
-        "Posterior over training rows given x_t, mean over {pairs} pairs against time t; all four are dimensionless. "
-        "Bands: {interval}. {data}.",
-        "Line charts against time t of the source row's weight, largest weight, effective sample size and entropy."),
-}
-
 
 def histogram(table, ax=None, *, low=-1.0):
     """Draw the cosines of one time and data set, in [low, 1], as shares of the pairs; `table` has a column cosine."""
@@ -163,7 +148,3 @@ def _training_sizes(run, rows):
         n = (run.run.get("dataset") or {}).get("n", 1)
         return {value: n for value in (rows[key].unique() if key else [None])}
     return {None: int(table["n"].iloc[0])} if key is None else table.groupby(key)["n"].first().to_dict()
-
-
-FIGURES = {"alignment_histograms": histograms_figure, "alignment_share": share_figure,
-           "alignment_posterior": posterior_figure}

@@ -4,14 +4,6 @@ from fmdiag.figures.style import COLORS, MARKERS, new_figure, own_axes
 
 QUANTITIES = {"returned": "share that came back", "loss_auc": "AUC of the loss,\nplanted against held out"}
 
-CAPTIONS = {
-    "canaries_returned": (
-        "Canaries by how often they were planted in the training set: share of which at least one sample is a copy "
-        "(left), and AUC of their CFM loss against that of held-out canaries (right; 0.5: as held-out ones). Whiskers: "
-        "{interval}. {data}.",
-        "Share of canaries that came back and AUC of their loss, by multiplicity, with intervals."),
-}
-
 
 def whiskers(table, quantity, ax=None):
     """Draw one quantity per multiplicity with its interval; `table`: summary rows, multiplicity 0: held out."""
@@ -37,6 +29,3 @@ def returned_figure(run):
     for ax, quantity in zip(axes[0], shown, strict=True):
         whiskers(rows, quantity, ax)
     return figure
-
-
-FIGURES = {"canaries_returned": returned_figure}

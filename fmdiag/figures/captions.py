@@ -1,50 +1,9 @@
 """What must a reader know to read a figure? Units, n, the data set and the kind of interval, as text beside it."""
 
-from fmdiag.figures import (
-    agreement,
-    alignment,
-    canaries,
-    comparison,
-    error,
-    gradient_variance,
-    hybrid,
-    membership,
-    memorization,
-    pairing,
-    provenance,
-    quality,
-    study_losses,
-    study_size,
-    study_time,
-    sweep,
-    training,
-)
+from fmdiag.figures import comparison, memorization, study_losses
+from fmdiag.figures.cards import figure_cards, owner
 from fmdiag.figures.style import SOURCES
 
-CAPTIONS = {name: texts for part in (alignment, error, hybrid, memorization, sweep, quality, membership, provenance,
-                                     canaries, agreement, training, study_size, study_losses, study_time,
-                                     gradient_variance, pairing)
-            for name, texts in part.CAPTIONS.items()}
-
-# Figure -> (diagnostic, quantities whose intervals it draws).
-INTERVALS = {
-    "alignment_share": ("alignment", "share_above_0.9"),
-    "alignment_posterior": ("alignment", *alignment.POSTERIOR_PANELS),
-    "error": ("error", *error.CURVES),
-    "hybrid_distance": ("hybrid", "distance", "memorized"),
-    "memorization_rates": ("memorization", "f_mem"),
-    "memorization_roc": ("memorization", "auc"),
-    "quality": ("quality",),
-    "canaries_returned": ("canaries", *canaries.QUANTITIES),
-    "membership_auc": ("membership", "auc"),
-    "membership_excess": ("membership", "excess_alignment"),
-    "study_size": ("study_size", "squared_error", "frechet_test", "d1", "f_mem"),
-    "study_losses": ("study_losses", "frechet_test", "frechet_train"),
-    "study_losses_difference": ("study_losses", "frechet_test_minus_cfm"),
-    "study_losses_error": ("study_losses", "squared_error"),
-    "study_time": ("study_time", "frechet_test", "f_mem"),
-    "gradient-variance": ("gradient-variance", *gradient_variance.PANELS),
-}
 # Figures whose panels are pictures.
 PICTURED = ("hybrid_strips", "memorization_gallery")
 
@@ -66,16 +25,31 @@ def _caption(run, name):
     points = "points" in (run.arrays(name.split("_")[0]) or {})
     if name.endswith("_comparison"):
         return _comparison_caption(run, name)
-    key = f"{name}_points" if points and f"{name}_points" in CAPTIONS else name
-    text, alt = CAPTIONS.get(key, (name.replace("_", " ").capitalize() + ". {data}.", name.replace("_", " ")))
+    text, alt = _texts(name, points)
     facts = {"data": "Data: " + run.dataset_facts() + _sides(run, name),
-             "interval": run.interval_facts(*INTERVALS.get(name, ("none",))),
+             "interval": run.interval_facts(*_intervals(name)),
              "pairs": run.units(name.split("_")[0], "pair"), "noises": run.units("hybrid", "sample"),
              "seeds": run.units("_".join(name.split("_")[:2]), "seed"),
              "feature": _features(run, name.split("_")[0]), "sources": _sources(run),
              "threshold": _threshold(run), "pools": study_losses.pool_sizes(run)}
     return {"caption": text.format(**facts) + _pictures(run, name) + _cautions(run),
             "alt": f"{alt} {_ends(run, name)}".strip()}
+
+
+def _texts(name, points):
+    """Return caption and alternative text of a figure, those for points where it shows points."""
+    known = figure_cards().get(name)
+    if known is None or not known.caption:
+        return name.replace("_", " ").capitalize() + ". {data}.", name.replace("_", " ")
+    if points and known.points_caption:
+        return known.points_caption, known.points_alt
+    return known.caption, known.alt
+
+
+def _intervals(name):
+    """Return the diagnostic of a figure and the quantities whose intervals it draws."""
+    known = figure_cards().get(name)
+    return (owner(name), *known.intervals) if known is not None and known.intervals is not None else ("none",)
 
 
 def _pictures(run, name):
@@ -126,7 +100,7 @@ def _threshold(run):
 
 def _ends(run, name):
     """Return the first and last value of the first curve in words, for readers who do not see it."""
-    rows = run.summary(*INTERVALS.get(name, ("none",))[:2])
+    rows = run.summary(*_intervals(name)[:2])
     for x in ("t", "tau"):
         if x in rows and rows[x].notna().any():
             rows = rows.sort_values(x)

@@ -4,36 +4,14 @@ import json
 from pathlib import Path
 
 from fmdiag.errors import FmdiagError
-from fmdiag.figures import (
-    agreement,
-    alignment,
-    canaries,
-    error,
-    gradient_variance,
-    hybrid,
-    membership,
-    memorization,
-    pairing,
-    provenance,
-    quality,
-    study_losses,
-    study_size,
-    study_time,
-    sweep,
-    training,
-)
 from fmdiag.figures.captions import captions
+from fmdiag.figures.cards import figure_cards
 from fmdiag.figures.comparison import comparison_figures
 from fmdiag.figures.readings import readings
 from fmdiag.figures.run_data import RunData
 from fmdiag.figures.style import DPI, paper_style
+from fmdiag.registry import resolve
 from fmdiag.results import note_files, remedy, replace_atomically
-
-# Figure name -> function (RunData) -> Figure, or None where the run has nothing to draw.
-FIGURES = {name: draw for part in (alignment, error, hybrid, memorization, sweep, quality, membership, provenance,
-                                   canaries, agreement, training, study_size, study_losses, study_time,
-                                   gradient_variance, pairing)
-           for name, draw in part.FIGURES.items()}
 
 # No time stamps and no version strings: the same tables give the same bytes.
 METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": "fmdiag", "Producer": None},
@@ -61,9 +39,9 @@ def draw_all(run_path):
     run = RunData(run_path)
     written, drawn = [], {}
     with paper_style():
-        # The registered figures show one run each.
-        for name, draw in (comparison_figures(run) or FIGURES).items():
-            figure = _draw(run, name, draw)
+        # The figures of cards show one run each.
+        for name, draw in (comparison_figures(run) or figure_cards()).items():
+            figure = drawn_figure(run, name, draw)
             if figure is not None:
                 _lay_out(figure)
                 drawn[name] = readings(figure)
@@ -75,9 +53,10 @@ def draw_all(run_path):
     return written
 
 
-def _draw(run, name, draw):
+def drawn_figure(run, name, draw):
+    """Return a figure of a run, drawn by a function or the one that a `Figure` card names; None where it is empty."""
     try:
-        return draw(run)
+        return (draw if callable(draw) else resolve(draw.draw, f"figure {name!r}"))(run)
     except KeyError as error_:
         raise FmdiagError(f"{run.path}: figure {name!r} needs the column or array {error_}, which this run lacks; "
                           "make the run again") from error_

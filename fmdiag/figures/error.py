@@ -14,14 +14,6 @@ from fmdiag.figures.style import curve_style, inner_legend, legend_above, new_fi
 CURVES = {"squared_error": "squared error\n$|u_\\theta - \\hat{u}^*|^2/d$",
           "conditional_variance": "conditional variance\n(floor of the loss)", "cfm_loss": "CFM loss\n(sum of the two)"}
 
-CAPTIONS = {
-    "error": (
-        "Squared error of the network against û* per coordinate and time t, alone (top) and beside the conditional "
-        "variance and the CFM loss (bottom, logarithmic), in squared units of model range: the loss is the sum of the "
-        "other two in expectation. Means over {pairs} pairs (x0, x1) per time; bands: {interval}. {data}. As figure 2 "
-        "(left) of paper [1].",
-        "Line charts against time t of the squared error, the conditional variance and the CFM loss per coordinate."),
-}
 DECADES = 5
 
 
@@ -60,6 +52,3 @@ def error_figure(run):
     squared_error(rows, axes[0, 0]).label_outer()
     legend_above(decomposition(rows, axes[1, 0]))
     return figure
-
-
-FIGURES = {"error": error_figure}

@@ -12,22 +12,6 @@ from fmdiag.figures.style import curve_style, legend_above, new_figure, own_axes
 PANELS = {"variance": "trace of the covariance\nof the gradient",
           "relative_variance": "the same over\n‖mean gradient‖²"}
 
-CAPTIONS = {
-    "gradient-variance": (
-        "Trace of the covariance of the per-sample gradient of the loss (summed over coordinates) with respect to the "
-        "parameters (top), and the same over the squared norm of the mean gradient (bottom, where that can be told "
-        "from 0), against time t. Bands: {interval}. {data}.",
-        "Line charts of the gradient variance against time t, raw and relative."),
-    "gradient-variance_curves": (
-        "Exact trace of the covariance of the per-sample gradient against time t between N(0, I) and a Gaussian, one "
-        "panel per field and noise (the field without noise), one curve per coupling; logarithmic. Curves at 0, a "
-        "coupling under its own field, lie below the panel. {data}.",
-        "Line charts of the exact gradient variance against time t, a panel per field and noise."),
-    "gradient-variance_table": (
-        "Trace of the covariance of the per-sample gradient, t uniform in [0, 1]: coupling of the pairs (columns) "
-        "under field (rows), one panel per noise on the path and noise of the field; exact. {data}.",
-        "Tables of gradient variances, couplings against fields."),
-}
 ALL_KEYS = ("coupling", "sigma", "noise", "target", "points")
 FLOOR = 1e-6
 
@@ -133,7 +117,3 @@ def table_figure(run):
         noise = "" if sigma == 0 else f", field {'of that noise' if field_sigma else 'without noise'}"
         variance_table(group, ax).set_title(f"σ = {sigma:g} on the path{noise}")
     return figure
-
-
-FIGURES = {"gradient-variance": variance_figure, "gradient-variance_curves": curves_figure,
-           "gradient-variance_table": table_figure}

@@ -15,22 +15,6 @@ SINGLE_COLORS = [COLORS[0], COLORS[1], COLORS[4], COLORS[3]]
 MEAN_STYLE = {"color": "black", "linestyle": "--", "linewidth": 2.0}
 MAX_ROWS, MAX_COLUMNS = 8, 11
 
-CAPTIONS = {
-    "hybrid_distance": (
-        "û* leads on [0, τ], the network on [τ, 1]. Top: Euclidean distance ({feature}) from the sample to its nearest "
-        "training row, mean over {noises} noises (black, dashed) and four single noises. Bottom: share of samples with "
-        "d1/d2 < 1/3. Bands: {interval}. {data}. As figure 3 of paper [1].",
-        "Line charts against τ of the distance to the nearest training row and of the memorised share."),
-    "hybrid_strips": (
-        "A row per noise, a column per τ: û* leads until τ, the network after it. Last column (train): the training "
-        "row nearest to the sample of the largest τ. {data}. As the strips of figure 3 of paper [1].",
-        "Grid of samples: a row per noise, a column per τ, and the nearest training row last."),
-    "hybrid_strips_points": (
-        "Samples of a few noises (dots), each joined to its nearest training row (square), a panel per τ: û* leads "
-        "until τ, the network after it. Coordinates in model range. {data}.",
-        "Scatter plots of samples and their nearest training rows, one panel per τ."),
-}
-
 
 def distance(table, ax=None, *, singles=None):
     """Draw the mean distance against τ and up to four single noises.
@@ -133,6 +117,3 @@ def _singles(run, feature):
     if table is None or feature is None or "feature" not in table:
         return table
     return table[table["feature"] == feature]
-
-
-FIGURES = {"hybrid_distance": distance_figure, "hybrid_strips": strips_figure}

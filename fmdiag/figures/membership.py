@@ -16,27 +16,6 @@ from fmdiag.figures.style import (
 SCORES = {"loss": "CFM loss", "error": "distance to û*", "pull": "pull of the image"}
 ROC_WIDTH = 3.4
 
-CAPTIONS = {
-    "membership_auc": (
-        "Area under the ROC curve of telling training images from held-out ones by the velocity field, per time t; "
-        "dashed: 0.5, chance. {pairs} images of each kind, the same noises and times. Bands: {interval}. {data}.",
-        "Line chart of the membership AUC of three scores against time t."),
-    "membership_roc": (
-        "ROC curves of the scores over all times: share of training images found against share of held-out images "
-        "taken for such; dashed: chance. {pairs} images of each kind. {data}.",
-        "ROC curves of three membership scores."),
-    "membership_excess": (
-        "Excess alignment: cosine of the velocity field with û* of training rows minus that with û* of as many "
-        "held-out rows, against time t; 0 for a model that does not know which rows it was trained on. Bands: "
-        "{interval}. {data}.",
-        "Line chart of the excess alignment against time t."),
-    "membership_energy": (
-        "Kinetic energy ½∫||v||²dt per coordinate of the samples' paths (left, squared units of model range) and the "
-        "share of it from t = 0.9 on (right), as cumulative shares of samples, for the model and for û* from the same "
-        "noises. {data}.",
-        "Cumulative distributions of kinetic energy and of its terminal share for the model and for û*."),
-}
-
 
 def auc(table, ax=None):
     """Draw the AUC per t, a curve per score; `table`: summary rows of quantity auc with bootstrap intervals."""
@@ -119,7 +98,3 @@ def energy_figure(run):
     legend_above(axes[0, 0])
     axes[0, 1].get_legend().remove()
     return figure
-
-
-FIGURES = {"membership_auc": auc_figure, "membership_roc": roc_figure, "membership_excess": excess_figure,
-           "membership_energy": energy_figure}

@@ -24,26 +24,6 @@ THRESHOLD = 1 / 3
 MAX_PICTURES, PER_LINE = 12, 6
 SHOWN = ("samples", "neighbors", "d1", "ratio")
 
-CAPTIONS = {
-    "memorization_ratio": (
-        "Cumulative share of samples against d1/d2, the ratio of the distances to the nearest and second nearest "
-        "distinct training row (dimensionless, {feature}). Left of the dashed line, {threshold}, a sample counts as "
-        "memorised. {sources}. {data}.",
-        "Cumulative distributions of d1/d2 for the model's samples, held-out rows and samples of û*."),
-    "memorization_rates": (
-        "Memorised fraction f_mem, the share of samples with d1/d2 < {threshold}. Whiskers: {interval}. {sources}. "
-        "{data}.",
-        "Memorised fraction of the model's samples, of held-out rows and of samples of û*, with intervals."),
-    "memorization_gallery": (
-        "The model's samples with the smallest d1/d2 (upper rows) above their nearest training rows (lower rows); d1 "
-        "in Euclidean units of model range, or of the feature space, r = d1/d2; {feature}. {data}.",
-        "Samples closest to the training set, each above its nearest training row."),
-    "memorization_gallery_points": (
-        "The model's samples with the smallest d1/d2 (dots), each joined to its nearest training row (square). "
-        "Coordinates in model range. {data}.",
-        "Scatter plot of the samples closest to the training set and their nearest training rows."),
-}
-
 
 def ratio(table, ax=None):
     """Draw the cumulative share of d1/d2 per source; `table`: raw rows source, ratio."""
@@ -148,7 +128,3 @@ def _by_feature(rows):
     if "feature" not in rows or rows["feature"].isna().all():
         return [(None, rows)]
     return list(rows.groupby("feature", sort=False))
-
-
-FIGURES = {"memorization_ratio": ratio_figure, "memorization_rates": rates_figure,
-           "memorization_gallery": gallery_figure}

@@ -11,26 +11,6 @@ from fmdiag.figures.style import COLORS, DASHES, new_figure, own_axes
 
 NAMES = {"network": "network", "closed_form": "exact minimiser"}
 
-CAPTIONS = {
-    "pairing": (
-        "Distance (Euclidean, model range) from where each training noise ends to the partner it was trained on "
-        "(across) and to its optimal transport partner (up), a point per pair; above the diagonal: nearer the "
-        "memorised one. Columns: noise σ on the path. {data}.",
-        "Scatter plots of the distance to the memorised partner against that to the optimal transport partner."),
-    "pairing_cdf": (
-        "Share of training noises that end within a distance of the memorised partner (solid) and of the optimal "
-        "transport partner (dashed), by noise σ on the path and field. {data}.",
-        "Cumulative distributions of the distances to both partners."),
-    "pairing_strips": (
-        "One row per training noise: the partner it was trained on, its optimal transport partner, and where the "
-        "fields carry it. {data}.",
-        "Rows of pictures: memorised partner, optimal transport partner, ends of each field."),
-    "pairing_strips_points": (
-        "The training noises' ends (dots) with their memorised partners (rings), a panel per field and noise σ, in the "
-        "first two coordinates; a line joins each end to its memorised partner. {data}.",
-        "Scatter plots of ends in the plane, each joined to its memorised partner."),
-}
-
 
 def scatter(table, ax=None):
     """Draw a point per pair, distance to the memorised against to the OT partner; `table`: raw rows of one field."""
@@ -132,6 +112,3 @@ def _points(points, headings):
     for ax in axes.flat[len(ends):]:
         ax.axis("off")
     return figure
-
-
-FIGURES = {"pairing": scatter_figure, "pairing_cdf": cdf_figure, "pairing_strips": strips_figure}

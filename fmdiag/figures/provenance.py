@@ -9,21 +9,6 @@ MOST_SAMPLES, PICTURED, PER_LINE = 4, 3, 6
 OTHERS = -1
 OTHER_COLOR = "#dddddd"
 
-CAPTIONS = {
-    "provenance_weights": (
-        "Posterior weight of training rows along the trajectories of single samples, stacked to 1, against time t: the "
-        "model's (left) and that of û* from the same noise (right); grey: all other rows. Beside each line the "
-        "model's sample and the rows of the largest weight, framed in their colour; row numbers above. {data}.",
-        "Stacked area charts of posterior weights against time, with pictures of the sample and of training rows."),
-    "provenance_basins": (
-        "Share of the noises that end at each training row, rows ordered by their share under the model: the model's "
-        "samples by nearest row, and û*, whose samples are rows. {data}.",
-        "Basin masses of training rows under the model and under û*."),
-    "provenance_copied": (
-        "The training images that are copied most often, with the number of memorised samples (d1/d2 < 1/3) that are "
-        "copies of each. {data}.",
-        "Pictures of the most copied training images."),
-}
 MOST_ROWS = 60
 
 
@@ -124,6 +109,3 @@ def copied_figure(run):
     for ax in axes.flat[len(arrays["copied_images"]):]:
         ax.set_axis_off()
     return figure
-
-
-FIGURES = {"provenance_weights": weights_figure, "provenance_basins": basins_figure, "provenance_copied": copied_figure}

@@ -17,14 +17,6 @@ NAMES = {"frechet": "plain", "frechet_infinity": "n → ∞", "kid": "all pairs"
 REFERENCES = {"train": "train", "test": "held-out"}
 SOURCES = {"model": "model", "heldout": "perfect sampler, same n"}
 
-CAPTIONS = {
-    "quality": (
-        "Fréchet distance, KID, precision, recall, density and coverage of the samples ({feature}) against training "
-        "rows and held-out rows; squares: what rows of the true law score at the same n. A model that copies lies "
-        "left of the square against train only. Whiskers: {interval}. {data}.",
-        "Quality of the samples against training and held-out rows beside that of a perfect sampler."),
-}
-
 
 def panel(table, label, quantities, ax=None):
     """Draw values with whiskers, a line per quantity and reference; `table`: raw quality rows of one feature."""
@@ -70,6 +62,3 @@ def _shown(rows, quantities):
     """Return how many lines a panel has."""
     names = {f"{quantity}_{reference}" for quantity in quantities for reference in REFERENCES}
     return len(names & set(rows["metric"]))
-
-
-FIGURES = {"quality": quality_figure}

@@ -74,3 +74,12 @@ class RunData:
         kinds = [INTERVAL_NAMES.get(kind, str(kind)) for kind in rows["interval"].dropna().unique()]
         level = f"{rows['level'].iloc[0]:.0%} ".replace("%", " %") if len(rows) else ""
         return level + " and ".join(kinds) if kinds else "no intervals"
+
+
+class ResultData(RunData):
+    """A Result in memory, read as a run folder is."""
+
+    def __init__(self, result):
+        self.path, self.run = "this result", {"diagnostics": {result.name: result.parameters}, **result.run}
+        tables = {**result.all_tables(), "summary": result.summary}
+        self.table, self.arrays = tables.get, result.arrays.get

@@ -9,25 +9,6 @@ from fmdiag.figures.curves import draw_curve
 from fmdiag.figures.study_size import samples_figure
 from fmdiag.figures.style import curve_style, legend_above, new_figure, own_axes
 
-CAPTIONS = {
-    "study_losses": (
-        "Fréchet distance of the samples to the training rows (left) and to the held-out rows (right) along training, "
-        "per objective; means over {seeds} seeds, bands: {interval} (units: seeds). {data}. As figure 4 of paper [1]; "
-        "{pools}.",
-        "Two line charts of the Fréchet distance against the step, to training and to test rows, per objective."),
-    "study_losses_difference": (
-        "Test Fréchet distance minus that of CFM, paired by seed (same initial weights, rows, noises and times), along "
-        "training; below 0 is better than CFM. Means over {seeds} seeds, bands: {interval} (units: seeds). {data}.",
-        "Line chart of the difference in test Fréchet distance to CFM against the training step, per objective."),
-    "study_losses_error": (
-        "Squared error against û* per coordinate and time t at the end of training, per objective; means over {seeds} "
-        "seeds, bands: {interval} (units: seeds). {data}.",
-        "Line chart of the squared error against time, per objective."),
-    "study_losses_samples": (
-        "First samples of each model of the first seed, the same noises in every row, and below them their nearest "
-        "training rows. {data}.", "Rows of sample pictures for each objective, each above its nearest training rows."),
-}
-
 
 def pool_sizes(run):
     """Return the sentence that tells M from the authors' n_samples_mean, for the caption."""
@@ -94,7 +75,3 @@ def error_figure(run):
 def losses_samples_figure(run):
     """Return each objective's first samples, or None without them."""
     return samples_figure(run, "study_losses", "objective")
-
-
-FIGURES = {"study_losses": study_losses_figure, "study_losses_difference": difference_figure,
-           "study_losses_error": error_figure, "study_losses_samples": losses_samples_figure}

@@ -10,22 +10,6 @@ import numpy as np
 from fmdiag.figures.curves import draw_curve
 from fmdiag.figures.style import NEUTRAL, curve_style, inner_legend, legend_above, new_figure, ordered_colors, own_axes
 
-CAPTIONS = {
-    "study_size": (
-        "Error against û* per coordinate and time t for each number n of training rows; test Fréchet distance of the "
-        "samples, beside that of copies of training rows; mean distance of a sample to its nearest training row, "
-        "beside the mean distance of a training row to the nearest other one (dashed); memorised share, beside its "
-        "null from held-out rows and its control from û*. Means over {seeds} seeds; bands and bars: {interval} (units: "
-        "seeds). {data}. As figure 2 of paper [1].",
-        "Four charts: squared error against time for each training set size; test Fréchet distance, distance to the "
-        "nearest training row, and memorised share against the size."),
-    "study_size_loss": (
-        "Training loss against the step for each number n of training rows, mean over {seeds} seeds. {data}.",
-        "Line chart of the training loss against the step for each training set size."),
-    "study_size_samples": (
-        "First samples of each model of the first seed, not chosen by any merit, and below them their nearest training "
-        "rows. {data}.", "Rows of sample pictures for each training set size, each above its nearest training rows."),
-}
 PICTURES = 10
 
 
@@ -141,6 +125,3 @@ def size_label(n):
 
 def _key(rows):
     return "n_train" if rows["objective"].nunique() < 2 else ["n_train", "objective"]
-
-
-FIGURES = {"study_size": study_size_figure, "study_size_samples": samples_figure, "study_size_loss": size_loss_figure}

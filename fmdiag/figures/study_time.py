@@ -9,14 +9,6 @@ from fmdiag.figures.curves import draw_curve
 from fmdiag.figures.study_size import size_label
 from fmdiag.figures.style import NEUTRAL, curve_style, legend_above, new_figure, ordered_colors, own_axes
 
-CAPTIONS = {
-    "study_time": (
-        "Test Fréchet distance (left) and memorised share (right) along training for each number n of training rows; "
-        "dashed: the largest share that held-out rows show. Means over {seeds} seeds, bands: {interval} (units: "
-        "seeds). {data}.",
-        "Two line charts against the training step: test Fréchet distance and memorised share, per training set size."),
-}
-
 
 def along_training(table, quantity, ax=None):
     """Draw a quantity against the step, a curve per n; `table`: summary rows."""
@@ -42,6 +34,3 @@ def study_time_figure(run):
         axes[0, 1].axhline(null.max(), color=NEUTRAL, linestyle="--", linewidth=1.0)
     legend_above(axes[0, 0], ncols=5)
     return figure
-
-
-FIGURES = {"study_time": study_time_figure}

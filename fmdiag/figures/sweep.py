@@ -18,18 +18,6 @@ from fmdiag.figures.style import (
     own_axes,
 )
 
-CAPTIONS = {
-    "memorization_sweep": (
-        "Share of samples with d1/d2 below the threshold, at every threshold ({feature}); the dashed line is the "
-        "customary 1/3. Bands: 95 % exact (Clopper-Pearson) intervals. {sources}. {data}.",
-        "Memorised fraction against the threshold for the model, held-out rows and samples of û*."),
-    "memorization_roc": (
-        "ROC curves of d1/d2 against held-out rows ({feature}): share of samples below a threshold against the share "
-        "of held-out rows below it. On the diagonal (AUC 1/2) samples look like rows never trained on; û* shows what "
-        "copies reach. AUC with 95 % DeLong intervals. {sources}. {data}.",
-        "ROC curves of the model's samples and of samples of û* against held-out rows."),
-}
-
 
 def sweep(table, ax=None):
     """Draw f_mem with its band against the threshold per source; `table`: rows of tables/sweep of one feature."""
@@ -84,6 +72,3 @@ def _panels(table, draw):
     if len(parts) == 1:
         legend_above(axes[0, 0])
     return figure
-
-
-FIGURES = {"memorization_sweep": sweep_figure, "memorization_roc": roc_figure}

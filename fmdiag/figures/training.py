@@ -2,11 +2,6 @@
 
 from fmdiag.figures.style import COLORS, own_axes
 
-CAPTIONS = {
-    "loss": ("Training loss (mean over coordinates, squared units of model range) against the step. {data}.",
-                 "Line chart of the training loss against the step."),
-}
-
 
 def loss(table, ax=None):
     """Draw the loss against the step; `table`: columns step and loss."""
@@ -25,6 +20,3 @@ def loss_figure(run):
     """Return the loss curve, or None without the table of `fmdiag train`."""
     table = run.table("loss")
     return None if table is None or table.empty else loss(table).figure
-
-
-FIGURES = {"loss": loss_figure}

@@ -16,10 +16,10 @@ from markupsafe import Markup
 
 from fmdiag.errors import FmdiagError
 from fmdiag.figures import RunData, draw_all
+from fmdiag.figures.cards import card
 from fmdiag.report.embed import embedded
 from fmdiag.report.exploring import as_script, exploring
 from fmdiag.report.facts import excerpt, facts
-from fmdiag.report.sections import section
 from fmdiag.report.tables import difference_tables, head_table, runs_table, summary_tables, words
 from fmdiag.report.verdict import verdict
 from fmdiag.results import note_files, remedy, replace_atomically
@@ -110,7 +110,7 @@ def _diagnostic(run, name, figures, explored):
     parameters = dict((run.run.get("diagnostics") or {}).get(name) or {})
     command, beside = parameters.pop("command", run.run.get("command", "")), parameters.pop("tables", [])
     part = EXPLORED.get(name)
-    return {"name": name, "label": words(name).capitalize(), "text": section(name), "command": command,
+    return {"name": name, "label": words(name).capitalize(), "text": card(name), "command": command,
             "parameters": facts(parameters), "explored": part if part in explored else None,
             "figures": [figure for figure in figures if f"{figure['name']}_".startswith(f"{name}_")],
             "full": head_table(run.table(f"{name}_table"), f"{name}_table", None),

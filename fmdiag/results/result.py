@@ -9,6 +9,7 @@ A result is saved as a folder of plain values, which is also how a run that was 
 
 import html
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,6 +53,8 @@ class Result:
         Hash of everything that decides it.
     asked : dict
         The parameters of its card that it was measured with, as far as they are plain values.
+    files : dict of str to path
+        Further files that belong to it, such as trained models, by the name that they are saved under.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Result:
     run: dict = field(default_factory=dict)
     key: str = ""
     asked: dict = field(default_factory=dict)
+    files: dict = field(default_factory=dict)
 
     def all_tables(self):
         """Return {name: table} with the raw table under the diagnostic's name, without the summary."""
@@ -102,9 +106,12 @@ class Result:
             table.to_parquet(folder / "tables" / f"{name}.parquet", index=False)
         for name, arrays in self.arrays.items():
             np.savez_compressed(folder / "arrays" / f"{name}.npz", **arrays)
+        for name, file in self.files.items():
+            shutil.copyfile(file, folder / name)
         record = {"name": self.name, "parameters": self.parameters, "tables": list(self.tables), "arrays":
                   list(self.arrays), "verdict": self.verdict and self.verdict.describe(), "cautions": self.cautions,
-                  "facts": self.facts, "run": self.run, "key": self.key, "asked": self.asked}
+                  "facts": self.facts, "run": self.run, "key": self.key, "asked": self.asked,
+                  "files": list(self.files)}
         (folder / RECORD).write_text(json.dumps(record, indent=1, default=str) + "\n", encoding="utf-8")
 
     @classmethod
@@ -125,7 +132,7 @@ class Result:
             verdict = record["verdict"] and Verdict.of(record["verdict"])
             return cls(record["name"], tables.pop(record["name"]), tables.pop("summary"), record["parameters"], tables,
                        arrays, verdict, list(record["cautions"]), record["facts"], record["run"], record["key"],
-                       record["asked"])
+                       record["asked"], {name: folder / name for name in record["files"]})
         except FileNotFoundError as error:
             raise FmdiagError(f"{folder} holds no saved result: {Path(error.filename or folder).name} is missing; give "
                               "a folder that Result.save wrote") from error

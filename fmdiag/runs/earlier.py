@@ -25,7 +25,8 @@ def earlier_result(out, name, key):
         summary = summary[summary["diagnostic"] == name].dropna(axis=1, how="all").reset_index(drop=True)
         verdict = found["verdict"] and Verdict.of(found["verdict"])
         return Result(name, load_table(out, name), summary, found["parameters"], tables, arrays, verdict,
-                      found["cautions"], found["facts"], load_run(out), key, found["asked"])
+                      found["cautions"], found["facts"], load_run(out), key, found["asked"],
+                      {name: Path(out) / name for name in found["files"]})
     except (OSError, ValueError, KeyError, TypeError, FmdiagError):
         return None  # damaged: it is measured again
 

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 from fmdiag.errors import FmdiagError, causes
@@ -36,6 +37,12 @@ class Nowhere:
     def array(self, name, key, compute):
         """Return the array that `compute` makes."""
         return compute()
+
+    def work(self, name):
+        """Return a folder that goes with the process."""
+        folder = Path(tempfile.mkdtemp(prefix=f"fmdiag-{name}-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
 
     def abandon(self, error):
         """Do nothing."""
@@ -104,6 +111,10 @@ class Output:
     def array(self, name, key, compute):
         """Return the array that `compute` makes, computed once."""
         return self.parts.array(name, key, compute)
+
+    def work(self, name):
+        """Return a folder among the parts."""
+        return self.parts.work(name)
 
     def abandon(self, error):
         """Wrong input leaves nothing behind but what it found; anything else leaves what is finished."""

@@ -108,6 +108,13 @@ class Parts:
         self._resumed(name)
         return found
 
+    def work(self, name):
+        """Return the folder `name` among the parts, made where it is not there."""
+        folder = self.path / name
+        with self.writing("a work folder"):
+            folder.mkdir(exist_ok=True)
+        return folder
+
     def clear(self):
         """Remove all parts: the run is whole."""
         self._remove_all()

@@ -1,6 +1,7 @@
 """Publication of a run: its results as one folder of tables, arrays, figures, run.json and page, whole or absent."""
 
 import json
+import shutil
 
 import numpy as np
 
@@ -33,6 +34,8 @@ def filled(folder, run, *, page, document):
             if arrays:
                 (folder / "arrays").mkdir(exist_ok=True)
                 np.savez_compressed(folder / "arrays" / f"{name}.npz", **arrays)
+        for name, file in result.files.items():
+            shutil.copyfile(file, folder / name)
     save_table(folder, "summary", ordered(run.summary()))
     record = run.record()
     if document is not None:
@@ -51,7 +54,7 @@ def entry(result):
     return {"key": result.key, "parameters": result.parameters, "tables": list(result.tables),
             "arrays": list(result.arrays), "verdict": result.verdict and result.verdict.describe(),
             "cautions": result.cautions, "facts": result.facts,
-            "asked": result.asked}
+            "asked": result.asked, "files": list(result.files)}
 
 
 def headline(document):

@@ -21,7 +21,7 @@ from fmdiag.runs import composed, inputs
 from fmdiag.runs.command import plain_values
 from fmdiag.runs.key import key_of
 from fmdiag.runs.output import Nowhere, Output, first_free
-from fmdiag.runs.progress import shown
+from fmdiag.runs.progress import TrainingProgress, shown
 from fmdiag.runs.samples import draw
 from fmdiag.runs.spaces import load_spaces
 
@@ -129,6 +129,14 @@ class Run:
             return compute()
         key = key_of(self, "samples", {"of": name, **parameters})
         return torch.from_numpy(self.output.array(name, key, lambda: compute().cpu().numpy()))
+
+    def work(self, name, parameters):
+        """Return a folder for what takes long, the same for the same parameters until the run is saved."""
+        return self.output.work(f"work-{name}-{key_of(self, name, asdict(parameters))}")
+
+    def training_progress(self):
+        """Return a context that yields ``progress(step, loss, steps)`` for a training loop."""
+        return TrainingProgress()
 
     def reading(self, *names):
         """Return the options of these names by which the data set was read, as far as they were given."""

@@ -6,6 +6,8 @@ from fmdiag.diagnostics.diagnostic import Diagnostic, Figure
 from fmdiag.diagnostics.parameters import parameter
 from fmdiag.diagnostics.references import PAPER_2
 
+GAUSSIAN = "Between two Gaussians"
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -30,6 +32,16 @@ class Parameters:
     layers: tuple = parameter((), "Only parameters of these names, e.g. 'blocks.0.*'; repeatable.", kind="str",
                               many=True, metavar="PATTERN")
     n_steps: int = parameter(51, "Euler steps of trajectories.", minimum=1)
+    gaussian: bool = parameter(False, "No checkpoint: the closed-form fields between N(0, I) and N(mean, covariance), "
+                               "every coupling under every field.", group=GAUSSIAN)
+    covariance: tuple = parameter((2.25, 0.25), "Variances of the second Gaussian; their number is the dimension.",
+                                  kind="floats", minimum=0, above=True, shown="2.25,0.25", group=GAUSSIAN)
+    mean: tuple | None = parameter(None, "Its mean.", kind="floats", shown="0", group=GAUSSIAN)
+    angles: tuple = parameter((0.0, 60.0, 120.0), "Rotated couplings, in degrees; 0 is optimal transport.",
+                              kind="floats", shown="0,60,120", group=GAUSSIAN)
+    sigmas: tuple = parameter((0.0, 0.05), "Noises on the path.", kind="floats", minimum=0, shown="0,0.05",
+                              group=GAUSSIAN)
+    n_gaussian: int = parameter(5000, "Samples per cell, beside the exact values.", minimum=3, group=GAUSSIAN)
 
 
 FIGURES = (
@@ -67,6 +79,7 @@ CARD = Diagnostic(
     reference=PAPER_2,
     parameters=Parameters,
     run="fmdiag.diagnostics.gradient_variance.run:run",
+    data="fmdiag.diagnostics.gradient_variance.run:data",
     applies_if="fmdiag.diagnostics.gradient_variance.run:applies",
     needs=("field", "gradients",),
     cost="one backward pass per pair and time",

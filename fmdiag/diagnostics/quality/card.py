@@ -24,7 +24,8 @@ FIGURES = (
            caption="Fréchet distance, KID, precision, recall, density and coverage of the samples ({feature}) against "
                   "training rows and held-out rows; squares: what rows of the true law score at the same n. A model "
                   "that copies lies left of the square against train only. Whiskers: {interval}. {data}.",
-           alt="Quality of the samples against training and held-out rows beside that of a perfect sampler."),
+           alt="Quality of the samples against training and held-out rows beside that of a perfect sampler.",
+           intervals=()),
 )
 
 CARD = Diagnostic(

@@ -1,0 +1,113 @@
+"""Cards of what studies and training record: texts and figures of their sections of the page."""
+
+from fmdiag.diagnostics.diagnostic import Card, Figure
+from fmdiag.diagnostics.references import PAPER_1
+from fmdiag.registry import Registry
+
+STUDY_SIZE = Card(
+    name="study_size",
+    title="Growing training set",
+    question="When does the same network, trained as long, stop reproducing its training set?",
+    memorization="At small n: a small error against û* at every t, samples nearer to training rows than these to "
+                 "each other, a memorised share near that of û*. The test Fréchet distance may be low there all the "
+                 "same.",
+    generalization="At large n: an early bump of the error, samples as far from the training rows as held-out rows "
+                   "are, a memorised share at its null.",
+    definition="Per n, the same network, steps and batch; each seed draws its own nested subset, initial weights and "
+               "batches. Fréchet distances in the feature space named in run.json, samples against all held-out "
+               "rows; copies: as many training rows drawn with replacement instead of samples. Distances to rows: "
+               "Euclidean, model range. Intervals: Student's over seeds, cut at the range of the quantity.",
+    reference=PAPER_1 + ", figure 2.",
+    figures=(
+        Figure("study_size", "fmdiag.figures.study_size:study_size_figure",
+               caption="Error against û* per coordinate and time t for each number n of training rows; test Fréchet "
+                      "distance of the samples, beside that of copies of training rows; mean distance of a sample to "
+                      "its nearest training row, beside the mean distance of a training row to the nearest other one "
+                      "(dashed); memorised share, beside its null from held-out rows and its control from û*. Means "
+                      "over {seeds} seeds; bands and bars: {interval} (units: seeds). {data}. As figure 2 of paper "
+                      "[1].",
+               alt="Four charts: squared error against time for each training set size; test Fréchet distance, "
+                   "distance to the nearest training row, and memorised share against the size.",
+               intervals=("squared_error", "frechet_test", "d1", "f_mem",)),
+        Figure("study_size_samples", "fmdiag.figures.study_size:samples_figure",
+               caption="First samples of each model of the first seed, not chosen by any merit, and below them their "
+                      "nearest training rows. {data}.",
+               alt="Rows of sample pictures for each training set size, each above its nearest training rows."),
+        Figure("study_size_loss", "fmdiag.figures.study_size:size_loss_figure",
+               caption="Training loss against the step for each number n of training rows, mean over {seeds} seeds. "
+                      "{data}.",
+               alt="Line chart of the training loss against the step for each training set size.")),
+)
+
+STUDY_LOSSES = Card(
+    name="study_losses",
+    title="Objectives at the same budget",
+    question="Does regressing on a less stochastic target (EFM, OT-CFM) help or hurt?",
+    memorization="Were the noise of CFM's target the source of generalisation, EFM would score worse and copy more "
+                 "as M grows.",
+    generalization="EFM scores as CFM or better, and copies no more: generalisation does not come from the target's "
+                   "noise.",
+    definition="EFM regresses on û* of a pool of M training rows that holds the pair's own; M = n is û*. OT-CFM "
+               "pairs noise and data of a batch by optimal transport: its minimiser is not û*. Differences are "
+               "paired by seed. Epochs: rows seen divided by n. Intervals: Student's over seeds.",
+    reference=PAPER_1 + ", figure 4, algorithm 2 and appendix C.",
+    figures=(
+        Figure("study_losses", "fmdiag.figures.study_losses:study_losses_figure",
+               caption="Fréchet distance of the samples to the training rows (left) and to the held-out rows (right) "
+                      "along training, per objective; means over {seeds} seeds, bands: {interval} (units: seeds). "
+                      "{data}. As figure 4 of paper [1]; {pools}.",
+               alt="Two line charts of the Fréchet distance against the step, to training and to test rows, per "
+                   "objective.",
+               intervals=("frechet_test", "frechet_train",)),
+        Figure("study_losses_difference", "fmdiag.figures.study_losses:difference_figure",
+               caption="Test Fréchet distance minus that of CFM, paired by seed (same initial weights, rows, noises "
+                      "and times), along training; below 0 is better than CFM. Means over {seeds} seeds, bands: "
+                      "{interval} (units: seeds). {data}.",
+               alt="Line chart of the difference in test Fréchet distance to CFM against the training step, per "
+                   "objective.",
+               intervals=("frechet_test_minus_cfm",)),
+        Figure("study_losses_error", "fmdiag.figures.study_losses:error_figure",
+               caption="Squared error against û* per coordinate and time t at the end of training, per objective; "
+                      "means over {seeds} seeds, bands: {interval} (units: seeds). {data}.",
+               alt="Line chart of the squared error against time, per objective.",
+               intervals=("squared_error",)),
+        Figure("study_losses_samples", "fmdiag.figures.study_losses:losses_samples_figure",
+               caption="First samples of each model of the first seed, the same noises in every row, and below them "
+                      "their nearest training rows. {data}.",
+               alt="Rows of sample pictures for each objective, each above its nearest training rows.")),
+)
+
+STUDY_TIME = Card(
+    name="study_time",
+    title="Along training",
+    question="After how many steps are samples good (tau_gen), and after how many are they copies (tau_mem)?",
+    memorization="The memorised share rises late in training, the later the larger n is.",
+    generalization="Between the two times samples are good and no copies.",
+    definition="tau_gen: first evaluation within a tenth of the run's smallest test distance; tau_mem: first "
+               "evaluation whose memorised share is above the held-out rows' by Newcombe's interval.",
+    reference="T. Bonnaire et al. 2025.",
+    figures=(
+        Figure("study_time", "fmdiag.figures.study_time:study_time_figure",
+               caption="Test Fréchet distance (left) and memorised share (right) along training for each number n of "
+                      "training rows; dashed: the largest share that held-out rows show. Means over {seeds} seeds, "
+                      "bands: {interval} (units: seeds). {data}.",
+               alt="Two line charts against the training step: test Fréchet distance and memorised share, per "
+                   "training set size.",
+               intervals=("frechet_test", "f_mem",)),),
+)
+
+LOSS = Card(
+    name="loss",
+    title="Training",
+    question="How did the loss fall?",
+    memorization="The loss cannot show it: on a small training set it approaches the floor of û*.",
+    generalization="The loss cannot show it either: see the diagnostics above.",
+    definition="Mean over coordinates of the squared difference to the regression target.",
+    reference=PAPER_1 + ", section 2.",
+    figures=(
+        Figure("loss", "fmdiag.figures.training:loss_figure",
+               caption="Training loss (mean over coordinates, squared units of model range) against the step. {data}.",
+               alt="Line chart of the training loss against the step."),),
+)
+
+STUDIES = Registry("study", {card.name: card for card in (STUDY_SIZE, STUDY_LOSSES, STUDY_TIME, LOSS)})
