@@ -109,6 +109,8 @@ DATA = [
                  "[default: FMDIAG_DATA_ROOT, else the user's data folder]"),
     click.option("--offline", is_flag=True, help="Never download."),
     click.option("--skip-bad", is_flag=True, help="Skip pictures that cannot be read instead of stopping."),
+    click.option("--verify", is_flag=True, help="Hash the content of all files of a data set before its decoded "
+                 "copy in the cache is used, instead of looking at their inodes, sizes and times."),
 ]
 
 RUN = [

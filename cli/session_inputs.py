@@ -11,7 +11,7 @@ from .options import CHOICES
 from .parts import Parts
 
 # Options that `load_dataset` takes under the same name.
-READING = ("split", "size", "hflip", "held_out", "data_root", "skip_bad", "value_range", "offline")
+READING = ("split", "size", "hflip", "held_out", "data_root", "skip_bad", "value_range", "offline", "verify")
 
 
 def open_checkpoint(session, **changes):

@@ -21,7 +21,7 @@ SPLITS = ("train", "test")
 
 
 def load_dataset(source, *, split="train", data_root=None, size=None, hflip=False, n=None, held_out=None,
-                 skip_bad=False, value_range=None, offline=False):
+                 skip_bad=False, value_range=None, offline=False, verify=False):
     """Return the training rows (or the held-out rows) of a named data set, a file or a folder.
 
     Parameters
@@ -46,6 +46,9 @@ def load_dataset(source, *, split="train", data_root=None, size=None, hflip=Fals
         Stored values that stand for black and white; they become -1 and 1.
     offline : bool
         Never download.
+    verify : bool
+        Find earlier decoded pictures and unpacked archives by the content of all files, which are read whole for it,
+        instead of their names, inodes, sizes and times.
 
     Returns
     -------
@@ -65,7 +68,8 @@ def load_dataset(source, *, split="train", data_root=None, size=None, hflip=Fals
     check_choice("split", split, SPLITS)
     if size is not None and size < 1:
         raise FmdiagError(f"size must be a number of pixels, 1 or more, got {size}")
-    reading = Reading(size=size, skip_bad=skip_bad, data_root=chosen_data_root(data_root), offline=offline)
+    reading = Reading(size=size, skip_bad=skip_bad, data_root=chosen_data_root(data_root), offline=offline,
+                      verify=verify)
     make = partial(_make, str(source), reading, value_range)
     parts = {part: partial(make, load, part) for part, load in open_source(source, reading).items()}
     fraction = _fraction(held_out)
