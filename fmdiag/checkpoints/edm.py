@@ -42,7 +42,7 @@ def load(source, choices):
     assumed = {"data_range": "latents" if latents else [-1, 1], "hflip": False}
     warnings = [LATENTS] if latents else []
     return Foreign("edm", module.float(), call, Convention(schedule, "x1"), read, assumed, shape, n_classes=n_classes,
-                   warnings=warnings, convention_read=True)
+                   null_trained=_null_trained(module), warnings=warnings, convention_read=True)
 
 
 def call(module, x, time, labels):
@@ -54,6 +54,12 @@ def call(module, x, time, labels):
     if labels is not None:
         hot[range(len(x)), labels] = 1
     return module(x, time, hot)
+
+
+def _null_trained(module):
+    """Return whether training dropped labels, which the inner network keeps; None where it does not say."""
+    dropout = getattr(getattr(module, "model", module), "label_dropout", None)
+    return dropout > 0 if isinstance(dropout, int | float) else None
 
 
 def _module(source, key="ema"):

@@ -110,4 +110,5 @@ def test_labels_choose_the_rows_of_the_class(tmp_path):
     assert checkpoint.training_set(tmp_path / "rows.npz", held_out=tmp_path / "rows.npz").held_out.n == 2
     assert [text.partition(":")[0] for text in checkpoint.description["warnings"]] == [
         "ot-coupling", "class-conditional"]
-    assert torch.isfinite(checkpoint.field(torch.zeros(1, *oracle.SHAPE), 0.5)).all()
+    with pytest.raises(ValueError, match="its label is not used"):
+        checkpoint.field(torch.zeros(1, *oracle.SHAPE), 0.5)
