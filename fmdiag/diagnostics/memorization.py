@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 
 from fmdiag.datasets.overlap import usable
+from fmdiag.diagnostics.measurable import measurable
 from fmdiag.diagnostics.nearest_rows import nearest_rows
 from fmdiag.diagnostics.pictures import as_pictures
 from fmdiag.diagnostics.sample_checks import check_range, check_samples
@@ -44,7 +45,7 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     Parameters
     ----------
     samples : Tensor or ndarray, shape (n, *shape)
-        The model's samples in model range.
+        The model's samples in model range; diverged ones are left out, with a warning.
     training_set : TrainingSet
         The rows that the model was trained on, flips included.
     held_out : TrainingSet, Tensor, ndarray or False, optional
@@ -73,7 +74,7 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     Raises
     ------
     FmdiagError
-        If there is no sample, a sample is NaN or has another shape or range than the training set, or the training
+        If there is no sample, all are NaN, they have another shape or range than the training set, or the training
         set has fewer than two distinct rows, so that d2 is undefined.
 
     Examples
@@ -87,9 +88,9 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     features = as_features(feature, training_set, device)
     if not 0 < threshold <= 1:
         raise FmdiagError(f"threshold must be in (0, 1], got {threshold}")
-    samples = check_samples(samples, training_set)
+    numbers, samples = measurable(samples, training_set)
     check_range(samples, training_set)
-    points = {"model": (np.arange(len(samples)), samples),
+    points = {"model": (numbers, samples),
               "heldout": _held_out_rows(held_out, training_set, len(samples), generator)}
     if closed_form is None:
         closed_form = ClosedFormField(training_set, path, memory=memory, device=device)
@@ -208,7 +209,7 @@ def gallery(samples, training_set, table, m=32, decoder=None):
 
 def _shown(samples, training_set, table, m, decoder):
     best = table.sort_values(["ratio", "d1", "sample"], kind="stable").head(m)
-    shown = check_samples(samples, training_set)[best["sample"].tolist()].float()
+    shown = check_samples(samples, training_set, finite=False)[best["sample"].tolist()].float()
     rows = training_set[best["nearest"].tolist()]
     facts = {name: best[name].to_numpy() for name in ("d1", "ratio", "sample", "nearest")}
     images, neighbors = (as_pictures(points, training_set, decoder) for points in (shown, rows))

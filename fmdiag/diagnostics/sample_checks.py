@@ -8,6 +8,7 @@ look that way.
 import numpy as np
 import torch
 
+from fmdiag.datasets import as_points
 from fmdiag.errors import FmdiagError
 
 RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
@@ -15,7 +16,7 @@ N_COMPARED = 1000
 ADVICE = "map the samples to model range first (--sample-range LOW,HIGH on the command line)"
 
 
-def check_samples(samples, training_set, *, what="sample"):
+def check_samples(samples, training_set, *, what="sample", finite=True):
     """Return the samples as a CPU tensor, shape (n, *shape), checked.
 
     Parameters
@@ -26,22 +27,20 @@ def check_samples(samples, training_set, *, what="sample"):
         Gives the shape they must have.
     what : str
         What they are, for the message.
+    finite : bool
+        Whether all values must be finite.
 
     Raises
     ------
     FmdiagError
         If there is none, the shape differs, or a value is NaN or infinite.
     """
-    if not isinstance(samples, torch.Tensor):
-        samples = torch.from_numpy(np.require(samples, requirements="W"))
-    samples = samples.detach().cpu()
-    if samples.ndim == 0 or len(samples) == 0:
-        raise FmdiagError(f"no {what} was given, got shape {tuple(samples.shape)}: at least one is needed")
+    samples = as_points(samples, what).cpu()
     if tuple(samples.shape[1:]) != training_set.shape:
         raise FmdiagError(f"a {what} must have shape {training_set.shape} like the rows of {training_set.name}, got "
                           f"{tuple(samples.shape[1:])}; resize or transpose them (channels come first)")
     bad = (~torch.isfinite(samples.reshape(len(samples), -1)).all(1)).nonzero()
-    if len(bad):
+    if finite and len(bad):
         raise FmdiagError(f"{what} {bad[0].item()} holds NaN or infinite values ({len(bad)} of {len(samples)} do): "
                           "leave these out, or mend the model")
     return samples
