@@ -151,7 +151,7 @@ def pictures(samples, table, training_set, n_shown=8, decoder=None):
     table = table[table["feature"] == table["feature"].iloc[0]]
     rows = table.pivot(index="sample", columns="tau", values="nearest").dropna().head(n_shown)
     nearest = {tau: training_set[rows[tau].to_numpy(np.int64)] for tau in samples}
-    shown = torch.stack([x[rows.index.to_numpy()].cpu() for x in samples.values()])
+    shown = torch.stack([x[rows.index.tolist()].cpu() for x in samples.values()])
     rows = torch.stack([nearest[tau] for tau in samples])
     images, neighbours = (as_pictures(points, training_set, decoder) for points in (shown, rows))
     arrays = {"taus": list(samples)}
