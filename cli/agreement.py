@@ -40,7 +40,7 @@ def run(session, other, other_dataset, *, n_samples, n_steps, method):
 
     from .session_outputs import relative, typed_command
 
-    second = load_checkpoint(other, device=session.device)
+    second = load_checkpoint(other, device=session.device, trust_code=session.options["trust_code"])
     rows = second.training_set(other_dataset, data_root=session.options["data_root"],
                                allow_mismatch=session.options["allow_mismatch"])
     sets, fields = (session.training_set, rows), (session.checkpoint.field, second.field)

@@ -157,11 +157,11 @@ CONVENTION = [
     click.option("--heads", type=click.IntRange(1), help="Attention heads, which no tensor's shape tells."),
     click.option("--model", type=click.Path(dir_okay=False), help="Model card (TOML or YAML): factory, arguments, "
                  "weights key, convention."),
-    click.option("--trust-pickle", is_flag=True, help="Run the code that a pickle names (EDM); only for files whose "
-                 "origin you trust."),
+    click.option("--trust-code", "--trust-pickle", "trust_code", is_flag=True, help="Run the code in files: pickles "
+                 "(EDM), TorchScript, torch.export, a card's factory; only for files whose origin you trust."),
 ]
 CHOICES = ("family", "weights", "parameterisation", "time_direction", "time_scale", "path_name", "class_label",
-           "guidance", "coupling", "heads", "model", "trust_pickle")
+           "guidance", "coupling", "heads", "model", "trust_code")
 
 
 def data_options(command):

@@ -34,7 +34,7 @@ def _words(parameter, value):
     """Return the words that give an option its value; none for arguments and where the value is the default."""
     if isinstance(parameter, click.Argument) or value is None or value == () or value == parameter.default:
         return []
-    option = max(parameter.opts, key=len)
+    option = next(name for name in parameter.opts if name.startswith("--"))
     if parameter.is_flag:
         return [option] if value else parameter.secondary_opts[:1]
     repeated = value if parameter.multiple else [value]

@@ -49,8 +49,8 @@ def open_decoder(session):
     from fmdiag.checkpoints import is_latent, load_decoder
     from fmdiag.diagnostics.pictures import note
 
-    file = session.options["decoder"]
-    decoder = None if file is None else load_decoder(file, device=session.device)
+    file, trust_code = session.options["decoder"], session.options["trust_code"]
+    decoder = None if file is None else load_decoder(file, device=session.device, trust_code=trust_code)
     if decoder is not None:
         decoder(session.training_set[[0]])
         session.facts["decoder"] = decoder.description

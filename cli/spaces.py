@@ -46,7 +46,7 @@ def _loaded(session, chosen):
     cache = None if chosen["no_cache"] else FeatureCache()
     plan = SearchPlan(chosen["index"], chosen["duplicate_tolerance"], session.options["memory"], cache,
                       progress=lambda batches: session.progress(batches, "features"))
-    surroundings = {name: session.options[name] for name in ("data_root", "offline")}
+    surroundings = {name: session.options[name] for name in ("data_root", "offline", "trust_code")}
     features = [load_feature(name, weights=weights.get(name), training_set=session.training_set, device=session.device,
                              **surroundings, **_own(chosen, name)) for name in names]
     return as_features(features, session.training_set), plan

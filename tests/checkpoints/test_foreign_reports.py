@@ -43,7 +43,7 @@ FAMILIES = {name: CASES[name] for name in ("torchcfm", "flow_matching example", 
 def as_options(options):
     names = {"model": "--model", "path_name": "--path"}
     words = [word for name, value in options.items() if name in names for word in (names[name], str(value))]
-    return words + (["--trust-pickle"] if options.get("trust_pickle") else [])
+    return words + (["--trust-code"] if options.get("trust_code") else [])
 
 
 @pytest.mark.slow
