@@ -44,7 +44,8 @@ def check_onnx(file, *, trust_code=False):
     try:
         operators, defined, locations = _content(data)
     except (ValueError, IndexError) as error:
-        raise FmdiagError(f"{file} is no ONNX model or is damaged ({error}): export the network again") from error
+        raise FmdiagError(f"{file}: onnxruntime cannot run this file, which is no ONNX model or is damaged ({error}): "
+                          "export the network again") from error
     others = sorted({domain or name for domain, name in operators if name in PROGRAMS or (
         domain not in STANDARD and (domain, name) not in defined)})
     if others:

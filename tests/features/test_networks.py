@@ -179,3 +179,28 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path):
     (tmp_path / "weights" / "pt_inception-2015-12-05-6726825d.pth").write_bytes(b"else")
     with pytest.raises(FmdiagError, match="SHA-256 does not begin with 6726825d"):
         load_feature("inception", training_set=pictures(), data_root=tmp_path, offline=True)
+
+
+def test_fault_5_2_nothing_but_tensors_of_a_dinov2_folder_is_read(tmp_path):
+    import json
+    import pickle
+
+    class RunsCode:
+        def __reduce__(self):
+            return (tmp_path / "ran").mkdir, ()
+
+    whole, folder = tiny_dinov2(tmp_path / "vit"), tmp_path / "their"
+    folder.mkdir()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(RunsCode()))
+    config = json.loads((whole / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "attn_implementation": "somebody/kernels"}))
+    with pytest.raises(FmdiagError, match="has no model.safetensors"):
+        load_feature("dinov2", weights=folder, training_set=pictures())
+    (folder / "model.safetensors").write_bytes((whole / "model.safetensors").read_bytes())
+    expected = load_feature("dinov2", weights=whole, training_set=pictures())(pictures()[:2])
+    found = load_feature("dinov2", weights=folder, training_set=pictures())(pictures()[:2])
+    assert torch.equal(found, expected) and not (tmp_path / "ran").exists()
+    for wrong in ({"num_hidden_layers": 10**9}, {"hidden_size": 10**9}, {"hidden_act": "os.system"}, {"patch_size": 0}):
+        (folder / "config.json").write_text(json.dumps({**config, **wrong}))
+        with pytest.raises(FmdiagError, match="their"):
+            load_feature("dinov2", weights=folder, training_set=pictures())
