@@ -194,7 +194,7 @@ TARGETS = {target.name: target for target in (
     Target("foreign", "case.pth", torch_file, read_foreign),
     Target("foreign_safetensors", "weights.safetensors", textual, read_foreign),
     Target("torchscript", "case.pt", zip_or_bytes, functools.partial(read_checkpoint, trust_code=True)),
-    Target("pt2", "case.pt2", zip_or_bytes, read_checkpoint),
+    Target("pt2", "case.pt2", zip_or_bytes, functools.partial(read_checkpoint, trust_code=True)),
     Target("edm", "case.pkl", pickled, read_checkpoint),
     Target("card_toml", "case.toml", textual, read_as_card),
     Target("card_yaml", "case.yaml", textual, read_as_card),

@@ -1,7 +1,7 @@
 """EDM and EDM2 checkpoints: ``net(x, sigma, labels)`` -> D, an estimate of x1; x1^ = D(x_t/t, (1-t)/t).
 
 File: a .pkl whose key `ema` is a pickled module. Unpickling runs code and needs that repository's packages: only with
-trust_pickle. EDM's data are uint8 / 127.5 - 1, EDM2's the encoder's latents with standard deviation 0.5.
+trust_code. EDM's data are uint8 / 127.5 - 1, EDM2's the encoder's latents with standard deviation 0.5.
 
 References
 ----------

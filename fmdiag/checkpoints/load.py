@@ -130,7 +130,7 @@ def _native(source, choices, device):
     content, file = source.content, source.file
     if not FAMILIES["native"].recognise(source):
         raise FmdiagError(f"{file} is no native checkpoint ({outline(content)}): leave --family native out")
-    known = {f.name for f in fields(Choices)} - {"family", "weights", "trust_pickle", "folder", "data", "coupling"}
+    known = {f.name for f in fields(Choices)} - {"family", "weights", "trust_code", "folder", "data", "coupling"}
     given = [name for name in sorted(known) if getattr(choices, name) not in (None, {})]
     if given:
         spelt = (f"--{given[0].replace('_', '-')}" if given[0] in OPTIONS else f"{given[0]} in the model card")
