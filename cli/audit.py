@@ -48,7 +48,7 @@ def command(checkpoint, samples, sample_range, canaries, n_samples, n_images, n_
     renamed = {"provenance": {"n_noises": "n_samples"}}
     with Session("audit", options, checkpoint, renamed) as session:
         session.page, session.compose = True, compose
-        given = None if samples is None else load_samples(samples, sample_range, options)[:n_samples]
+        given = None if samples is None else load_samples(session, samples, sample_range)[:n_samples]
         run(session, samples=given, canaries=canaries, n_samples=n_samples or 1024, n_images=n_images,
             n_noises=n_noises, n_steps=n_steps, method=method, chosen=chosen)
 

@@ -40,20 +40,17 @@ def command(checkpoint, samples, sample_range, n_samples, n_steps, method, thres
 
     chosen = taken(options)
     with Session("memorization", options, checkpoint) as session:
-        given = None if samples is None else load_samples(samples, sample_range, options)[:n_samples]
+        given = None if samples is None else load_samples(session, samples, sample_range)[:n_samples]
         session.part("memorization", run, samples=given, n_samples=n_samples or 1024, n_steps=n_steps,
                      method=method, threshold=threshold, chosen=chosen)
 
 
-def load_samples(source, sample_range, options):
+def load_samples(session, source, sample_range):
     """Return the samples in a folder or file, in model range, shape (n, *shape)."""
-    from pathlib import Path
+    from fmdiag.datasets.samples import load_samples
 
-    from fmdiag.datasets import load_dataset
-
-    samples = load_dataset(Path(source), size=options["size"], skip_bad=options["skip_bad"],
-                           value_range=sample_range)
-    return samples[:]
+    return load_samples(source, session.training_set, value_range=sample_range, size=session.options["size"],
+                        skip_bad=session.options["skip_bad"])
 
 
 def draw_samples(session, n_samples, n_steps, method):
@@ -113,7 +110,8 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
     points = {"model": samples, "heldout": training_set.unseen}
     session.add_arrays("gallery", gallery.pictures(table, points, training_set, decoder=session.decoder))
     overlap = training_set.overlap
-    session.facts["verdict"] = verdict(summary, not_judged=overlap and overlap.not_judged())
+    reason = table.attrs.get("not_judged") or (overlap and overlap.not_judged())
+    session.facts |= {"verdict": verdict(summary, not_judged=reason), **({"not_judged": reason} if reason else {})}
     _warn_of_a_small_null(table)
     return samples, table
 

@@ -40,7 +40,7 @@ def command(checkpoint, samples, sample_range, n_samples, n_steps, method, metri
 
     chosen = taken(options)
     with Session("quality", options, checkpoint) as session:
-        given = None if samples is None else load_samples(samples, sample_range, options)[:n_samples]
+        given = None if samples is None else load_samples(session, samples, sample_range)[:n_samples]
         session.part("quality", run, samples=given, n_samples=n_samples or 1024, n_steps=n_steps,
                      method=method, chosen=chosen, metrics=metrics, most=most)
 

@@ -14,6 +14,8 @@ References
 Yoon et al. 2023; Gu et al. 2023; Bonnaire et al. 2025 (the rule in L2; f_mem with 1000 bootstrap resamples).
 """
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import torch
@@ -22,9 +24,10 @@ from fmdiag.datasets.overlap import usable
 from fmdiag.diagnostics.measurable import measurable
 from fmdiag.diagnostics.nearest_rows import nearest_rows
 from fmdiag.diagnostics.pictures import as_pictures
-from fmdiag.diagnostics.sample_checks import check_range, check_samples
+from fmdiag.diagnostics.sample_checks import check_range, check_samples, unlike
+from fmdiag.diagnostics.scale import other_scale
 from fmdiag.diagnostics.sweep import summary_rows
-from fmdiag.errors import FmdiagError
+from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.features import as_features
 from fmdiag.fields import ClosedFormField
 from fmdiag.neighbors import EXACT
@@ -70,6 +73,7 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
         Columns source (model, heldout, closed_form), sample (number within its source; for held-out rows the row
         number), nearest (training row, of duplicates the first), d1, d2, ratio, memorized, feature, threshold; with an
         index that is not exact also recalled: 1 where d1 and d2 were checked and are right, 0 where not, NaN unchecked.
+        Where samples are copies in another scale of values, a warning says so, and ``attrs["not_judged"]``.
 
     Raises
     ------
@@ -99,7 +103,13 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     tables = [tabulate(*points[source], training_set, source=source, feature=feature, threshold=threshold, plan=plan,
                        device=device, group=group)
               for feature, source in progress([(feature, source) for feature in features for source in asked])]
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    found = other_scale(samples, training_set) if unlike(samples, training_set) else None
+    # Where they are found as copies all the same, the scales are no matter.
+    if found is not None and table.loc[table["source"] == "model", "memorized"].mean() < found[1] / 2:
+        table.attrs["not_judged"] = found[0]
+        warnings.warn(found[0], FmdiagWarning, stacklevel=2)
+    return table
 
 
 def tabulate(numbers, points, training_set, *, source, feature="pixels", threshold=THRESHOLD, plan=EXACT,
@@ -123,7 +133,9 @@ def _held_out_rows(held_out, training_set, n_samples, generator):
     if held_out is None:
         return None
     numbers = free[torch.randperm(len(free), generator=generator)[:n_samples].sort().values.numpy()]
-    return numbers, check_samples(held_out[numbers], training_set, what="held-out row")
+    rows = check_samples(held_out[numbers], training_set, what="held-out row")
+    check_range(rows, training_set, what="held-out rows")
+    return numbers, rows
 
 
 def _closed_form_points(closed_form, training_set, n, n_steps, group, generator):
