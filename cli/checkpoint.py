@@ -17,11 +17,13 @@ Examples:
 FACTS = {"scheduler": "scheduler", "attention": "attention", "heads": "heads", "schedule": "noise levels",
          "parameterisation": "output", "learned_variance": "variance", "time": "time", "call": "call",
          "reachable": "reachable", "data_range": "data range", "hflip": "mirror images", "coupling": "coupling",
-         "epochs": "epochs", "trained_on": "trained on"}
+         "no_class": "no class", "weights_at": "weights at", "augmentation": "augmentation", "epochs": "epochs",
+         "code": "code", "trained_on": "trained on"}
 # What gives a fact that is assumed; anything may also stand in a model card.
 OPTIONS = {"weights": "--weights", "attention": "--heads", "heads": "--heads", "schedule": "--path",
            "parameterisation": "--parameterisation", "time": "--time-direction, --time-scale", "call": "--model",
-           "data_range": "--value-range", "hflip": "--hflip, --no-hflip", "coupling": "--coupling"}
+           "data_range": "--value-range", "hflip": "--hflip, --no-hflip", "coupling": "--coupling",
+           "no_class": "--class-label"}
 
 
 @click.command("checkpoint", epilog=EXAMPLES)

@@ -22,6 +22,8 @@ DATA = [
     option("Data", "--data-root", type=click.Path(file_okay=False), help="Folder of downloaded data sets.  "
                  "[default: FMDIAG_DATA_ROOT, else the user's data folder]"),
     option("Data", "--offline", is_flag=True, help="Never download."),
+    option("Data", "--verify", is_flag=True, help="Hash the content of all files of a data set before its decoded copy "
+           "in the cache is used, instead of looking at their inodes, sizes and times."),
     option("Data", "--skip-bad", is_flag=True, help="Skip pictures that cannot be read instead of stopping."),
 ]
 
@@ -52,8 +54,8 @@ CONVENTION = [
     option(RARE, "--heads", type=click.IntRange(1), help="Attention heads, which no tensor's shape tells."),
     option(RARE, "--model", type=click.Path(dir_okay=False), help="Model card (TOML or YAML): factory, arguments, "
                  "weights key, convention."),
-    option(RARE, "--trust-code", "--trust-pickle", "trust_pickle", is_flag=True, help="Run the code that a pickle names (EDM); only for files whose "
-                 "origin you trust."),
+    option(RARE, "--trust-code", "--trust-pickle", "trust_code", is_flag=True, help="Run the code in files: pickles "
+           "(EDM), TorchScript, torch.export, a card's factory; only for files whose origin you trust."),
 ]
 MISMATCH = option("Data", "--allow-mismatch", is_flag=True, help="Accept rows other than those CHECKPOINT was trained "
                   "on.")

@@ -38,6 +38,7 @@ OPTIONS = [
                  help="Of the network's passes."),
     click.option("--feature", default="auto", show_default=True, metavar="NAME", help="Space of the Fréchet distances: "
                  "classifier (see fmdiag classifier) where the set has one, else pixels."),
+    click.option("--trust-code", is_flag=True, help="Run the code of a --feature that is a program (sscd)."),
     click.option("--n-samples", type=click.IntRange(2), default=2000, show_default=True, help="Samples judged."),
     click.option("--n-nearest", type=click.IntRange(1), default=500, show_default=True,
                  help="Of them, compared with the training rows."),
@@ -76,7 +77,7 @@ def load_data(options):
     held_out = reading["held_out"]
     record = {"source": absolute(options["dataset"]), **reading, "held_out": absolute(held_out) if held_out else None,
               "value_range": reading["value_range"] and list(reading["value_range"])}
-    feature = choose_feature(options["feature"], training_set, options["data_root"])
+    feature = choose_feature(options["feature"], training_set, options["data_root"], options["trust_code"])
     return StudyData(training_set, feature, record)
 
 

@@ -22,6 +22,18 @@ def class_conditional(label):
             "labels are known, else of all rows, which are not what the model was trained on")
 
 
+def untrained_null(name):
+    """Return the caution about a label for no class that training never gave the network."""
+    return (f"untrained-null: the label for no class ({name}) was never given in training, as the file says: without "
+            "--class-label the network answers what nothing taught it")
+
+
+def untrained_class(label):
+    """Return the caution about classes that training never gave the network."""
+    return (f"untrained-class: training replaced every class by none, as the file says: class {label} was never given, "
+            "and the network answers what nothing taught it")
+
+
 def unreachable(low, high):
     """Return the caution about times that a schedule does not have."""
     return (f"unreachable-times: the model's schedule covers t in [{low:.4g}, {high:.4g}] only: other times are left "

@@ -47,7 +47,7 @@ class Choices:
     guidance: float | None = None
     coupling: str | None = None
     heads: int | None = None
-    trust_pickle: bool = False
+    trust_code: bool = False
     factory: str | None = None
     call: str | None = None
     output: str | None = None

@@ -82,23 +82,32 @@ class Decoder:
         return ((picture.float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-def load_decoder(path, *, device="cpu"):
+def load_decoder(path, *, device="cpu", trust_code=False):
     """Return the Decoder in an autoencoder's folder, a pipeline's folder with ``vae/``, or a program's file.
+
+    Parameters
+    ----------
+    path : path
+        The folder or file.
+    device : str or torch.device
+        Where it computes.
+    trust_code : bool
+        Whether a program may run: without it the file is refused.
 
     Raises
     ------
     FmdiagError
-        If there is none.
+        If there is none, or it is a program and `trust_code` is False.
     """
     path = Path(path)
     if not path.exists():
         raise FmdiagError(f"--decoder {path}: no such file or folder; {ACCEPTED}")
     if path.is_dir():
         return _autoencoder(path, device)
-    source = open_checkpoint(path)
+    source = open_checkpoint(path, trust_code=trust_code)
     if source.kind not in ("script", "export"):
         raise FmdiagError(f"--decoder {path} is no decoder: {ACCEPTED}")
-    description = {"file": str(path), "sha256": source.sha256, "name": source.kind}
+    description = {"file": str(path), "sha256": source.sha256, "name": source.kind, **source.trusted}
     if source.kind == "script":
         return Decoder(source.content.eval().to(device), description, device=device)
     # An exported program stays where it is, and is often exported for one latent.

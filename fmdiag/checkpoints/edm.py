@@ -1,7 +1,7 @@
 """EDM and EDM2 checkpoints: ``net(x, sigma, labels)`` -> D, an estimate of x1; x1^ = D(x_t/t, (1-t)/t).
 
 File: a .pkl whose key `ema` is a pickled module. Unpickling runs code and needs that repository's packages: only with
-trust_pickle. EDM's data are uint8 / 127.5 - 1, EDM2's the encoder's latents with standard deviation 0.5.
+trust_code. EDM's data are uint8 / 127.5 - 1, EDM2's the encoder's latents with standard deviation 0.5.
 
 References
 ----------
@@ -42,7 +42,7 @@ def load(source, choices):
     assumed = {"data_range": "latents" if latents else [-1, 1], "hflip": False}
     warnings = [LATENTS] if latents else []
     return Foreign("edm", module.float(), call, Convention(schedule, "x1"), read, assumed, shape, n_classes=n_classes,
-                   warnings=warnings, convention_read=True)
+                   null_trained=_null_trained(module), warnings=warnings, convention_read=True)
 
 
 def call(module, x, time, labels):
@@ -54,6 +54,12 @@ def call(module, x, time, labels):
     if labels is not None:
         hot[range(len(x)), labels] = 1
     return module(x, time, hot)
+
+
+def _null_trained(module):
+    """Return whether training dropped labels, which the inner network keeps; None where it does not say."""
+    dropout = getattr(getattr(module, "model", module), "label_dropout", None)
+    return dropout > 0 if isinstance(dropout, int | float) else None
 
 
 def _module(source, key="ema"):

@@ -13,8 +13,8 @@ from fmdiag.checkpoints import (
 )
 from fmdiag.checkpoints.checkpoint import Checkpoint
 from fmdiag.checkpoints.foreign import ASSUMED, GIVEN, READ, ForeignField
+from fmdiag.checkpoints.labels import called, condition, unconditional
 from fmdiag.checkpoints.torchcfm import ATTENTION
-from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath
 
 # A further family is one module with `recognise(source)` and `load(source, choices)`, and one line here. The order is
@@ -30,8 +30,10 @@ def finished(foreign, source, choices, device):
     foreign.convention = foreign.convention.overridden(
         parameterisation=choices.parameterisation, time_direction=choices.time_direction,
         time_scale=choices.time_scale, path=choices.path)
-    label, guidance = _condition(foreign, choices, source.file)
-    read, assumed = dict(foreign.read), dict(foreign.assumed)
+    called(foreign, choices)
+    label, guidance = condition(foreign, choices, source.file)
+    facts, null_cautions = unconditional(foreign, source.content, label, guidance)
+    read, assumed = foreign.read | facts.get(READ, {}), foreign.assumed | facts.get(ASSUMED, {})
     convention = foreign.convention.describe()
     (read if foreign.convention_read else assumed).update(convention)
     given = _given(choices, {**assumed, **read})
@@ -42,7 +44,7 @@ def finished(foreign, source, choices, device):
     description = {"family": foreign.family, **values, "parameters": parameters, "path": LinearPath().describe(),
                    "class_label": label, "guidance": guidance, "dataset": {"hflip": bool(values.get("hflip"))},
                    "loss": values.get("loss"), "origin": origin,
-                   "warnings": _warnings(foreign, values, label, guidance)}
+                   "warnings": _warnings(foreign, values, label, guidance) + null_cautions}
     if not hasattr(foreign.module, "graph_module") and hasattr(foreign.module, "to"):
         foreign.module.to(device)
     return Checkpoint(ForeignField(foreign, label=label, guidance=guidance), description, LinearPath(), source.file,
@@ -59,22 +61,6 @@ def _given(choices, found):
                "attention": choices.heads or choices.arguments.keys() & set(ATTENTION)}
     given |= {name: found.get(name) for name, decided in decides.items() if decided}
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _condition(foreign, choices, file):
-    label, guidance = choices.class_label, 1.0 if choices.guidance is None else float(choices.guidance)
-    if label is not None and not 0 <= label < max(foreign.n_classes, 1):
-        raise FmdiagError(f"--class-label {label}: {file} has {foreign.n_classes or 'no'} class labels")
-    if label is not None and not foreign.n_classes:
-        raise FmdiagError(f"--class-label {label}: {file} has no classes")
-    if guidance != 1 and (foreign.null_label is None or label is None):
-        raise FmdiagError(f"--guidance {guidance:g} needs --class-label and a network with a label for no class")
-    if label is None and foreign.n_classes and foreign.family != "edm":
-        if foreign.null_label is None:
-            raise FmdiagError(f"{file} is a class-conditional model of {foreign.n_classes} classes without a label for "
-                              "none: give --class-label")
-        label = foreign.null_label
-    return label, guidance
 
 
 def _warnings(foreign, values, label, guidance):

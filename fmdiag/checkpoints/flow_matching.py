@@ -38,7 +38,9 @@ def load(source, choices):
     (assumed if chosen.assumed else read)["weights"] = chosen.kind
     # The example flips every picture at random.
     assumed |= {"coupling": "independent", "hflip": "dataset" in arguments, "data_range": [-1, 1]}
-    n_rows = network.get("num_classes") or 0
+    # The example's own class has one embedding more than classes, for none.
+    labels = module.state_dict().get("label_emb.weight")
+    n_rows = network.get("num_classes") or 0 if labels is None else len(labels)
     warnings = []
     if arguments.get("skewed_timesteps"):
         read["time_density"] = "skewed to small t"

@@ -40,6 +40,8 @@ class Foreign:
         (c, h, w), h and w None where any size fits.
     n_classes, null_label : int or None
         Class labels, and the one that stands for none.
+    null_trained : bool or None
+        Whether training gave the network the label for none; None where the file does not say.
     warnings : list of str
         What would mislead a reader of the results, each ``code: sentence``.
     """
@@ -53,6 +55,7 @@ class Foreign:
     shape: tuple | None = None
     n_classes: int = 0
     null_label: int | None = None
+    null_trained: bool | None = None
     warnings: list = field(default_factory=list)
     convention_read: bool = False
 
@@ -76,6 +79,7 @@ class ForeignField:
         self.module = in_evaluation(foreign.module)
         self.foreign, self.convention = foreign, foreign.convention
         self.label, self.guidance, self.batch_size = label, guidance, batch_size
+        self._uses_label = label is None or label == foreign.null_label or foreign.n_classes < 2
 
     @property
     def reachable(self):
@@ -137,10 +141,22 @@ class ForeignField:
     def _guided(self, point, time):
         labels = self._labels(self.label, point)
         output = self.foreign.call(self.module, point, time, labels)
+        if not self._uses_label:
+            self._check_label(output, point, time)
         if self.guidance == 1:
             return output
         null = self.foreign.call(self.module, point, time, self._labels(self.foreign.null_label, point))
         return null + self.guidance * (output - null)
+
+    def _check_label(self, output, point, time):
+        """Refuse a network that answers another class with the same values, once: it is not conditioned on any."""
+        other = (self.label + 1) % self.foreign.n_classes
+        same = torch.equal(output, self.foreign.call(self.module, point, time, self._labels(other, point)))
+        if same and bool(output.any()):  # a last layer of zeros, as before training, tells nothing
+            raise FmdiagError(f"the network's output is the same for class {self.label} and class {other}: its label "
+                              "is not used; leave out --class-label and n_classes, or name the argument that takes "
+                              "it as call in --model card.toml, e.g. call = \"x, t, NAME=y\"")
+        self._uses_label = bool(output.any())
 
     def _labels(self, label, point):
         return None if label is None else torch.full((len(point),), label, dtype=torch.long, device=point.device)

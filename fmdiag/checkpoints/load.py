@@ -34,7 +34,8 @@ def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
     **choices
         Instead of what is read or assumed: `family`, `weights` (``"ema"`` or ``"raw"``), `weights_key`,
         `parameterisation`, `time_direction`, `time_scale`, `path_name`, `class_label`, `guidance`, `coupling`
-        (``"independent"`` or ``"ot"``), `heads`, `trust_pickle`.
+        (``"independent"`` or ``"ot"``), `heads`, `trust_code` (files may run code; also
+        called `trust_pickle`).
 
     Returns
     -------
@@ -53,7 +54,7 @@ def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
     ('native', 1500)
     """
     decided = _decided(ema, model, choices)
-    source = open_checkpoint(path, trust_pickle=decided.trust_pickle)
+    source = open_checkpoint(path, trust_code=decided.trust_code)
     try:
         return _loaded(source, decided, device)
     except FmdiagError as error:
@@ -77,7 +78,9 @@ def _loaded(source, decided, device):
         warnings.simplefilter("ignore")
         warnings.simplefilter("default", FmdiagWarning)
         foreign = FAMILIES[family].load(source, decided)
-    return finished(foreign, source, decided, device)
+    checkpoint = finished(foreign, source, decided, device)
+    checkpoint.description.update(source.trusted)
+    return checkpoint
 
 
 def bundled_checkpoint():
@@ -87,8 +90,9 @@ def bundled_checkpoint():
 
 def _decided(ema, model, choices):
     choices = {name: value for name, value in choices.items() if value is not None}
-    if "path_name" in choices:
-        choices["path"] = choices.pop("path_name")
+    for alias, name in (("path_name", "path"), ("trust_pickle", "trust_code")):
+        if alias in choices:
+            choices[name] = choices.pop(alias) or choices.get(name)
     if not ema:
         choices.setdefault("weights", "raw")
     for name in choices:
@@ -126,7 +130,7 @@ def _native(source, choices, device):
     content, file = source.content, source.file
     if not FAMILIES["native"].recognise(source):
         raise FmdiagError(f"{file} is no native checkpoint ({outline(content)}): leave --family native out")
-    known = {f.name for f in fields(Choices)} - {"family", "weights", "trust_pickle", "folder", "data", "coupling"}
+    known = {f.name for f in fields(Choices)} - {"family", "weights", "trust_code", "folder", "data", "coupling"}
     given = [name for name in sorted(known) if getattr(choices, name) not in (None, {})]
     if given:
         spelt = (f"--{given[0].replace('_', '-')}" if given[0] in OPTIONS else f"{given[0]} in the model card")

@@ -4,18 +4,16 @@ A program carries its architecture and weights; names of its arguments tell the 
 is assumed to be the velocity on the straight path, 0 = noise, unless options or a model card say otherwise.
 """
 
-import inspect
-
 from torch import nn
 
+from fmdiag.checkpoints.calls import calling, order_of
 from fmdiag.checkpoints.convention import Convention
-from fmdiag.checkpoints.foreign import ASSUMED, READ, Foreign
+from fmdiag.checkpoints.foreign import READ, Foreign
 from fmdiag.checkpoints.schedules import DiscreteSchedule, EDMSchedule, PathSchedule
 from fmdiag.checkpoints.states import choose_state
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath
 
-TIME_NAMES = ("t", "time", "times", "timestep", "timesteps", "tau", "sigma", "sigmas", "noise_labels")
 KINDS = {"script": "torchscript", "export": "torch.export", "pickle": "pickled module"}
 
 
@@ -33,14 +31,14 @@ def load(source, choices):
         if not isinstance(module, nn.Module):
             raise FmdiagError(f"{source.file} holds no network: name its class by --model card.toml with a factory")
         read, assumed = {"network": {"name": KINDS[source.kind]}}, {"weights": "raw"}
-    order, origin = _order(module, choices)
+    order, origin = order_of(module, choices)
     (read if origin == READ else assumed)["call"] = order
     shape = choices.data.get("shape")
     if shape:
         read["network"]["shape"] = list(shape)
     assumed |= {"coupling": "independent", "hflip": bool(choices.data.get("hflip", False)),
                 "data_range": choices.data.get("range", [-1, 1])}
-    return Foreign("module", module, _call(order, choices.output), convention_of(choices), read, assumed,
+    return Foreign("module", module, calling(order, choices.output), convention_of(choices), read, assumed,
                    tuple(shape) if shape else None, n_classes=choices.n_classes or 0, null_label=choices.null_label)
 
 
@@ -61,40 +59,6 @@ def _from_card(source, choices):
     read, assumed = {"network": {"name": choices.factory, **choices.arguments}, **facts}, {}
     (assumed if chosen.assumed else read)["weights"] = chosen.kind
     return module, read, assumed
-
-
-def _order(module, choices):
-    """Return (the order of the arguments, where it comes from)."""
-    if choices.call is not None:
-        return _checked(choices.call), READ
-    try:
-        names = [argument.name for argument in module.forward.schema.arguments[1:]]
-    except (AttributeError, RuntimeError):
-        names = [name for name in inspect.signature(module.forward).parameters if name not in ("args", "kwargs")]
-    if not names:
-        return "x, t", ASSUMED
-    time_first = names[0].lower() in TIME_NAMES
-    return ("t, x" if time_first else "x, t"), READ
-
-
-def _checked(call):
-    order = [part.strip() for part in call.split(",")]
-    if sorted(order)[:2] not in (["t", "x"],) and sorted(order) != ["t", "x", "y"]:
-        raise FmdiagError(f"call {call!r}: give the order of x, t and (for labels) y, e.g. \"x, t\" or \"t, x, y\"")
-    return ", ".join(order)
-
-
-def _call(order, output=None):
-    names = order.split(", ")
-
-    def call(module, x, time, labels):
-        values = {"x": x, "t": time, "y": labels}
-        found = module(*(values[name] for name in names if values[name] is not None))
-        if output is None:
-            return found if hasattr(found, "shape") else getattr(found, "sample", found)
-        return found[int(output)] if str(output).isdigit() else getattr(found, output)
-
-    return call
 
 
 def _pickled(source):

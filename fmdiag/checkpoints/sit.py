@@ -17,6 +17,7 @@ from fmdiag.checkpoints import transformer
 from fmdiag.checkpoints.cautions import LATENTS
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.foreign import Foreign
+from fmdiag.checkpoints.labels import label_dropout
 from fmdiag.checkpoints.schedules import DiscreteSchedule, PathSchedule
 from fmdiag.checkpoints.states import arguments_of, choose_state, look_up
 from fmdiag.errors import FmdiagError, check_choice
@@ -82,9 +83,21 @@ def _foreign(family, source, choices, convention, read):
     (assumed if chosen.assumed else read)["weights"] = chosen.kind
     if not choices.factory and network["out_channels"] == 2 * channels:
         read["learned_variance"] = True
-    null = choices.null_label if choices.null_label is not None else (n_labels - 1 if n_labels else None)
-    return Foreign(family, module, CALLS[family], convention, read, assumed, shape,
-                   n_classes=n_labels, null_label=null, warnings=[LATENTS], convention_read="path_type" in read)
+    table = module.state_dict().get("y_embedder.embedding_table.weight")
+    n_labels = n_labels if table is None else len(table)
+    null, trained = _null(choices, _arguments(source), n_labels, label_dropout(source.content))
+    return Foreign(family, module, CALLS[family], convention, read, assumed, shape, n_classes=n_labels,
+                   null_label=null, null_trained=trained, warnings=[LATENTS], convention_read="path_type" in read)
+
+
+def _null(choices, arguments, n_labels, dropout):
+    """Return (label for none, whether it was trained or None): the network has one only where training drops labels."""
+    if choices.null_label is not None:
+        return choices.null_label, None
+    n_classes = choices.n_classes or arguments.get("num_classes")
+    if not n_labels or n_classes == n_labels or (dropout == 0 and n_classes is None):
+        return None, None
+    return n_labels - 1, dropout > 0 if dropout is not None else (True if n_classes == n_labels - 1 else None)
 
 
 def _inferred(state, choices, file):

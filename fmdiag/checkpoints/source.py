@@ -1,9 +1,7 @@
 """What kind of thing is a checkpoint: a folder, tensors, a program, or a pickle that wants to run code?"""
 
-import contextlib
 import io
 import json
-import os
 import pickle
 import pickletools
 import warnings
@@ -14,13 +12,13 @@ from pathlib import Path
 
 import torch
 
+from fmdiag.checkpoints.container import PROGRAMS, program_in
 from fmdiag.checkpoints.file import check_sums, file_sha256, is_zip, read_safetensors, read_torch_file
-from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.errors import FmdiagError
 from fmdiag.files.bounded import check_unpacked
+from fmdiag.files.trust import TRUST, check_trust
 
-FORCED = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
-TRUST = ("--trust-pickle runs the code that this file names, with your rights; do it only if you trust where the file "
-         "comes from")
+PICKLE = "a pickle"
 
 
 @dataclass(frozen=True)
@@ -43,18 +41,31 @@ class Source:
             digest.update(f"{path.relative_to(self.file)} {file_sha256(path)}\n".encode())
         return digest.hexdigest()
 
+    @property
+    def trusted(self):
+        """Fact for descriptions: what ran its code when it was loaded; empty for data."""
+        code = {**PROGRAMS, "pickle": PICKLE}.get(self.kind)
+        return {} if code is None else {"code": f"{code}: run as --trust-code allows"}
+
     def keys(self):
         """Return the keys of the content as a set; empty where it is no dict."""
         return set(self.content) if isinstance(self.content, dict) else set()
 
 
-def open_checkpoint(file, *, trust_pickle=False):
+def open_checkpoint(file, *, trust_code=False):
     """Return the Source at a path.
+
+    Parameters
+    ----------
+    file : path
+        A file, or a diffusers folder.
+    trust_code : bool
+        Whether a program or a pickle may run its code, which loading it does.
 
     Raises
     ------
     FmdiagError
-        If it cannot be read, or would have to run code and `trust_pickle` is False.
+        If it cannot be read, or would have to run code and `trust_code` is False.
     """
     file = Path(file)
     if file.is_dir():
@@ -62,12 +73,10 @@ def open_checkpoint(file, *, trust_pickle=False):
             return Source(file, "folder", None)
         raise FmdiagError(f"{file} is a folder: give the checkpoint file in it, or a diffusers folder with config.json "
                           "or model_index.json")
-    if file.is_file() and is_zip(file):
-        members = _members(file)
-        if "constants.pkl" in members:
-            return Source(file, "script", _script(file))
-        if "archive_format" in members:
-            return Source(file, "export", _exported(file, trust_pickle))
+    kind = program_in(file) if file.is_file() else None
+    if kind is not None:
+        check_trust(file, PROGRAMS[kind], trust_code)
+        return Source(file, kind, _program(file, kind))
     if _is_safetensors(file):
         return Source(file, "tensors", read_safetensors(file))
     try:
@@ -75,8 +84,9 @@ def open_checkpoint(file, *, trust_pickle=False):
     except FmdiagError as error:
         if "asks to run code" not in str(error):
             raise
-        if not trust_pickle:
+        if not trust_code:
             raise FmdiagError(f"{error}; {TRUST}") from error
+        check_trust(file, PICKLE, trust_code)
         return Source(file, "pickle", _unpickled(file))
 
 
@@ -90,7 +100,6 @@ class _OnCPU(pickle.Unpickler):
 
 
 def _unpickled(file):
-    warnings.warn(f"{file}: {TRUST}", FmdiagWarning, stacklevel=2)
     try:
         if is_zip(file):
             return torch.load(file, map_location="cpu", weights_only=False)
@@ -119,52 +128,24 @@ def _check_pickles(file):
         raise FmdiagError(f"{file} is damaged ({error}): copy it again from where it came") from error
 
 
-def _script(file):
-    check_sums(file)
-    _check_pickles(file)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return torch.jit.load(str(file), map_location="cpu")
-        except Exception as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise FmdiagError(f"{file} is a TorchScript file that this torch cannot load ({reason})") from error
-
-
-def _exported(file, trust_pickle):
+def _program(file, kind):
     check_sums(file)
     _check_pickles(file)
     try:
-        with warnings.catch_warnings(), _tensors_only(not trust_pickle):
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.export.load(str(file)).module()
-    except pickle.UnpicklingError as error:
-        raise FmdiagError(f"{file} asks to run code on loading and was not loaded; {TRUST}") from error
-    except Exception as error:
-        raise FmdiagError(f"{file} is a torch.export file that this torch cannot load ({type(error).__name__})"
-                          ) from error
+            return LOADERS[kind](str(file))
+    except Exception as error:  # whatever the program's own code raises
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise FmdiagError(f"{file} is {PROGRAMS[kind]} that this torch cannot load ({reason})") from error
 
 
-@contextlib.contextmanager
-def _tensors_only(wanted):
-    """Make every torch.load within refuse code: torch.export.load asks for pickles without that restriction."""
-    before = os.environ.get(FORCED)
-    if wanted:
-        os.environ[FORCED] = "1"
-    try:
-        yield
-    finally:
-        os.environ.pop(FORCED, None)
-        if before is not None:
-            os.environ[FORCED] = before
+def _package(file):
+    raise FmdiagError("fmdiag does not run packages: save the network's state_dict")
 
 
-def _members(file):
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return {name.rpartition("/")[2] for name in archive.namelist()}
-    except Exception as error:  # zipfile raises nearly anything on a damaged archive
-        raise FmdiagError(f"{file} is damaged ({error}): copy it again from where it came") from error
+LOADERS = {"script": lambda file: torch.jit.load(file, map_location="cpu"),
+           "export": lambda file: torch.export.load(file).module(), "package": _package}
 
 
 def _is_safetensors(file):

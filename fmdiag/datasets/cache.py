@@ -1,7 +1,7 @@
 """Where are decoded pictures and unpacked archives kept, so that they are made once?
 
-An entry is a folder named by a hash of what it is made from: names, sizes and times of the files, and the transform. It
-is built under a temporary name and renamed, so that an entry is whole or absent whatever interrupts the work.
+An entry is a folder named by a hash of what it is made from: the files (see `source_files`) and the transform. It is
+built under a temporary name and renamed, so that an entry is whole or absent whatever interrupts the work.
 """
 
 import contextlib
@@ -18,11 +18,30 @@ def content_key(*facts):
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
-def file_facts(path, root=None):
-    """Return (name, size, modification time) of a file; the name is relative to `root`, so that folders may move."""
-    path = Path(path)
-    status = path.stat()
-    return str(path.relative_to(root)) if root else path.name, status.st_size, status.st_mtime_ns
+def cached_from(files, cache, facts, build):
+    """Return the folder of what ``build(temporary_folder)`` makes of some files, which may not change meanwhile.
+
+    Parameters
+    ----------
+    files : SourceFiles
+        What it is made from.
+    cache : Path
+        As for `cached`.
+    facts : tuple
+        What else decides it: the kind of entry, its version, the transform.
+    build : callable
+        As for `cached`.
+
+    Raises
+    ------
+    FmdiagError
+        If a file changed while it was read, or as `cached`.
+    """
+    def watched(folder):
+        build(folder)
+        files.check_unchanged()
+
+    return cached(cache, content_key(*facts, files.key()), watched)
 
 
 def cached(cache, key, build):

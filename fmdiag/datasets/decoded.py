@@ -5,36 +5,38 @@ import logging
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 
 import numpy as np
 
-from fmdiag.datasets.cache import cached
+from fmdiag.datasets.cache import cached_from
 from fmdiag.datasets.pictures import BadPictureError, decode, read_header, strict_decoding
 from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.files.bounded import FREE, RATIO
 
 LOG = logging.getLogger(__name__)
 CHUNK = 256
+HELD = 1 << 26            # bytes of pictures that are decoded or handed on at a time, in all threads together
+BYTES_PER_PIXEL = 8       # while a picture is decoded, converted and resampled
+DECODED_FREE = 1 << 32    # pixels' values that any set may have before they are resampled
 NAMED_AT_MOST = 5
 
 
-def decoded_rows(pictures, *, size, skip_bad, cache, key, name):
+def decoded_rows(pictures, files, kind, reading, name=None):
     """Return (rows, kept): the pictures as uint8, and which of them could be read.
 
     Parameters
     ----------
     pictures : callable
         Returns an iterable of (label, source) each time it is called: a name for messages, and a path or bytes.
-    size : int or None
-        Side of the square wanted; None needs pictures of one size.
-    skip_bad : bool
-        Leave out unreadable pictures with a warning, instead of refusing.
-    cache : Path
-        Where decoded pictures are kept.
-    key : str
-        Names this set of pictures and transform, see `cache.content_key`.
-    name : str
-        The whole set, for messages.
+    files : SourceFiles
+        The files that hold them.
+    kind : tuple
+        What else than `reading` decides the pictures; part of the entry's name in the cache.
+    reading : Reading
+        `size`, the side of the square wanted (None needs pictures of one size); `skip_bad`, whether to leave out
+        unreadable pictures with a warning instead of refusing; `cache`, where decoded pictures are kept.
+    name : str, optional
+        The whole set, for messages; default the folder of the files.
 
     Returns
     -------
@@ -46,11 +48,14 @@ def decoded_rows(pictures, *, size, skip_bad, cache, key, name):
     Raises
     ------
     FmdiagError
-        If a picture is unreadable and `skip_bad` is not set, if sizes differ and no size is given, or none is left.
+        If a picture is unreadable and `skip_bad` is not set, if sizes differ and no size is given, if none is left, if
+        few bytes become very many, or if a file changed while it was read.
     """
-    build = functools.partial(_build, pictures, size=size, skip_bad=skip_bad, name=name)
-    entry = cached(cache, key, build)
-    bad = (entry / "skipped.txt").read_text().splitlines()
+    name = files.root if name is None else name
+    build = functools.partial(_build, pictures, size=reading.size, skip_bad=reading.skip_bad, name=name,
+                              packed=files.n_bytes)
+    entry = cached_from(files, reading.cache, (*kind, reading.size, reading.skip_bad), build)
+    bad = (entry / "skipped.txt").read_text(encoding="utf-8", errors="replace").splitlines()
     if bad:
         more = f" and {len(bad) - NAMED_AT_MOST} more" if len(bad) > NAMED_AT_MOST else ""
         warnings.warn(f"{name}: left out {len(bad)} unreadable: {'; '.join(bad[:NAMED_AT_MOST])}{more}", FmdiagWarning,
@@ -58,42 +63,75 @@ def decoded_rows(pictures, *, size, skip_bad, cache, key, name):
     return np.load(entry / "rows.npy", mmap_mode="r"), np.load(entry / "kept.npy")
 
 
-def _build(pictures, folder, *, size, skip_bad, name):
+def _build(pictures, folder, *, size, skip_bad, name, packed):
     LOG.info("decoding %s once; later runs read the decoded copy", name)
     bad = {}
     with strict_decoding(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         headers = _survey(pictures, pool, bad, skip_bad)
         shape, grey = _common_shape(pictures, headers, size, name)
+        _check_amount(headers, shape, packed, name)
         wanted = ((k, label, source) for k, (label, source) in enumerate(pictures()) if headers[k] is not None)
         with open(folder / "rows.npy", "w+b") as file:
             _write_header(file, (len(headers), *shape))
             kept = []
-            for position, array in _decoded(wanted, pool, size, grey, bad, skip_bad):
+            for position, array in _decoded(wanted, headers, pool, size, grey, bad, skip_bad):
+                if array.shape != shape:
+                    raise FmdiagError(f"{name}: picture {position} has shape {array.shape}, its header said {shape}: "
+                                      "remove it, or give --size")
                 file.write(array.tobytes())
                 kept.append(position)
             if not kept:
                 raise FmdiagError(f"{name}: no readable picture")
             _write_header(file, (len(kept), *shape))
     np.save(folder / "kept.npy", np.array(kept, np.int64))
-    (folder / "skipped.txt").write_text("".join(f"{bad[k]}\n" for k in sorted(bad)))
+    lines = "".join(f"{bad[k]}\n" for k in sorted(bad))
+    (folder / "skipped.txt").write_text(lines, encoding="utf-8", errors="backslashreplace")
+
+
+def _check_amount(headers, shape, packed, name):
+    """Refuse pictures that are many more values than their files' bytes can honestly be."""
+    good = [header for header in headers if header is not None]
+    for what, amount, free in (("rows", len(good) * int(np.prod(shape)), FREE),
+                               ("pixels", sum(3 * h.width * h.height for h in good), DECODED_FREE)):
+        if amount > max(free, RATIO * packed):
+            advice = "give --size for smaller rows" if what == "rows" else "resample them yourself"
+            raise FmdiagError(f"{name}: {len(good)} pictures of {packed} bytes together would become {what} of "
+                              f"{amount / 2**30:.1f} GiB: refused as made to fill the disk; {advice}, if you know what "
+                              "they are")
 
 
 def _survey(pictures, pool, bad, skip_bad):
     """Return every picture's Header, None for a bad one."""
     numbered = ((k, label, source) for k, (label, source) in enumerate(pictures()))
-    return [header for _, header in _attempted(numbered, pool, read_header, bad, skip_bad)]
+    return [header for _, header in _attempted(numbered, pool, read_header, bad, skip_bad, lambda k: 0)]
 
 
-def _decoded(wanted, pool, size, grey, bad, skip_bad):
+def _decoded(wanted, headers, pool, size, grey, bad, skip_bad):
+    def cost(k):
+        return BYTES_PER_PIXEL * headers[k].width * headers[k].height
+
     work = functools.partial(decode, size=size, grey=grey)
-    return ((k, array) for k, array in _attempted(wanted, pool, work, bad, skip_bad) if array is not None)
+    return ((k, array) for k, array in _attempted(wanted, pool, work, bad, skip_bad, cost) if array is not None)
 
 
-def _attempted(numbered, pool, work, bad, skip_bad):
+def _chunks(numbered, cost):
+    """Yield lists of pictures that together take at most HELD bytes, or of one picture."""
+    chunk, held = [], 0
+    for one in numbered:
+        more = cost(one[0]) + (len(one[2]) if isinstance(one[2], bytes) else 0)
+        if chunk and (held + more > HELD or len(chunk) == CHUNK):
+            yield chunk
+            chunk, held = [], 0
+        chunk.append(one)
+        held += more
+    if chunk:
+        yield chunk
+
+
+def _attempted(numbered, pool, work, bad, skip_bad, cost):
     """Yield (position, work(source)) in order, None where the picture is bad; a chunk at a time bounds memory."""
     attempt = functools.partial(_attempt, work)
-    numbered = iter(numbered)
-    while chunk := list(islice(numbered, CHUNK)):
+    for chunk in _chunks(numbered, cost):
         for (k, label, _), outcome in zip(chunk, pool.map(attempt, chunk), strict=True):
             if isinstance(outcome, BadPictureError):
                 if not skip_bad:

@@ -3,7 +3,8 @@
 import errno
 from pathlib import Path
 
-from fmdiag.datasets.cache import cached, content_key, file_facts
+from fmdiag.datasets.cache import cached_from
+from fmdiag.datasets.source_files import SourceFiles
 from fmdiag.errors import FmdiagError
 from fmdiag.files.unpack import unpack
 
@@ -15,7 +16,7 @@ def is_archive(path):
     return str(path).lower().endswith(SUFFIXES)
 
 
-def unpacked(archive, cache, wanted=None):
+def unpacked(archive, cache, wanted=None, verify=False):
     """Return a folder with the content of an archive, unpacked once; a single top folder is entered.
 
     Parameters
@@ -26,6 +27,8 @@ def unpacked(archive, cache, wanted=None):
         Where it is unpacked.
     wanted : callable, optional
         Which names are read, see `fmdiag.files.unpack.unpack`.
+    verify : bool
+        Whether an earlier copy is found by the archive's content instead of its inode and times.
 
     Raises
     ------
@@ -33,8 +36,8 @@ def unpacked(archive, cache, wanted=None):
         If a member is no regular file or would leave the folder, or the archive is damaged; nothing of it is kept then.
     """
     archive = Path(archive)
-    key = content_key("unpacked", 2, file_facts(archive))
-    folder = cached(cache, key, lambda folder: _unpack(archive, folder, wanted))
+    files = SourceFiles.of([archive], verify=verify)
+    folder = cached_from(files, cache, ("unpacked", 3), lambda folder: _unpack(archive, folder, wanted))
     entries = [entry for entry in folder.iterdir() if not entry.name.startswith((".", "__MACOSX"))]
     return entries[0] if len(entries) == 1 and entries[0].is_dir() else folder
 

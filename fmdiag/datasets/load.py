@@ -6,28 +6,34 @@ is a file or folder.
 """
 
 import os
+import warnings
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from fmdiag.datasets import named, readers
 from fmdiag.datasets.layout import CHANNELS, training_rows
 from fmdiag.datasets.pictures import resample
-from fmdiag.datasets.source import Reading, chosen_data_root
+from fmdiag.datasets.source import Part, Reading, chosen_data_root
 from fmdiag.datasets.training_set import TrainingSet
-from fmdiag.errors import FmdiagError, check_choice
+from fmdiag.datasets.value_range import remarks
+from fmdiag.errors import FmdiagError, FmdiagWarning, check_choice
 
 SPLITS = ("train", "test")
 
 
 def load_dataset(source, *, split="train", data_root=None, size=None, hflip=False, n=None, held_out=None,
-                 skip_bad=False, value_range=None, offline=False):
-    """Return the training rows (or the held-out rows) of a named data set, a file or a folder.
+                 skip_bad=False, value_range=None, offline=False, verify=False):
+    """Return the training rows (or the held-out rows) of a named data set, a file, a folder or an array.
 
     Parameters
     ----------
-    source : str or Path
-        A name (``fmdiag datasets`` lists them), a folder or a file.
+    source : str, Path, ndarray or Tensor
+        A name (``fmdiag datasets`` lists them), a folder, a file, or the rows themselves: uint8 is pictures of 8 bits,
+        which become -1 to 1, floats are in model range; see `fmdiag.datasets.layout`.
     split : str
         ``"train"`` or ``"test"``. A path without a test part of its own is all training rows.
     data_root : path, optional
@@ -38,7 +44,7 @@ def load_dataset(source, *, split="train", data_root=None, size=None, hflip=Fals
         Whether mirror images count as further training rows; held-out rows are never flipped.
     n : int, optional
         Draw n rows of the split, flips not counted; of one source, smaller draws lie in larger ones.
-    held_out : float or path, optional
+    held_out : float, path or array, optional
         A fraction of the training rows to hold out, or a source that is the test part.
     skip_bad : bool
         Leave out unreadable images, with a warning that names them, instead of refusing the folder.
@@ -46,6 +52,9 @@ def load_dataset(source, *, split="train", data_root=None, size=None, hflip=Fals
         Stored values that stand for black and white; they become -1 and 1.
     offline : bool
         Never download.
+    verify : bool
+        Find earlier decoded pictures and unpacked archives by the content of all files, which are read whole for it,
+        instead of their names, inodes, sizes and times.
 
     Returns
     -------
@@ -65,22 +74,35 @@ def load_dataset(source, *, split="train", data_root=None, size=None, hflip=Fals
     check_choice("split", split, SPLITS)
     if size is not None and size < 1:
         raise FmdiagError(f"size must be a number of pixels, 1 or more, got {size}")
-    reading = Reading(size=size, skip_bad=skip_bad, data_root=chosen_data_root(data_root), offline=offline)
-    make = partial(_make, str(source), reading, value_range)
+    reading = Reading(size=size, skip_bad=skip_bad, data_root=chosen_data_root(data_root), offline=offline,
+                      verify=verify)
+    make = partial(_make, name_of(source), reading, value_range)
     parts = {part: partial(make, load, part) for part, load in open_source(source, reading).items()}
     fraction = _fraction(held_out)
     if fraction is not None:
         rows = _load_train(parts).split_held_out(fraction)
         rows = rows if split == "train" else rows.held_out
     else:
-        elsewhere = held_out and partial(_held_out_elsewhere, held_out, reading, value_range)
+        given = not (held_out is None or held_out is False or (isinstance(held_out, str) and held_out == ""))
+        elsewhere = partial(_held_out_elsewhere, held_out, reading, value_range) if given else None
         rows = _with_test(parts, elsewhere) if split == "train" else _test_rows(elsewhere or parts.get("test"), source)
     rows = rows if n is None else rows.subset(n)
     return _flipped(rows) if hflip and split == "train" else rows
 
 
+def name_of(source):
+    """Return what a source is called: its name or path; an array has none."""
+    return str(source) if isinstance(source, (str, os.PathLike)) else "array"
+
+
 def open_source(source, reading):
     """Return the parts of a source, a dict of functions that load them; see `fmdiag.datasets.source`."""
+    if isinstance(source, (np.ndarray, torch.Tensor)):
+        rows = readers.pt.as_array(source.cpu()) if isinstance(source, torch.Tensor) else source
+        return {"all": partial(Part, rows)}
+    if not isinstance(source, (str, os.PathLike)):
+        raise FmdiagError("a data set is a name, a path or an array (ndarray, Tensor) of shape (n, ...), got a "
+                          f"{type(source).__name__}")
     loader = None if isinstance(source, os.PathLike) else named.find(source)
     if loader is not None:
         return loader(source, reading)
@@ -99,12 +121,17 @@ def _make(name, reading, value_range, load, part):
         if found.divisor is not None:
             raise FmdiagError(f"{name}: rows have shape {rows.shape[1:]}, and no other size can be had: leave size out")
         rows = resample(rows, reading.size, name)
+    said = remarks(found.rows, rows, name) if (found.divisor, value_range) == (None, None) else ()
+    for sentence in said:
+        warnings.warn(sentence, FmdiagWarning, stacklevel=4)
     return TrainingSet(rows, divisor=divisor, shift=shift, labels=found.labels, name=name,
-                       split="test" if part == "test" else "train")
+                       split="test" if part == "test" else "train", remarks=said)
 
 
 def _fraction(held_out):
     """Return `held_out` as a fraction in (0, 1), or None where it is no number."""
+    if isinstance(held_out, (np.ndarray, torch.Tensor)):
+        return None
     try:
         fraction = float(held_out)
     except (TypeError, ValueError):
@@ -126,17 +153,17 @@ def _with_test(parts, elsewhere):
 
 def _held_out_elsewhere(source, reading, value_range, shape=None):
     parts = open_source(source, reading)
-    rows = _make(str(source), reading, value_range, parts.get("test") or parts["all"], "test")
+    rows = _make(name_of(source), reading, value_range, parts.get("test") or parts["all"], "test")
     if shape is not None and rows.shape != shape:
-        raise FmdiagError(f"{source}: held-out rows have shape {rows.shape}, training rows {shape}; give rows of one "
-                          "kind, or --size")
+        raise FmdiagError(f"{name_of(source)}: held-out rows have shape {rows.shape}, training rows {shape}; give rows "
+                          "of one kind, or --size")
     return rows
 
 
 def _test_rows(test, source):
     if test is None:
-        raise FmdiagError(f"{source} has no test part: name one with held_out (--held-out PATH), or hold out a "
-                          "fraction of its rows (--held-out 0.1)")
+        raise FmdiagError(f"{name_of(source)} has no test part: name one with held_out (--held-out PATH), or hold out "
+                          "a fraction of its rows (--held-out 0.1)")
     return test()
 
 

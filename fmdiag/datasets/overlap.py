@@ -76,7 +76,7 @@ class Overlap:
     def describe(self):
         """Return what run.json says of it."""
         return {"n": self.n, "training_rows": len(self.rows), "mirrored": self.n_mirrored,
-                "used": self.n - len(self.rows), "not_judged": self.not_judged()}
+                "used": self.n - len(self.rows)}
 
 
 def find_overlap(held_out, training_set):

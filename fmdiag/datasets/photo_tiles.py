@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fmdiag.datasets.cache import cached, content_key, file_facts
+from fmdiag.datasets.cache import cached_from
 from fmdiag.datasets.cards import load_card
 from fmdiag.datasets.source import Part
+from fmdiag.datasets.source_files import SourceFiles
 from fmdiag.errors import FmdiagError
 
 LOG = logging.getLogger(__name__)
@@ -59,8 +60,8 @@ def photo_tiles(name, reading):
     if not files:
         raise FmdiagError(f"{name}: its pictures are not on this machine; install the Debian packages "
                           f"{' '.join(card.debian)}, or unpack them (dpkg -x) into {reading.root / card.folders[0]}")
-    key = content_key(name, 1, [file_facts(path) for path in files], size)
-    return {part: partial(_part, files, size, reading.cache, key, part) for part in ("train", "test")}
+    sources = SourceFiles.of(files, verify=reading.verify)
+    return {part: partial(_part, files, size, reading.cache, sources, part) for part in ("train", "test")}
 
 
 def picture_files(card, root):
@@ -83,8 +84,8 @@ def here(name, root):
     return files[0].parent if files else None
 
 
-def _part(files, size, cache, key, part):
-    entry = cached(cache, key, partial(_build, files, size))
+def _part(files, size, cache, sources, part):
+    entry = cached_from(sources, cache, ("photo-tiles", 2, size), partial(_build, files, size))
     return Part(np.load(entry / f"{part}.npy", mmap_mode="r"), np.load(entry / f"{part}_photograph.npy"))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from fmdiag.errors import FmdiagError
+from fmdiag.files.regular import open_regular
 
 # Formats that Pillow only recognises, that are no pictures, or that it hands to another program (EPS to Ghostscript).
 NOT_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF", "PDF"}
@@ -25,6 +26,7 @@ SIDEWAYS = (5, 6, 7, 8)
 # Deflate packs a thousand equal bytes into one; pictures that are small when they are unpacked may be what they are.
 BOMB_VALUES, BOMB_RATIO = 1 << 24, 1000
 ORIENTATION = 0x0112
+PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,36 @@ def read_header(source):
         If it is no picture, or so large that it looks made to exhaust memory.
     """
     with _opened(source) as image:
-        sideways = image.getexif().get(ORIENTATION) in SIDEWAYS
+        sideways = _exif(image).get(ORIENTATION) in SIDEWAYS
         width, height = image.size[::-1] if sideways else image.size
         return Header(width, height, image.mode in GREY_MODES)
+
+
+def _exif(image):
+    """Return the EXIF data of a picture that is not decoded yet.
+
+    For a PNG, Pillow would decode all pixels to see whether some follow them.
+    """
+    if image.format == "PNG" and not _has_late_metadata(image.fp):
+        return Image.Image.getexif(image)
+    return image.getexif()
+
+
+def _has_late_metadata(file):
+    """Whether a chunk of EXIF data or text follows the pixels of a PNG; leaves the file where it was."""
+    start, place, found = file.tell(), len(PNG_START), False
+    kind, pixels = b"", False
+    while not found and kind != b"IEND":
+        file.seek(place)
+        head = file.read(8)
+        if len(head) < 8:
+            break
+        length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        pixels = pixels or kind == b"IDAT"
+        found = pixels and kind in (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
+        place += 12 + length
+    file.seek(start)
+    return found
 
 
 def decode(source, *, size, grey):
@@ -140,9 +169,11 @@ def _formats():
 @contextlib.contextmanager
 def _opened(source):
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_formats()) as image:
-            _refuse_bomb(image, len(source) if isinstance(source, bytes) else os.path.getsize(source))
-            yield image
+        with (io.BytesIO(source) if isinstance(source, bytes) else open_regular(source, "picture")) as file:
+            n_bytes = len(source) if isinstance(source, bytes) else os.fstat(file.fileno()).st_size
+            with Image.open(file, formats=_formats()) as image:
+                _refuse_bomb(image, n_bytes)
+                yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise BadPictureError(f"larger than {Image.MAX_IMAGE_PIXELS / 1e6:.0f} million pixels") from error
     except Image.UnidentifiedImageError as error:

@@ -13,6 +13,7 @@ from fmdiag.datasets.download import fetch, find
 from fmdiag.datasets.extract import unpacked
 from fmdiag.datasets.readers import cifar, folder, idx, images
 from fmdiag.datasets.source import Part
+from fmdiag.datasets.source_files import SourceFiles
 from fmdiag.errors import FmdiagError
 
 CELEBA_TRAIN, CELEBA_TEST = "0", "2"
@@ -74,7 +75,7 @@ def _folder_or_archive(card, reading, fits):
         if place.is_dir() and fits(place):
             return place
     archive = fetch(card, card.files[0], reading)
-    unpacked_folder = unpacked(archive, reading.cache)
+    unpacked_folder = unpacked(archive, reading.cache, verify=reading.verify)
     if not fits(unpacked_folder):
         raise FmdiagError(f"{archive}: not the archive of {card.name}; delete it to fetch it again")
     return unpacked_folder
@@ -88,7 +89,9 @@ def celeba(name, reading):
     card = load_card(name)
     reading = replace(reading, size=reading.size or card.size)
     partition = _celeba_partition(card, reading.root) or fetch(card, card.files[1], reading)
-    pictures = _celeba_pictures(card, reading.root) or unpacked(fetch(card, card.files[0], reading), reading.cache)
+    pictures = _celeba_pictures(card, reading.root)
+    if pictures is None:
+        pictures = unpacked(fetch(card, card.files[0], reading), reading.cache, verify=reading.verify)
     return {part: partial(_celeba_part, pictures, partition, number, reading)
             for part, number in (("train", CELEBA_TRAIN), ("test", CELEBA_TEST))}
 
@@ -113,7 +116,7 @@ def _celeba_part(pictures, partition, number, reading):
     absent = next((path for path in files if not path.is_file()), None)
     if absent:
         raise FmdiagError(f"{absent}: named in {partition.name}, but not there; unpack img_align_celeba.zip again")
-    rows, _ = images.decode_files(files, pictures, reading)
+    rows, _ = images.decode_files(SourceFiles.of(files, pictures, reading.verify), reading)
     return Part(rows)
 
 

@@ -48,12 +48,15 @@ class Reading:
         Where downloads are kept, if the user chose.
     offline : bool
         Whether downloads are refused.
+    verify : bool
+        Whether earlier decoded or unpacked copies are found by the content of all files.
     """
 
     size: int | None = None
     skip_bad: bool = False
     data_root: Path | None = None
     offline: bool = False
+    verify: bool = False
 
     @property
     def root(self):

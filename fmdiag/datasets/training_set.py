@@ -32,7 +32,8 @@ class TrainingSet:
     rows : ndarray, shape (n, *shape)
         The data as stored; images are channels first.
     divisor, shift : float
-        The map to model range: ``rows / divisor + shift`` in float32; images of 8 bits use 127.5 and -1.
+        The map to model range: ``rows / divisor + shift`` in float32; without a divisor uint8 is pictures of 8 bits,
+        127.5 and -1, and all else is in model range already.
     labels : ndarray of int, shape (n,), optional
         Class labels.
     hflip : bool
@@ -43,6 +44,8 @@ class TrainingSet:
         ``"train"`` or ``"test"``.
     held_out_source : TrainingSet or callable, optional
         Rows of the same source that were not trained on, or a function that loads them.
+    remarks : tuple of str
+        What a reader of results must know of how the rows were read.
 
     Raises
     ------
@@ -51,16 +54,21 @@ class TrainingSet:
     """
 
     rows: np.ndarray
-    divisor: float = 1.0
+    divisor: float | None = None
     shift: float = 0.0
     labels: np.ndarray | None = None
     hflip: bool = False
     name: str = "array"
     split: str = "train"
     held_out_source: object = None
+    remarks: tuple = ()
 
     def __post_init__(self):
         """Check what can be checked without reading the rows."""
+        if self.divisor is None:
+            pictures = self.rows.dtype == np.uint8
+            object.__setattr__(self, "divisor", 127.5 if pictures else 1.0)
+            object.__setattr__(self, "shift", -1.0 if pictures else self.shift)
         if self.rows.ndim < 2 or self.rows.shape[0] == 0 or self.dim == 0:
             raise FmdiagError(f"{self.name}: a training set needs shape (n, ...) with n >= 1, got {self.rows.shape}")
         if self.rows.dtype.name not in STORED_DTYPES:
@@ -119,7 +127,7 @@ class TrainingSet:
     def cautions(self):
         """What a reader of results on this set must know: sentences about what has been looked at so far."""
         sentence = vars(self)["overlap"].sentence() if vars(self).get("overlap") else None
-        return [] if sentence is None else [f"{self.name}: {sentence}"]
+        return [*self.remarks, *([] if sentence is None else [f"{self.name}: {sentence}"])]
 
     def __repr__(self):
         flips = ", hflip" if self.hflip else ""

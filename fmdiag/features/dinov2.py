@@ -10,6 +10,9 @@ Oquab et al. 2023, arXiv 2304.07193. Stein et al. 2023, arXiv 2306.04675 (for ju
 
 import json
 
+import torch
+
+from fmdiag.checkpoints.file import read_safetensors
 from fmdiag.checkpoints.source import open_checkpoint
 from fmdiag.errors import FmdiagError
 from fmdiag.features.feature import Feature
@@ -20,6 +23,11 @@ SIDE = 224
 SIZES = ("small", "base", "large")
 DEFAULT = "large"
 FILES = ("config.json", "model.safetensors")
+# Of a configuration, what decides the network; nothing that transformers would fetch.
+NETWORK = ("hidden_size", "num_hidden_layers", "num_attention_heads", "mlp_ratio", "hidden_act", "layer_norm_eps",
+           "image_size", "patch_size", "num_channels", "qkv_bias", "layerscale_value", "use_swiglu_ffn")
+LARGEST = 10_000  # of the numbers in it; the largest network has 1536, its pictures 518
+INNER = "dinov2."
 NAMES = {384: "ViT-S", 768: "ViT-B", 1024: "ViT-L", 1536: "ViT-G"}
 
 
@@ -39,10 +47,7 @@ def load(*, weights=None, training_set=None, device="cpu", data_root=None, offli
         raise FmdiagError("feature dinov2 needs the package transformers: pip install 'fmdiag[features]'") from error
     folder = _folder(weights, data_root, offline)
     config = _checked_config(folder)
-    try:
-        model = Dinov2Model.from_pretrained(folder, local_files_only=True).eval().to(device)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise FmdiagError(f"{folder}: DINOv2 weights cannot be loaded ({str(error).splitlines()[0]})") from error
+    model = _filled(Dinov2Model, config, _tensors(folder), folder).eval().to(device)
     prepare = Preparation(*declared_range(training_set), SIDE, "bicubic", "imagenet")
     name = f"{NAMES.get(config.hidden_size, config.hidden_size)}/{config.patch_size}"
     return Feature("dinov2", lambda x: model(prepare(x)).last_hidden_state[:, 0], prepare.describe(),
@@ -67,8 +72,48 @@ def _checked_config(folder):
 
     try:
         config = json.loads((folder / "config.json").read_text())
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FmdiagError(f"{folder}: config.json is not readable as JSON; copy the folder again") from error
-    if config.get("model_type") != "dinov2":
-        raise FmdiagError(f"{folder}: config.json is of a {config.get('model_type')!r} network; give that of a dinov2")
-    return Dinov2Config.from_dict(config)
+    kind = config.get("model_type") if isinstance(config, dict) else config
+    if kind != "dinov2":
+        raise FmdiagError(f"{folder}: config.json is of a {kind!r} network; give that of a dinov2")
+    config = {name: config[name] for name in NETWORK if name in config}
+    for name, value in config.items():
+        if isinstance(value, int | float) and not 0 <= value <= LARGEST:
+            raise FmdiagError(f"{folder}: config.json has {name} = {value}, no dinov2 has more than {LARGEST}; copy "
+                              "the folder again")
+    try:
+        return Dinov2Config(**config)
+    except Exception as error:  # transformers checks values by errors of its own
+        raise FmdiagError(f"{folder}: config.json describes no dinov2 ({error}); copy the folder again") from error
+
+
+def _filled(cls, config, tensors, folder):
+    """Return the network with exactly these tensors; transformers only gives them their names of today.
+
+    It is not given the folder, which may name pickles, adapters and kernels to fetch as well.
+    """
+    if config.num_hidden_layers > len(tensors) or config.hidden_size > max(map(torch.numel, tensors.values())):
+        raise FmdiagError(f"{folder}: config.json describes a larger network than model.safetensors holds: copy both "
+                          "again")
+    try:
+        model, found = cls.from_pretrained(None, config=config, state_dict=tensors, output_loading_info=True)
+    except Exception as error:  # of any kind: shapes that do not fit, numbers that no network has
+        raise FmdiagError(f"{folder}: DINOv2 weights cannot be loaded ({str(error).splitlines()[0]})") from error
+    wrong = [*found["missing_keys"], *found["mismatched_keys"], *found["unexpected_keys"]]
+    if wrong:
+        raise FmdiagError(f"{folder}: DINOv2 weights cannot be loaded: {wrong[0]} is missing, unknown or of another "
+                          f"shape ({len(wrong)} are); copy config.json and model.safetensors again")
+    return model.float()
+
+
+def _tensors(folder):
+    """Return the state dict of the bare network; one with a head for classes has it under a prefix."""
+    file = folder / "model.safetensors"
+    if not file.is_file():
+        raise FmdiagError(f"{folder} has no model.safetensors: give a folder with it, as save_pretrained writes it")
+    tensors = read_safetensors(file)
+    inner = {name.removeprefix(INNER): tensor for name, tensor in tensors.items() if name.startswith(INNER)}
+    if not tensors:
+        raise FmdiagError(f"{file} holds no tensors: copy it again")
+    return inner or tensors

@@ -23,10 +23,10 @@ PUBLISHED = Published("https://github.com/mseitzer/pytorch-fid/releases/download
 SKIPPED = ("fc.", "AuxLogits.")  # of the classifier
 
 
-def load(*, weights=None, training_set=None, device="cpu", data_root=None, offline=False):
+def load(*, weights=None, training_set=None, device="cpu", data_root=None, offline=False, trust_code=False):
     """Return the Feature of dimension 2048; parameters as in `load_feature`."""
     file = weights_file("inception", weights, PUBLISHED, FILE, data_root=data_root, offline=offline)
-    source = open_checkpoint(file)
+    source = open_checkpoint(file, trust_code=trust_code)
     prepare = Preparation(*declared_range(training_set), normalisation="uint8")
     if source.kind == "script":
         module = source.content.eval().to(device)
@@ -34,8 +34,8 @@ def load(*, weights=None, training_set=None, device="cpu", data_root=None, offli
     else:
         module = fid_inception(source.content, file).to(device)
         network, kind = (lambda x: module(prepare(x))), "state dict"
-    return Feature("inception", network, {**prepare.describe(), "network": kind}, DIM, source.sha256, device=device,
-                   batch_size=32)
+    return Feature("inception", network, {**prepare.describe(), "network": kind}, DIM, source.sha256, source.trusted,
+                   device=device, batch_size=32)
 
 
 def fid_inception(state, file):

@@ -7,8 +7,8 @@ from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.features.feature import Feature
 from fmdiag.features.preparation import check_pictures
 
-# A module has `load(...)`, which names what it takes among: weights, training_set, device, data_root, offline and
-# options of its own. A network of pictures takes weights.
+# A module has `load(...)`, which names what it takes among: weights, training_set, device, data_root, offline,
+# trust_code and options of its own. A network of pictures takes weights.
 FEATURES = {
     "pixels": "fmdiag.features.pixels",
     "pca": "fmdiag.features.pca",
@@ -20,7 +20,7 @@ FEATURES = {
     "torchscript": "fmdiag.features.program",
     "onnx": "fmdiag.features.onnx",
 }
-SURROUNDINGS = ("training_set", "device", "data_root", "offline")
+SURROUNDINGS = ("training_set", "device", "data_root", "offline", "trust_code")
 
 
 def load_feature(name, *, weights=None, training_set=None, device="cpu", **options):
@@ -37,8 +37,8 @@ def load_feature(name, *, weights=None, training_set=None, device="cpu", **optio
     device : str or torch.device
         Where the network works.
     **options
-        data_root, offline: where downloads are kept and whether they are refused. n_components (pca); size,
-        normalisation (torchscript, onnx).
+        data_root, offline: where downloads are kept and whether they are refused. trust_code: whether weights that
+        are a program (torchscript, sscd) may run. n_components (pca); size, normalisation (torchscript, onnx).
 
     Returns
     -------
@@ -47,8 +47,8 @@ def load_feature(name, *, weights=None, training_set=None, device="cpu", **optio
     Raises
     ------
     FmdiagError
-        If the name or an option is unknown, the data are no pictures although the network needs them, or the weights
-        are missing or are others.
+        If the name or an option is unknown, the data are no pictures although the network needs them, the weights
+        are missing or are others, or they are a program and `trust_code` is not given.
 
     Examples
     --------

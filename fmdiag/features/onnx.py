@@ -1,10 +1,13 @@
 """How different are two images for a network saved as ONNX? Run by onnxruntime; the first output, flattened."""
 
+import hashlib
+
 import torch
 
 from fmdiag.checkpoints.file import file_sha256
 from fmdiag.errors import FmdiagError
 from fmdiag.features.feature import Feature
+from fmdiag.features.onnx_content import check_onnx
 from fmdiag.features.program import in_batches_of, preparation
 from fmdiag.features.weights import existing
 
@@ -12,7 +15,7 @@ DTYPES = {"tensor(float)": torch.float32, "tensor(uint8)": torch.uint8, "tensor(
           "tensor(float16)": torch.float16}
 
 
-def load(*, weights=None, training_set=None, device="cpu", size=None, normalisation=None):
+def load(*, weights=None, training_set=None, device="cpu", size=None, normalisation=None, trust_code=False):
     """Return the Feature of an ONNX file with one input; parameters as in `fmdiag.features.program.load`."""
     if weights is None:
         raise FmdiagError("feature onnx needs a file: give its path as weights (--feature-weights onnx=FILE)")
@@ -21,12 +24,13 @@ def load(*, weights=None, training_set=None, device="cpu", size=None, normalisat
     except ImportError as error:
         raise FmdiagError("feature onnx needs the package onnxruntime: pip install 'fmdiag[features]'") from error
     file = existing("onnx", weights)
+    outside = check_onnx(file, trust_code=trust_code)
     try:
         session = onnxruntime.InferenceSession(str(file), _settings(onnxruntime), providers=_providers(device))
     except Exception as error:  # onnxruntime has a dozen errors of its own
         raise FmdiagError(f"{file}: onnxruntime cannot run this file ({str(error).splitlines()[0]})") from error
     prepare = preparation(training_set, size, normalisation)
-    return Feature("onnx", _network(session, prepare), prepare.describe(), weights=file_sha256(file),
+    return Feature("onnx", _network(session, prepare), prepare.describe(), weights=_hash(file, outside),
                    facts={"onnxruntime": onnxruntime.__version__})
 
 
@@ -34,7 +38,14 @@ def _settings(onnxruntime):
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = torch.get_num_threads()
     settings.log_severity_level = 3
+    settings.add_session_config_entry("session.load_model_format", "ONNX")  # whatever the suffix: the one checked
     return settings
+
+
+def _hash(file, outside):
+    """Return the SHA-256 (hex) of a model, or of those of the model and its outside files."""
+    hashes = [file_sha256(one) for one in (file, *outside)]
+    return hashes[0] if not outside else hashlib.sha256(" ".join(hashes).encode()).hexdigest()
 
 
 def _providers(device):

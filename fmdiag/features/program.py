@@ -14,7 +14,8 @@ from fmdiag.features.preparation import Preparation, declared_range
 from fmdiag.features.weights import existing
 
 
-def load(*, weights=None, training_set=None, device="cpu", size=None, normalisation=None):
+def load(*, weights=None, training_set=None, device="cpu", size=None, normalisation=None,
+         trust_code=False):
     """Return the Feature of a program.
 
     Parameters
@@ -27,11 +28,13 @@ def load(*, weights=None, training_set=None, device="cpu", size=None, normalisat
         Side that images are resized to.
     normalisation : str, optional
         model (default), unit, symmetric, imagenet or uint8; see `Preparation`.
+    trust_code : bool
+        Whether the program may run: without it the file is refused.
     """
     if weights is None:
         raise FmdiagError("feature torchscript needs a file: give its path as weights (--feature-weights "
                           "torchscript=FILE)")
-    source = open_checkpoint(existing("torchscript", weights))
+    source = open_checkpoint(existing("torchscript", weights), trust_code=trust_code)
     if source.kind not in ("script", "export"):
         raise FmdiagError(f"feature torchscript: {source.file} is neither a TorchScript nor a torch.export file; save "
                           "the network with torch.jit.save or torch.export.save")
@@ -40,7 +43,7 @@ def load(*, weights=None, training_set=None, device="cpu", size=None, normalisat
         module.eval()
     prepare = preparation(training_set, size, normalisation)
     return Feature("torchscript", lambda x: _first(module(prepare(x))), prepare.describe(), weights=source.sha256,
-                   device=device)
+                   facts=source.trusted, device=device)
 
 
 def preparation(training_set, size, normalisation):

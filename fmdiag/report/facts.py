@@ -4,7 +4,7 @@ import re
 
 HASH = re.compile(r"[0-9a-f]{40,}")
 # What decides a section's numbers beside its own parameters; everything else is in run.json at the end of the page.
-EXCERPT = ("seed", "device", "ranks", "dtype", "versions", "started", "seconds", "fmdiag")
+EXCERPT = ("seed", "device", "ranks", "trust_code", "dtype", "versions", "started", "seconds", "fmdiag")
 
 
 def facts(mapping):

@@ -12,7 +12,7 @@ from fmdiag.ranks.torchrun import one_first
 READING = ("split", "n", "size", "hflip", "held_out", "data_root", "skip_bad", "value_range", "offline", "verify",
            "orientation")
 CHOICES = ("family", "weights", "parameterisation", "time_direction", "time_scale", "path_name", "class_label",
-           "guidance", "coupling", "heads", "model", "trust_pickle")
+           "guidance", "coupling", "heads", "model", "trust_code")
 OTHER = ("allow_mismatch",)
 LACKING = {"field": "a velocity field: give a checkpoint, or field=", "samples": "samples: give them, or a model",
            "held_out": "held-out examples: give held_out=", "checkpoint": "a checkpoint file",

@@ -78,7 +78,7 @@ class StudyData:
                                for k in range(0, rows.n_stored, EMBED_BATCH)])
 
 
-def choose_feature(name, training_set, data_root=None):
+def choose_feature(name, training_set, data_root=None, trust_code=False):
     """Return the feature space called `name` for a study.
 
     Parameters
@@ -89,6 +89,8 @@ def choose_feature(name, training_set, data_root=None):
         What a classifier must have been trained for.
     data_root : path, optional
         Where weights and classifiers are kept.
+    trust_code : bool
+        Whether a feature that is a program may run.
 
     Raises
     ------
@@ -100,7 +102,7 @@ def choose_feature(name, training_set, data_root=None):
         if found is not None:
             return found
     name = "pixels" if name == "auto" else name
-    return load_feature(name, training_set=training_set, data_root=data_root)
+    return load_feature(name, training_set=training_set, data_root=data_root, trust_code=trust_code)
 
 
 def generator(seed, purpose):

@@ -11,6 +11,7 @@ import time
 from functools import partial
 
 import pandas as pd
+import torch
 
 from fmdiag.checkpoints import save_checkpoint
 from fmdiag.checkpoints.file import read_torch_file, write_torch_file
@@ -100,7 +101,8 @@ def _field(state, device):
 def draw(field, inputs, shape):
     """Return the samples that a run is judged by, shape (n_samples, *shape), from the noises of its seed."""
     noise = draw_noise(inputs["n_samples"], shape, generator=generator(inputs["seed"], "noise"))
-    return sample(field, noise, inputs["n_steps"])
+    samples = sample(field, noise, inputs["n_steps"])
+    return samples[torch.isfinite(samples).flatten(1).all(1)]   # those that diverged were named in a warning
 
 
 def judge(samples, inputs, training_set, order, data):

@@ -13,6 +13,8 @@ from fmdiag.cli.main import run
 from fmdiag.errors import FmdiagError
 from fmdiag.results import load_array, load_run, load_table
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*runs the code:fmdiag.errors.FmdiagWarning")  # programs
+
 LATENT = (4, 4, 4)
 SMALL = ["--n-samples", "6", "--n-steps", "4", "--device", "cpu"]
 
@@ -108,9 +110,9 @@ def test_weights_with_the_names_of_the_first_diffusers_are_read(vae, tmp_path):
 def test_programs_decode(tmp_path):
     z = torch.linspace(-1, 1, 2 * 64).reshape(2, *LATENT)
     expected = pictures_of(ToPicture()(z))
-    assert torch.equal(load_decoder(scripted(ToPicture(), tmp_path / "decoder.ts"))(z), expected)
+    assert torch.equal(load_decoder(scripted(ToPicture(), tmp_path / "decoder.ts"), trust_code=True)(z), expected)
     torch.export.save(torch.export.export(ToPicture(), (z[:1],)), str(tmp_path / "decoder.pt2"))
-    assert torch.equal(load_decoder(tmp_path / "decoder.pt2")(z), expected)
+    assert torch.equal(load_decoder(tmp_path / "decoder.pt2", trust_code=True)(z), expected)
 
 
 def captions_of(folder):
@@ -121,7 +123,7 @@ def captions_of(folder):
 @pytest.mark.parametrize("command", ["hybrid", "memorization"])
 def test_numbers_are_the_same_with_and_without_a_decoder(command, latents, vae, tmp_path, capsys):
     flow = scripted(Flow(), tmp_path / "flow.ts")
-    words = [command, str(flow), "--dataset", str(latents / "rows.npy"), "--held-out", "0.25", *SMALL]
+    words = [command, str(flow), "--trust-code", "--dataset", str(latents / "rows.npy"), "--held-out", "0.25", *SMALL]
     words += ["--tau", "0.5"] if command == "hybrid" else []
     assert run([*words, "--out", str(tmp_path / "plain")]) == 0
     assert "latents as they are (4 channels" in capsys.readouterr().out
@@ -140,7 +142,8 @@ def test_numbers_are_the_same_with_and_without_a_decoder(command, latents, vae, 
 @pytest.mark.slow
 def test_figures_and_page_say_what_the_pictures_are(latents, vae, tmp_path, capsys):
     flow = scripted(Flow(), tmp_path / "flow.ts")
-    words = ["report", str(flow), "--dataset", str(latents / "rows.npy"), "--n-pairs", "4", "--n-noises", "4", *SMALL]
+    words = ["report", str(flow), "--trust-code", "--dataset", str(latents / "rows.npy"), "--n-pairs", "4",
+             "--n-noises", "4", *SMALL]
     assert run([*words, "--decoder", str(vae), "--out", str(tmp_path / "run")]) == 0
     captions, said = captions_of(tmp_path / "run"), f"latents decoded by {vae}"
     assert all(said in captions[figure]["caption"] for figure in ("hybrid_strips", "memorization_gallery"))
@@ -153,7 +156,8 @@ def test_figures_and_page_say_what_the_pictures_are(latents, vae, tmp_path, caps
 def test_rows_that_are_no_pictures_have_none(tmp_path, capsys):
     flow = scripted(Flow(), tmp_path / "flow.ts")
     np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(12, 16)).astype(np.float32))
-    words = ["memorization", str(flow), "--dataset", str(tmp_path / "rows.npy"), *SMALL, "--out", str(tmp_path / "run")]
+    words = ["memorization", str(flow), "--trust-code", "--dataset", str(tmp_path / "rows.npy"), *SMALL,
+             "--out", str(tmp_path / "run")]
     assert run(words) == 0
     assert "pictures: left out: rows of shape 16 are no images" in capsys.readouterr().out
     assert not (tmp_path / "run" / "figures" / "memorization_gallery.png").exists()
@@ -175,7 +179,7 @@ def test_wrong_decoders_are_refused_in_one_line(latents, vae, tmp_path, capsys):
             (scripted(torch.nn.Linear(3, 3), tmp_path / "linear.ts"), rows, "does not take latents"),
             (scripted(torch.nn.Identity(), tmp_path / "same.ts"), rows, "must return pictures of shape")]:
         capsys.readouterr()
-        assert run(["hybrid", str(flow), "--dataset", str(data), "--decoder", str(decoder), *SMALL,
+        assert run(["hybrid", str(flow), "--trust-code", "--dataset", str(data), "--decoder", str(decoder), *SMALL,
                     "--out", str(tmp_path / "run")]) == 2
         said = capsys.readouterr().err
         assert message in said and said.count("\n") == 1, said

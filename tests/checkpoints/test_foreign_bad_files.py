@@ -13,6 +13,8 @@ from fmdiag.checkpoints import load_checkpoint
 from fmdiag.checkpoints.guided_unet import infer_arguments, network_class
 from fmdiag.errors import FmdiagError
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*runs the code:fmdiag.errors.FmdiagWarning")  # programs
+
 
 def refused(message, file, **options):
     with pytest.raises(FmdiagError, match=message) as caught:
@@ -161,7 +163,7 @@ def test_a_program_that_fails_says_so_in_one_line(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.script(_Convolution()).save(str(tmp_path / "their.ts"))
-    field = load_checkpoint(tmp_path / "their.ts").field
+    field = load_checkpoint(tmp_path / "their.ts", trust_code=True).field
     with pytest.raises(FmdiagError, match="fails on x of shape .1, 8, 8.*expected input.*3 channels") as caught:
         field(torch.zeros(2, 1, 8, 8), 0.5)
     assert "\n" not in str(caught.value)
@@ -185,7 +187,7 @@ def test_wrong_channel_count(tmp_path):
 def test_a_pickle_is_loaded_only_when_trusted(tmp_path):
     with open(tmp_path / "their.pkl", "wb") as stream:
         pickle.dump({"ema": oracle.EDMNetwork("edm", "x1")}, stream)
-    refused("asks to run code.*oracle.EDMNetwork.*--trust-pickle", tmp_path / "their.pkl")
+    refused("asks to run code.*oracle.EDMNetwork.*--trust-code", tmp_path / "their.pkl")
 
 
 def test_code_inside_an_exported_program_is_not_run(tmp_path):

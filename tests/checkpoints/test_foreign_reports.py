@@ -43,7 +43,7 @@ FAMILIES = {name: CASES[name] for name in ("torchcfm", "flow_matching example", 
 def as_options(options):
     names = {"model": "--model", "path_name": "--path"}
     words = [word for name, value in options.items() if name in names for word in (names[name], str(value))]
-    return words + (["--trust-pickle"] if options.get("trust_pickle") else [])
+    return words + (["--trust-code"] if options.get("trust_code") else [])
 
 
 @pytest.mark.slow
@@ -110,4 +110,5 @@ def test_labels_choose_the_rows_of_the_class(tmp_path):
     assert checkpoint.training_set(tmp_path / "rows.npz", held_out=tmp_path / "rows.npz").held_out.n == 2
     assert [text.partition(":")[0] for text in checkpoint.description["warnings"]] == [
         "ot-coupling", "class-conditional"]
-    assert torch.isfinite(checkpoint.field(torch.zeros(1, *oracle.SHAPE), 0.5)).all()
+    with pytest.raises(ValueError, match="its label is not used"):
+        checkpoint.field(torch.zeros(1, *oracle.SHAPE), 0.5)

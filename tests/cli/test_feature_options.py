@@ -55,7 +55,9 @@ def test_shifted_copies_are_seen_by_the_feature_that_ignores_shifts(samples, spe
     out = tmp_path / "run"
     command = ["memorization", "--samples", str(samples), "--dataset", "digits", "--out", str(out), "--json",
                "--feature", "pixels", "--feature", "torchscript", "--feature-weights", f"torchscript={spectrum}"]
-    assert run(command) == 0
+    assert run(command) == 2 and "--trust-code" in capsys.readouterr().err
+    with pytest.warns(FmdiagWarning, match="spectrum.pt is a TorchScript program"):
+        assert run([*command, "--trust-code"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert "In pixels: No evidence" in printed["verdict"]
     assert "In torchscript: The model memorises: 20.0%" in printed["verdict"]

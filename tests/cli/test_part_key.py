@@ -11,6 +11,7 @@ from fmdiag.checkpoints import bundled_checkpoint, load_checkpoint
 from fmdiag.cli import part_key
 from fmdiag.cli.part_key import key_of, plain
 from fmdiag.datasets import TrainingSet
+from fmdiag.errors import FmdiagWarning
 
 ROWS = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
 
@@ -103,12 +104,13 @@ def test_feature_weights_count_by_their_content(tmp_path):
     for scale in (1.0, 2.0):
         with pytest.warns(DeprecationWarning):  # torch.jit
             torch.jit.save(torch.jit.script(Scaled(scale)), tmp_path / "net.pt")
-        ours = session(ROWS[:28].reshape(28, 1, 2, 2), data_root=None, offline=True, memory=None)
+        ours = session(ROWS[:28].reshape(28, 1, 2, 2), data_root=None, offline=True, memory=None, trust_code=True)
         ours.found_spaces, ours.progress = {}, iter
         chosen = {"features": ("torchscript",), "feature_weights": (f"torchscript={tmp_path / 'net.pt'}",),
                   "feature_size": None, "feature_normalisation": None, "pca_components": None, "index": "flat",
                   "duplicate_tolerance": 0.0, "no_cache": True}
-        keys.append(key_of(ours, "memorization", {"chosen": chosen}))
+        with pytest.warns(FmdiagWarning, match="runs the code"):
+            keys.append(key_of(ours, "memorization", {"chosen": chosen}))
     assert keys[0] != keys[1]
 
 

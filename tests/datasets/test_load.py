@@ -8,7 +8,7 @@ import torch
 import fmdiag
 from fmdiag.datasets import load_dataset
 from fmdiag.datasets.named import NAMED
-from fmdiag.errors import FmdiagError
+from fmdiag.errors import FmdiagError, FmdiagWarning
 
 
 def saved(path, rows):
@@ -112,10 +112,10 @@ def test_flips_count_as_training_rows_only():
 
 
 def test_flips_of_channels_last_floats_are_refused(tmp_path):
-    path = saved(tmp_path / "f.npy", np.zeros((4, 8, 8, 3), np.float32))
-    with pytest.raises(FmdiagError, match="channels last"):
+    path = saved(tmp_path / "f.npy", np.zeros((4, 8, 9, 3), np.float32))
+    with pytest.raises(FmdiagError, match="channels last"), pytest.warns(FmdiagWarning, match="channels last"):
         load_dataset(path, hflip=True)
-    assert load_dataset(path, hflip=True, value_range=(0, 1)).shape == (3, 8, 8)
+    assert load_dataset(path, hflip=True, value_range=(0, 1)).shape == (3, 8, 9)
 
 
 def test_size_resamples_stored_pictures(tmp_path):

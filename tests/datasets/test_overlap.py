@@ -50,8 +50,7 @@ def test_fault_2_2_overlap_does_not_hide_copies():
         found = judged(overlapping, samples)
     assert found.startswith("The model memorises: 10.0%") and judged(without, samples).startswith("The model memorises")
     assert "0.0% [0.0%, 2.0%] of 180 held-out rows" in found
-    assert overlapping.overlap.describe() == {"n": 200, "training_rows": 20, "mirrored": 0, "used": 180,
-                                              "not_judged": None}
+    assert overlapping.overlap.describe() == {"n": 200, "training_rows": 20, "mirrored": 0, "used": 180}
     assert overlapping.cautions and not without.cautions
     # Given as an array, the row numbers are those of the array.
     with pytest.warns(FmdiagWarning, match="20 of 200"):

@@ -10,6 +10,8 @@ from made import AsSSCD, Mean, pictures, script
 from fmdiag.errors import FmdiagError
 from fmdiag.features import load_feature
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*runs the code:fmdiag.errors.FmdiagWarning")  # programs
+
 NAME = "sscd_disc_mixup.torchscript.pt"
 
 
@@ -40,13 +42,13 @@ def mirror(tmp_path, monkeypatch):
 def test_the_first_download_is_recorded_and_the_second_must_equal_it(mirror, tmp_path):
     script(AsSSCD(), mirror / NAME)
     root = tmp_path / "root"
-    assert load_feature("sscd", training_set=pictures(), data_root=root).dim == 512
+    assert load_feature("sscd", training_set=pictures(), data_root=root, trust_code=True).dim == 512
     place = root / "weights" / NAME
     assert place.is_file() and f"weights/{NAME}" in json.loads((root / "downloads.json").read_text())
     place.unlink()
     script(Mean(), mirror / NAME)
     with pytest.raises(FmdiagError, match="not the file that was expected"):
-        load_feature("sscd", training_set=pictures(), data_root=root)
+        load_feature("sscd", training_set=pictures(), data_root=root, trust_code=True)
     assert not place.exists()
 
 

@@ -11,6 +11,8 @@ from fmdiag.datasets import TrainingSet
 from fmdiag.errors import FmdiagError
 from fmdiag.features import load_feature
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*runs the code:fmdiag.errors.FmdiagWarning")  # programs
+
 IMAGENET = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
 
 
@@ -21,8 +23,8 @@ def channel_means(training_set):
 
 def test_torchscript_inception_gets_eight_bits_and_is_asked_for_features(tmp_path):
     images = pictures()
-    feature = load_feature("inception", weights=script(CalledAsInception(), tmp_path / "inception-2015-12-05.pt"),
-                           training_set=images)
+    file = script(CalledAsInception(), tmp_path / "inception-2015-12-05.pt")
+    feature = load_feature("inception", trust_code=True, weights=file, training_set=images)
     vectors = feature(images[:])
     assert vectors.shape == (6, 2048) and feature.dim == 2048
     np.testing.assert_allclose(vectors[:, :3], 255 * channel_means(images), rtol=1e-6)
@@ -66,8 +68,8 @@ def test_pictures_are_resized_as_pillow_does():
     ("imagenet", lambda m: (m - IMAGENET[0]) / IMAGENET[1]), (None, lambda m: 2 * m - 1)])
 def test_normalisations(tmp_path, normalisation, expected):
     images = pictures()
-    feature = load_feature("torchscript", weights=script(Mean(), tmp_path / "mean.pt"), training_set=images,
-                           normalisation=normalisation)
+    feature = load_feature("torchscript", trust_code=True, weights=script(Mean(), tmp_path / "mean.pt"),
+                           training_set=images, normalisation=normalisation)
     np.testing.assert_allclose(feature(images[:]), expected(channel_means(images)), rtol=2e-5, atol=2e-6)
 
 
@@ -75,20 +77,20 @@ def test_grey_pictures_of_any_declared_range_become_three_channels(tmp_path):
     digits = load_dataset("digits")
     file = script(Mean(), tmp_path / "mean.pt")
     means = digits.rows[:9].astype(float).mean((2, 3)) / 16
-    feature = load_feature("torchscript", weights=file, training_set=digits, normalisation="unit")
+    feature = load_feature("torchscript", trust_code=True, weights=file, training_set=digits, normalisation="unit")
     # Sixteen grey levels are rounded to 8 bits: at most 0.5/255 off.
     np.testing.assert_allclose(feature(digits[:9]), np.repeat(means, 3, 1), atol=0.5 / 255 + 1e-6)
     declared = TrainingSet(np.linspace(0, 1, 64, dtype=np.float32).reshape(1, 1, 8, 8), divisor=0.5, shift=-1.0)
-    np.testing.assert_allclose(load_feature("torchscript", weights=file, training_set=declared, normalisation="unit")(
-        declared[:]), [[0.5] * 3], atol=1 / 255)
+    feature = load_feature("torchscript", trust_code=True, weights=file, training_set=declared, normalisation="unit")
+    np.testing.assert_allclose(feature(declared[:]), [[0.5] * 3], atol=1 / 255)
     undeclared = TrainingSet(np.full((2, 1, 8, 8), 7, np.float32), name="latents")
     with pytest.raises(FmdiagError, match="latents: rows from 7 to 7 have no declared black and white"):
-        load_feature("torchscript", weights=file, training_set=undeclared, normalisation="unit")
+        load_feature("torchscript", trust_code=True, weights=file, training_set=undeclared, normalisation="unit")
 
 
 def test_sscd_is_normalised_and_sees_288_pixels(tmp_path):
     images = pictures(channels=1)
-    feature = load_feature("sscd", weights=script(AsSSCD(), tmp_path / "sscd.pt"), training_set=images)
+    feature = load_feature("sscd", trust_code=True, weights=script(AsSSCD(), tmp_path / "sscd.pt"), training_set=images)
     vectors = feature(images[:])
     assert vectors.shape == (6, 512)
     np.testing.assert_allclose(vectors.norm(dim=1), 1, rtol=1e-6)
@@ -109,21 +111,21 @@ def test_exported_programs(tmp_path):
     batch = torch.export.Dim("b", min=1)
     torch.export.save(torch.export.export(Mean(), (images[:2],), dynamic_shapes={"x": {0: batch}}),
                       tmp_path / "mean.pt2")
-    feature = load_feature("torchscript", weights=tmp_path / "mean.pt2", training_set=images)
+    feature = load_feature("torchscript", trust_code=True, weights=tmp_path / "mean.pt2", training_set=images)
     np.testing.assert_allclose(feature(images[:5]), 2 * channel_means(images)[:5] - 1, rtol=2e-5, atol=2e-6)
 
 
 def test_keys_follow_weights_and_transform_not_file_names(tmp_path):
     images = pictures()
     first, second = (script(nn.Sequential(nn.Flatten(), nn.Linear(1200, 2)), tmp_path / f"{k}.pt") for k in "ab")
-    key = load_feature("torchscript", weights=first, training_set=images).key
+    key = load_feature("torchscript", trust_code=True, weights=first, training_set=images).key
     renamed = tmp_path / "elsewhere.pt"
     renamed.write_bytes(first.read_bytes())
-    assert load_feature("torchscript", weights=renamed, training_set=images).key == key
-    assert load_feature("torchscript", weights=second, training_set=images).key != key
-    assert load_feature("torchscript", weights=first, training_set=images, size=20).key != key
+    assert load_feature("torchscript", trust_code=True, weights=renamed, training_set=images).key == key
+    assert load_feature("torchscript", trust_code=True, weights=second, training_set=images).key != key
+    assert load_feature("torchscript", trust_code=True, weights=first, training_set=images, size=20).key != key
     first.write_bytes(second.read_bytes())  # other weights under the name of the first
-    assert load_feature("torchscript", weights=first, training_set=images).key != key
+    assert load_feature("torchscript", trust_code=True, weights=first, training_set=images).key != key
 
 
 @pytest.mark.parametrize(("name", "content", "message"), [
@@ -153,7 +155,7 @@ def test_other_configurations_are_refused(tmp_path):
 def test_a_network_that_does_not_fit_is_one_line(tmp_path):
     file = script(nn.Sequential(nn.Flatten(), nn.Linear(7, 2)), tmp_path / "seven.pt")
     with pytest.raises(FmdiagError, match=r"fails on images of shape \(3, 20, 20\) \(.*cannot be multiplied"):
-        load_feature("torchscript", weights=file, training_set=pictures())(pictures()[:])
+        load_feature("torchscript", trust_code=True, weights=file, training_set=pictures())(pictures()[:])
 
 
 @pytest.mark.parametrize(("name", "file"), [
@@ -169,7 +171,7 @@ def test_the_offline_message_names_file_and_place(tmp_path, name, file):
 def test_weights_placed_below_the_data_root_are_found(tmp_path):
     (tmp_path / "weights").mkdir()
     script(AsSSCD(), tmp_path / "weights" / "sscd_disc_mixup.torchscript.pt")
-    assert load_feature("sscd", training_set=pictures(), data_root=tmp_path, offline=True).dim == 512
+    assert load_feature("sscd", training_set=pictures(), data_root=tmp_path, offline=True, trust_code=True).dim == 512
 
 
 def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path):
@@ -177,3 +179,28 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path):
     (tmp_path / "weights" / "pt_inception-2015-12-05-6726825d.pth").write_bytes(b"else")
     with pytest.raises(FmdiagError, match="SHA-256 does not begin with 6726825d"):
         load_feature("inception", training_set=pictures(), data_root=tmp_path, offline=True)
+
+
+def test_fault_5_2_nothing_but_tensors_of_a_dinov2_folder_is_read(tmp_path):
+    import json
+    import pickle
+
+    class RunsCode:
+        def __reduce__(self):
+            return (tmp_path / "ran").mkdir, ()
+
+    whole, folder = tiny_dinov2(tmp_path / "vit"), tmp_path / "their"
+    folder.mkdir()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(RunsCode()))
+    config = json.loads((whole / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "attn_implementation": "somebody/kernels"}))
+    with pytest.raises(FmdiagError, match="has no model.safetensors"):
+        load_feature("dinov2", weights=folder, training_set=pictures())
+    (folder / "model.safetensors").write_bytes((whole / "model.safetensors").read_bytes())
+    expected = load_feature("dinov2", weights=whole, training_set=pictures())(pictures()[:2])
+    found = load_feature("dinov2", weights=folder, training_set=pictures())(pictures()[:2])
+    assert torch.equal(found, expected) and not (tmp_path / "ran").exists()
+    for wrong in ({"num_hidden_layers": 10**9}, {"hidden_size": 10**9}, {"hidden_act": "os.system"}, {"patch_size": 0}):
+        (folder / "config.json").write_text(json.dumps({**config, **wrong}))
+        with pytest.raises(FmdiagError, match="their"):
+            load_feature("dinov2", weights=folder, training_set=pictures())

@@ -33,7 +33,7 @@ def read_file(path, reading):
         if path.absolute().is_relative_to(reading.cache.absolute()):
             # One that holds itself would be unpacked for ever.
             raise FmdiagError(f"{path}: an archive within an archive: unpack the outer one yourself")
-        return folder.read(unpacked(path, reading.cache, _is_read), reading, read_file)
+        return folder.read(unpacked(path, reading.cache, _is_read, reading.verify), reading, read_file)
     if path.suffix.lower() in READERS:
         return READERS[path.suffix.lower()](path, reading)
     if "-ubyte" in name or name.endswith(".idx.gz"):

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fmdiag.datasets.cache import content_key, file_facts
 from fmdiag.datasets.decoded import decoded_rows
 from fmdiag.datasets.pictures import NOT_PICTURES
 from fmdiag.datasets.source import Part
+from fmdiag.datasets.source_files import SourceFiles, packed, settled
 from fmdiag.errors import FmdiagError
 
 
@@ -24,47 +24,64 @@ def read(folder, reading):
 
 
 def _part(folder, reading):
-    files = picture_files(folder)
-    if not files:
+    files = picture_files(folder, reading.verify)
+    if not len(files):
         raise FmdiagError(f"{folder}: no pictures here; give a folder of pictures (any format that Pillow reads), or a "
                           "file: npy, npz, pt, safetensors, idx, Parquet, zip, tar")
-    rows, kept = decode_files(files, folder, reading)
-    labels = class_labels(files, folder)
+    rows, kept = decode_files(files, reading)
+    labels = class_labels(files.names)
     return Part(rows, None if labels is None else labels[kept])
 
 
-def decode_files(files, folder, reading):
-    """Return (rows, kept) of picture files below `folder`; see `decoded.decoded_rows`."""
+def decode_files(files, reading):
+    """Return (rows, kept) of SourceFiles that are pictures; see `decoded.decoded_rows`."""
+    def pictures():
+        return ((path, path) for path in map(files.path, range(len(files))))
+
+    return decoded_rows(pictures, files, ("pictures", 2), reading)
+
+
+def class_labels(names):
+    """Return the class of each file, shape (n,), numbered in sorted order of the subfolders, or None without them."""
+    tops = [name.partition(os.sep)[0] if os.sep in name else None for name in names]
+    if None in tops:
+        return None
+    found, labels = np.unique(tops, return_inverse=True)
+    return labels.astype(np.int64) if len(found) > 1 else None
+
+
+def picture_files(folder, verify=False):
+    """Return the pictures below `folder` as SourceFiles, in sorted order; linked folders are entered once.
+
+    Raises
+    ------
+    FmdiagError
+        If a file cannot be looked at: a link that leads nowhere, a folder that may not be read.
+    """
+    found = sorted(_pictures(os.fspath(folder), (), set()))
+    names, facts = [os.sep.join(parts) for parts, _ in found], [fact for _, fact in found]
+    return settled(SourceFiles(os.fspath(folder), names, facts, verify))
+
+
+def _pictures(folder, above, entered):
+    """Yield (parts of the path, packed facts) of every picture: one look at each file."""
+    folders = []
     try:
-        facts = [file_facts(path, folder) for path in files]
+        here = os.stat(folder)
+        if (here.st_dev, here.st_ino) in entered:
+            return
+        entered.add((here.st_dev, here.st_ino))
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    if not entry.name.startswith((".", "__MACOSX")):
+                        folders.append(entry)
+                elif is_picture(entry.name):
+                    yield (*above, entry.name), packed(entry.stat())
     except OSError as error:
         raise FmdiagError(f"{error.filename}: cannot be read ({error.strerror}): mend or remove it") from error
-    key = content_key("pictures", 1, facts, reading.size, reading.skip_bad)
-    return decoded_rows(lambda: ((str(path), path) for path in files), size=reading.size, skip_bad=reading.skip_bad,
-                        cache=reading.cache, key=key, name=str(folder))
-
-
-def class_labels(files, folder):
-    """Return the class of each file, shape (n,), numbered in sorted order of the subfolders, or None without them."""
-    tops = [path.relative_to(folder).parts[:-1][:1] for path in files]
-    if not all(tops):
-        return None
-    names, labels = np.unique([top[0] for top in tops], return_inverse=True)
-    return labels.astype(np.int64) if len(names) > 1 else None
-
-
-def picture_files(folder):
-    """Return the pictures below `folder` as a sorted list of paths; linked folders are entered once."""
-    found, entered = [], set()
-    for here, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(here)
-        if real in entered:
-            folders.clear()
-            continue
-        entered.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        found += [Path(here, name) for name in files if is_picture(name)]
-    return sorted(found)
+    for entry in sorted(folders, key=lambda entry: entry.name):
+        yield from _pictures(entry.path, (*above, entry.name), entered)
 
 
 def is_picture(name):

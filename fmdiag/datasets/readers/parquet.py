@@ -12,15 +12,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fmdiag.datasets.cache import content_key, file_facts
 from fmdiag.datasets.decoded import decoded_rows
 from fmdiag.datasets.source import TEST_NAMES, Part
+from fmdiag.datasets.source_files import SourceFiles
 from fmdiag.errors import FmdiagError
-from fmdiag.files.bounded import check_unpacked
+from fmdiag.files.bounded import BYTES_PER_ENTRY, FREE_ENTRIES
+from fmdiag.files.parquet_pages import check_pages
+from fmdiag.files.regular import check_regular
 
 PICTURES = ("image", "img", "images", "picture", "png", "jpg")
 LABELS = ("label", "labels", "class", "fine_label", "y")
 BATCH = 256
+HELD = 1 << 25  # bytes of pictures that rows may repeat at a time
 # pyarrow lets what a damaged file spells through as it is: text that is not, lengths that overflow.
 ERRORS = (pa.ArrowException, OSError, UnicodeError, ValueError, OverflowError, IndexError, KeyError, TypeError)
 
@@ -47,17 +50,18 @@ def read(path, reading):
 
 def _part(files, source, reading):
     column, label = _columns(files[0])
-    key = content_key("parquet", 1, [file_facts(file) for file in files], column, reading.size, reading.skip_bad)
-    rows, kept = decoded_rows(partial(_pictures, files, column), size=reading.size, skip_bad=reading.skip_bad,
-                              cache=reading.cache, key=key, name=str(source))
+    at_a_time = {file: _rows_at_a_time(file, [column, label]) for file in files}
+    sources = SourceFiles.of(files, source if source.is_dir() else source.parent, reading.verify)
+    rows, kept = decoded_rows(partial(_pictures, at_a_time, column), sources, ("parquet", 2, column), reading,
+                              name=str(source))
     return Part(rows, _labels(files, label, kept))
 
 
 def _columns(file):
     """Return the names of the picture column and the label column (or None)."""
+    check_regular(file, "Parquet file")
     try:
         schema = pq.read_schema(file)
-        _check_size(file)
     except ERRORS as error:
         raise _damaged(file, error) from error
     candidates = [field.name for field in schema if _holds_pictures(field.type)]
@@ -74,11 +78,11 @@ def _holds_pictures(kind):
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
-def _pictures(files, column):
-    """Yield (label for messages, bytes) of every row."""
-    for file in files:
+def _pictures(at_a_time, column):
+    """Yield (label for messages, bytes) of every row of some files, so many rows of each at a time."""
+    for file, n_rows in at_a_time.items():
         number = 0
-        for batch in _batches(file, column):
+        for batch in _batches(file, column, n_rows):
             values = batch.column(0)
             values = values.field("bytes") if pa.types.is_struct(values.type) else values
             for value in values:
@@ -86,10 +90,10 @@ def _pictures(files, column):
                 number += 1
 
 
-def _batches(file, column):
+def _batches(file, column, n_rows=BATCH):
     try:
         with pq.ParquetFile(file) as opened:
-            yield from opened.iter_batches(batch_size=BATCH, columns=[column])
+            yield from opened.iter_batches(batch_size=n_rows, columns=[column])
     except ERRORS as error:
         raise _damaged(file, error) from error
 
@@ -109,11 +113,24 @@ def _labels(files, label, kept):
     return values[kept].astype(np.int64) if values.dtype.kind in "iub" else None
 
 
-def _check_size(file):
-    """Refuse a file whose columns say that they unpack to far more than there is."""
-    facts = pq.read_metadata(file)
-    groups = [facts.row_group(k) for k in range(facts.num_row_groups)]
-    check_unpacked(file, max([0, facts.num_rows, *(group.total_byte_size for group in groups)]), file.stat().st_size)
+def _rows_at_a_time(file, columns):
+    """Return how many rows are read together; refuse a file that becomes far more than it is.
+
+    A page of values to which rows refer may hold one large picture that all of them repeat.
+    """
+    check_regular(file, "Parquet file")
+    try:
+        dictionary = check_pages(file, columns)
+        n_rows = pq.read_metadata(file).num_rows
+    except FmdiagError:
+        raise
+    except ERRORS as error:
+        raise _damaged(file, error) from error
+    most = max(FREE_ENTRIES, file.stat().st_size // BYTES_PER_ENTRY)
+    if n_rows > most:
+        raise FmdiagError(f"{file}: {n_rows} rows in {file.stat().st_size} bytes, more than {most}: refused as made to "
+                          "fill the disk; unpack it yourself if you know what it is")
+    return max(1, min(BATCH, HELD // max(1, dictionary)))
 
 
 def _damaged(file, error):

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fmdiag.diagnostics.points.measurable import diverged, say_left_out
 from fmdiag.diagnostics.points.pairs import cosine
 from fmdiag.diagnostics.points.pictures import as_pictures
 from fmdiag.errors import FmdiagError
@@ -94,10 +95,13 @@ def compare(samples, training_sets, *, feature=None, device="cpu"):
     """Return the table of `measure` for the pair of samples."""
     centre = _vectors(training_sets[0][np.arange(0, training_sets[0].n, max(1, training_sets[0].n // MEAN_ROWS))],
                       feature).mean(0)
-    vectors = [_vectors(x.cpu(), feature) for x in samples]
+    lost = diverged(samples[0], training_sets[0]).cpu() | diverged(samples[1], training_sets[1]).cpu()
+    say_left_out(lost, "pairs")
+    samples = [x.cpu()[~lost] for x in samples]
+    vectors = [_vectors(x, feature) for x in samples]
     found = [nearest(x, rows, feature=feature, device=device) for x, rows in zip(samples, training_sets, strict=True)]
     shifted = vectors[1].roll(-1, 0)
-    columns = {"sample": np.arange(len(vectors[0])), "distance": (vectors[0] - vectors[1]).norm(dim=1).numpy(),
+    columns = {"sample": np.flatnonzero(~lost), "distance": (vectors[0] - vectors[1]).norm(dim=1).numpy(),
                "cosine": cosine(vectors[0] - centre, vectors[1] - centre).numpy(),
                "distance_other": (vectors[0] - shifted).norm(dim=1).numpy(),
                "cosine_other": cosine(vectors[0] - centre, shifted - centre).numpy()}

@@ -23,7 +23,7 @@ from scipy import stats
 from fmdiag.diagnostics.error.measure import evaluate, mean_square, reachable_times
 from fmdiag.diagnostics.membership.measure import TIMES
 from fmdiag.diagnostics.membership.ranking import bootstrap_auc, newcombe_auc
-from fmdiag.diagnostics.points.checks import check_samples
+from fmdiag.diagnostics.points.measurable import measurable
 from fmdiag.fields import as_field
 from fmdiag.neighbors import nearest
 from fmdiag.paths import LinearPath
@@ -67,7 +67,7 @@ def measure(samples, training_set, *, canaries, field=None, path=None, threshold
         distance and ratio of the sample of least ratio, cfm_loss (mean over times, noises and coordinates; NaN without
         a field), n_samples.
     """
-    samples = check_samples(samples, training_set)
+    numbers, samples = measurable(samples, training_set)
     ratios, distances = _ratios(samples, training_set, canaries, device)
     best = ratios.argmin(0)
     index = np.arange(len(best))
@@ -75,7 +75,8 @@ def measure(samples, training_set, *, canaries, field=None, path=None, threshold
                                                                   n_noises, generator)
     return pd.DataFrame({"canary": index, "multiplicity": canaries.multiplicity,
                          "returned": (ratios < threshold).any(0), "n_returned": (ratios < threshold).sum(0),
-                         "closest_sample": best, "distance": distances[best, index], "ratio": ratios[best, index],
+                         "closest_sample": numbers[best], "distance": distances[best, index],
+                         "ratio": ratios[best, index],
                          "cfm_loss": loss, "n_samples": len(samples)})
 
 

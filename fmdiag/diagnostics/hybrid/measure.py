@@ -7,10 +7,12 @@ creative up to tau = 0.2, not able to generalise from tau = 0.3 on). A network t
 every tau.
 """
 
+import numpy as np
 import pandas as pd
 import torch
 
 from fmdiag import results
+from fmdiag.diagnostics.points.measurable import diverged, say_left_out
 from fmdiag.diagnostics.points.nearest_rows import nearest_rows
 from fmdiag.diagnostics.points.pictures import as_pictures
 from fmdiag.errors import FmdiagError, check_choice
@@ -116,17 +118,20 @@ def _stacked(states, times, noise):
 def tabulate(samples, training_set, *, feature="pixels", plan=EXACT, device="cpu", group=SINGLE):
     """Return the table of `measure` for {tau: samples}."""
     features = as_features(feature, training_set, device)
+    say_left_out(torch.cat([diverged(x, training_set).cpu() for x in samples.values()]), "samples")
     tables = [_tabulate(samples, training_set, one, plan, device, group) for one in features]
     return pd.concat(tables, ignore_index=True)
 
 
 def _tabulate(samples, training_set, feature, plan, device, group):
     everything = torch.cat([x.cpu() for x in samples.values()])
-    found = nearest_rows(everything, training_set, feature=feature, device=device, group=group, plan=plan)
+    kept = ~diverged(everything, training_set).numpy()
+    found = nearest_rows(everything[torch.from_numpy(kept)], training_set, feature=feature, device=device, group=group,
+                         plan=plan)
     n = len(next(iter(samples.values())))
     return pd.DataFrame({
-        "tau": [tau for tau in samples for _ in range(n)],
-        "sample": [k for _ in samples for k in range(n)],
+        "tau": np.repeat(list(samples), n)[kept],
+        "sample": np.tile(np.arange(n), len(samples))[kept],
         "nearest": found.rows1,
         "distance": found.d1,
         "d2": found.d2,
@@ -144,8 +149,9 @@ def pictures(samples, table, training_set, n_shown=8, decoder=None):
     `fmdiag.diagnostics.points.pictures`.
     """
     table = table[table["feature"] == table["feature"].iloc[0]]
-    nearest = {tau: training_set[group["nearest"].to_numpy()[:n_shown]] for tau, group in table.groupby("tau")}
-    shown = torch.stack([x[:n_shown].cpu() for x in samples.values()])
+    rows = table.pivot(index="sample", columns="tau", values="nearest").dropna().head(n_shown)
+    nearest = {tau: training_set[rows[tau].to_numpy(np.int64)] for tau in samples}
+    shown = torch.stack([x[rows.index.tolist()].cpu() for x in samples.values()])
     rows = torch.stack([nearest[tau] for tau in samples])
     images, neighbours = (as_pictures(points, training_set, decoder) for points in (shown, rows))
     arrays = {"taus": list(samples)}

@@ -12,10 +12,12 @@ References
 arXiv 2602.07928 (kinetic path energy of flow matching samples).
 """
 
+import numpy as np
 import pandas as pd
 import torch
 
 from fmdiag.diagnostics.membership.measure import NAME
+from fmdiag.diagnostics.points.measurable import diverged, say_left_out
 from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.ranks.group import SINGLE
 from fmdiag.results import summary_row
@@ -49,15 +51,18 @@ def measure(field, training_set, *, n_samples=256, n_steps=100, method="euler", 
     noise = draw_noise(n_samples, training_set.shape, generator=generator)
     u_star = ClosedFormField(training_set, path, memory=memory, device=device)
     parts = group.spread(torch.arange(n_samples), lambda mine: pd.concat(
-        [_rows(source, v, noise[mine], mine, n_steps, method) for source, v in (("model", field),
+        [_rows(source, v, training_set, noise[mine], mine, n_steps, method) for source, v in (("model", field),
                                                                                 ("closed_form", u_star))]))
-    return pd.concat(parts).sort_values(["source", "sample"], ascending=[False, True], ignore_index=True)
+    table = pd.concat(parts).sort_values(["source", "sample"], ascending=[False, True], ignore_index=True)
+    lost = table.loc[table["energy"].isna(), "sample"].unique()
+    say_left_out(np.isin(np.arange(n_samples), lost), "trajectories")
+    return table[~table["sample"].isin(lost)].reset_index(drop=True)
 
 
-def _rows(source, field, noise, numbers, n_steps, method):
+def _rows(source, field, training_set, noise, numbers, n_steps, method):
     grid, states = trajectory(field, noise, n_steps, method, times=[TERMINAL])
     steps = path_energy(grid, states)
-    energy = steps.sum(0)
+    energy = torch.where(diverged(states[-1], training_set).cpu(), torch.nan, steps.sum(0))
     late = steps[[k for k, t in enumerate(grid[:-1]) if t > TERMINAL - 1e-9]].sum(0)
     return pd.DataFrame({"source": source, "sample": numbers.numpy(), "energy": energy.numpy(),
                          "terminal_share": (late / energy).numpy()})

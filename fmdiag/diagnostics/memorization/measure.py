@@ -14,16 +14,20 @@ References
 Yoon et al. 2023; Gu et al. 2023; Bonnaire et al. 2025 (the rule in L2; f_mem with 1000 bootstrap resamples).
 """
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import torch
 
 from fmdiag.datasets.overlap import usable
 from fmdiag.diagnostics.memorization.sweep import summary_rows
-from fmdiag.diagnostics.points.checks import check_range, check_samples
+from fmdiag.diagnostics.points.checks import check_range, check_samples, unlike
+from fmdiag.diagnostics.points.measurable import measurable
 from fmdiag.diagnostics.points.nearest_rows import nearest_rows
 from fmdiag.diagnostics.points.pictures import as_pictures
-from fmdiag.errors import FmdiagError
+from fmdiag.diagnostics.points.scale import other_scale
+from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.features import as_features
 from fmdiag.fields import ClosedFormField
 from fmdiag.neighbors import EXACT
@@ -44,7 +48,7 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     Parameters
     ----------
     samples : Tensor or ndarray, shape (n, *shape)
-        The model's samples in model range.
+        The model's samples in model range; diverged ones are left out, with a warning.
     training_set : TrainingSet
         The rows that the model was trained on, flips included.
     held_out : TrainingSet, Tensor, ndarray or False, optional
@@ -69,11 +73,12 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
         Columns source (model, heldout, closed_form), sample (number within its source; for held-out rows the row
         number), nearest (training row, of duplicates the first), d1, d2, ratio, memorized, feature, threshold; with an
         index that is not exact also recalled: 1 where d1 and d2 were checked and are right, 0 where not, NaN unchecked.
+        Where samples are copies in another scale of values, a warning says so, and ``attrs["not_judged"]``.
 
     Raises
     ------
     FmdiagError
-        If there is no sample, a sample is NaN or has another shape or range than the training set, or the training
+        If there is no sample, all are NaN, they have another shape or range than the training set, or the training
         set has fewer than two distinct rows, so that d2 is undefined.
 
     Examples
@@ -87,9 +92,9 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     features = as_features(feature, training_set, device)
     if not 0 < threshold <= 1:
         raise FmdiagError(f"threshold must be in (0, 1], got {threshold}")
-    samples = check_samples(samples, training_set)
+    numbers, samples = measurable(samples, training_set)
     check_range(samples, training_set)
-    points = {"model": (np.arange(len(samples)), samples),
+    points = {"model": (numbers, samples),
               "heldout": _held_out_rows(held_out, training_set, len(samples), generator)}
     if closed_form is None:
         closed_form = ClosedFormField(training_set, path, memory=memory, device=device)
@@ -98,7 +103,13 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     tables = [tabulate(*points[source], training_set, source=source, feature=feature, threshold=threshold, plan=plan,
                        device=device, group=group)
               for feature, source in progress([(feature, source) for feature in features for source in asked])]
-    return pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
+    found = other_scale(samples, training_set) if unlike(samples, training_set) else None
+    # Where they are found as copies all the same, the scales are no matter.
+    if found is not None and table.loc[table["source"] == "model", "memorized"].mean() < found[1] / 2:
+        table.attrs["not_judged"] = found[0]
+        warnings.warn(found[0], FmdiagWarning, stacklevel=2)
+    return table
 
 
 def tabulate(numbers, points, training_set, *, source, feature="pixels", threshold=THRESHOLD, plan=EXACT,
@@ -122,7 +133,9 @@ def _held_out_rows(held_out, training_set, n_samples, generator):
     if held_out is None:
         return None
     numbers = free[torch.randperm(len(free), generator=generator)[:n_samples].sort().values.numpy()]
-    return numbers, check_samples(held_out[numbers], training_set, what="held-out row")
+    rows = check_samples(held_out[numbers], training_set, what="held-out row")
+    check_range(rows, training_set, what="held-out rows")
+    return numbers, rows
 
 
 def _closed_form_points(closed_form, training_set, n, n_steps, group, generator):
@@ -208,7 +221,7 @@ def gallery(samples, training_set, table, m=32, decoder=None):
 
 def _shown(samples, training_set, table, m, decoder):
     best = table.sort_values(["ratio", "d1", "sample"], kind="stable").head(m)
-    shown = check_samples(samples, training_set)[best["sample"].tolist()].float()
+    shown = check_samples(samples, training_set, finite=False)[best["sample"].tolist()].float()
     rows = training_set[best["nearest"].tolist()]
     facts = {name: best[name].to_numpy() for name in ("d1", "ratio", "sample", "nearest")}
     images, neighbors = (as_pictures(points, training_set, decoder) for points in (shown, rows))

@@ -24,13 +24,14 @@ def run(context, parameters):
                     plan=plan, generator=context.generator(), **surroundings(context), **shown(context, "memorization"))
     summary = summarise(table)
     _warn_of_a_small_null(table)
+    reason = table.attrs.get("not_judged") or (rows.overlap and rows.overlap.not_judged())
     points = {"model": samples, "heldout": rows.unseen}
     return Result(
         "memorization", table, summary, {**drawn, "threshold": parameters.threshold, **described(features, parameters)},
         {"sweep": sweep(table), "roc": roc(table)},
         {"memorization": closest(samples, rows, table, decoder=context.decoder),
          "gallery": gallery.pictures(table, points, rows, decoder=context.decoder)},
-        Verdict("undecided", verdict(summary, not_judged=rows.overlap and rows.overlap.not_judged())))
+        Verdict("undecided", verdict(summary, not_judged=reason)))
 
 
 def _warn_of_a_small_null(table):

@@ -115,7 +115,8 @@ def measure(ends, pairs):
         parts.append(pd.DataFrame({"kind": pairs.kind, "source": source, "sigma": float(sigma),
                                    "sample": np.arange(len(x)), "to_memorised": near, "to_ot": far,
                                    "between": distance(pairs.x1, pairs.ot), "nearer_memorised": near < far}))
-    return pd.concat(parts, ignore_index=True)
+    table = pd.concat(parts, ignore_index=True)
+    return table[np.isfinite(table["to_memorised"]) & np.isfinite(table["to_ot"])].reset_index(drop=True)
 
 
 def summarise(table):

@@ -1,11 +1,6 @@
 """Samples that a diagnostic judges: those of the user, read from a file or given as an array, or the model's own."""
 
-from pathlib import Path
-
-import numpy as np
-import torch
-
-from fmdiag.datasets import load_dataset
+from fmdiag.datasets.samples import load_samples
 
 N_SAMPLES = 1024
 
@@ -24,13 +19,9 @@ def judged_samples(context, parameters):
     if given is None:
         samples = context.samples(parameters.n_samples or N_SAMPLES, parameters.n_steps, parameters.method)
     else:
-        samples = given if isinstance(given, torch.Tensor | np.ndarray) else _read(context, parameters)
+        reading = {"size": None, "skip_bad": False, **context.reading("size", "skip_bad")}
+        samples = load_samples(given, context.training_set, value_range=parameters.sample_range, **reading)
         samples = samples[: parameters.n_samples]
     return samples, {"n_samples": len(samples), "samples": "drawn" if given is None else "given",
                      "n_steps": parameters.n_steps, "method": parameters.method if given is None else None}
 
-
-def _read(context, parameters):
-    source = parameters.samples
-    source = Path(source) if isinstance(source, str) else source
-    return load_dataset(source, value_range=parameters.sample_range, **context.reading("size", "skip_bad"))[:]

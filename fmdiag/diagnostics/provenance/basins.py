@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fmdiag.diagnostics.points.measurable import measurable
 from fmdiag.diagnostics.points.nearest_rows import nearest_rows
 from fmdiag.diagnostics.provenance.measure import NAME
 from fmdiag.fields import ClosedFormField, as_field
@@ -55,9 +56,11 @@ def measure(field, training_set, *, samples=None, n_samples=1024, n_steps=100, m
     if samples is None:
         field = as_field(field)
         samples = torch.cat(group.spread(noise, lambda mine: sample(field, mine, n_steps, method)))
+    numbers, samples = measurable(samples, training_set)
+    noise = noise[numbers]
     ends = torch.cat(group.spread(noise, lambda mine: closed_form_samples(u_star, mine, n_steps)))
     model, closed = (nearest_rows(x, training_set, device=device, group=group) for x in (samples, ends))
-    return pd.DataFrame({"sample": np.arange(len(noise)), "row_closed_form": closed.rows1, "row_model": model.rows1,
+    return pd.DataFrame({"sample": numbers, "row_closed_form": closed.rows1, "row_model": model.rows1,
                          "d1_model": model.d1, "ratio_model": model.ratio})
 
 

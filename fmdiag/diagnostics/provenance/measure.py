@@ -22,6 +22,7 @@ import torch
 
 from fmdiag import results
 from fmdiag.datasets.duplicates import duplicate_groups
+from fmdiag.diagnostics.points.measurable import diverged, say_left_out
 from fmdiag.diagnostics.points.pairs import check_times
 from fmdiag.diagnostics.points.pictures import as_pictures
 from fmdiag.errors import FmdiagError
@@ -34,6 +35,7 @@ NAME = "provenance"
 TIMES = [*(round(0.05 * k, 2) for k in range(20)), 0.99]
 N_ROWS = 6
 OTHERS = -1
+_COLUMNS = ["t", "row", "n_copies", "weight"]
 
 
 def measure(field, training_set, *, samples=8, times=None, n_rows=N_ROWS, n_steps=100, method="euler", path=None,
@@ -89,12 +91,18 @@ def measure(field, training_set, *, samples=8, times=None, n_rows=N_ROWS, n_step
     for source, velocity in (("model", field), ("closed_form", u_star)):
         parts = group.spread(torch.arange(len(numbers)), lambda mine, velocity=velocity: _trajectories(
             u_star, velocity, noise[mine], numbers[mine.numpy()], times, n_rows, n_steps, method))
-        tables.append(pd.concat(parts).assign(source=source))
+        table = pd.concat([part for part in parts if len(part)] or parts)
+        say_left_out(~np.isin(numbers, table["sample"].unique()), "trajectories")
+        tables.append(table.assign(source=source))
     return pd.concat(tables, ignore_index=True)[["source", "sample", "t", "row", "n_copies", "weight"]]
 
 
 def _trajectories(u_star, velocity, noise, numbers, times, n_rows, n_steps, method):
     grid, states = trajectory(velocity, noise, n_steps, method, times=times)
+    whole = ~diverged(states[-1], u_star.training_set).cpu()
+    if not bool(whole.any()):
+        return pd.DataFrame(columns=["sample", *_COLUMNS])
+    states, numbers = [x[whole] for x in states], numbers[whole.numpy()]
     kept = [k for k, t in enumerate(grid) if min(abs(t - s) for s in times) < 1e-9]
     weights = row_weights(u_star, torch.stack([states[k].cpu() for k in kept]), [grid[k] for k in kept], n_rows)
     return pd.concat([part.assign(sample=number) for number, part in zip(numbers, weights, strict=True)])

@@ -19,7 +19,8 @@ import pandas as pd
 import torch
 
 from fmdiag.datasets.overlap import usable
-from fmdiag.diagnostics.points.checks import check_range, check_samples
+from fmdiag.diagnostics.points.checks import check_range
+from fmdiag.diagnostics.points.measurable import measurable
 from fmdiag.errors import FmdiagError
 from fmdiag.features import as_features, embed
 from fmdiag.metrics import METRICS
@@ -81,7 +82,7 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
     >>> bool(to_train["model"] < to_train["heldout"])       # training rows are closer than unseen ones
     True
     """
-    samples = check_samples(samples, training_set)
+    _, samples = measurable(samples, training_set)
     check_range(samples, training_set)
     held_out, free = usable(held_out, training_set)
     rng, tables = numpy_generator(generator), []

@@ -1,0 +1,100 @@
+"""How is a network called: the order of x, t and the label, from a model card's `call` or the signature of the class?
+
+A call is written as ``"x, t"``, ``"t, x, y"`` or, for an argument by its name, ``"x, t, class_labels=y"``.
+"""
+
+import inspect
+import re
+
+from fmdiag.checkpoints.foreign import ASSUMED, READ
+from fmdiag.errors import FmdiagError
+
+TIME_NAMES = ("t", "time", "times", "timestep", "timesteps", "tau", "sigma", "sigmas", "noise_labels")
+LABEL_NAMES = ("y", "label", "labels", "class_label", "class_labels", "class_id", "class_ids", "class_idx", "classes",
+               "cls", "cond", "condition", "c", "target", "targets")
+
+
+def order_of(module, choices):
+    """Return (order of the arguments, where it comes from); with a label where the card says that there are classes.
+
+    Raises
+    ------
+    FmdiagError
+        If there are classes, and neither `call` nor the class's signature says how a label is passed.
+    """
+    if choices.call is not None:
+        order = checked(choices.call)
+        if choices.n_classes and not re.search(r"\by\b", order):
+            raise FmdiagError(f"n_classes = {choices.n_classes} in the model card, but its call {choices.call!r} "
+                              f"passes no label: add y to call, as in \"{order}, y\", or leave n_classes out")
+        return order, READ
+    names, n_positional = _names(module)
+    order = "t, x" if names and names[0].lower() in TIME_NAMES else "x, t"
+    if not choices.n_classes:
+        return order, READ if names else ASSUMED
+    label = next((name for name in names[2:] if name.lower() in LABEL_NAMES), None)
+    if label is None:
+        raise FmdiagError(f"n_classes = {choices.n_classes} in the model card, but {_shown(module, names)} has no "
+                          f"label under a name that fmdiag knows ({', '.join(LABEL_NAMES[:5])}, ...): give "
+                          f"call = \"{order}, NAME=y\" in the card, or leave n_classes out")
+    return f"{order}, {'y' if names.index(label) == 2 < n_positional else f'{label}=y'}", READ
+
+
+def checked(call):
+    """Return a written call in its usual spacing.
+
+    Raises
+    ------
+    FmdiagError
+        If it has not x and t once each, and y at most once.
+    """
+    parts = ["=".join(part.split("=")) for part in re.sub(r"\s", "", call).split(",")]
+    values = sorted(part.rpartition("=")[2] for part in parts)
+    named = ["=" in part for part in parts]
+    written = all(re.fullmatch(r"([A-Za-z_]\w*=)?[xty]", part) for part in parts)
+    if not written or values not in (["t", "x"], ["t", "x", "y"]) or named != sorted(named):
+        raise FmdiagError(f"call {call!r}: give the order of x, t and (for labels) y, e.g. \"x, t\", \"t, x, y\" or "
+                          "\"x, t, labels=y\"")
+    return ", ".join(parts)
+
+
+def calling(order, output=None, channels=None):
+    """Return ``call(module, x, time, labels)`` for a written order.
+
+    Parameters
+    ----------
+    order : str
+        As `checked` returns it.
+    output : str or int, optional
+        Attribute or index of what is returned, where it is not the tensor itself.
+    channels : bool, optional
+        Whether to keep as many channels of the output as x has.
+    """
+    parts = [part.rpartition("=")[::2] for part in order.replace(" ", "").split(",")]
+
+    def call(module, x, time, labels):
+        values = {"x": x, "t": time, "y": labels}
+        given = [(name.rstrip("="), values[value]) for name, value in parts if values[value] is not None]
+        found = module(*(value for name, value in given if not name), **{name: value for name, value in given if name})
+        if output is None:
+            found = found if hasattr(found, "shape") else getattr(found, "sample", found)
+        else:
+            found = found[int(output)] if str(output).isdigit() else getattr(found, output)
+        return found[:, : x.shape[1]] if channels else found
+
+    return call
+
+
+def _names(module):
+    """Return (names of the arguments, how many can be given by position); no names where it takes anything."""
+    try:
+        names = [argument.name for argument in module.forward.schema.arguments[1:]]
+        return names, len(names)
+    except (AttributeError, RuntimeError):
+        kinds = {name: p.kind for name, p in inspect.signature(module.forward).parameters.items()
+                 if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+        return list(kinds), sum(kind is not inspect.Parameter.KEYWORD_ONLY for kind in kinds.values())
+
+
+def _shown(module, names):
+    return f"{type(module).__name__}.forward({', '.join(names)})"

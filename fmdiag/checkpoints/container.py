@@ -1,0 +1,46 @@
+"""Which program is in a file: TorchScript, torch.export, torch.package? By the names in its zip, whatever it is called.
+
+A file that holds a program is one, whatever else it holds too: its end is a zip's, and other bytes may come before.
+"""
+
+import re
+import zipfile
+
+from fmdiag.checkpoints.file import is_zip
+from fmdiag.errors import FmdiagError
+
+# What torch's own loaders look for, in any folder of the archive: they compare names without regard to case.
+MARKS = {"script": r"constants\.pkl|bytecode\.pkl|code/(.*/)?[^/]*\.py",
+         "export": r"archive_format|serialized_exported_program\.json|models/[^/]*\.json|data/aotinductor/.*",
+         "package": r"\.data/(extern_modules|python_version)"}
+PROGRAMS = {"script": "a TorchScript program", "export": "a torch.export program", "package": "a torch.package"}
+
+
+def program_in(file):
+    """Return ``"script"``, ``"export"`` or ``"package"``; None where the file is no zip of a program.
+
+    Raises
+    ------
+    FmdiagError
+        If it is a zip whose list of files cannot be read.
+    """
+    if not is_zip(file):
+        return None
+    names = [name.lower().replace("\\", "/") for name in members(file)]
+    return next((kind for kind, marks in MARKS.items()
+                 if any(re.search(rf"(^|/)({marks})$", name) for name in names)), None)
+
+
+def members(file):
+    """Return the names in a zip.
+
+    Raises
+    ------
+    FmdiagError
+        If they cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return archive.namelist()
+    except Exception as error:  # zipfile raises nearly anything on a damaged archive
+        raise FmdiagError(f"{file} is damaged ({error}): copy it again from where it came") from error
