@@ -10,7 +10,9 @@ from click.testing import CliRunner
 from synthetic_run import run_json
 
 from fmdiag.errors import FmdiagError
-from fmdiag.figures import FIGURES, draw_all
+from fmdiag.figures import draw_all, figure_cards
+
+FIGURES = figure_cards()
 
 
 @pytest.fixture

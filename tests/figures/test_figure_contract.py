@@ -7,9 +7,11 @@ import pytest
 from matplotlib.figure import Figure
 from synthetic_run import run_json
 
-from fmdiag.figures import CAPTIONS, FIGURES, RunData, captions
+from fmdiag.figures import RunData, captions, figure_cards
+from fmdiag.figures.draw import drawn_figure
 from fmdiag.figures.style import paper_style
 
+FIGURES = figure_cards()
 # Figures of nothing but pictures, which points have none of.
 PICTURES = {"provenance_copied", "agreement_pairs"}
 CASES = [(name, fixture) for name in FIGURES for fixture in ("synthetic_run", "synthetic_points_run")
@@ -18,7 +20,7 @@ CASES = [(name, fixture) for name in FIGURES for fixture in ("synthetic_run", "s
 
 def draw(name, path):
     with paper_style():
-        return FIGURES[name](RunData(path))
+        return drawn_figure(RunData(path), name, FIGURES[name])
 
 
 def has_text(label):
@@ -69,7 +71,7 @@ def test_figure_leaves_the_tables_unchanged(name, synthetic_run):
     before = {key: table.copy(deep=True) for key, table in tables.items()}
     pictures = {key: {k: v.copy() for k, v in values.items()} for key, values in arrays.items()}
     with paper_style():
-        FIGURES[name](run)
+        drawn_figure(run, name, FIGURES[name])
     for key, table in before.items():
         assert table.equals(tables[key])
     for key, values in pictures.items():
@@ -79,7 +81,7 @@ def test_figure_leaves_the_tables_unchanged(name, synthetic_run):
 @pytest.mark.parametrize("name", FIGURES)
 def test_caption_names_the_data_its_size_and_fills_every_field(name, synthetic_run):
     text = captions(RunData(synthetic_run), [name])[name]
-    assert name in CAPTIONS
+    assert FIGURES[name].caption
     assert "digits" in text["caption"] and "n = 1 500" in text["caption"]
     assert "{" not in text["caption"] and text["alt"]
 

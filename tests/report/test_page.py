@@ -15,11 +15,11 @@ from PIL import Image
 from synthetic_run import run_json
 
 from fmdiag.errors import FmdiagError
-from fmdiag.figures import FIGURES
+from fmdiag.figures import figure_cards
+from fmdiag.figures.cards import cards
 from fmdiag.report import write_report
 from fmdiag.report.embed import embedded
 from fmdiag.report.exploring import as_script
-from fmdiag.report.sections import SECTIONS
 from fmdiag.results import save_table
 
 VOID = {"meta", "link", "img", "br", "input", "hr"}
@@ -107,7 +107,7 @@ def test_hostile_names_appear_as_text(outline, page):
 
 def test_every_figure_is_embedded_with_alternative_text_and_caption(outline, page):
     images = outline.all("img")
-    assert len(images) == len(FIGURES) == len(outline.all("figcaption"))
+    assert len(images) == len(figure_cards()) == len(outline.all("figcaption"))
     assert all(len(image["alt"]) > 20 and int(image["width"]) > 0 for image in images)
     kinds = {image["data-figure"]: image["src"].partition(";")[0] for image in images}
     # Curves as drawings, which stay sharp at every size; what holds photographs as pictures.
@@ -129,8 +129,8 @@ def test_sections_in_the_order_of_the_run_with_question_reading_table_and_comman
                                                            "study_size", "study_losses", "study_time", "loss",
                                                            "further", "run"]
     for name in ("alignment", "error", "hybrid", "memorization", "quality"):
-        for part in (SECTIONS[name].question, SECTIONS[name].memorisation, SECTIONS[name].generalisation,
-                     SECTIONS[name].definition, SECTIONS[name].reference):
+        card = cards()[name]
+        for part in (card.question, card.memorization, card.generalization, card.definition, card.reference):
             assert part in text
         assert f"First rows of tables/{name}.csv" in text
         assert "tables/" + name + ".csv" in [a.get("href") for a in outline.all("a")]
@@ -185,7 +185,7 @@ def test_a_figure_that_no_diagnostic_of_the_run_claims_is_shown_all_the_same(rep
     del document["diagnostics"]["error"]
     (run / "run.json").write_text(json.dumps(document))
     found = Outline(write_report(run).read_text(encoding="utf-8"))
-    assert len(found.all("img")) == len(FIGURES) and "error" not in [a["id"] for a in found.all("section")]
+    assert len(found.all("img")) == len(figure_cards()) and "error" not in [a["id"] for a in found.all("section")]
 
 
 def test_an_unknown_diagnostic_with_a_summary_gets_sortable_tables_and_its_command(tmp_path):
