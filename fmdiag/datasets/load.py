@@ -128,6 +128,14 @@ def _make(name, reading, value_range, load, part):
                        split="test" if part == "test" else "train", remarks=said)
 
 
+def is_fraction(held_out):
+    """Whether `held_out` is a share of the rows instead of a source of others."""
+    try:
+        return _fraction(held_out) is not None
+    except FmdiagError:
+        return False
+
+
 def _fraction(held_out):
     """Return `held_out` as a fraction in (0, 1), or None where it is no number."""
     if isinstance(held_out, (np.ndarray, torch.Tensor)):
