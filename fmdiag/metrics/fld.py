@@ -11,9 +11,9 @@ below 0 and p explains nothing else: FLD rises with the share of copies, without
 has FLD near 0 and a gap a little below 0, by the fit of n variances.
 
 As in the fld package, features are standardised by the test rows and squared distances to the mean are multiplied by
-.81. That package fits by 50 epochs of Adam, which stop a collapse on its way to the floor; here expectation-maximisation
-is run to convergence, which needs no step size. So definitions agree, values do not to the last digit (those of pure
-copiers not in their order of magnitude either), and the id says which it is.
+.81. That package fits by 50 epochs of Adam, which stop a collapse on its way to the floor; here
+expectation-maximisation is run to convergence, which needs no step size. So definitions agree, values do not to the
+last digit (those of pure copiers not in their order of magnitude either), and the id says which it is.
 
 References
 ----------
