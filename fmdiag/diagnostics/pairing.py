@@ -122,7 +122,7 @@ def measure(ends, pairs):
 def summarise(table):
     """Return summary rows: mean distances; where partners differ, their mean difference and the share nearer.
 
-    memorised_minus_ot is the mean of to_memorised - to_ot over the same ends: below 0 they lie nearer the memorised one.
+    memorised_minus_ot is the mean of to_memorised - to_ot over the same ends: below 0 they lie nearer the former.
     """
     by = ["source", "sigma"]
     means = results.summarise(NAME, table, ["to_memorised", "to_ot"], by=by)
