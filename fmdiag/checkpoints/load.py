@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from fmdiag.checkpoints.candidates import candidates
 from fmdiag.checkpoints.choices import Choices
 from fmdiag.checkpoints.families import FAMILIES, finished
 from fmdiag.checkpoints.sit import is_bare
@@ -54,7 +55,8 @@ def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
     ('native', 1500)
     """
     decided = _decided(ema, model, choices)
-    source = open_checkpoint(path, trust_code=decided.trust_code)
+    source = open_checkpoint(path, trust_code=decided.trust_code, own_class=decided.factory is not None,
+                             family=decided.family)
     try:
         return _loaded(source, decided, device)
     except FmdiagError as error:
@@ -122,8 +124,19 @@ def _family(source, choices):
     if is_bare(source):
         raise FmdiagError(f"{file} is a bare state dict of the network that DiT and SiT share: give --family dit or "
                           "--family sit")
-    raise FmdiagError(f"{file} holds a checkpoint of no known family ({outline(content)}): fmdiag reads "
-                      f"{', '.join(FAMILIES)}; name one by --family, or the network's class by --model card.toml")
+    raise FmdiagError(f"{file} holds a checkpoint of no known family ({outline(content)}{_held(content)}): name its "
+                      f"class by --model card.toml with factory = \"file.py:Class\" and [convention], or --family: "
+                      f"{', '.join(FAMILIES)}")
+
+
+def _held(content):
+    """Return which state dicts a file has, for the message."""
+    found = candidates(content)
+    if not found:
+        return "; no state dict in it: save model.state_dict()"
+    places = [f"{c.key or 'itself'} ({len(c.shadow if c.state is None else c.state)} tensors"
+              f"{', averages' if c.averaged else ''})" for c in found[:3]]
+    return f"; state dicts at {', '.join(places)}{', ...' if len(found) > 3 else ''}"
 
 
 def _native(source, choices, device):
