@@ -9,6 +9,7 @@ import torch
 
 from fmdiag.checkpoints.candidates import candidates
 from fmdiag.checkpoints.choices import Choices
+from fmdiag.checkpoints.factories import factory_facts
 from fmdiag.checkpoints.families import FAMILIES, finished
 from fmdiag.checkpoints.sit import is_bare
 from fmdiag.checkpoints.source import open_checkpoint
@@ -81,7 +82,7 @@ def _loaded(source, decided, device):
         warnings.simplefilter("default", FmdiagWarning)
         foreign = FAMILIES[family].load(source, decided)
     checkpoint = finished(foreign, source, decided, device)
-    checkpoint.description.update(source.trusted)
+    checkpoint.description.update({**source.trusted, **factory_facts(decided)})
     return checkpoint
 
 
@@ -143,7 +144,8 @@ def _native(source, choices, device):
     content, file = source.content, source.file
     if not FAMILIES["native"].recognise(source):
         raise FmdiagError(f"{file} is no native checkpoint ({outline(content)}): leave --family native out")
-    known = {f.name for f in fields(Choices)} - {"family", "weights", "trust_code", "folder", "data", "coupling"}
+    known = {f.name for f in fields(Choices)} - {"family", "weights", "trust_code", "folder", "card", "data",
+                                                 "coupling"}
     given = [name for name in sorted(known) if getattr(choices, name) not in (None, {})]
     if given:
         spelt = (f"--{given[0].replace('_', '-')}" if given[0] in OPTIONS else f"{given[0]} in the model card")
