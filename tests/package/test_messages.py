@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 FILES = sorted([*(ROOT / "fmdiag").rglob("*.py"), *(ROOT / "cli").rglob("*.py")])
 OTHERS = {"--no-deps", "--nproc-per-node", "--nnodes", "--standalone", "--rdzv-endpoint", "--index-url", "--user"}
 GAP = "\0"  # what an f-string fills in
-NO_KEYS = {"NAME", "one"}  # words that stand where a key could
+NO_KEYS = {"NAME", "one", "key"}  # words that stand where a key could
 
 
 @cache
