@@ -11,7 +11,8 @@ from .options import CHOICES
 from .parts import Parts
 
 # Options that `load_dataset` takes under the same name.
-READING = ("split", "size", "hflip", "held_out", "data_root", "skip_bad", "value_range", "offline", "verify")
+READING = ("split", "size", "hflip", "held_out", "data_root", "skip_bad", "value_range", "offline", "verify",
+           "orientation")
 
 
 def open_checkpoint(session, **changes):

@@ -117,7 +117,8 @@ def _record(options, source):
     held_out = options["held_out"]
     return {"source": absolute(source), "size": options["size"], "subset_n": options["n_rows"], "subset_seed": 0,
             "held_out": absolute(held_out) if held_out else None, "skip_bad": options["skip_bad"],
-            "value_range": options["value_range"] and list(options["value_range"])}
+            "value_range": options["value_range"] and list(options["value_range"]),
+            **({"orientation": options["orientation"]} if options["orientation"] else {})}
 
 
 def absolute(source):

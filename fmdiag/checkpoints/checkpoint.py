@@ -133,7 +133,7 @@ def load_recorded(recorded, source=None, *, data_root=None, **options):
         Override recorded options of `load_dataset`.
     """
     source = recorded["source"] if source is None else source
-    reading = {name: recorded[name] for name in ("size", "held_out", "skip_bad", "value_range")
+    reading = {name: recorded[name] for name in ("size", "held_out", "skip_bad", "value_range", "orientation")
                if recorded.get(name) is not None}
     reading |= {"split": recorded.get("split", "train"), "hflip": recorded.get("hflip", False)}
     explicit_n = "n" in options
