@@ -22,9 +22,11 @@ DATA = [
     option("Data", "--data-root", type=click.Path(file_okay=False), help="Folder of downloaded data sets.  "
                  "[default: FMDIAG_DATA_ROOT, else the user's data folder]"),
     option("Data", "--offline", is_flag=True, help="Never download."),
+    option("Data", "--orientation", type=click.Choice(["upright", "stored"]), help="Turn pictures as their EXIF "
+           "orientation says, or keep them as stored.  [default: as the checkpoint was trained, else upright]"),
+    option("Data", "--skip-bad", is_flag=True, help="Skip pictures that cannot be read instead of stopping."),
     option("Data", "--verify", is_flag=True, help="Hash the content of all files of a data set before its decoded copy "
            "in the cache is used, instead of looking at their inodes, sizes and times."),
-    option("Data", "--skip-bad", is_flag=True, help="Skip pictures that cannot be read instead of stopping."),
 ]
 
 RUN = [

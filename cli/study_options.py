@@ -14,6 +14,7 @@ OPTIONS = [
     click.option("--value-range", type=Range(), metavar="LOW,HIGH", help="Stored values for black and white."),
     click.option("--data-root", type=click.Path(file_okay=False), help="Folder of downloaded data sets."),
     click.option("--offline", is_flag=True, help="Never download."),
+    click.option("--orientation", type=click.Choice(["upright", "stored"]), help="Turn pictures by EXIF, or not."),
     click.option("--skip-bad", is_flag=True, help="Skip pictures that cannot be read."),
     click.option("--sizes", metavar="N,N,...", help="Numbers of training rows; all is the whole set."),
     click.option("--losses", metavar="NAME,NAME,...", help="Objectives: cfm, otcfm, otcfm:assignment, efm:128, "
@@ -71,7 +72,7 @@ def load_data(options):
 
     from .training_run import absolute
 
-    reading = {name: options[name] for name in ("size", "held_out", "skip_bad", "value_range")}
+    reading = {name: options[name] for name in ("size", "held_out", "skip_bad", "value_range", "orientation")}
     training_set = load_dataset(options["dataset"], data_root=options["data_root"], offline=options["offline"],
                                 **reading)
     held_out = reading["held_out"]

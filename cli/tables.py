@@ -7,7 +7,8 @@ import pandas as pd
 AXES = ("t", "tau")
 MOST_TIMES = 11
 WIDTH = 100
-FIXED = ("diagnostic", "quantity", "value", "low", "high", "level", "n", "interval")
+NAMING = ("definition",)   # shown also where all rows agree: a number without it means nothing
+FIXED = ("diagnostic", "quantity", "value", "low", "high", "level", "n", "interval", "note")
 
 
 def short_table(summary):
@@ -23,7 +24,15 @@ def _block(name, rows):
     parts = [*_wide(_thinned(curves, axis), axis), *_wide(single.dropna(axis=1, how="all"), None)]
     counts = rows["n"].unique()
     n = f", n = {counts[0]}" if len(counts) == 1 else ""
-    return f"{name}: value [{rows['level'].iloc[0]:.0%} interval]{n}\n" + "\n\n".join(parts)
+    return f"{name}: value [{rows['level'].iloc[0]:.0%} interval]{n}\n" + "\n\n".join([*parts, *_notes(rows)])
+
+
+def _notes(rows):
+    """Return the lines that say why quantities have no value, as one text, or nothing."""
+    noted = rows[rows["note"].notna()] if "note" in rows else rows.iloc[:0]
+    lines = [row["quantity"] + (f" (dim {row['dim']:g})" if "dim" in row else "") + f": {row['note']}"
+             for row in noted.to_dict("records")]
+    return ["\n".join(lines)] if lines else []
 
 
 def _thinned(rows, axis):
@@ -38,7 +47,8 @@ def _wide(rows, axis):
     """Yield the texts of tables no wider than WIDTH: a line per time or other key, a column per quantity."""
     if rows.empty:
         return
-    keys = [key for key in rows if key not in FIXED and key != axis and rows[key].nunique() > 1]
+    keys = [key for key in rows if key not in FIXED and key != axis
+            and (key in NAMING or rows[key].nunique() > 1)]
     keys += [axis] if axis else []
     if rows["n"].nunique() > 1:
         keys.append("n")
@@ -78,6 +88,8 @@ def _cells(rows):
 
 def _cell(value, low, high):
     """Return `value [low, high]` at the digits that the interval's width leaves meaningful."""
+    if pd.isna(value):
+        return "none"
     if pd.isna(low) or pd.isna(high):
         return f"{value:.4g}"
     width = high - low

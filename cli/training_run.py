@@ -55,11 +55,24 @@ def _new(options, folder, device):
     given = {name: options[name] for name in SETTINGS if options[name] is not None}
     source = options["dataset"] or "digits"
     training_set = load_dataset(source, **_reading(options), n=options["n_rows"])
+    _warn_without_held_out(training_set)
     spec = choose_network(training_set.shape, options["kind"] or "auto", width=options["width"],
                           depth=options["depth"], dropout=options["dropout"] or 0.0)
     path = path_from_description({"name": options["path_name"] or "linear"})
     objective = {name: options[name] for name in OBJECTIVE if options[name] is not None}
     return partial(train, training_set, spec, path=path, objective=objective, dataset=_record(options, source), **given)
+
+
+def _warn_without_held_out(training_set):
+    """Say before anything long that a model of all rows has no null."""
+    import warnings
+
+    from fmdiag.errors import FmdiagWarning
+
+    if training_set.held_out_source is None:
+        warnings.warn(f"{training_set.name}: no rows are held out, so that what is measured of this model will have no "
+                      "null: no verdict on copies, no membership, no audit; stop and give --held-out 0.1 (a share of "
+                      "these rows) or --held-out PATH (others)", FmdiagWarning, stacklevel=2)
 
 
 def _resumed(options, folder, device):
@@ -103,7 +116,8 @@ def _record(options, source):
     held_out = options["held_out"]
     return {"source": absolute(source), "size": options["size"], "subset_n": options["n_rows"], "subset_seed": 0,
             "held_out": absolute(held_out) if held_out else None, "skip_bad": options["skip_bad"],
-            "value_range": options["value_range"] and list(options["value_range"])}
+            "value_range": options["value_range"] and list(options["value_range"]),
+            **({"orientation": options["orientation"]} if options["orientation"] else {})}
 
 
 def absolute(source):

@@ -130,7 +130,7 @@ def checkpoints():
 
 
 def cards():
-    values = {"family": "module", "weights_key": "ema", "weights": "ema", "call": "x, t", "class_label": 1,
+    values = {"family": "module", "weights_key": "ema", "weights": "ema", "call": "x, t, y", "class_label": 1,
               "guidance": 1.5, "heads": 2, "n_classes": 3, "null_label": 2, "coupling": "ot"}
     convention = {"parameterisation": "velocity", "time_direction": "noise-to-data", "time_scale": 1.0, "path": "linear"}
     other = {"parameterisation": "epsilon", "sigma_min": 0.1, "sigma_max": 80.0, "alphas_cumprod": [0.9, 0.5, 0.1]}

@@ -152,7 +152,7 @@ def read_foreign(path, work):
     """Read tensors of another family by themselves, and as a card's network."""
     card = work / "card.toml"
     if not card.exists():
-        card.write_text(f'factory = "{Path(__file__).parent / "program.py"}:Program"\n')
+        card.write_text('factory = "checks.fuzz.program:Program"\n')
     try:
         read_checkpoint(path, work)
     except FmdiagError as error:

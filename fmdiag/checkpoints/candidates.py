@@ -83,11 +83,10 @@ def _walk(value, key, averaged, depth, seen, expected):
     if found is not None:
         yield from _split(*found, key, averaged, expected)
     elif isinstance(value, list | tuple) and value and all(isinstance(w, torch.Tensor) for w in value):
-        if averaged:
-            yield Candidate(key, True, shadow=list(value))
-    elif isinstance(value, dict) and depth and id(value) not in seen:
+        yield from [Candidate(key, True, shadow=list(value))] if averaged else []
+    elif isinstance(value, dict | list | tuple) and depth and id(value) not in seen:
         seen.add(id(value))  # a file may hold one dict in itself, or a thousand times
-        for name, inner in value.items():
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value[:MOST]):
             if not set(_words(name)) & NO_NETWORK:
                 yield from _walk(inner, _joined(key, str(name)), bool(averaged or is_averaged(name)), depth - 1, seen,
                                  expected)

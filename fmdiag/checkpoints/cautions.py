@@ -22,6 +22,14 @@ def class_conditional(label):
             "labels are known, else of all rows, which are not what the model was trained on")
 
 
+def initial_weights(share, decay, steps, *, assumed, raw):
+    """Return the caution about averages that still hold a part of the initial network."""
+    way = "measure the raw weights as well, by --weights raw" if raw else "the file has no raw weights to compare with"
+    return (f"initial-weights: the averaged weights hold {share:.3g} of the initial network (decay {decay:g}"
+            f"{', assumed,' * assumed} over {steps} steps): that they copy nothing says little about the trained "
+            f"weights; {way}")
+
+
 def untrained_null(name):
     """Return the caution about a label for no class that training never gave the network."""
     return (f"untrained-null: the label for no class ({name}) was never given in training, as the file says: without "

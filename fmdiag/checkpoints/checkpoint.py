@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fmdiag.datasets import load_dataset
+from fmdiag.datasets import is_fraction, load_dataset
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import GaussianPath
 
@@ -63,7 +63,7 @@ class Checkpoint:
         if source is None:
             raise FmdiagError(f"{self.file} does not say what it was trained on: give --dataset NAME or PATH")
         training_set = self._load(recorded, source, data_root, options)
-        self._check(training_set, recorded, source, allow_mismatch)
+        self._check(training_set, recorded, source, allow_mismatch, options.get("held_out"))
         return self._of_class(training_set)
 
     def _load(self, recorded, source, data_root, options):
@@ -86,7 +86,7 @@ class Checkpoint:
     def _null_label(self):
         return getattr(getattr(self.field, "foreign", None), "null_label", None)
 
-    def _check(self, training_set, recorded, source, allow_mismatch):
+    def _check(self, training_set, recorded, source, allow_mismatch, held_out):
         shape = self.description["network"].get("shape", list(training_set.shape))
         if list(training_set.shape) != list(shape):
             trained = f" (trained on {recorded['name']})" if recorded.get("name") else ""
@@ -95,6 +95,11 @@ class Checkpoint:
         expected = recorded.get("fingerprint")
         if expected is None or allow_mismatch or training_set.fingerprint == expected:
             return
+        if is_fraction(held_out) and str(held_out) != str(recorded.get("held_out")):
+            before = f"with --held-out {recorded['held_out']}" if recorded.get("held_out") else "on all of them"
+            raise FmdiagError(f"--held-out {held_out} takes rows away from {source}, but {self.file} was trained "
+                              f"{before}: give rows that it was not trained on (--held-out PATH), or train again with "
+                              f"--held-out {held_out}")
         raise FmdiagError(
             f"{self.file} was trained on {recorded.get('name')} (n = {recorded.get('n')}, fingerprint "
             f"{expected[:12]}), {source} is another set (n = {training_set.n}, fingerprint "
@@ -128,7 +133,7 @@ def load_recorded(recorded, source=None, *, data_root=None, **options):
         Override recorded options of `load_dataset`.
     """
     source = recorded["source"] if source is None else source
-    reading = {name: recorded[name] for name in ("size", "held_out", "skip_bad", "value_range")
+    reading = {name: recorded[name] for name in ("size", "held_out", "skip_bad", "value_range", "orientation")
                if recorded.get(name) is not None}
     reading |= {"split": recorded.get("split", "train"), "hflip": recorded.get("hflip", False)}
     explicit_n = "n" in options

@@ -57,6 +57,7 @@ class Choices:
     data: dict = field(default_factory=dict)
     convention: dict = field(default_factory=dict)
     folder: Path = Path(".")
+    card: Path | None = None
 
     def __post_init__(self):
         """Refuse values that no checkpoint has."""
@@ -76,7 +77,7 @@ class Choices:
         convention = card.pop("convention", {})
         known = {f.name for f in fields(self)}
         merged = {**card, **{k: v for k, v in convention.items() if k in known}, "convention": convention,
-                  "folder": Path(file).resolve().parent}
+                  "folder": Path(file).resolve().parent, "card": Path(file) if self.factory is None else None}
         return replace(self, **{name: value for name, value in merged.items()
                                 if getattr(self, name) in (None, {}, Path("."))})
 

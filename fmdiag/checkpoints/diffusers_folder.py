@@ -7,14 +7,19 @@ A folder is a pipeline (model_index.json, with scheduler/ beside unet/ or transf
 training scripts holds averaged weights already), a training checkpoint (unet/, unet_ema/) or a network alone.
 """
 
+from fmdiag.checkpoints.calls import calling, order_of
+from fmdiag.checkpoints.candidates import Candidate
 from fmdiag.checkpoints.cautions import LATENTS
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.diffusers_call import call, check_call, check_signature
 from fmdiag.checkpoints.diffusers_schedulers import ddpm_convention, flow_convention, scheduler_convention
-from fmdiag.checkpoints.foreign import Foreign
+from fmdiag.checkpoints.factories import build_from_factory
+from fmdiag.checkpoints.folders import tensors_of
+from fmdiag.checkpoints.foreign import READ, Foreign
 from fmdiag.checkpoints.pretrained import class_of, read_json, read_module
 from fmdiag.checkpoints.programs import convention_of
 from fmdiag.checkpoints.schedules import PathSchedule
+from fmdiag.checkpoints.states import Chosen
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath
 
@@ -29,8 +34,10 @@ def recognise(source):
 
 def load(source, choices):
     """Return the Foreign network of a folder."""
-    folder, name = _network_folder(source.file, choices)
+    folder, weights, assumed_weights = _network_folder(source.file, choices)
     config = read_json(folder / "config.json")
+    if choices.factory:
+        return _own_class(source.file, folder, config, choices, {**assumed_weights, **weights})
     cls = check_signature(class_of(config, folder), folder)
     convention, read = _convention(source.file, folder, config, choices)
     module = read_module(cls, config, folder)
@@ -38,8 +45,8 @@ def load(source, choices):
     side = config.get("sample_size")
     sides = (side, side) if isinstance(side, int) else tuple(side or (None, None))
     fixed = "Transformer" in config["_class_name"]
-    read |= {"network": {"name": config["_class_name"], **_shown(config)}}
-    assumed = {"weights": name, "hflip": False, "data_range": [-1, 1]}
+    read |= {"network": {"name": config["_class_name"], **_shown(config)}, **weights}
+    assumed = {**assumed_weights, "hflip": False, "data_range": [-1, 1]}
     if channels and None not in sides and fixed:
         read["network"]["shape"] = [channels, *sides]
     if (folder.parent / "vae").is_dir():
@@ -54,22 +61,59 @@ def load(source, choices):
                    warnings=[LATENTS] if latents else [], convention_read=bool(read.get("scheduler")))
 
 
+def _own_class(file, folder, config, choices, weights):
+    """Return the Foreign network of a class that the card names, in the scheduler's convention.
+
+    A folder without a scheduler is read as the card says, and without its word as velocity on the straight path.
+    """
+    module = build_from_factory(choices)
+    candidate = Candidate(folder.name, weights["weights"] == "ema", tensors_of(folder))
+    module, facts = Chosen(weights["weights"], False, candidate, None, folder).into(module)
+    convention, read = _convention(file, folder, config, choices)
+    if not read:
+        convention = convention_of(choices)
+    order, origin = order_of(module, choices)
+    shape = choices.data.get("shape")
+    read |= {**weights, **facts, "network": {"name": choices.factory, **choices.arguments, **(
+        {"shape": list(shape)} if shape else {})}}
+    assumed = {"hflip": bool(choices.data.get("hflip", False)), "data_range": choices.data.get("range", [-1, 1])}
+    (read if origin == READ else assumed)["call"] = order
+    return Foreign("diffusers", module, calling(order, choices.output), convention, read, assumed,
+                   tuple(shape) if shape else None, n_classes=choices.n_classes or 0, null_label=choices.null_label,
+                   convention_read=bool(read.get("scheduler")))
+
+
 def _network_folder(file, choices):
-    order = (*AVERAGED, *PLAIN) if choices.ema else PLAIN
-    for name in order:
-        if (file / name / "config.json").is_file():
-            averaged = name in AVERAGED or ((file / "model_index.json").is_file() and choices.ema)
-            return file / name, "ema" if averaged else "raw"
-    if (file / "config.json").is_file():
-        return file, "ema" if file.name in AVERAGED else "raw"
-    raise FmdiagError(f"{file} has no network: none of {', '.join((*AVERAGED, *PLAIN))} or config.json in it")
+    """Return (folder of the network, facts on its weights that are read, that are assumed).
+
+    A pipeline of the training scripts holds averages under the plain name; a network alone does not say what it holds.
+    """
+    held = [name for name in (*AVERAGED, *PLAIN) if (file / name / "config.json").is_file()]
+    averaged, plain = [n for n in held if n in AVERAGED], [n for n in held if n in PLAIN]
+    if averaged and choices.weights != "raw":
+        return file / averaged[0], {"weights": "ema", "other_weights": plain[0] if plain else None}, {}
+    if plain:
+        pipeline = (file / "model_index.json").is_file() and not averaged
+        if choices.weights == "ema" and not pipeline:
+            raise FmdiagError(f"{file} holds only raw weights ({plain[0]}): leave out --weights ema")
+        kind = {"weights": choices.weights or ("ema" if pipeline else "raw")}
+        return file / plain[0], *(({}, kind) if pipeline else (kind, {}))
+    if averaged:
+        raise FmdiagError(f"{file} holds only averaged weights ({averaged[0]}): leave out --weights raw")
+    if not (file / "config.json").is_file():
+        raise FmdiagError(f"{file} has no network: none of {', '.join((*AVERAGED, *PLAIN))} or config.json in it")
+    kind = "ema" if file.name in AVERAGED else "raw"
+    if choices.weights not in (None, kind):
+        raise FmdiagError(f"{file} is one network, which does not say that its weights are {choices.weights}: leave "
+                          f"out --weights {choices.weights}")
+    return file, {}, {"weights": kind}
 
 
 def _convention(file, folder, config, choices):
     """Return (Convention, facts): what the user gives, else by the scheduler beside it, else what is usual."""
     if {"alphas_cumprod", "sigma_max"} & choices.convention.keys():
         return convention_of(choices), {}
-    name = config["_class_name"]
+    name = str(config.get("_class_name") or "")
     places = (file / "scheduler", folder.parent / "scheduler", file)  # the first pipelines had it beside the network
     found = next((place / SCHEDULER for place in places if (place / SCHEDULER).is_file()), None)
     if found is None:

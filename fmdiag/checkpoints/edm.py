@@ -14,6 +14,7 @@ from torch import nn
 
 from fmdiag.checkpoints.cautions import LATENTS
 from fmdiag.checkpoints.convention import Convention
+from fmdiag.checkpoints.edm_training import recorded
 from fmdiag.checkpoints.foreign import Foreign
 from fmdiag.checkpoints.schedules import EDMSchedule
 from fmdiag.errors import FmdiagError
@@ -40,6 +41,7 @@ def load(source, choices):
     if None not in shape:
         read["network"]["shape"] = list(shape)
     assumed = {"data_range": "latents" if latents else [-1, 1], "hflip": False}
+    read |= recorded(source.content)
     warnings = [LATENTS] if latents else []
     return Foreign("edm", module.float(), call, Convention(schedule, "x1"), read, assumed, shape, n_classes=n_classes,
                    null_trained=_null_trained(module), warnings=warnings, convention_read=True)

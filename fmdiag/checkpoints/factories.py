@@ -6,9 +6,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
+from fmdiag.checkpoints.factory_trust import INSTALLED, check_made_by, find_factory, is_network_class
 from fmdiag.errors import FmdiagError
-
-INSTALLED = ("site-packages", "dist-packages")
 
 
 def build_from_factory(choices):
@@ -20,19 +19,37 @@ def build_from_factory(choices):
     Raises
     ------
     FmdiagError
-        If it cannot be imported or called; the user's own error is quoted.
+        If it cannot be imported or called; the user's own error is quoted. If it is a stranger's and not trusted, see
+        `factory_trust`.
     """
     place, _, name = choices.factory.rpartition(":")
     if not place:
         raise FmdiagError(f"factory {choices.factory!r}: give package.module:name or file.py:name")
     folders, module = _place(place, Path(choices.folder))
+    factory = find_factory(choices, module, folders)
+    if not factory.is_own and factory.origin is not None:
+        factory.check(choices.trust_code)
     try:
-        with _importable(folders):
-            return getattr(importlib.import_module(module), name)(**choices.arguments)
+        with _importable(factory.reach):
+            make = getattr(importlib.import_module(module), name)
+            if not factory.is_own and factory.origin is None and not is_network_class(make):
+                factory.check(choices.trust_code)
+            check_made_by(make, choices.factory)
+            return make(**choices.arguments)
+    except FmdiagError:
+        raise
     except Exception as error:
         raise FmdiagError(f"factory {choices.factory!r} failed: {type(error).__name__}: "
                           f"{' '.join(str(error).split())}{_hint(error, folders)}; check factory and [arguments] "
                           "in the model card") from error
+
+
+def factory_facts(choices):
+    """Return what descriptions record of a factory that had to be trusted; empty for none and for the user's own."""
+    if choices.factory is None:
+        return {}
+    folders, module = _place(choices.factory.rpartition(":")[0], Path(choices.folder))
+    return find_factory(choices, module, folders).facts()
 
 
 def _place(place, card_folder):
@@ -69,8 +86,8 @@ def _shadowing(folders):
 
     Installed packages and Python's own modules stay: they cannot be loaded twice.
     """
-    names = {path.stem for path in folders[0].glob("*.py")} | {path.parent.name for path in
-                                                               folders[0].glob("*/__init__.py")}
+    names = {path.stem for first in folders[:1] for path in first.glob("*.py")} | {
+        path.parent.name for first in folders[:1] for path in first.glob("*/__init__.py")}
     loaded = {name for name in names & set(sys.modules) if not _is_installed(sys.modules[name])}
     return [name for name in sys.modules if name.partition(".")[0] in loaded]
 

@@ -13,6 +13,7 @@ from fmdiag.checkpoints import (
 )
 from fmdiag.checkpoints.checkpoint import Checkpoint
 from fmdiag.checkpoints.foreign import ASSUMED, GIVEN, READ, ForeignField
+from fmdiag.checkpoints.initial_share import young
 from fmdiag.checkpoints.labels import called, condition, unconditional
 from fmdiag.checkpoints.torchcfm import ATTENTION
 from fmdiag.paths import LinearPath
@@ -30,6 +31,7 @@ def finished(foreign, source, choices, device):
     foreign.convention = foreign.convention.overridden(
         parameterisation=choices.parameterisation, time_direction=choices.time_direction,
         time_scale=choices.time_scale, path=choices.path)
+    foreign.own_class = bool(choices.factory)
     called(foreign, choices)
     label, guidance = condition(foreign, choices, source.file)
     facts, null_cautions = unconditional(foreign, source.content, label, guidance)
@@ -44,7 +46,8 @@ def finished(foreign, source, choices, device):
     description = {"family": foreign.family, **values, "parameters": parameters, "path": LinearPath().describe(),
                    "class_label": label, "guidance": guidance, "dataset": {"hflip": bool(values.get("hflip"))},
                    "loss": values.get("loss"), "origin": origin,
-                   "warnings": _warnings(foreign, values, label, guidance) + null_cautions}
+                   "warnings": _warnings(foreign, values, label, guidance) + null_cautions
+                   + young(foreign.family, source.content, values)}
     if not hasattr(foreign.module, "graph_module") and hasattr(foreign.module, "to"):
         foreign.module.to(device)
     return Checkpoint(ForeignField(foreign, label=label, guidance=guidance), description, LinearPath(), source.file,

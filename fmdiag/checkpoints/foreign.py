@@ -42,6 +42,8 @@ class Foreign:
         Class labels, and the one that stands for none.
     null_trained : bool or None
         Whether training gave the network the label for none; None where the file does not say.
+    own_class : bool
+        Whether a model card names the class, which may or may not use the label that it is given.
     warnings : list of str
         What would mislead a reader of the results, each ``code: sentence``.
     """
@@ -56,6 +58,7 @@ class Foreign:
     n_classes: int = 0
     null_label: int | None = None
     null_trained: bool | None = None
+    own_class: bool = False
     warnings: list = field(default_factory=list)
     convention_read: bool = False
 
@@ -79,7 +82,8 @@ class ForeignField:
         self.module = in_evaluation(foreign.module)
         self.foreign, self.convention = foreign, foreign.convention
         self.label, self.guidance, self.batch_size = label, guidance, batch_size
-        self._uses_label = label is None or label == foreign.null_label or foreign.n_classes < 2
+        labelled = label is not None and label != foreign.null_label and foreign.n_classes > 1
+        self._label_unproven = labelled and foreign.own_class
 
     @property
     def reachable(self):
@@ -141,7 +145,7 @@ class ForeignField:
     def _guided(self, point, time):
         labels = self._labels(self.label, point)
         output = self.foreign.call(self.module, point, time, labels)
-        if not self._uses_label:
+        if self._label_unproven:
             self._check_label(output, point, time)
         if self.guidance == 1:
             return output
@@ -156,7 +160,7 @@ class ForeignField:
             raise FmdiagError(f"the network's output is the same for class {self.label} and class {other}: its label "
                               "is not used; leave out --class-label and n_classes, or name the argument that takes "
                               "it as call in --model card.toml, e.g. call = \"x, t, NAME=y\"")
-        self._uses_label = bool(output.any())
+        self._label_unproven = not bool(output.any())
 
     def _labels(self, label, point):
         return None if label is None else torch.full((len(point),), label, dtype=torch.long, device=point.device)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import torch
 
+from fmdiag.checkpoints.candidates import candidates
 from fmdiag.checkpoints.choices import Choices
+from fmdiag.checkpoints.factories import factory_facts
 from fmdiag.checkpoints.families import FAMILIES, finished
 from fmdiag.checkpoints.sit import is_bare
 from fmdiag.checkpoints.source import open_checkpoint
@@ -54,7 +56,8 @@ def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
     ('native', 1500)
     """
     decided = _decided(ema, model, choices)
-    source = open_checkpoint(path, trust_code=decided.trust_code)
+    source = open_checkpoint(path, trust_code=decided.trust_code, own_class=decided.factory is not None,
+                             family=decided.family)
     try:
         return _loaded(source, decided, device)
     except FmdiagError as error:
@@ -79,7 +82,7 @@ def _loaded(source, decided, device):
         warnings.simplefilter("default", FmdiagWarning)
         foreign = FAMILIES[family].load(source, decided)
     checkpoint = finished(foreign, source, decided, device)
-    checkpoint.description.update(source.trusted)
+    checkpoint.description.update({**source.trusted, **factory_facts(decided)})
     return checkpoint
 
 
@@ -122,15 +125,27 @@ def _family(source, choices):
     if is_bare(source):
         raise FmdiagError(f"{file} is a bare state dict of the network that DiT and SiT share: give --family dit or "
                           "--family sit")
-    raise FmdiagError(f"{file} holds a checkpoint of no known family ({outline(content)}): fmdiag reads "
-                      f"{', '.join(FAMILIES)}; name one by --family, or the network's class by --model card.toml")
+    raise FmdiagError(f"{file} holds a checkpoint of no known family ({outline(content)}{_held(content)}): name its "
+                      f"class by --model card.toml with factory = \"file.py:Class\" and [convention], or --family: "
+                      f"{', '.join(FAMILIES)}")
+
+
+def _held(content):
+    """Return which state dicts a file has, for the message."""
+    found = candidates(content)
+    if not found:
+        return "; no state dict in it: save model.state_dict()"
+    places = [f"{c.key or 'itself'} ({len(c.shadow if c.state is None else c.state)} tensors"
+              f"{', averages' if c.averaged else ''})" for c in found[:3]]
+    return f"; state dicts at {', '.join(places)}{', ...' if len(found) > 3 else ''}"
 
 
 def _native(source, choices, device):
     content, file = source.content, source.file
     if not FAMILIES["native"].recognise(source):
         raise FmdiagError(f"{file} is no native checkpoint ({outline(content)}): leave --family native out")
-    known = {f.name for f in fields(Choices)} - {"family", "weights", "trust_code", "folder", "data", "coupling"}
+    known = {f.name for f in fields(Choices)} - {"family", "weights", "trust_code", "folder", "card", "data",
+                                                 "coupling"}
     given = [name for name in sorted(known) if getattr(choices, name) not in (None, {})]
     if given:
         spelt = (f"--{given[0].replace('_', '-')}" if given[0] in OPTIONS else f"{given[0]} in the model card")

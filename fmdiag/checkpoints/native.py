@@ -6,9 +6,10 @@ seed, steps, training (learning rate, batch size, precision, ...). Weights may b
 used in float32.
 """
 
-from fmdiag.checkpoints.cautions import FIXED_PAIRS, NOISED, OT
+from fmdiag.checkpoints.cautions import FIXED_PAIRS, NOISED, OT, initial_weights
 from fmdiag.checkpoints.checkpoint import Checkpoint
 from fmdiag.checkpoints.file import check_sums, file_sha256, write_torch_file
+from fmdiag.checkpoints.initial_share import LEAST, initial_share
 from fmdiag.checkpoints.weights import load_weights
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import NetworkField, build_network
@@ -62,7 +63,8 @@ def load(content, file, *, weights=None, device="cpu"):
     description = {"family": "native", "weights": key, "network": content["network"],
                    "parameters": sum(p.numel() for p in module.parameters()), "path": content["path"],
                    **{name: content.get(name) for name in RECORDED},
-                   "warnings": _cautions(str(content.get("loss")))}
+                   "other_weights": "raw" if key == "ema" and content.get("weights") else None,
+                   "warnings": _cautions(str(content.get("loss"))) + _initial(content, key)}
     field = NetworkField(module.to(device).eval(), content["network"]["shape"])
     return Checkpoint(field, description, path, file, file_sha256(file))
 
@@ -98,6 +100,16 @@ def save_checkpoint(content, file, *, raw=True, dtype=None):
 def _cautions(loss):
     """Return the cautions that go with the label of an objective; those of another coupling begin with "ot"."""
     return [OT] * loss.startswith("ot") + [FIXED_PAIRS] * loss.startswith("pairs") + [NOISED] * ("noised" in loss)
+
+
+def _initial(content, key):
+    """Return the caution about averages of so few steps that they are the initial network, at fmdiag's own warm-up."""
+    decay, steps = content.get("ema_decay"), content.get("steps")
+    if key != "ema" or not isinstance(decay, float) or not isinstance(steps, int):
+        return []
+    share = initial_share(decay, steps, 0)
+    raw = bool(content.get("weights"))
+    return [initial_weights(share, decay, steps, assumed=False, raw=raw)] if share >= LEAST else []
 
 
 def _chosen(content, file, weights):

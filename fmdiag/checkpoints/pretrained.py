@@ -39,7 +39,8 @@ def class_of(config, folder):
 
     name = config.get("_class_name")
     if not isinstance(name, str) or not hasattr(diffusers, name):
-        raise FmdiagError(f"{folder}/config.json names the class {name!r}, which this diffusers does not have")
+        raise FmdiagError(f"{folder}/config.json names the class {name!r}, which this diffusers does not have: name "
+                          "it by --model card.toml with family = \"module\" and factory = \"package:Class\"")
     return getattr(diffusers, name)
 
 

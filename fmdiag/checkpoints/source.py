@@ -14,6 +14,7 @@ import torch
 
 from fmdiag.checkpoints.container import PROGRAMS, program_in
 from fmdiag.checkpoints.file import check_sums, file_sha256, is_zip, read_safetensors, read_torch_file
+from fmdiag.checkpoints.folders import distributed_part, is_diffusers, tensors_of, what_is
 from fmdiag.errors import FmdiagError
 from fmdiag.files.bounded import check_unpacked
 from fmdiag.files.trust import TRUST, check_trust
@@ -32,7 +33,7 @@ class Source:
     @cached_property
     def sha256(self):
         """Hash of the file, or of the names and hashes of a folder's files."""
-        if self.kind != "folder":
+        if not self.file.is_dir():
             return file_sha256(self.file)
         import hashlib
 
@@ -52,7 +53,7 @@ class Source:
         return set(self.content) if isinstance(self.content, dict) else set()
 
 
-def open_checkpoint(file, *, trust_code=False):
+def open_checkpoint(file, *, trust_code=False, own_class=False, family=None):
     """Return the Source at a path.
 
     Parameters
@@ -61,6 +62,10 @@ def open_checkpoint(file, *, trust_code=False):
         A file, or a diffusers folder.
     trust_code : bool
         Whether a program or a pickle may run its code, which loading it does.
+    own_class : bool
+        Whether the user names the network's class: then a folder may hold any class's tensors.
+    family : str, optional
+        The family that is given: a folder of diffusers is taken for its tensors where that is another one.
 
     Raises
     ------
@@ -69,10 +74,13 @@ def open_checkpoint(file, *, trust_code=False):
     """
     file = Path(file)
     if file.is_dir():
-        if any((file / name).exists() for name in ("config.json", "model_index.json", "unet", "transformer")):
+        if is_diffusers(file) and not (own_class and family not in (None, "diffusers")):
             return Source(file, "folder", None)
-        raise FmdiagError(f"{file} is a folder: give the checkpoint file in it, or a diffusers folder with config.json "
-                          "or model_index.json")
+        if own_class:
+            return Source(file, "tensors", tensors_of(file))
+        raise FmdiagError(f"{file} {what_is(file)}")
+    if part := distributed_part(file):
+        raise FmdiagError(f"{file} {part}")
     kind = program_in(file) if file.is_file() else None
     if kind is not None:
         check_trust(file, PROGRAMS[kind], trust_code)

@@ -69,7 +69,10 @@ class Chosen:
         at = ", names after ".join(filter(None, [self.candidate.key or "the file itself", found.prefix]))
         left = [f"without {listed(found.left)}"] * bool(found.left) + [
             f"{listed(found.own)} from the factory"] * bool(found.own)
-        return fitted(module, state, self.file), {"weights_at": ", ".join([at, *left])}
+        facts = {"weights_at": ", ".join([at, *left])}
+        if self.kind == "ema" and self.raw is not None:
+            facts["other_weights"] = self.raw.key or "the file itself"
+        return fitted(module, state, self.file), facts
 
 
 def choose_state(source, choices, *, bare="raw"):

@@ -22,7 +22,7 @@ NAMED_AT_MOST = 5
 
 
 def decoded_rows(pictures, files, kind, reading, name=None):
-    """Return (rows, kept): the pictures as uint8, and which of them could be read.
+    """Return (rows, kept, n_turned): the pictures as uint8, which of them could be read, and how many were turned.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def decoded_rows(pictures, files, kind, reading, name=None):
         What else than `reading` decides the pictures; part of the entry's name in the cache.
     reading : Reading
         `size`, the side of the square wanted (None needs pictures of one size); `skip_bad`, whether to leave out
-        unreadable pictures with a warning instead of refusing; `cache`, where decoded pictures are kept.
+        unreadable pictures with a warning instead of refusing; `orientation`; `cache`, where decoded pictures are kept.
     name : str, optional
         The whole set, for messages; default the folder of the files.
 
@@ -44,6 +44,8 @@ def decoded_rows(pictures, files, kind, reading, name=None):
         Memory-mapped, read-only.
     kept : ndarray of int64, shape (n,)
         Positions among `pictures`.
+    n_turned : int
+        Pictures whose EXIF orientation is another than the stored one, whether they were turned or not.
 
     Raises
     ------
@@ -53,28 +55,29 @@ def decoded_rows(pictures, files, kind, reading, name=None):
     """
     name = files.root if name is None else name
     build = functools.partial(_build, pictures, size=reading.size, skip_bad=reading.skip_bad, name=name,
-                              packed=files.n_bytes)
-    entry = cached_from(files, reading.cache, (*kind, reading.size, reading.skip_bad), build)
+                              packed=files.n_bytes, upright=reading.orientation == "upright")
+    entry = cached_from(files, reading.cache, (*kind, reading.size, reading.skip_bad, reading.orientation), build)
     bad = (entry / "skipped.txt").read_text(encoding="utf-8", errors="replace").splitlines()
     if bad:
         more = f" and {len(bad) - NAMED_AT_MOST} more" if len(bad) > NAMED_AT_MOST else ""
         warnings.warn(f"{name}: left out {len(bad)} unreadable: {'; '.join(bad[:NAMED_AT_MOST])}{more}", FmdiagWarning,
                       stacklevel=2)
-    return np.load(entry / "rows.npy", mmap_mode="r"), np.load(entry / "kept.npy")
+    n_turned = int((entry / "turned.txt").read_text())
+    return np.load(entry / "rows.npy", mmap_mode="r"), np.load(entry / "kept.npy"), n_turned
 
 
-def _build(pictures, folder, *, size, skip_bad, name, packed):
+def _build(pictures, folder, *, size, skip_bad, name, packed, upright):
     LOG.info("decoding %s once; later runs read the decoded copy", name)
     bad = {}
     with strict_decoding(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        headers = _survey(pictures, pool, bad, skip_bad)
+        headers = _survey(pictures, pool, bad, skip_bad, upright)
         shape, grey = _common_shape(pictures, headers, size, name)
         _check_amount(headers, shape, packed, name)
         wanted = ((k, label, source) for k, (label, source) in enumerate(pictures()) if headers[k] is not None)
         with open(folder / "rows.npy", "w+b") as file:
             _write_header(file, (len(headers), *shape))
             kept = []
-            for position, array in _decoded(wanted, headers, pool, size, grey, bad, skip_bad):
+            for position, array in _decoded(wanted, headers, pool, size, grey, bad, skip_bad, upright):
                 if array.shape != shape:
                     raise FmdiagError(f"{name}: picture {position} has shape {array.shape}, its header said {shape}: "
                                       "remove it, or give --size")
@@ -84,6 +87,7 @@ def _build(pictures, folder, *, size, skip_bad, name, packed):
                 raise FmdiagError(f"{name}: no readable picture")
             _write_header(file, (len(kept), *shape))
     np.save(folder / "kept.npy", np.array(kept, np.int64))
+    (folder / "turned.txt").write_text(str(sum(headers[k].turned for k in kept)))
     lines = "".join(f"{bad[k]}\n" for k in sorted(bad))
     (folder / "skipped.txt").write_text(lines, encoding="utf-8", errors="backslashreplace")
 
@@ -100,17 +104,18 @@ def _check_amount(headers, shape, packed, name):
                               "they are")
 
 
-def _survey(pictures, pool, bad, skip_bad):
+def _survey(pictures, pool, bad, skip_bad, upright):
     """Return every picture's Header, None for a bad one."""
     numbered = ((k, label, source) for k, (label, source) in enumerate(pictures()))
-    return [header for _, header in _attempted(numbered, pool, read_header, bad, skip_bad, lambda k: 0)]
+    work = functools.partial(read_header, upright=upright)
+    return [header for _, header in _attempted(numbered, pool, work, bad, skip_bad, lambda k: 0)]
 
 
-def _decoded(wanted, headers, pool, size, grey, bad, skip_bad):
+def _decoded(wanted, headers, pool, size, grey, bad, skip_bad, upright):
     def cost(k):
         return BYTES_PER_PIXEL * headers[k].width * headers[k].height
 
-    work = functools.partial(decode, size=size, grey=grey)
+    work = functools.partial(decode, size=size, grey=grey, upright=upright)
     return ((k, array) for k, array in _attempted(wanted, pool, work, bad, skip_bad, cost) if array is not None)
 
 

@@ -17,7 +17,7 @@ import torch
 from fmdiag.datasets import named, readers
 from fmdiag.datasets.layout import CHANNELS, training_rows
 from fmdiag.datasets.pictures import resample
-from fmdiag.datasets.source import Part, Reading, chosen_data_root
+from fmdiag.datasets.source import ORIENTATIONS, Part, Reading, chosen_data_root
 from fmdiag.datasets.training_set import TrainingSet
 from fmdiag.datasets.value_range import remarks
 from fmdiag.errors import FmdiagError, FmdiagWarning, check_choice
@@ -26,7 +26,7 @@ SPLITS = ("train", "test")
 
 
 def load_dataset(source, *, split="train", data_root=None, size=None, hflip=False, n=None, held_out=None,
-                 skip_bad=False, value_range=None, offline=False, verify=False):
+                 skip_bad=False, value_range=None, offline=False, verify=False, orientation=None):
     """Return the training rows (or the held-out rows) of a named data set, a file, a folder or an array.
 
     Parameters
@@ -52,6 +52,9 @@ def load_dataset(source, *, split="train", data_root=None, size=None, hflip=Fals
         Stored values that stand for black and white; they become -1 and 1.
     offline : bool
         Never download.
+    orientation : str, optional
+        ``"upright"``, the default: pictures are turned as their EXIF orientation says, and how many is said; or
+        ``"stored"``: as a training pipeline saw them that does not look at it.
     verify : bool
         Find earlier decoded pictures and unpacked archives by the content of all files, which are read whole for it,
         instead of their names, inodes, sizes and times.
@@ -75,8 +78,8 @@ def load_dataset(source, *, split="train", data_root=None, size=None, hflip=Fals
     if size is not None and size < 1:
         raise FmdiagError(f"size must be a number of pixels, 1 or more, got {size}")
     reading = Reading(size=size, skip_bad=skip_bad, data_root=chosen_data_root(data_root), offline=offline,
-                      verify=verify)
-    make = partial(_make, name_of(source), reading, value_range)
+                      verify=verify, orientation=check_choice("orientation", orientation or "upright", ORIENTATIONS))
+    make = partial(_make, source, reading, value_range)
     parts = {part: partial(make, load, part) for part, load in open_source(source, reading).items()}
     fraction = _fraction(held_out)
     if fraction is not None:
@@ -114,18 +117,38 @@ def open_source(source, reading):
     return check_choice("data set", source, named.NAMED)
 
 
-def _make(name, reading, value_range, load, part):
-    found = load()
+def _make(source, reading, value_range, load, part, *, silent=False):
+    found, name = load(), name_of(source)
     rows, divisor, shift = training_rows(found, name, value_range)
     if reading.size is not None and rows.shape[2:] != (reading.size, reading.size):
         if found.divisor is not None:
             raise FmdiagError(f"{name}: rows have shape {rows.shape[1:]}, and no other size can be had: leave size out")
         rows = resample(rows, reading.size, name)
     said = remarks(found.rows, rows, name) if (found.divisor, value_range) == (None, None) else ()
-    for sentence in said:
+    if found.n_turned and reading.orientation == "upright":
+        said = (*said, f"{name}: {found.n_turned} of {len(rows)} pictures are turned upright by their EXIF "
+                "orientation; a model that was trained without a look at it saw them as stored: --orientation stored")
+    for sentence in () if silent else said:
         warnings.warn(sentence, FmdiagWarning, stacklevel=4)
+    turned = partial(_turned, source, reading, value_range, part) if found.n_turned else None
     return TrainingSet(rows, divisor=divisor, shift=shift, labels=found.labels, name=name,
-                       split="test" if part == "test" else "train", remarks=said)
+                       split="test" if part == "test" else "train", remarks=said, n_turned=found.n_turned,
+                       orientation=reading.orientation, otherwise_turned=turned)
+
+
+def _turned(source, reading, value_range, part):
+    """Return the same rows in the other orientation, as stored or upright."""
+    other, = set(ORIENTATIONS) - {reading.orientation}
+    reading = replace(reading, orientation=other)
+    return _make(source, reading, value_range, open_source(source, reading)[part], part, silent=True)
+
+
+def is_fraction(held_out):
+    """Whether `held_out` is a share of the rows instead of a source of others."""
+    try:
+        return _fraction(held_out) is not None
+    except FmdiagError:
+        return False
 
 
 def _fraction(held_out):
@@ -153,7 +176,8 @@ def _with_test(parts, elsewhere):
 
 def _held_out_elsewhere(source, reading, value_range, shape=None):
     parts = open_source(source, reading)
-    rows = _make(name_of(source), reading, value_range, parts.get("test") or parts["all"], "test")
+    part = "test" if "test" in parts else "all"
+    rows = replace(_make(source, reading, value_range, parts[part], part), split="test")
     if shape is not None and rows.shape != shape:
         raise FmdiagError(f"{name_of(source)}: held-out rows have shape {rows.shape}, training rows {shape}; give rows "
                           "of one kind, or --size")

@@ -1,8 +1,9 @@
 """How does one picture file become an array, channels first?
 
-Turned upright by its EXIF orientation, cropped to the centre square and resampled (Lanczos) if a size is asked for, 16
-bits reduced to 8, palettes and other colour spaces converted to RGB, transparency dropped, as networks' own training
-pipelines do with ``convert("RGB")``. A set whose every picture is grey has one channel; one colour picture makes it 3.
+Turned upright by its EXIF orientation unless asked otherwise, cropped to the centre square and resampled (Lanczos) if a
+size is asked for, 16 bits reduced to 8, palettes and other colour spaces converted to RGB, transparency dropped, as
+networks' own training pipelines do with ``convert("RGB")``. A set whose every picture is grey has one channel; one
+colour picture makes it 3.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from fmdiag.files.regular import open_regular
 NOT_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF", "PDF"}
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
-SIDEWAYS = (5, 6, 7, 8)
+SIDEWAYS, TURNED = (5, 6, 7, 8), range(2, 9)
 # Deflate packs a thousand equal bytes into one; pictures that are small when they are unpacked may be what they are.
 BOMB_VALUES, BOMB_RATIO = 1 << 24, 1000
 ORIENTATION = 0x0112
@@ -31,11 +32,15 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of a picture before its pixels are decoded: upright width and height, and whether it is grey."""
+    """What is known of a picture before its pixels are decoded.
+
+    Width and height as decoded, whether it is grey, and whether its EXIF orientation is another than the stored one.
+    """
 
     width: int
     height: int
     grey: bool
+    turned: bool = False
 
 
 class BadPictureError(Exception):
@@ -54,13 +59,15 @@ def strict_decoding():
         yield
 
 
-def read_header(source):
+def read_header(source, *, upright=True):
     """Return the Header of a picture.
 
     Parameters
     ----------
     source : path or bytes
         A picture in any format that Pillow reads.
+    upright : bool
+        Whether it is to be turned as its EXIF orientation says.
 
     Raises
     ------
@@ -68,9 +75,9 @@ def read_header(source):
         If it is no picture, or so large that it looks made to exhaust memory.
     """
     with _opened(source) as image:
-        sideways = _exif(image).get(ORIENTATION) in SIDEWAYS
-        width, height = image.size[::-1] if sideways else image.size
-        return Header(width, height, image.mode in GREY_MODES)
+        orientation = _exif(image).get(ORIENTATION)
+        width, height = image.size[::-1] if upright and orientation in SIDEWAYS else image.size
+        return Header(width, height, image.mode in GREY_MODES, orientation in TURNED)
 
 
 def _exif(image):
@@ -100,7 +107,7 @@ def _has_late_metadata(file):
     return found
 
 
-def decode(source, *, size, grey):
+def decode(source, *, size, grey, upright=True):
     """Return a picture as uint8, shape (1 or 3, h, w).
 
     Parameters
@@ -111,6 +118,8 @@ def decode(source, *, size, grey):
         Side wanted; None keeps width and height.
     grey : bool
         Whether one channel is wanted.
+    upright : bool
+        As for `read_header`.
 
     Raises
     ------
@@ -118,7 +127,7 @@ def decode(source, *, size, grey):
         If it cannot be decoded to the end.
     """
     with _opened(source) as image:
-        image = _eight_bits(_upright(image))
+        image = _eight_bits(_upright(image) if upright else image)
         if image.mode == "P" and "transparency" in image.info:
             image = image.convert("RGBA")
         mode = "L" if grey else "RGB"
@@ -130,7 +139,7 @@ def decode(source, *, size, grey):
 def _upright(image):
     """Return the picture as its EXIF orientation says; itself, where Pillow would copy it, if it is upright."""
     image.load()
-    return ImageOps.exif_transpose(image) if image.getexif().get(ORIENTATION) in range(2, 9) else image
+    return ImageOps.exif_transpose(image) if image.getexif().get(ORIENTATION) in TURNED else image
 
 
 def square(image, size):

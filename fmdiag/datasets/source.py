@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+ORIENTATIONS = ("upright", "stored")
 TEST_NAMES = ("test", "val", "valid", "validation")
 
 
@@ -26,12 +27,15 @@ class Part:
         Class labels.
     divisor, shift : float, optional
         The map to model range; without it the rules of `layout` apply.
+    n_turned : int
+        Pictures whose EXIF orientation is not the one in which they are stored.
     """
 
     rows: np.ndarray
     labels: np.ndarray | None = None
     divisor: float | None = None
     shift: float = 0.0
+    n_turned: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Reading:
         Where downloads are kept, if the user chose.
     offline : bool
         Whether downloads are refused.
+    orientation : str
+        Whether pictures are turned as their EXIF orientation says, ``"upright"``, or kept as they are ``"stored"``.
     verify : bool
         Whether earlier decoded or unpacked copies are found by the content of all files.
     """
@@ -57,6 +63,7 @@ class Reading:
     data_root: Path | None = None
     offline: bool = False
     verify: bool = False
+    orientation: str = "upright"
 
     @property
     def root(self):

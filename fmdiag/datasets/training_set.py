@@ -8,7 +8,7 @@ both, so the empirical distribution has both).
 
 import warnings
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -46,6 +46,12 @@ class TrainingSet:
         Rows of the same source that were not trained on, or a function that loads them.
     remarks : tuple of str
         What a reader of results must know of how the rows were read.
+    n_turned : int
+        Pictures of the source whose EXIF orientation is not the one in which they are stored.
+    orientation : str
+        ``"upright"``, if they were turned, or ``"stored"``.
+    otherwise_turned : callable, optional
+        Loads the same rows in the other orientation.
 
     Raises
     ------
@@ -62,6 +68,9 @@ class TrainingSet:
     split: str = "train"
     held_out_source: object = None
     remarks: tuple = ()
+    n_turned: int = 0
+    orientation: str = "upright"
+    otherwise_turned: object = None
 
     def __post_init__(self):
         """Check what can be checked without reading the rows."""
@@ -236,8 +245,13 @@ class TrainingSet:
         if not 1 <= n <= self.n_stored:
             raise FmdiagError(f"{self.name}: a subset must have 1 to {self.n_stored} rows, got {n}")
         order = np.sort(np.random.default_rng(seed).permutation(self.n_stored)[:n])
-        labels = None if self.labels is None else self.labels[order]
-        return replace(self, rows=self.rows[order], labels=labels)
+        return self._chosen(order)
+
+    def _chosen(self, numbers, **changes):
+        """Return the stored rows with these numbers, in either orientation."""
+        turned = self.otherwise_turned and partial(_chosen_of, self.otherwise_turned, numbers)
+        labels = None if self.labels is None else self.labels[numbers]
+        return replace(self, rows=self.rows[numbers], labels=labels, otherwise_turned=turned, **changes)
 
     def with_hflip(self, hflip=True):
         """Return the same set with (or without) its mirror images as further rows; the held-out set stays unflipped."""
@@ -255,13 +269,17 @@ class TrainingSet:
         if not 1 <= n_test < self.n_stored:
             raise FmdiagError(f"{self.name}: a held-out fraction of {fraction} leaves {n_test} of {self.n_stored} rows")
         order = np.random.default_rng(seed).permutation(self.n_stored)
-        parts = [replace(self, rows=self.rows[part], labels=None if self.labels is None else self.labels[part])
-                 for part in (np.sort(order[n_test:]), np.sort(order[:n_test]))]
+        parts = [self._chosen(np.sort(part)) for part in (order[n_test:], order[:n_test])]
         test = replace(parts[1], split="test", hflip=False, held_out_source=None)
         return replace(parts[0], held_out_source=test)
 
     def describe(self):
         """Return what `run.json` and checkpoints record of the set: a dict of plain values."""
+        turned = {"turned": self.n_turned, "orientation": self.orientation} if self.n_turned else {}
         return {"name": self.name, "split": self.split, "n": self.n, "shape": list(self.shape), "hflip": self.hflip,
-                "dtype": self.rows.dtype.name, "divisor": self.divisor, "shift": self.shift,
+                "dtype": self.rows.dtype.name, "divisor": self.divisor, "shift": self.shift, **turned,
                 "fingerprint": self.fingerprint}
+
+
+def _chosen_of(load, numbers):
+    return load()._chosen(numbers)

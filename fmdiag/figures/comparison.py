@@ -36,10 +36,7 @@ def comparison(table):
         (curves(part, axis, ax, runs=runs) if axis else whiskers(part, ax, runs=runs)).set_title(label)
     for ax in axes.flat[len(parts):]:
         ax.remove()
-    legend_above(axes[0, 0], ncols=2)
-    for ax in figure.axes[1:]:
-        if ax.get_legend() is not None:
-            ax.get_legend().remove()
+    legend_above(axes[0, 0], figure.axes, ncols=2)
     return figure
 
 
@@ -58,13 +55,16 @@ def whiskers(table, ax=None, *, runs):
     """Draw one quantity per run with its interval, sources beside each other; `table` as above."""
     ax = own_axes(ax)
     sources = list(table["source"].dropna().unique()) if "source" in table else []
-    for index, source in enumerate(sources or [None]):
+    for place, source in enumerate(sources or [None]):
+        # By source and not by panel: one colour is one source wherever it is drawn.
+        index = list(SOURCES).index(source) if source in SOURCES else len(SOURCES) + place if sources else 0
         rows = table if source is None else table[table["source"] == source]
         rows = rows.drop_duplicates("run").set_index("run").reindex(runs)
-        places = np.arange(len(runs)) + 0.18 * (index - (max(1, len(sources)) - 1) / 2)
+        places = np.arange(len(runs)) + 0.18 * (place - (max(1, len(sources)) - 1) / 2)
         reach = np.nan_to_num(np.abs(rows[["low", "high"]].to_numpy(float).T - rows["value"].to_numpy(float)))
-        ax.errorbar(rows["value"], places, xerr=reach, linestyle="none", marker=MARKERS[index], markersize=4.5,
-                    capsize=2.5, linewidth=1, color=COLORS[index], label=SOURCES.get(source, source))
+        looks = {"marker": MARKERS[index % len(MARKERS)], "color": COLORS[index % len(COLORS)]}
+        ax.errorbar(rows["value"], places, xerr=reach, linestyle="none", markersize=4.5, capsize=2.5, linewidth=1,
+                    **looks, label=SOURCES.get(source, source))
     ax.set(xlabel=_words(table["quantity"].iloc[0]), ylim=(len(runs) - 0.5, -0.5))
     ax.set_yticks(range(len(runs)), runs)
     ax.set_ylabel("run")

@@ -51,9 +51,8 @@ def quality_figure(run):
         return None
     heights = [0.55 + 0.3 * _shown(rows, quantities) for _, rows, _, quantities in parts]
     figure, axes = new_figure(sum(heights) + 0.4, nrows=len(parts), height_ratios=heights)
-    several = table["feature"].nunique() > 1
     for (feature, rows, label, quantities), ax in zip(parts, axes[:, 0], strict=True):
-        panel(rows, f"{label}, feature: {feature}" if several else label, quantities, ax)
+        panel(rows, f"{label}, in {feature}-{rows['dim'].iloc[0]}", quantities, ax)
     legend_above(axes[0, 0])
     return figure
 

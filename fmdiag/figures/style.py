@@ -87,11 +87,14 @@ def inner_legend(ax):
     return ax
 
 
-def legend_above(ax, *, ncols=3):
-    """Move the legend of `ax` to the top of its figure, where it covers no data at all."""
-    handles, labels = ax.get_legend_handles_labels()
-    if ax.get_legend() is not None:
-        ax.get_legend().remove()
-    if handles:
-        ax.figure.legend(handles, labels, loc="outside upper center", ncols=ncols, columnspacing=1.2)
+def legend_above(ax, further=(), *, ncols=3):
+    """Move the legend of `ax`, and what other axes label besides, to the top of the figure, where it covers no data."""
+    found = {}
+    for each in (ax, *further):
+        for handle, label in zip(*each.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+        if each.get_legend() is not None:
+            each.get_legend().remove()
+    if found:
+        ax.figure.legend(found.values(), found.keys(), loc="outside upper center", ncols=ncols, columnspacing=1.2)
     return ax

@@ -10,11 +10,16 @@ other and depend only on those of the same number. Otherwise the runs count as i
     newcombe            two independent shares (Newcombe 1998a, method 10)
     mover               any two intervals, as for medians: the squared distances from value to end add up
 
+p-values and what follows from sizes alone (samples needed, what could be resolved) have no differences: they say how
+sure each run was, not what it measured.
+
 References
 ----------
 Welch 1947. Newcombe 1998a, Statistics in Medicine 17, 873-890; 1998b, 17, 2635-2650. Zou and Donner 2008, Statistics in
 Medicine 27, 1693-1702 ("method of variance estimates recovery").
 """
+
+import re
 
 import numpy as np
 import pandas as pd
@@ -24,6 +29,7 @@ from fmdiag.results import SUMMARY_COLUMNS, difference_interval, mean_interval
 
 UNITS = ("pair", "sample")
 DIGITS = 9
+OF_THE_TEST = re.compile(r"(?:^|_)p(?:$|_value$|_sweep$|_holm$)|^(?:resolvable|samples_needed|n)_")
 
 
 def differences(first, other, raw=(None, None), *, paired=False):
@@ -48,6 +54,7 @@ def differences(first, other, raw=(None, None), *, paired=False):
     keys = [name for name in first if name not in SUMMARY_COLUMNS and name in other
             and not (first[name].isna().all() and other[name].isna().all())]
     on = ["diagnostic", "quantity", "interval", *keys]
+    first, other = (rows[~rows["quantity"].astype(str).str.contains(OF_THE_TEST)] for rows in (first, other))
     left, right = (rows.assign(**{key: _rounded(rows[key]) for key in keys}).drop_duplicates(on)
                    for rows in (first, other))
     both = left.merge(right, on=on, suffixes=("_first", "_other"))

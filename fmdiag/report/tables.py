@@ -7,8 +7,9 @@ import math
 
 import numpy as np
 
+NAMING = ("definition",)   # shown also where all rows agree: a number without it means nothing
 AXES = ("t", "tau", "threshold", "step", "seconds")
-FIXED = ("diagnostic", "quantity", "value", "low", "high", "level", "n", "interval")
+FIXED = ("diagnostic", "quantity", "value", "low", "high", "level", "n", "interval", "note")
 MOST_ROWS, MOST_COLUMNS, HEAD_ROWS = 60, 8, 12
 
 
@@ -131,6 +132,7 @@ def _singles(rows, level, extra):
         return
     keys = _keys(rows, None, extra)
     lines = [[cell(words(row["quantity"])), *(cell(row[key]) for key in keys),
+              cell(row["note"]) if isinstance(row.get("note"), str) else
               cell(float(row["value"]), float(row.get("low", math.nan)), float(row.get("high", math.nan))),
               cell(row["n"]), cell(row["interval"])] for _, row in rows.head(4 * MOST_ROWS).iterrows()]
     yield {"caption": f"Single numbers with their {level} intervals", "rows": lines,
@@ -139,7 +141,8 @@ def _singles(rows, level, extra):
 
 def _keys(rows, axis, extra):
     """Return the columns that tell rows of one quantity apart."""
-    return [key for key in rows if key not in FIXED and key != axis and (rows[key].nunique() > 1 or key in extra)]
+    return [key for key in rows if key not in FIXED and key != axis
+            and (rows[key].nunique() > 1 or key in (*extra, *NAMING))]
 
 
 def words(name):

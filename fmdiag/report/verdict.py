@@ -60,7 +60,10 @@ def details(run):
 
 
 def _collapse(run):
-    measured = run.summary("alignment", "collapse_time_measured").dropna(subset="value")
+    rows = run.summary("alignment", "collapse_time_measured")
+    for row in (rows[rows["note"].notna()] if "note" in rows else rows.iloc[:0]).itertuples():
+        yield f"û* in {row.dim:.0f} dimensions rests on one training row (source weight above 1/2): {row.note}."
+    measured = rows.dropna(subset="value")
     predicted = run.summary("alignment", "collapse_time_predicted")
     for row in measured.itertuples():
         expected = predicted.loc[predicted["dim"] == row.dim, "value"]

@@ -53,7 +53,7 @@ def agrees(checkpoint, times):
 
 
 def card(folder, *, family=None, convention="", extra="", **arguments):
-    lines = [f'factory = "{oracle.__file__}:build"', *([f'family = "{family}"'] if family else []), extra,
+    lines = ['factory = "oracle:build"', *([f'family = "{family}"'] if family else []), extra,
              "[arguments]", *(f'{key} = "{value}"' for key, value in arguments.items()), "[convention]", convention]
     (folder / "card.toml").write_text("\n".join(lines))
     return folder / "card.toml"

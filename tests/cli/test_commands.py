@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from fmdiag.cli.main import COMMANDS, fmdiag, run
+from fmdiag.errors import FmdiagWarning
 from fmdiag.results import load_run, load_table
 
 SMALL = {"alignment": ["--n-pairs", "8", "--times", "0.2,0.6"], "error": ["--n-pairs", "8", "--times", "0.2,0.6"],
@@ -192,9 +193,10 @@ def test_value_range_reaches_the_rows(tmp_path, capsys):
 
 def test_a_checkpoint_remembers_the_value_range_that_it_was_trained_with(tmp_path, capsys):
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((20, 1, 4, 4)))
-    assert run(["train", "--dataset", str(tmp_path / "x.npy"), "--value-range", "0,1", "--network", "mlp", "--width",
-                "8", "--depth", "1", "--steps", "2", "--hflip", "--precision", "fp32",
-                "--out", str(tmp_path / "t")]) == 0
+    with pytest.warns(FmdiagWarning, match="no rows are held out"):
+        assert run(["train", "--dataset", str(tmp_path / "x.npy"), "--value-range", "0,1", "--network", "mlp",
+                    "--width", "8", "--depth", "1", "--steps", "2", "--hflip", "--precision", "fp32",
+                    "--out", str(tmp_path / "t")]) == 0
     trained = str(tmp_path / "t" / "checkpoint.pt")
     assert run(["error", trained, *SMALL["error"], "--out", str(tmp_path / "e")]) == 0
     assert load_run(tmp_path / "e")["dataset"]["n"] == 40, "flips count as they did in training"

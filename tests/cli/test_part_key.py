@@ -71,7 +71,8 @@ def test_a_checkpoint_counts_by_its_content_and_reading(tmp_path):
     assert keys[2] not in keys[:2]
 
 
-def test_a_network_of_the_users_counts_by_its_source(tmp_path):
+def test_a_network_of_the_users_counts_by_its_source(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     torch.save({"scale": torch.ones(4)}, tmp_path / "a.pt")
     (tmp_path / "card.toml").write_text('factory = "net.py:Net"\n[data]\nshape = [4]\n')
     source = ("import torch\nclass Net(torch.nn.Module):\n    def __init__(self):\n        super().__init__()\n"

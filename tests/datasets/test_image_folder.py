@@ -9,7 +9,7 @@ from PIL import Image
 from fmdiag.datasets import decoded as decoded_module
 from fmdiag.datasets import load_dataset
 from fmdiag.datasets.pictures import square
-from fmdiag.errors import FmdiagError
+from fmdiag.errors import FmdiagError, FmdiagWarning
 
 
 def noise(seed=0, shape=(8, 10, 3)):
@@ -178,7 +178,8 @@ def test_floating_point_pictures_are_refused(tmp_path):
 def test_orientation_is_applied(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned a quarter clockwise for display
-    row = one(tmp_path, "a.png", Image.fromarray(RGB), exif=exif)
+    with pytest.warns(FmdiagWarning, match="1 of 1 pictures are turned upright"):
+        row = one(tmp_path, "a.png", Image.fromarray(RGB), exif=exif)
     assert np.array_equal(row, np.rot90(RGB, -1).transpose(2, 0, 1))
 
 

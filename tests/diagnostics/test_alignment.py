@@ -8,6 +8,7 @@ from fmdiag.datasets import TrainingSet
 from fmdiag.diagnostics.alignment import measure as alignment
 from fmdiag.diagnostics.alignment.transitions import (
     collapse_time,
+    crossing_interval,
     crossing_time,
     data_std,
     speciation_time,
@@ -112,3 +113,28 @@ def test_moments_of_known_data():
 def test_wrong_arguments_are_refused(arguments):
     with pytest.raises(FmdiagError):
         alignment.measure(gaussian_set(5, 2), generator=generator(), **arguments)
+
+
+@pytest.mark.parametrize(("times", "note", "bounds"), [
+    ([0.8, 0.9], "before t = 0.8, the first time asked", (0, 0.8)), ([0.01, 0.02], "give later --times", None)])
+def test_fault_2_13_a_collapse_outside_the_times_asked_says_so(times, note, bounds):
+    rows = alignment.summarise(alignment.measure(gaussian_set(200, 16), times=times, n_pairs=32, generator=generator()))
+    row = rows[rows["quantity"] == "collapse_time_measured"].iloc[0]
+    assert np.isnan(row["value"]) and row["note"].endswith(note)
+    assert (row["low"], row["high"]) == bounds if bounds else np.isnan([row["low"], row["high"]]).all()
+
+
+@pytest.mark.parametrize(("rows", "note"), [
+    (np.repeat(np.random.default_rng(0).normal(size=(40, 6)), 3, axis=0), "100% of the source rows occur more"),
+    (np.ones((30, 6)), "all training rows are equal")])
+def test_fault_2_13_duplicates_and_constant_rows_have_a_reason(rows, note):
+    data = TrainingSet(rows.astype(np.float32))
+    summary = alignment.summarise(alignment.measure(data, times=[0.5, 0.9], n_pairs=16, generator=generator()))
+    row = summary[summary["quantity"] == "collapse_time_measured"].iloc[0]
+    assert np.isnan(row["value"]) and note in row["note"]
+
+
+def test_fault_2_13_an_interval_is_open_where_its_band_crosses_outside_the_times():
+    t = [0.2, 0.4, 0.6]
+    assert crossing_interval(t, [0.3, 0.6, 0.9], [0.1, 0.2, 0.4], [0.55, 0.8, 1.0]) == pytest.approx((1 / 3, 0, 1))
+    assert crossing_interval(t, [0.3, 0.7, 0.9], [0.1, 0.5, 0.8], [0.4, 0.9, 1.0]) == pytest.approx((0.3, 0.24, 0.4))

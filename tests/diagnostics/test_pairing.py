@@ -132,3 +132,20 @@ def test_files_that_are_no_pairs(tmp_path):
         load_pairs(tmp_path / "text.npz")
     with pytest.raises(FmdiagError, match="no such file"):
         load_pairs(tmp_path / "missing.npz")
+
+
+@pytest.mark.parametrize(("ends", "words"), [
+    ("memorised", "lie nearer the memorised partner"), ("ot", "lie nearer the optimal transport partner"),
+    ("between", "no verdict: the network's ends lie as near to either partner")])
+def test_fault_2_10_the_verdict_names_the_nearer_partner_and_none_on_a_tie(ends, words):
+    pairs = pairing.permuted_pairs(fmdiag.load_dataset("mixture-3"), 40, generator=generator())
+    x = {"memorised": pairs.x1, "ot": pairs.ot, "between": (pairs.x1 + pairs.ot) / 2}[ends]
+    summary = pairing.summarise(pairing.measure({("network", 0.0): x + 1e-3}, pairs))
+    assert words in pairing.verdict(summary)
+
+
+def test_fault_2_10_partners_that_are_the_same_give_no_verdict():
+    pairs = pairing.permuted_pairs(fmdiag.load_dataset("mixture-3"), 40, generator=generator())
+    same = pairing.FixedPairs(pairs.x0, pairs.ot, pairs.ot, "reflow")
+    summary = pairing.summarise(pairing.measure({("network", 0.0): pairs.x0}, same))
+    assert "no verdict: every pair's memorised partner is its optimal transport partner" in pairing.verdict(summary)

@@ -10,6 +10,7 @@ from fmdiag.datasets import TrainingSet
 from fmdiag.diagnostics.quality.measure import measure, summarise
 from fmdiag.errors import FmdiagError
 from fmdiag.features import embed, load_feature
+from fmdiag.metrics import METRICS
 from fmdiag.metrics.frechet import frechet_distance
 from fmdiag.metrics.prdc import prdc
 
@@ -94,3 +95,25 @@ def test_summary_keeps_the_definition(points):
 def test_bad_input(points, samples, options, message):
     with pytest.raises(FmdiagError, match=message):
         measure(samples, points, generator=torch.Generator().manual_seed(0), **options)
+
+
+def test_fault_2_12_the_feature_space_stands_in_the_metrics_name(points):
+    """Where all rows have one definition too: on the terminal, in the summary, on the page, at the figure's axis."""
+    from fmdiag.cli.tables import short_table
+    from fmdiag.figures.quality import panel
+    from fmdiag.report.tables import summary_tables
+
+    table = measure(gaussian(50, 6, 2), points, features=["pixels"], metrics=["prdc"],
+                    generator=torch.Generator().manual_seed(0))
+    summary = summarise(table)
+    assert summary["definition"].nunique() == 1 and summary["definition"].iloc[0].endswith(" in pixels-6")
+    assert "in pixels-6" in short_table(summary)
+    page = summary_tables(summary)
+    assert any(cell["text"].endswith("in pixels-6") for part in page for row in part["rows"] for cell in row)
+    assert panel(table, "KID, in pixels-6", ("kid",)).get_xlabel().endswith("in pixels-6")
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_can_be_asked_for(points, metric):
+    table = measure(gaussian(60, 6, 2), points, metrics=[metric], generator=torch.Generator().manual_seed(0))
+    assert "model" in set(table["source"]) and (METRICS[metric].NEEDS_TEST or "heldout" in set(table["source"]))

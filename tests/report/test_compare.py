@@ -136,3 +136,17 @@ def test_json_holds_the_differences(runs, tmp_path, monkeypatch):
     document = json.loads(result.stdout)
     assert document["warnings"] == [] and document["run"] == str(tmp_path / "c")
     assert len(document["differences"]) == len(load_table(tmp_path / "c", "differences"))
+
+
+def test_fault_2_9_a_source_has_one_colour_in_all_panels():
+    """The AUC has no held-out rows of its own: û* is drawn as everywhere, and named in the legend."""
+    from fmdiag.figures.comparison import comparison
+    from fmdiag.figures.style import SOURCES
+
+    rows = [summary_row("memorization", name, [0.4, 0.5], source=source, run=run) for run in ("a", "b")
+            for name, sources in (("auc", ("model", "closed_form")), ("f_mem", SOURCES)) for source in sources]
+    figure = comparison(pd.DataFrame(rows))
+    colours = [{bars.get_label(): bars.lines[0].get_color() for bars in ax.containers} for ax in figure.axes]
+    assert len(colours[0]) == 2 and len(set(colours[1].values())) == 3
+    assert all(colours[1][label] == colour for label, colour in colours[0].items())
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == set(SOURCES.values())

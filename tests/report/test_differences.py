@@ -137,3 +137,11 @@ def test_runs_without_a_common_row_give_an_empty_table_with_its_columns():
     first, other = (pd.DataFrame([summary_row("d", "x", [1.0, 2.0], dim=dim)]) for dim in (64, 128))
     found = differences(first, other)
     assert found.empty and {"value", "low", "high", "interval", "first", "other"} <= set(found)
+
+
+@pytest.mark.parametrize("quantity", ["p_value", "f_mem_p_value", "auc_p", "excess_p", "p_sweep", "p",
+                                      "resolvable_excess", "samples_needed_0.01", "n_images"])
+def test_fault_2_9_p_values_and_sizes_are_not_subtracted(quantity):
+    rows = [summary_row("d", name, [0.4, 0.5]) for name in (quantity, "nndr", "precision", "spread", "mean")]
+    found = differences(pd.DataFrame(rows), pd.DataFrame(rows))
+    assert found["quantity"].tolist() == ["nndr", "precision", "spread", "mean"]

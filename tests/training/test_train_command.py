@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ import torch
 
 from fmdiag.checkpoints import load_checkpoint
 from fmdiag.cli.main import run
+from fmdiag.errors import FmdiagWarning
 
 SMALL = ["--dataset", "digits", "--n", "12", "--network", "mlp", "--width", "16", "--depth", "1", "--batch-size", "8",
          "--precision", "fp32"]
@@ -228,3 +230,23 @@ def test_checkpoint_command_refuses_what_is_none(tmp_path, capsys):
 def test_help_has_an_example(capsys, name):
     assert run([name, "--help"]) == 0
     assert f"fmdiag {name} " in capsys.readouterr().out.split("Examples:")[1]
+
+
+def test_fault_2_5_training_without_held_out_rows_is_said_at_once_and_later_advice_works(tmp_path, monkeypatch, capsys):
+    """The warning comes before the training; a fraction held out too late is refused with two ways that work."""
+    monkeypatch.chdir(tmp_path)
+    rows = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+    np.save("points.npy", rows[:40])
+    np.save("others.npy", rows[40:])
+    tiny = ["--network", "mlp", "--width", "4", "--depth", "1", "--steps", "2", "--batch-size", "4"]
+    with pytest.warns(FmdiagWarning, match="no rows are held out.*--held-out 0.1.*--held-out PATH"):
+        assert run(["train", "--dataset", "points.npy", *tiny, "--out", "all"]) == 0
+    capsys.readouterr()
+    checked = ["memorization", "all/checkpoint.pt", "--n-samples", "20", "--n-steps", "2"]
+    assert run([*checked, "--held-out", "0.25", "--out", "no"]) == 2
+    error = capsys.readouterr().err
+    assert "was trained on all of them" in error and "--held-out PATH" in error and "train again" in error
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "only 20 held-out")
+        assert run([*checked, "--held-out", "others.npy", "--out", "yes"]) == 0
+    assert run(["train", "--dataset", "points.npy", "--held-out", "0.25", *tiny, "--out", "again"]) == 0

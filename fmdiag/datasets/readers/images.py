@@ -28,17 +28,17 @@ def _part(folder, reading):
     if not len(files):
         raise FmdiagError(f"{folder}: no pictures here; give a folder of pictures (any format that Pillow reads), or a "
                           "file: npy, npz, pt, safetensors, idx, Parquet, zip, tar")
-    rows, kept = decode_files(files, reading)
+    rows, kept, n_turned = decode_files(files, reading)
     labels = class_labels(files.names)
-    return Part(rows, None if labels is None else labels[kept])
+    return Part(rows, None if labels is None else labels[kept], n_turned=n_turned)
 
 
 def decode_files(files, reading):
-    """Return (rows, kept) of SourceFiles that are pictures; see `decoded.decoded_rows`."""
+    """Return (rows, kept, n_turned) of SourceFiles that are pictures; see `decoded.decoded_rows`."""
     def pictures():
         return ((path, path) for path in map(files.path, range(len(files))))
 
-    return decoded_rows(pictures, files, ("pictures", 2), reading)
+    return decoded_rows(pictures, files, ("pictures", 3), reading)
 
 
 def class_labels(names):

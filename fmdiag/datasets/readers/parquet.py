@@ -52,9 +52,9 @@ def _part(files, source, reading):
     column, label = _columns(files[0])
     at_a_time = {file: _rows_at_a_time(file, [column, label]) for file in files}
     sources = SourceFiles.of(files, source if source.is_dir() else source.parent, reading.verify)
-    rows, kept = decoded_rows(partial(_pictures, at_a_time, column), sources, ("parquet", 2, column), reading,
-                              name=str(source))
-    return Part(rows, _labels(files, label, kept))
+    rows, kept, n_turned = decoded_rows(partial(_pictures, at_a_time, column), sources, ("parquet", 3, column), reading,
+                                        name=str(source))
+    return Part(rows, _labels(files, label, kept), n_turned=n_turned)
 
 
 def _columns(file):

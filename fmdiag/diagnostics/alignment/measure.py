@@ -13,7 +13,7 @@ import torch
 from fmdiag import results
 from fmdiag.diagnostics.alignment.transitions import (
     collapse_time,
-    crossing_time,
+    crossing_interval,
     data_std,
     speciation_time,
     top_eigenvalue,
@@ -121,6 +121,8 @@ def summarise(table):
 
     The quantities collapse_time_predicted, collapse_time_measured (mean source_weight reaches 1/2) and speciation_time
     are single numbers per dim and carry no interval, except the measured one: where the band of the mean crosses 1/2.
+    Where it has no value its column `note` says why: reached before the first time (low and high then are 0 and that
+    time), or never.
     """
     means = results.summarise(NAME, table, COLUMNS, by=["dim", "t"])
     above = table.assign(**{SHARE: table["cosine"] > 0.9})
@@ -133,13 +135,30 @@ def summarise(table):
 def _transition_rows(dim, group, means):
     first = group.iloc[0]
     curve = means[(means["dim"] == dim) & (means["quantity"] == "source_weight")]
-    crossing = {side: crossing_time(curve["t"], curve[side]) for side in ("value", "low", "high")}
+    curve = curve.sort_values("t")
+    crossing = crossing_interval(*(curve[name].to_numpy(float) for name in ("t", "value", "low", "high")))
     values = {
         "collapse_time_predicted": (collapse_time(first["n"], dim, first["data_std"]), np.nan, np.nan),
-        "collapse_time_measured": (crossing["value"], crossing["high"], crossing["low"]),
+        "collapse_time_measured": crossing,
         "speciation_time": (speciation_time(first["top_eigenvalue"]), np.nan, np.nan),
     }
     for quantity, (value, low, high) in values.items():
         row = results.summary_row(NAME, quantity, [value], dim=dim)
         kind = "band crossing" if quantity == "collapse_time_measured" else "none"
-        yield {**row, "low": low, "high": high, "n": group["pair"].nunique(), "interval": kind}
+        note = {"note": _why_none(group, crossing)} if kind != "none" and value != value else {}
+        yield {**row, "low": low, "high": high, "n": group["pair"].nunique(), "interval": kind, **note}
+
+
+def _why_none(group, crossing):
+    """Return why no collapse time was measured."""
+    if crossing[2] == crossing[2]:
+        return f"before t = {crossing[2]:g}, the first time asked"
+    last = group[group["t"] == group["t"].max()]
+    never = f"not reached by t = {last['t'].iloc[0]:g}"
+    if not group["data_std"].iloc[0] > 0:
+        return f"{never}: all training rows are equal, so that none can outweigh the others"
+    # Copies of one row share its weight evenly, whatever the time.
+    shared = np.isclose(last["max_weight"] * last["ess"], 1, rtol=1e-3) & (last["ess"] > 1.5)
+    if shared.mean() > 0.25:
+        return f"{never}: {shared.mean():.0%} of the source rows occur more than once, and equal rows share the weight"
+    return f"{never}: give later --times"

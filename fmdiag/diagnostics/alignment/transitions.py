@@ -70,6 +70,30 @@ def top_eigenvalue(training_set):
     return torch.linalg.eigvalsh(gram)[-1].item() / (n - 1)
 
 
+def crossing_interval(times, value, low, high, level=0.5):
+    """Return (time, earliest, latest) at which a rising curve reaches `level`, with the times its band allows.
+
+    Parameters
+    ----------
+    times, value, low, high : array_like, shape (k,)
+        The curve and its band at ascending times.
+
+    Returns
+    -------
+    tuple of float
+        (NaN, 0, first time) where the curve lies above `level` from the first time on: it was reached before, nothing
+        says when. All NaN where it is never reached. Else the crossing of the curve; an end is 0 or 1 where the band
+        crosses outside the times asked.
+    """
+    time = crossing_time(times, value, level)
+    if np.isnan(time) or time == times[0]:
+        return (np.nan, 0.0, time) if time == time else (np.nan, np.nan, np.nan)
+    if not np.isfinite([*low, *high]).all():
+        return time, np.nan, np.nan
+    earliest, latest = crossing_time(times, high, level), crossing_time(times, low, level)
+    return time, 0.0 if earliest == times[0] else earliest, 1.0 if np.isnan(latest) else latest
+
+
 def crossing_time(times, values, level=0.5):
     """Return the time at which a rising curve first reaches `level`, by linear interpolation; NaN if it never does."""
     times, values = np.asarray(times, float), np.asarray(values, float)

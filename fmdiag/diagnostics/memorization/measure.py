@@ -22,6 +22,7 @@ import torch
 
 from fmdiag.datasets.overlap import usable
 from fmdiag.diagnostics.memorization.sweep import summary_rows
+from fmdiag.diagnostics.orientation import other_orientation
 from fmdiag.diagnostics.points.checks import check_range, check_samples, unlike
 from fmdiag.diagnostics.points.measurable import measurable
 from fmdiag.diagnostics.points.nearest_rows import nearest_rows
@@ -73,7 +74,8 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
         Columns source (model, heldout, closed_form), sample (number within its source; for held-out rows the row
         number), nearest (training row, of duplicates the first), d1, d2, ratio, memorized, feature, threshold; with an
         index that is not exact also recalled: 1 where d1 and d2 were checked and are right, 0 where not, NaN unchecked.
-        Where samples are copies in another scale of values, a warning says so, and ``attrs["not_judged"]``.
+        Where samples are copies of rows in another scale of values or another orientation, a warning says so, and
+        ``attrs["not_judged"]``.
 
     Raises
     ------
@@ -104,12 +106,20 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
                        device=device, group=group)
               for feature, source in progress([(feature, source) for feature in features for source in asked])]
     table = pd.concat(tables, ignore_index=True)
-    found = other_scale(samples, training_set) if unlike(samples, training_set) else None
-    # Where they are found as copies all the same, the scales are no matter.
-    if found is not None and table.loc[table["source"] == "model", "memorized"].mean() < found[1] / 2:
-        table.attrs["not_judged"] = found[0]
-        warnings.warn(found[0], FmdiagWarning, stacklevel=2)
+    n_copies = int(tables[0]["memorized"].sum())
+    search = {"feature": features[0], "device": device, "group": group, "plan": plan}
+    reason = (_other_scale(samples, training_set, n_copies)
+              or other_orientation(samples, training_set, n_copies, threshold=threshold, **search))
+    if reason is not None:
+        table.attrs["not_judged"] = reason
+        warnings.warn(reason, FmdiagWarning, stacklevel=2)
     return table
+
+
+def _other_scale(samples, training_set, n_copies):
+    """Return why nothing is judged where samples are copies in another scale; None where they are found anyway."""
+    found = other_scale(samples, training_set) if unlike(samples, training_set) else None
+    return found[0] if found is not None and n_copies < found[1] * len(samples) / 2 else None
 
 
 def tabulate(numbers, points, training_set, *, source, feature="pixels", threshold=THRESHOLD, plan=EXACT,

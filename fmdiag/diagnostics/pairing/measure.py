@@ -120,14 +120,19 @@ def measure(ends, pairs):
 
 
 def summarise(table):
-    """Return the summary rows: mean distances and the share nearer the memorised partner, where partners differ."""
+    """Return summary rows: mean distances; where partners differ, their mean difference and the share nearer.
+
+    memorised_minus_ot is the mean of to_memorised - to_ot over the same ends: below 0 they lie nearer the former.
+    """
     by = ["source", "sigma"]
     means = results.summarise(NAME, table, ["to_memorised", "to_ot"], by=by)
     differ = table[table["between"] > 0]
     if differ.empty:
         return means
     shares = results.summarise(NAME, differ, ["nearer_memorised"], by=by, interval="exact")
-    return pd.concat([means, shares], ignore_index=True)
+    differ = differ.assign(memorised_minus_ot=differ["to_memorised"] - differ["to_ot"])
+    gaps = results.summarise(NAME, differ, ["memorised_minus_ot"], by=by)
+    return pd.concat([means, gaps, shares], ignore_index=True)
 
 
 def discrepancies(ends, pairs, law=None, *, level=0.95):
@@ -169,16 +174,29 @@ def discrepancies(ends, pairs, law=None, *, level=0.95):
 
 
 def verdict(summary):
-    """Return one sentence: where the networks' ends lie, by noise on the path."""
+    """Return one sentence: where the networks' ends lie, by noise on the path; none where the two cannot be told apart.
+
+    Decided by the interval of the paired difference: a tie, or partners that are the same, is no verdict.
+    """
     parts = []
-    rows = summary[(summary["source"] == "network") & summary["quantity"].isin(["to_memorised", "to_ot"])]
+    rows = summary[summary["source"] == "network"]
     for sigma, group in rows.groupby("sigma"):
-        memorised, ot = (group[group["quantity"] == name].iloc[0] for name in ("to_memorised", "to_ot"))
-        nearer = "memorised" if memorised["value"] < ot["value"] else "optimal transport"
-        parts.append(f"trained at σ = {sigma:g}, the network's ends lie nearer the {nearer} partner (distance to "
-                     f"memorised {_number(memorised)}, to optimal transport {_number(ot)})")
+        found = {row["quantity"]: row for row in group.to_dict("records")}
+        memorised, ot, gap = (found.get(name) for name in ("to_memorised", "to_ot", "memorised_minus_ot"))
+        if memorised is None or ot is None:
+            continue
+        parts.append(f"trained at σ = {sigma:g}, {_nearer(gap)} (distance to memorised {_number(memorised)}, to "
+                     f"optimal transport {_number(ot)})")
     text = "; ".join(parts)
     return text[:1].upper() + text[1:] + "."
+
+
+def _nearer(gap):
+    if gap is None:
+        return "no verdict: every pair's memorised partner is its optimal transport partner"
+    if gap["low"] <= 0 <= gap["high"] or not np.isfinite([gap["low"], gap["high"]]).all():
+        return "no verdict: the network's ends lie as near to either partner, as far as these pairs can tell"
+    return f"the network's ends lie nearer the {'memorised' if gap['value'] < 0 else 'optimal transport'} partner"
 
 
 def _number(row):

@@ -64,9 +64,10 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
     Returns
     -------
     DataFrame
-        Columns feature, dim (of the feature space), metric (its suffix says to which rows: train or test), definition,
-        source (model, or heldout: the perfect sampler), value, low, high, level, n (samples), n_reference (rows
-        compared with), interval.
+        Columns feature, dim (of the feature space), metric (its suffix says to which rows: train or test), definition
+        (with the feature space whose number it is: "fid/... in pca-64"), source (model, or heldout: the perfect
+        sampler; none where the metric itself compares with held-out rows), value, low, high, level, n (samples),
+        n_reference (rows compared with), interval.
 
     Raises
     ------
@@ -96,7 +97,10 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
     for space in progress(as_features(features, training_set, device)):
         vectors = {name: embed(_take(source, rows[name]), space) for name, source in
                    (("train", training_set), ("test", held_out), ("model", samples)) if name in rows}
-        tables.append(_compare(vectors, n, metrics, rng, generator).assign(feature=space.name))
+        found = _compare(vectors, n, metrics, rng, generator)
+        # Distances in pixels' components and in a network's features have nothing but the formula in common.
+        named = found["definition"] + f" in {space.name}-" + found["dim"].astype(str)
+        tables.append(found.assign(feature=space.name, definition=named))
     table = pd.concat(tables, ignore_index=True)
     return table[["feature", "dim", "metric", "definition", "source", "value", "low", "high", "level", "n",
                   "n_reference", "interval"]]
@@ -111,6 +115,8 @@ def _compare(vectors, n, metrics, rng, generator):
     parts = []
     for place, (source, points, *references) in enumerate(pairs):
         for name in metrics:
+            if place and METRICS[name].NEEDS_TEST:
+                continue   # compares two sets with a third: a perfect sampler's rows are one of the two
             table = METRICS[name].measure(points, *references, generator=generator)
             if place == 2:  # training rows against held-out rows: the module calls its first reference train
                 table["metric"] = table["metric"].str.replace("_train", "_test")

@@ -1,0 +1,10 @@
+"""Every test works in a folder of its own, where cards and their code are the user's; no consent is remembered."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def working_folder(tmp_path, tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("configuration")))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
