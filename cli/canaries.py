@@ -51,10 +51,11 @@ def command(images, multiplicities, each, seed, out, overwrite, as_json, **optio
     from fmdiag.datasets import load_dataset
     from fmdiag.datasets.canaries import plant
     from fmdiag.results import RunFolder, check_destination
+    from fmdiag.runs.inputs import READING
+    from fmdiag.runs.parts import Parts
+    from fmdiag.runs.versions import versions
 
-    from .parts import Parts
-    from .session_inputs import READING
-    from .session_outputs import typed_command, versions
+    from .shown import typed_command
 
     check_destination(out, "canaries", overwrite=overwrite)
     reading = {name: options[name] for name in READING}
@@ -81,19 +82,3 @@ def _print(manifest, out, as_json, json):
                    f"then:         fmdiag audit reports/canaries/checkpoint.pt --canaries {out}")
     click.echo(f"wrote {out}/", err=True)
 
-
-def run(session, samples, planted, folder):
-    """Record which of the Canaries `planted`, read from a folder, come back among the session's samples."""
-    import torch
-
-    from fmdiag.diagnostics.canaries import measure as canaries
-
-    from .session_outputs import typed_command
-
-    table = canaries.measure(samples, session.training_set, canaries=planted, path=session.path, device=session.device,
-                             field=session.checkpoint.field if session.checkpoint else None,
-                             generator=torch.Generator().manual_seed(session.options["seed"]))
-    parameters = {"folder": str(folder), "n_canaries": len(table), "n_samples": len(samples)}
-    session.record("canaries", table, canaries.summarise(table), parameters)
-    if session.speaks:
-        session.parameters["canaries"]["command"] = typed_command()

@@ -26,9 +26,8 @@ def command(runs, labels, out, overwrite, as_json):
 
     from fmdiag.report import compare
     from fmdiag.results import RunFolder, check_destination
+    from fmdiag.runs.parts import Parts, first_free
 
-    from .parts import Parts
-    from .session_inputs import first_free
     from .tables import short_table
 
     if out is not None:
@@ -54,7 +53,7 @@ def _write(folder, runs, cautions):
     from fmdiag.figures import draw_all
     from fmdiag.report import compare, write_report
 
-    from .session_outputs import typed_command
+    from .shown import typed_command
 
     started = datetime.datetime.now(datetime.UTC)
     summary, table = compare.compared(runs)

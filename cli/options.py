@@ -70,6 +70,11 @@ def data_options(command):
     return added(DATA, command)
 
 
+def convention_options(command):
+    """Add the options that say what a checkpoint's file does not."""
+    return added(CONVENTION, command)
+
+
 def added(options, command):
     """Add options to a function, or to a command, in their order."""
     for add in options if isinstance(command, click.Command) else reversed(options):

@@ -2,7 +2,7 @@
 
 import click
 
-from .options import Range
+from .types import Range
 
 LATER = ("network", "width", "depth", "dropout")
 

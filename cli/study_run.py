@@ -45,7 +45,7 @@ def own_device(name):
     """Return this process's device: under torchrun ``auto`` gives each local rank a GPU of its own."""
     import torch
 
-    from .session_inputs import choose_device
+    from fmdiag.runs.inputs import choose_device
 
     device = choose_device(name)
     if device.type == "cuda" and device.index is None and ranks.world()[1] > 1:
@@ -73,8 +73,9 @@ def _gather(plan, data, store, folder, options):
 
 def _record(plan, data, store, folder, found):
     from fmdiag import __version__
+    from fmdiag.runs.versions import versions
 
-    from .session_outputs import typed_command, versions
+    from .shown import typed_command
 
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     name = f"study_{plan.kind}"

@@ -2,7 +2,8 @@
 
 import click
 
-from .options import SEED, PoolSize, data_options
+from .options import SEED, data_options
+from .types import PoolSize
 
 EXAMPLES = """\b
 Examples:

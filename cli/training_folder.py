@@ -7,9 +7,8 @@ import os
 import time
 from pathlib import Path
 
+from fmdiag.files.lock import Lock
 from fmdiag.files.marker import FILE as MARKER
-
-from .lock import Lock
 
 KIND, STATE, CHECKPOINT = "training", "state.pt", "checkpoint.pt"
 FILES = (STATE, CHECKPOINT, "tables/loss.parquet", "tables/loss.csv", "run.json")
@@ -96,8 +95,9 @@ class TrainingFolder:
         from fmdiag.checkpoints.file import file_sha256
         from fmdiag.files.marker import write_marker
         from fmdiag.results import replace_atomically
+        from fmdiag.runs.versions import versions
 
-        from .session_outputs import typed_command, versions
+        from .shown import typed_command
 
         kept = ("network", "path", "loss", "seed", "dataset")
         record = {"fmdiag": __version__, "command": typed_command(), "name": "train",

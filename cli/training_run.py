@@ -106,7 +106,7 @@ def _named(settings):
 
 
 def _reading(options):
-    from .session_inputs import READING
+    from fmdiag.runs.inputs import READING
 
     return {name: options[name] for name in READING} | {"hflip": bool(options["hflip"])}
 

@@ -32,6 +32,8 @@ _PUBLIC = {
     "Result": "fmdiag.results",
     "Verdict": "fmdiag.results",
     "Diagnostic": "fmdiag.diagnostics",
+    "Figure": "fmdiag.diagnostics",
+    "parameter": "fmdiag.diagnostics",
     "register": "fmdiag.diagnostics",
     "FmdiagError": "fmdiag.errors",
 }

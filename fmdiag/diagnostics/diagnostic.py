@@ -180,6 +180,19 @@ def register(card):
     ------
     FmdiagError
         If it is no Diagnostic, or the name is taken.
+
+    Examples
+    --------
+    >>> import fmdiag
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Parameters:
+    ...     n: int = fmdiag.parameter(10, "Samples.")
+    >>> def speed(context, parameters):
+    ...     raise NotImplementedError
+    >>> card = fmdiag.Diagnostic(name="speed", title="Speed", parameters=Parameters, run=speed)
+    >>> fmdiag.register(card).method
+    'speed'
     """
     if not isinstance(card, Diagnostic):
         raise FmdiagError(f"register takes a Diagnostic, got a {type(card).__name__}")

@@ -62,7 +62,29 @@ class Spec:
 
 
 def parameter(default, help, *, kind=None, **further):
-    """Return a dataclass field with a `Spec`; its kind is that of the default where it is not given."""
+    """Return a dataclass field that carries what is known of a parameter.
+
+    Parameters
+    ----------
+    default : object
+        Its default; None where the diagnostic chooses one.
+    help : str
+        One sentence.
+    kind : str, optional
+        One of KINDS; default that of `default`.
+    **further
+        Fields of `Spec`: minimum, maximum, above, choices, many, option, shown, metavar, group, argument.
+
+    Examples
+    --------
+    >>> import fmdiag
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Parameters:
+    ...     n_pairs: int = fmdiag.parameter(256, "Pairs (x0, x1).", minimum=2)
+    >>> Parameters().n_pairs
+    256
+    """
     kind = kind or type(default).__name__
     check_choice("kind of parameter", kind, KINDS)
     return field(default=default, metadata={"spec": Spec(help, kind, **further)})

@@ -9,7 +9,7 @@ from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.ranks.torchrun import one_first
 
 # Options that `load_dataset` takes under the same name, and those of `load_checkpoint`.
-READING = ("split", "n", "size", "hflip", "held_out", "data_root", "skip_bad", "value_range", "offline", "verify",
+READING = ("split", "size", "hflip", "held_out", "data_root", "skip_bad", "value_range", "offline", "verify",
            "orientation")
 CHOICES = ("family", "weights", "parameterisation", "time_direction", "time_scale", "path_name", "class_label",
            "guidance", "coupling", "heads", "model", "trust_code")
@@ -35,7 +35,7 @@ class Given:
     def __post_init__(self):
         """Refuse unknown options and what excludes each other."""
         for name in self.options:
-            check_choice("option of a run", name, (*READING, *CHOICES, *OTHER))
+            check_choice("option of a run", name, ("n", *READING, *CHOICES, *OTHER))
         if self.checkpoint is not None and self.field is not None:
             raise FmdiagError("give a checkpoint or field=, not both")
         if self.checkpoint is None and self.train is None:
@@ -82,7 +82,7 @@ def _checkpoint(given, device):
 def _training_set(given, checkpoint):
     if isinstance(given.train, TrainingSet):
         return given.train
-    reading = given.chosen(READING)
+    reading = given.chosen(("n", *READING))
     if checkpoint is None:
         return load_dataset(given.train, **reading)
     # What was not given is as the checkpoint records it. Only hflip is given where it is False.

@@ -16,13 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from fmdiag.errors import FmdiagError
+from fmdiag.files.destination import check_destination
 from fmdiag.files.hashing import sums
-from fmdiag.files.lock import Lock
+from fmdiag.files.lock import Lock, LockedError
 from fmdiag.files.replace import remedy, replace_atomically
 from fmdiag.files.staged import remove_retired
 from fmdiag.results import Result
 
 WHOLE, LOCK, SUMS = ".whole", "lock", "sums.json"
+# A part, an array, either under construction, work folders, or the mark of a whole run; nothing else is ours.
+OURS = re.compile(r"\.?[0-9a-f]{24}(\.npz)?(\.[a-z0-9_]{8})?(\.partial)?|work-[a-z-]+-[0-9a-f]{24}|\.whole")
 
 
 class Parts:
@@ -32,10 +35,12 @@ class Parts:
     ----------
     out : path
         Destination of the run.
+    kind : str
+        Of the folder that is to be made there, as in `fmdiag.files.marker.Marker`.
     """
 
-    def __init__(self, out):
-        self.out = Path(out)
+    def __init__(self, out, kind="run"):
+        self.out, self.kind = Path(out), kind
         self.path = self.out.parent / f".{self.out.name}.parts"
         self.lock, self.earlier, self.said = Lock(self.path / LOCK, self.out), set(), set()
 
@@ -47,6 +52,7 @@ class Parts:
         FmdiagError
             If another process has the lock, or nothing can be written there.
         """
+        check_destination(self.out, self.kind, overwrite=True)  # refuses what no run may replace
         self.lock.acquire()
         try:
             if self.lock.held:
@@ -55,6 +61,13 @@ class Parts:
         except BaseException:
             self.lock.release()
             raise
+
+    def __enter__(self):
+        self.open()
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        self.close(remove="new" if kind is not None else "all")
 
     def close(self, remove=None):
         """Let go of the lock; remove the parts ``"new"`` in this process, or ``"all"``; say which are kept."""
@@ -140,7 +153,9 @@ class Parts:
             _say(f"resumed: {name} from {self.path}/")
 
     def _entries(self):
-        return [path for path in self.path.glob("*") if not path.name.startswith(LOCK)]
+        """Return what is in the folder, the mark of a whole run last: while parts are left, it is known as whole."""
+        found = [path for path in self.path.glob("*") if OURS.fullmatch(path.name)]
+        return sorted(found, key=lambda path: path.name == WHOLE)
 
     def _remove_all(self, but=()):
         for path in self._entries():
@@ -157,11 +172,21 @@ class Parts:
             self._remove_all()
         marker.unlink(missing_ok=True)
         for aside in beside(self.out, "old"):
-            if not self.out.exists() and (aside / "run").is_dir():
+            if not os.path.lexists(self.out) and (aside / "run").is_dir():
                 os.replace(aside / "run", self.out)
             remove_retired(aside)
-        for stray in [*beside(self.out, "partial"), *self.path.glob(".*.partial")]:
-            _remove(stray)
+        for stray in [*beside(self.out, "partial"), *self._entries()]:
+            if stray.suffix == ".partial":
+                _remove(stray)
+
+
+def first_free(stack, paths, kind):
+    """Enter, on an ExitStack, the Parts of the first path that is neither there nor being written; return them."""
+    for path in paths:
+        if not os.path.lexists(path):
+            with contextlib.suppress(LockedError):
+                return stack.enter_context(Parts(path, kind))
+    raise FmdiagError("every name for the folder is taken: choose one by --out")
 
 
 def beside(out, suffix):

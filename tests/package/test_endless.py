@@ -17,8 +17,8 @@ ENDING = {
     ("fmdiag/posterior/empirical.py", "curve"): "the memory is halved down to the least",
     ("fmdiag/posterior/empirical.py", "_fitting"): "the memory is halved down to the least",
     ("fmdiag/studies/run.py", "run_parts"): "others are at work on what is left; a dead process lets go of its part",
+    ("cli/measuring.py", "_free"): "a generator, of which the first free name is taken",
     ("fmdiag/ranks/torchrun.py", "one_first"): "torchrun ends all ranks when the first one fails",
-    ("cli/session_inputs.py", "free_parts"): "one of the names that count up is free",
 }
 
 

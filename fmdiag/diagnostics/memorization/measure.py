@@ -22,10 +22,10 @@ import torch
 
 from fmdiag.datasets.overlap import usable
 from fmdiag.diagnostics.memorization.sweep import summary_rows
-from fmdiag.diagnostics.orientation import other_orientation
 from fmdiag.diagnostics.points.checks import check_range, check_samples, unlike
 from fmdiag.diagnostics.points.measurable import measurable
 from fmdiag.diagnostics.points.nearest_rows import nearest_rows
+from fmdiag.diagnostics.points.orientation import other_orientation
 from fmdiag.diagnostics.points.pictures import as_pictures
 from fmdiag.diagnostics.points.scale import other_scale
 from fmdiag.errors import FmdiagError, FmdiagWarning
