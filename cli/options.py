@@ -95,7 +95,7 @@ SEED = click.IntRange(0, 2**63 - 1)
 
 DATA = [
     click.option("--dataset", metavar="NAME|PATH", help="Named set, folder of images, or file (npy, npz, pt, "
-                 "safetensors, idx, Parquet). Default: the checkpoint's own, or digits."),
+                 "safetensors, idx, Parquet, Arrow). Default: the checkpoint's own, or digits."),
     click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True,
                  help="Which part plays the training set."),
     click.option("--held-out", metavar="FRACTION|PATH", help="Held-out rows for sets that bring none."),

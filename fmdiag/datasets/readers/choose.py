@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from fmdiag.datasets.extract import is_archive, unpacked
-from fmdiag.datasets.readers import folder, idx, images, npy, npz, parquet, pt, safetensors
+from fmdiag.datasets.readers import arrow, folder, idx, images, npy, npz, parquet, pt, safetensors
 from fmdiag.errors import FmdiagError
 
 READERS = {".npy": npy.read, ".npz": npz.read, ".pt": pt.read, ".pth": pt.read, ".safetensors": safetensors.read,
-           ".parquet": parquet.read, ".idx": idx.read, ".ubyte": idx.read}
+           ".parquet": parquet.read, ".arrow": arrow.read, ".idx": idx.read, ".ubyte": idx.read}
 
 
 def read(path, reading):
