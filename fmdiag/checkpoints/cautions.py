@@ -30,6 +30,13 @@ def initial_weights(share, decay, steps, *, assumed, raw):
             f"weights; {way}")
 
 
+def averages_differ(quarter, n_pairs, loss, raw_loss, difference, error):
+    """Return the caution about averages whose loss is clearly another than that of the raw weights."""
+    return (f"averages-differ: at t = {quarter[0]:g} to {quarter[1]:g} the loss of the averaged weights is {loss:.3g}, "
+            f"of the raw ones {raw_loss:.3g} ({n_pairs} pairs, difference {difference:.3g} ± {error:.1g}): what "
+            "is found here is of the averages; measure the raw weights as well, by --weights raw")
+
+
 def untrained_null(name):
     """Return the caution about a label for no class that training never gave the network."""
     return (f"untrained-null: the label for no class ({name}) was never given in training, as the file says: without "

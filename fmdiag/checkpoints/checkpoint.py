@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from fmdiag.checkpoints.averages import compare_weights
 from fmdiag.datasets import is_fraction, load_dataset
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import GaussianPath
@@ -26,6 +27,8 @@ class Checkpoint:
         Where it was read from.
     sha256 : str
         Hash of the file.
+    raw : callable, optional
+        ``raw()`` loads the same checkpoint with its raw weights; None where it has none beside these.
     """
 
     field: Callable
@@ -33,6 +36,7 @@ class Checkpoint:
     path: GaussianPath
     file: Path
     sha256: str = field(repr=False)
+    raw: Callable | None = field(default=None, repr=False, compare=False)
 
     def training_set(self, dataset=None, *, data_root=None, allow_mismatch=False, **options):
         """Return the training set that the checkpoint names, verified.
@@ -64,7 +68,9 @@ class Checkpoint:
             raise FmdiagError(f"{self.file} does not say what it was trained on: give --dataset NAME or PATH")
         training_set = self._load(recorded, source, data_root, options)
         self._check(training_set, recorded, source, allow_mismatch, options.get("held_out"))
-        return self._of_class(training_set)
+        training_set = self._of_class(training_set)
+        compare_weights(self, training_set)
+        return training_set
 
     def _load(self, recorded, source, data_root, options):
         try:

@@ -1,7 +1,7 @@
 """Which family does a checkpoint belong to? Recognised by content, never by its name."""
 
 import warnings
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -55,11 +55,18 @@ def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
     >>> checkpoint.description["family"], checkpoint.training_set().n
     ('native', 1500)
     """
-    decided = _decided(ema, model, choices)
+    return _opened(path, _decided(ema, model, choices), device, model)
+
+
+def _opened(path, decided, device, model):
     source = open_checkpoint(path, trust_code=decided.trust_code, own_class=decided.factory is not None,
                              family=decided.family)
     try:
-        return _loaded(source, decided, device)
+        checkpoint = _loaded(source, decided, device)
+        if checkpoint.description["weights"] != "ema" or not checkpoint.description.get("other_weights"):
+            return checkpoint
+        other = replace(decided, weights="raw", weights_key=None)
+        return replace(checkpoint, raw=lambda: _opened(path, other, device, model))
     except FmdiagError as error:
         if names_one_of(error, path, model):
             raise

@@ -20,6 +20,8 @@ import torch
 
 from fmdiag.datasets.training_set import TrainingSet
 from fmdiag.errors import FmdiagError
+from fmdiag.files.npy import load_npy
+from fmdiag.files.regular import open_regular
 
 SCHEMA = "fmdiag-canaries/1"
 ROWS_AT_ONCE = 4096
@@ -85,7 +87,7 @@ def plant(folder, training_set, held_out, *, multiplicities=(1, 4, 16), n_each=1
         np.save(Path(folder) / "test.npy", _stored(held_out, training_set, rest))
     np.save(Path(folder) / "canaries.npy", stored)
     where = [np.flatnonzero(order == training_set.n_stored + k).tolist() for k in range(len(planted))]
-    train = TrainingSet(np.load(Path(folder) / "train.npy", mmap_mode="r"), *_map(training_set))
+    train = TrainingSet(load_npy(Path(folder) / "train.npy", empty=False), *_map(training_set))
     entries = [{"id": k, "multiplicity": int(planted[k]), "rows": where[k], "origin_row": int(chosen[k]),
                 "sha256": _hash(stored[k])} for k in range(len(planted))]
     return {"schema": SCHEMA, "seed": seed, "source": training_set.describe(), "canaries_from": source.name,
@@ -157,14 +159,9 @@ def load_canaries(folder, training_set):
         If the folder is not such a folder, was changed, or belongs to another training set.
     """
     folder = Path(folder)
-    try:
-        manifest = json.loads((folder / "canaries.json").read_text())
-        stored = np.load(folder / "canaries.npy", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise FmdiagError(f"{folder}: no canaries here ({error}); give a folder that `fmdiag canaries` "
-                          "wrote") from error
-    entries = manifest.get("canaries", [])
-    if manifest.get("schema") != SCHEMA or [entry["sha256"] for entry in entries] != [_hash(row) for row in stored]:
+    entries = _entries(folder)
+    stored = np.array(load_npy(folder / "canaries.npy", empty=False))
+    if stored.ndim < 2 or [entry["sha256"] for entry in entries] != [_hash(row) for row in stored]:
         raise FmdiagError(f"{folder}: canaries.npy is not what canaries.json describes: plant them again")
     images = _read(stored)
     for entry, image in zip(entries, images, strict=True):
@@ -173,6 +170,32 @@ def load_canaries(folder, training_set):
             raise FmdiagError(f"{folder}: canary {entry['id']} is not in {training_set.name} where it was planted: the "
                               "checkpoint was trained on other rows than this folder's train.npy")
     return Canaries(images, np.array([entry["multiplicity"] for entry in entries]), [e["rows"] for e in entries])
+
+
+def _entries(folder):
+    """Return what canaries.json says of every canary, a list of dicts whose values are of the right types."""
+    place = folder / "canaries.json"
+    try:
+        with open_regular(place, "canaries.json") as file:
+            manifest = json.load(file)
+    except FmdiagError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise FmdiagError(f"{place}: not readable as JSON: plant the canaries again") from error
+    entries = manifest.get("canaries") if isinstance(manifest, dict) and manifest.get("schema") == SCHEMA else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) and _is_entry(entry) for entry in entries):
+        raise FmdiagError(f"{place}: does not describe canaries: give a folder that `fmdiag canaries` wrote")
+    return entries
+
+
+def _is_entry(entry):
+    rows = entry.get("rows")
+    return (isinstance(entry.get("sha256"), str) and _is_count(entry.get("multiplicity")) and isinstance(rows, list)
+            and all(map(_is_count, rows)) and "id" in entry)
+
+
+def _is_count(value):
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**48
 
 
 def _read(stored):

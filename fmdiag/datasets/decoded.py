@@ -12,6 +12,7 @@ from fmdiag.datasets.cache import cached_from
 from fmdiag.datasets.pictures import BadPictureError, decode, read_header, strict_decoding
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.files.bounded import FREE, RATIO
+from fmdiag.files.npy import load_npy
 
 LOG = logging.getLogger(__name__)
 CHUNK = 256
@@ -63,7 +64,7 @@ def decoded_rows(pictures, files, kind, reading, name=None):
         warnings.warn(f"{name}: left out {len(bad)} unreadable: {'; '.join(bad[:NAMED_AT_MOST])}{more}", FmdiagWarning,
                       stacklevel=2)
     n_turned = int((entry / "turned.txt").read_text())
-    return np.load(entry / "rows.npy", mmap_mode="r"), np.load(entry / "kept.npy"), n_turned
+    return load_npy(entry / "rows.npy"), np.array(load_npy(entry / "kept.npy")), n_turned
 
 
 def _build(pictures, folder, *, size, skip_bad, name, packed, upright):

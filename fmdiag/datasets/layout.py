@@ -13,6 +13,7 @@
 
 import numpy as np
 
+from fmdiag.datasets.digits_kept import check_digits
 from fmdiag.datasets.memory_mapped import mapping, read_ahead
 from fmdiag.datasets.tally import CHECKED_AT_ONCE
 from fmdiag.datasets.value_range import span_of_integers
@@ -47,10 +48,12 @@ def training_rows(part, name, value_range=None, *, exact=True):
         If the array cannot be a training set.
     """
     rows = _native(np.asanyarray(part.rows), name)
+    if rows.ndim < 2 or rows.size == 0:
+        raise FmdiagError(f"{name}: a training set needs shape (n, ...) with n >= 1, got {rows.shape}")
     if part.divisor is not None:
         return rows, part.divisor, part.shift
     if value_range is not None:
-        low, high = _checked_range(value_range)
+        low, high = checked_range(value_range)
         check_values(rows, name, low, high, exact=exact)
         return channels_first(rows, name), (high - low) / 2, -(high + low) / (high - low)
     if rows.dtype == np.uint8:
@@ -63,6 +66,7 @@ def training_rows(part, name, value_range=None, *, exact=True):
                               f"instance --value-range {least},{max(greatest, least + 1)}")
         return channels_first(rows, name), 127.5, -1.0
     check_values(rows, name)
+    check_digits(rows, name)
     return (rows.transpose(0, 3, 1, 2) if channels_last(rows.shape) else rows), 1.0, 0.0
 
 
@@ -81,8 +85,20 @@ def _native(rows, name):
     return rows if rows.dtype.isnative else rows.astype(rows.dtype.newbyteorder("="))
 
 
-def _checked_range(value_range):
-    low, high = (float(value) for value in value_range)
+def checked_range(value_range):
+    """Return the two values that stand for black and white as floats; None as it is.
+
+    Raises
+    ------
+    FmdiagError
+        If it is not two finite numbers, low < high.
+    """
+    if value_range is None:
+        return None
+    try:
+        low, high = (float(value) for value in value_range)
+    except (TypeError, ValueError) as error:
+        raise FmdiagError(f"value_range must be two numbers, low < high, got {value_range!r}") from error
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         raise FmdiagError(f"value_range must be two numbers, low < high, got {low:g} and {high:g}")
     return low, high

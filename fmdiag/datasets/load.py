@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from fmdiag.datasets import named, readers
-from fmdiag.datasets.layout import CHANNELS, training_rows
+from fmdiag.datasets.layout import CHANNELS, checked_range, training_rows
 from fmdiag.datasets.pictures import resample
 from fmdiag.datasets.source import ORIENTATIONS, Part, Reading, chosen_data_root
 from fmdiag.datasets.training_set import TrainingSet
@@ -75,8 +75,9 @@ def load_dataset(source, *, split="train", data_root=None, size=None, hflip=Fals
     (1, 8, 8)
     """
     check_choice("split", split, SPLITS)
-    if size is not None and size < 1:
-        raise FmdiagError(f"size must be a number of pixels, 1 or more, got {size}")
+    check_count("size", size, "pixels")
+    check_count("n", n, "rows")
+    checked_range(value_range)
     reading = Reading(size=size, skip_bad=skip_bad, data_root=chosen_data_root(data_root), offline=offline,
                       verify=verify, orientation=check_choice("orientation", orientation or "upright", ORIENTATIONS))
     make = partial(_make, source, reading, value_range)
@@ -91,6 +92,12 @@ def load_dataset(source, *, split="train", data_root=None, size=None, hflip=Fals
         rows = _with_test(parts, elsewhere) if split == "train" else _test_rows(elsewhere or parts.get("test"), source)
     rows = rows if n is None else rows.subset(n)
     return _flipped(rows) if hflip and split == "train" else rows
+
+
+def check_count(name, value, what):
+    """Raise FmdiagError unless an option is None or a whole number from 1 on: it may come from a file."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1):
+        raise FmdiagError(f"{name} must be a number of {what}, 1 or more, got {value!r}")
 
 
 def name_of(source):

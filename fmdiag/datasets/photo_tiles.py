@@ -22,6 +22,7 @@ from fmdiag.datasets.cards import load_card
 from fmdiag.datasets.source import Part
 from fmdiag.datasets.source_files import SourceFiles
 from fmdiag.errors import FmdiagError
+from fmdiag.files.npy import load_npy
 
 LOG = logging.getLogger(__name__)
 INSTALLED = Path("/var/lib/dpkg/info")
@@ -86,7 +87,7 @@ def here(name, root):
 
 def _part(files, size, cache, sources, part):
     entry = cached_from(sources, cache, ("photo-tiles", 2, size), partial(_build, files, size))
-    return Part(np.load(entry / f"{part}.npy", mmap_mode="r"), np.load(entry / f"{part}_photograph.npy"))
+    return Part(load_npy(entry / f"{part}.npy"), np.array(load_npy(entry / f"{part}_photograph.npy")))
 
 
 def _build(files, size, folder):

@@ -18,6 +18,7 @@ import pooch
 
 from fmdiag.datasets.cache import cached, content_key
 from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.files.npy import load_npy
 
 MAX_BYTES = 20 * 10**9
 ARRAY, ENTRY = "features.npy", "entry.json"
@@ -57,7 +58,7 @@ class FeatureCache:
         try:
             entry = json.loads((place / ENTRY).read_text())
             if pooch.file_hash(str(place / ARRAY)) == entry["sha256"]:
-                return np.load(place / ARRAY, mmap_mode="r")
+                return load_npy(place / ARRAY)
             reason = "its content has changed"
         except (OSError, ValueError, KeyError, TypeError) as error:
             reason = f"it cannot be read ({type(error).__name__})"
@@ -87,7 +88,7 @@ class FeatureCache:
             entry = {"sha256": pooch.file_hash(str(folder / ARRAY)), "shape": list(shape), **describe}
             (folder / ENTRY).write_text(json.dumps(entry, indent=1, default=str) + "\n")
 
-        return np.load(cached(self.folder, key, build) / ARRAY, mmap_mode="r")
+        return load_npy(cached(self.folder, key, build) / ARRAY)
 
     def _has_room(self, n_bytes):
         try:

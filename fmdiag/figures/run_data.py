@@ -1,6 +1,5 @@
 """What of a run can be drawn? Its run.json, its tables and its pictures, each read once and never changed."""
 
-import zipfile
 from functools import cache
 from pathlib import Path
 
@@ -42,7 +41,7 @@ class RunData:
             return load(*arguments)
         except FmdiagError:
             raise
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise FmdiagError(f"{self.path / file}: cannot be read ({reason}); make the run again") from error
 

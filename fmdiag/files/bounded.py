@@ -37,13 +37,13 @@ class Budget:
         The file, for messages.
     packed : int
         Its size in bytes.
-    free : int, optional
-        Bytes that it may become whatever its size; default `FREE`.
+    ratio : int, optional
+        Bytes that a large one may become for each of its own; default `RATIO`.
     """
 
-    def __init__(self, path, packed, *, free=None):
+    def __init__(self, path, packed, *, ratio=None):
         self.path, self.packed = path, packed
-        self.most = max(FREE if free is None else free, RATIO * packed)
+        self.most = max(FREE, (RATIO if ratio is None else ratio) * packed)
         self.most_entries = min(MOST_ENTRIES, max(FREE_ENTRIES, packed // BYTES_PER_ENTRY))
         self.spent = self.entries = 0
 

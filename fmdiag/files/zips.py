@@ -48,6 +48,8 @@ class Zip:
         The file.
     what : str
         What it should be, for messages.
+    ratio : int, optional
+        As for `Budget`.
 
     Raises
     ------
@@ -55,12 +57,12 @@ class Zip:
         If it is no regular file or no zip, and from every method if it is damaged or unpacks to too much.
     """
 
-    def __init__(self, path, what="zip archive"):
+    def __init__(self, path, what="zip archive", *, ratio=None):
         self.path, self.file = path, open_regular(path, what)
         try:
             self.length = os.fstat(self.file.fileno()).st_size
-            self.budget = Budget(path, self.length)
-            self.directory, self.directory_end, self.shift = _find_directory(self.file, self.length, path)
+            self.budget = Budget(path, self.length, ratio=ratio)
+            self.directory, self.directory_end, self.shift = _find_directory(self.file, self.length, path, what)
         except BaseException:
             self.file.close()
             raise
@@ -207,7 +209,7 @@ class _DamagedZipError(FmdiagError):
     """A zip whose end is there and leads nowhere."""
 
 
-def _find_directory(file, length, path):
+def _find_directory(file, length, path, what):
     """Return (first byte, end) of the directory, and by how much all offsets are shifted by what precedes the zip."""
     tail_start = max(0, length - (1 << 16) - 22)
     file.seek(tail_start)
@@ -216,7 +218,7 @@ def _find_directory(file, length, path):
     while place >= 0 and len(tail) - place < 22:
         place = tail.rfind(END, 0, place)
     if place < 0:
-        raise damaged(path, "not a zip, or one without its end")
+        raise damaged(path, f"not a {what}, or one without its end")
     disks, size, offset = struct.unpack_from("<2H", tail, place + 4), *struct.unpack_from("<2I", tail, place + 12)
     end = tail_start + place
     if 0xFFFFFFFF in (size, offset) or tail[max(0, place - 20): place][:4] == LOCATOR64:

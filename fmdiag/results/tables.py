@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from fmdiag.errors import FmdiagError
+from fmdiag.files.npz import read_npz
 
 
 def save_table(run, name, table):
@@ -28,8 +28,7 @@ def load_array(run, name):
     path = Path(run) / "arrays" / f"{name}.npz"
     if not path.is_file():
         return None
-    with np.load(path) as arrays:
-        return {key: arrays[key] for key in arrays.files}
+    return read_npz(path)
 
 
 def load_run(run):

@@ -119,7 +119,7 @@ def save(file, **arrays):
 @pytest.mark.parametrize(("arrays", "words"), [
     ({"x0": np.zeros((3, 2))}, "no array x1"), ({"x0": np.zeros((3, 2)), "x1": np.zeros((4, 2))}, "one shape"),
     ({"x0": np.zeros((3, 2)), "x1": np.full((3, 2), np.nan)}, "x1 holds NaN or infinity in row 0"),
-    ({"x0": np.zeros((3, 2)), "x1": np.array([["a", "b"]] * 3)}, "must be numbers"),
+    ({"x0": np.zeros((3, 2)), "x1": np.array([["a", "b"]] * 3)}, "instead of numbers"),
     ({"x0": np.zeros((3, 5)), "x1": np.zeros((3, 5))}, "the model takes")])
 def test_bad_pairs_are_refused(tmp_path, arrays, words):
     with pytest.raises(FmdiagError, match=words):
@@ -128,9 +128,9 @@ def test_bad_pairs_are_refused(tmp_path, arrays, words):
 
 def test_files_that_are_no_pairs(tmp_path):
     (tmp_path / "text.npz").write_text("no")
-    with pytest.raises(FmdiagError, match="is not an .npz"):
+    with pytest.raises(FmdiagError, match="not a .npz file"):
         load_pairs(tmp_path / "text.npz")
-    with pytest.raises(FmdiagError, match="no such file"):
+    with pytest.raises(FmdiagError, match="no such .npz file"):
         load_pairs(tmp_path / "missing.npz")
 
 

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from fmdiag.datasets.extract import is_archive, unpacked
-from fmdiag.datasets.readers import folder, idx, images, npy, npz, parquet, pt, safetensors
+from fmdiag.datasets.readers import arrow, folder, idx, images, npy, npz, parquet, pt, safetensors
 from fmdiag.errors import FmdiagError
+from fmdiag.files.regular import check_regular
 
 READERS = {".npy": npy.read, ".npz": npz.read, ".pt": pt.read, ".pth": pt.read, ".safetensors": safetensors.read,
-           ".parquet": parquet.read, ".idx": idx.read, ".ubyte": idx.read}
+           ".parquet": parquet.read, ".arrow": arrow.read, ".idx": idx.read, ".ubyte": idx.read}
 
 
 def read(path, reading):
@@ -27,7 +28,8 @@ def read(path, reading):
 
 
 def read_file(path, reading):
-    """Return the parts of a file, or None where no reader knows its name."""
+    """Return the parts of a file, or None where no reader knows its name; pipes and devices are refused."""
+    check_regular(path, "data set")
     name = path.name.lower()
     if is_archive(name):
         if path.absolute().is_relative_to(reading.cache.absolute()):

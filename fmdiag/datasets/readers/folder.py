@@ -3,15 +3,19 @@
 from functools import partial
 from pathlib import Path
 
-from fmdiag.datasets.readers import cifar, idx, images, parquet
+from fmdiag.datasets.readers import arrow, cifar, idx, images, parquet, webdataset
 from fmdiag.datasets.source import TEST_NAMES
+from fmdiag.errors import FmdiagError
+
+ZARR = (".zarray", ".zgroup", "zarr.json")
 
 
 def read(folder, reading, read_file):
     """Return the parts of a folder.
 
-    Tried in this order: CIFAR-10's batches, MNIST's IDX files, Parquet shards, subfolders ``train`` and ``test`` (or
-    ``val``, ``valid``, ``validation``), files such as ``train.npy`` and ``test.npy``, pictures.
+    Tried in this order: CIFAR-10's batches, MNIST's IDX files, Parquet shards, Arrow files of ``save_to_disk``,
+    subfolders ``train`` and ``test`` (or ``val``, ``valid``, ``validation``), files such as ``train.npy`` and
+    ``test.npy``, tar shards of WebDataset, pictures.
 
     Parameters
     ----------
@@ -28,10 +32,25 @@ def read(folder, reading, read_file):
         return idx.read(folder, reading)
     if parquet.shards(folder):
         return parquet.read(folder, reading)
+    if arrow.shards(folder):
+        return arrow.read(folder, reading)
+    _refuse_zarr(folder)
     subfolders = part_folders(folder)
     if subfolders:
         return {part: partial(_whole, sub, reading, read_file) for part, sub in subfolders.items()}
-    return _part_files(folder, reading, read_file) or images.read(folder, reading)
+    found = _part_files(folder, reading, read_file)
+    if found:
+        return found
+    return webdataset.read(folder, reading) if webdataset.shards(folder) else images.read(folder, reading)
+
+
+def _refuse_zarr(folder):
+    """Name the way on from a Zarr store, whose chunks are read by packages of its own."""
+    if any((folder / name).is_file() for name in ZARR):
+        arrays = sorted(path.parent.name for name in (".zarray", "zarr.json") for path in folder.glob(f"*/{name}"))
+        array = f"[{arrays[0]!r}]" if arrays else ""
+        raise FmdiagError(f"{folder}: a Zarr store, which is not read: save its array as .npy with Python, numpy.save("
+                          f"'rows.npy', zarr.open({str(folder)!r}, mode='r'){array}[...]), and give rows.npy")
 
 
 def part_folders(folder):

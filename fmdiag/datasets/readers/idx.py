@@ -5,9 +5,7 @@ order (LeCun, Cortes, Burges, "The MNIST database"). Beside ``train-images-idx3-
 ``train-labels-idx1-ubyte`` and for the pair that begins with ``t10k`` (or ``test``), which is the test part.
 """
 
-import gzip
 import math
-import zlib
 from functools import partial
 from pathlib import Path
 
@@ -15,11 +13,10 @@ import numpy as np
 
 from fmdiag.datasets.source import Part
 from fmdiag.errors import FmdiagError
-from fmdiag.files.bounded import check_unpacked
+from fmdiag.files.bounded import AT_ONCE, open_unpacked
+from fmdiag.files.regular import check_regular
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-
-CHUNK = 1 << 22
 
 
 def read(path, reading):
@@ -77,19 +74,12 @@ def load(path):
 
 def _bytes(path):
     """Return the content as uint8, shape (n,): memory-mapped unless it is compressed."""
-    try:
-        if path.name.endswith(".gz"):
-            return np.frombuffer(_decompressed(path), np.uint8)
-        return np.memmap(path, np.uint8, mode="r") if path.stat().st_size else np.empty(0, np.uint8)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise FmdiagError(f"{path}: truncated or damaged ({error}); fetch it again") from error
-
-
-def _decompressed(path):
-    packed, parts, total = path.stat().st_size, [], 0
-    with gzip.open(path) as stream:
-        while part := stream.read(CHUNK):
-            parts.append(part)
-            total += len(part)
-            check_unpacked(path, total, packed)
-    return b"".join(parts)
+    if check_regular(path, "IDX file").st_size == 0:
+        return np.empty(0, np.uint8)
+    if not path.name.endswith(".gz"):
+        return np.memmap(path, np.uint8, mode="r")
+    content = bytearray()
+    with open_unpacked(path, "IDX file") as stream:
+        while part := stream.read(AT_ONCE):
+            content += part
+    return np.frombuffer(content, np.uint8)

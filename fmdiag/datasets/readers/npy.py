@@ -1,12 +1,9 @@
 """Rows of a NumPy ``.npy`` file, memory-mapped: only what is touched is read."""
 
-import os
 from functools import partial
 
-import numpy as np
-
-from fmdiag.datasets.readers.array_header import check_length, read_header
 from fmdiag.datasets.source import Part
+from fmdiag.files.npy import load_npy
 
 
 def read(path, reading):
@@ -21,15 +18,4 @@ def read(path, reading):
 
 
 def _part(path):
-    return Part(load(path))
-
-
-def load(path):
-    """Return the array of a ``.npy`` file, shape as stored, read-only and memory-mapped."""
-    with open(path, "rb") as file:
-        header = read_header(file, path)
-        check_length(header, os.fstat(file.fileno()).st_size - header.offset, path)
-    order = "F" if header.fortran else "C"
-    if header.nbytes == 0:
-        return np.empty(header.shape, header.dtype)
-    return np.memmap(path, header.dtype, "r", header.offset, header.shape, order)
+    return Part(load_npy(path, empty=False))

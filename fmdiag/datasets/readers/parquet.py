@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fmdiag.datasets.decoded import decoded_rows
-from fmdiag.datasets.source import TEST_NAMES, Part
+from fmdiag.datasets.readers.shards import by_part
+from fmdiag.datasets.source import Part
 from fmdiag.datasets.source_files import SourceFiles
 from fmdiag.errors import FmdiagError
 from fmdiag.files.bounded import BYTES_PER_ENTRY, FREE_ENTRIES
@@ -39,31 +40,39 @@ def read(path, reading):
     path = Path(path)
     if path.is_file():
         return {"all": partial(_part, [path], path, reading)}
-    files = shards(path)
-    found = {"train": [file for file in files if file.name.startswith("train")]}
-    for name in TEST_NAMES:
-        found.setdefault("test", [file for file in files if file.name.startswith(name)])
-        found = {part: some for part, some in found.items() if some}
-    found = found if "train" in found else {"all": files}
-    return {part: partial(_part, some, path, reading) for part, some in found.items()}
+    return {part: partial(_part, some, path, reading) for part, some in by_part(shards(path)).items()}
 
 
 def _part(files, source, reading):
     column, label = _columns(files[0])
     at_a_time = {file: _rows_at_a_time(file, [column, label]) for file in files}
-    sources = SourceFiles.of(files, source if source.is_dir() else source.parent, reading.verify)
-    rows, kept, n_turned = decoded_rows(partial(_pictures, at_a_time, column), sources, ("parquet", 3, column), reading,
-                                        name=str(source))
+    root = source if source.is_dir() else source.parent
+    follow = FollowedPaths(root)
+    lacking = any(_may_lack_bytes(file, column) for file in files)
+    followed = follow.all(_columns_of(at_a_time, column)) if lacking else []
+    rows, kept, n_turned = decoded_rows(lambda: pictures_of(_columns_of(at_a_time, column), follow),
+                                        SourceFiles.of([*files, *followed], root, reading.verify),
+                                        ("parquet", 3, column), reading, name=str(source))
     return Part(rows, _labels(files, label, kept), n_turned=n_turned)
 
 
 def _columns(file):
-    """Return the names of the picture column and the label column (or None)."""
     check_regular(file, "Parquet file")
     try:
         schema = pq.read_schema(file)
     except ERRORS as error:
         raise _damaged(file, error) from error
+    return chosen_columns(file, schema)
+
+
+def chosen_columns(file, schema):
+    """Return the names of the picture column and the label column (or None) of a file with this Arrow schema.
+
+    Raises
+    ------
+    FmdiagError
+        If no column holds encoded pictures.
+    """
     candidates = [field.name for field in schema if _holds_pictures(field.type)]
     named = [name for name in PICTURES if name in candidates] + candidates
     if not named:
@@ -78,16 +87,77 @@ def _holds_pictures(kind):
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
-def _pictures(at_a_time, column):
-    """Yield (label for messages, bytes) of every row of some files, so many rows of each at a time."""
+class FollowedPaths:
+    """Pictures that lie beside a file which names them instead of holding them: inside its folder only.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    """
+
+    def __init__(self, root):
+        self.root = Path(root)
+
+    def path(self, label, name):
+        """Return the picture's path.
+
+        Raises
+        ------
+        FmdiagError
+            If it leads out of the folder, or is not there.
+        """
+        inside = not Path(name).is_absolute() and ".." not in Path(name).parts
+        path = self.root / name
+        if not inside or not path.resolve().is_relative_to(self.root.resolve()) or not path.is_file():
+            why = "which is not there" if inside else "which leads out of it"
+            raise FmdiagError(f"{label} holds no picture but its path {name!r}, {why}: put the pictures into "
+                              f"{self.root} under such paths, or write them into the file")
+        return path
+
+    def all(self, columns):
+        """Return the pictures that columns name, each once, in order."""
+        return list(dict.fromkeys(source for _, source in pictures_of(columns, self) if isinstance(source, Path)))
+
+
+def pictures_of(columns, follow):
+    """Yield (label for messages, bytes or Path) of every row of picture columns.
+
+    Parameters
+    ----------
+    columns : iterable of (Path, Array)
+        Files, and a struct with bytes and perhaps path, or binary; several of one file follow one another.
+    follow : FollowedPaths
+        Finds what is not held.
+    """
+    before, number = None, 0
+    for file, values in columns:
+        number, before = (number if file == before else 0), file
+        nested = pa.types.is_struct(values.type)
+        names = values.field("path") if nested and values.type.get_field_index("path") >= 0 else None
+        for k, value in enumerate(values.field("bytes") if nested else values):
+            label, content = f"{file} row {number}", value.as_py()
+            name = names[k].as_py() if content is None and names is not None else None
+            yield label, follow.path(label, name) if name else content or b""
+            number += 1
+
+
+def _columns_of(at_a_time, column):
+    """Yield (file, values of a column), so many rows of each file at a time."""
     for file, n_rows in at_a_time.items():
-        number = 0
-        for batch in _batches(file, column, n_rows):
-            values = batch.column(0)
-            values = values.field("bytes") if pa.types.is_struct(values.type) else values
-            for value in values:
-                yield f"{file} row {number}", value.as_py() or b""
-                number += 1
+        yield from ((file, batch.column(0)) for batch in _batches(file, column, n_rows))
+
+
+def _may_lack_bytes(file, column):
+    """Whether rows of a Parquet file may hold no picture: its statistics count them, where it has some."""
+    facts = pq.read_metadata(file)
+    for group in (facts.row_group(k) for k in range(facts.num_row_groups)):
+        for chunk in (group.column(k) for k in range(group.num_columns)):
+            if chunk.path_in_schema == f"{column}.bytes":
+                counted = chunk.statistics
+                if counted is None or not counted.has_null_count or counted.null_count:
+                    return True
+    return False
 
 
 def _batches(file, column, n_rows=BATCH):

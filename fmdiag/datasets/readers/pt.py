@@ -6,7 +6,6 @@ format allows.
 
 import pickle
 import warnings
-import zipfile
 from functools import partial
 
 import numpy as np
@@ -15,7 +14,7 @@ import torch
 from fmdiag.datasets.readers import keys
 from fmdiag.datasets.source import Part
 from fmdiag.errors import FmdiagError, names_one_of
-from fmdiag.files.bounded import check_unpacked
+from fmdiag.files.torch_zip import check_records
 
 
 def read(path, reading):
@@ -64,33 +63,23 @@ def _content(path):
 
 
 def _torch_load(path):
+    stored = check_records(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except RuntimeError:
         # Files of the format before torch 1.6 cannot be mapped, and are refused where a tensor is not all there.
-        check_unpacked(path, _declared(path), path.stat().st_size)
         return torch.load(path, map_location="cpu", weights_only=True)
-    _check_records(content, path)
+    _check_lengths(content, stored, path)
     return content
 
 
-def _declared(path):
-    """Return the bytes that a zip says it unpacks to; 0 for other files."""
-    if not zipfile.is_zipfile(path):
-        return 0
-    with zipfile.ZipFile(path) as archive:
-        return sum(info.file_size for info in archive.infolist())
-
-
-def _check_records(content, path):
+def _check_lengths(content, stored, path):
     """Refuse a mapped file whose tensors reach beyond their own bytes: torch would read what lies behind them."""
-    with zipfile.ZipFile(path) as archive:
-        sizes = {info.file_size for info in archive.infolist() if info.compress_type == zipfile.ZIP_STORED}
     values = content.values() if isinstance(content, dict) else content if isinstance(content, (list, tuple)) else [
         content]
     for tensor in values:
         if isinstance(tensor, torch.Tensor) and tensor.layout is torch.strided and not tensor.is_meta and (
-                tensor.untyped_storage().nbytes() not in sizes | {0}):
+                tensor.untyped_storage().nbytes() not in stored | {0}):
             raise FmdiagError(f"{path}: damaged: a tensor does not have the length of its data; copy or save it again")
 
 

@@ -13,10 +13,13 @@ from scipy.optimize import linear_sum_assignment
 
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.fields.gaussian import rotation
+from fmdiag.files.npz import NUMBERS, read_npz
+from fmdiag.files.regular import check_regular
 from fmdiag.sampling import draw_noise, sample
 
 COUPLINGS = ("independent", "ot", "ot-batch", "rotated", "fixed", "generated")
 MOST_ASSIGNED = 20_000
+RATIO = 20  # bytes of pairs for each byte of a large file: noise packs by little
 
 
 def optimal_partners(x0, x1):
@@ -92,18 +95,8 @@ def load_pairs(file, shape=None):
         If the file is missing or no .npz, an array is missing, shapes differ, or a value is not finite.
     """
     file = Path(file)
-    if not file.is_file():
-        raise FmdiagError(f"{file}: no such file; --pairs takes an .npz with arrays x0 and x1 of one shape (n, ...)")
-    try:
-        with np.load(file, allow_pickle=False) as content:
-            missing = [name for name in ("x0", "x1") if name not in content.files]
-            parts = [] if missing else [np.asarray(content[name]) for name in ("x0", "x1")]
-    except (ValueError, OSError, AttributeError, EOFError) as error:
-        raise FmdiagError(f"{file} is not an .npz of arrays ({str(error).splitlines()[0][:80]}): save it with "
-                          "numpy.savez(file, x0=..., x1=...)") from error
-    if missing:
-        raise FmdiagError(f"{file} has no array {' and '.join(missing)}: save it with numpy.savez(file, "
-                          "x0=..., x1=...)")
+    check_regular(file, ".npz file with arrays x0 and x1 of one shape (n, ...)")
+    parts = read_npz(file, ("x0", "x1"), kinds=NUMBERS, ratio=RATIO).values()
     return _checked(file, *parts, shape)
 
 

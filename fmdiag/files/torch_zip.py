@@ -1,0 +1,38 @@
+"""A file of ``torch.save`` before torch reads it: its records may not become more than they are.
+
+torch stores tensors as they are, and makes room for what the archive's directory says that a record unpacks to. Only
+programs hold packed records, their sources.
+"""
+
+from fmdiag.errors import FmdiagError
+from fmdiag.files.bounded import Budget
+from fmdiag.files.regular import check_regular
+from fmdiag.files.zips import Zip, is_zip
+
+RATIO = 4   # weights that somebody packed once more become little smaller
+
+
+def check_records(path):
+    """Return the sizes of the records that are stored as they are, a set; empty for a file that is no zip.
+
+    Raises
+    ------
+    FmdiagError
+        If it is no regular file, the archive is damaged, records overlap, or packed ones say that they become far more
+        than the file.
+    """
+    length = check_regular(path, "torch file").st_size
+    if not is_zip(path):
+        return set()
+    packed, stored = Budget(path, length, ratio=RATIO), []
+    with Zip(path, "torch file") as archive:
+        for member in archive.members():
+            if member.method == 0:
+                stored.append(member.size)
+            else:
+                packed.foresee(member.size)
+                packed.spent += member.size
+    if sum(stored) > length:
+        raise FmdiagError(f"{path}: its records are {sum(stored)} bytes, the file {length}: they overlap: refused; "
+                          "save it again with torch.save")
+    return set(stored)
