@@ -8,15 +8,9 @@ from .types import Range, Size
 SEED = click.IntRange(0, 2**63 - 1)
 
 DATA = [
-<<<<<<< HEAD
     option("Data", "--dataset", metavar="NAME|PATH", help="Named set, folder of images, or file (npy, npz, pt, "
-                 "safetensors, idx, Parquet). Default: the checkpoint's own, or digits."),
-    option("Data", "--split", type=click.Choice(["train", "test"]), default="train", show_default=True,
-=======
-    click.option("--dataset", metavar="NAME|PATH", help="Named set, folder of images, or file (npy, npz, pt, "
                  "safetensors, idx, Parquet, Arrow). Default: the checkpoint's own, or digits."),
-    click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True,
->>>>>>> main
+    option("Data", "--split", type=click.Choice(["train", "test"]), default="train", show_default=True,
                  help="Which part plays the training set."),
     option("Data", "--held-out", metavar="FRACTION|PATH", help="Held-out rows for sets that bring none."),
     option("Data", "--n", "n_rows", type=click.IntRange(1), help="Use a nested random subset of n rows."),

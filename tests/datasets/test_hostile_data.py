@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from fmdiag.datasets import load_dataset
 from fmdiag.datasets.canaries import load_canaries, plant
-from fmdiag.diagnostics.couplings import load_pairs
+from fmdiag.diagnostics.gradient_variance.couplings import load_pairs
 from fmdiag.errors import FmdiagError
 
 SUFFIXES = ("npy", "npz", "pt", "pth", "safetensors", "parquet", "idx", "idx.gz", "ubyte", "zip", "tar", "tar.gz",
