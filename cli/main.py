@@ -84,6 +84,9 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="fmdiag")
+@click.option("--diagnostic", "files", multiple=True, type=click.Path(), is_eager=True, expose_value=False,
+              callback=lambda context, parameter, files: _registered(files), help="Python file of yours with a "
+              "fmdiag.Diagnostic, which becomes a command; may be given several times. Its code is run.")
 def fmdiag():
     """Does a flow matching model memorise its training data?
 
@@ -96,6 +99,14 @@ def fmdiag():
       fmdiag hybrid --tau 0.3 ckpt.pt
       fmdiag memorization --samples DIR --dataset DIR
     """
+
+
+def _registered(files):
+    if files:
+        from fmdiag.runs.foreign import load_diagnostics
+
+        for file in files:
+            load_diagnostics(file)
 
 
 def main():

@@ -57,6 +57,10 @@ class Registry(Mapping):
             self._entries[name] = resolve(self._entries[name], f"{self.kind} {name!r}")
         return self._entries[name]
 
+    def get(self, name, default=None):
+        """Return the object of a name, or the default."""
+        return self[name] if name in self else default
+
     def __iter__(self):
         self._discover()
         return iter(list(self._entries))

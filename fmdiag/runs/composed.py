@@ -1,7 +1,11 @@
 """Report and audit: which diagnostics they are composed of, and what of their parameters they hand on."""
 
+import warnings
+
 from fmdiag.diagnostics import DIAGNOSTICS
+from fmdiag.diagnostics.diagnostic import NAMES
 from fmdiag.diagnostics.memorization.null_size import check_held_out
+from fmdiag.errors import FmdiagError, FmdiagWarning
 
 # Diagnostic -> {its parameter: the report's parameter}.
 REPORT = {
@@ -25,6 +29,18 @@ def report(run, **parameters):
         chosen = {own: given[shared] for own, shared in names.items()}
         if run.lacks(card) is None and card.applies(run, chosen):
             run.measure(card, **chosen)
+    for name, card in DIAGNOSTICS.items():
+        if name not in NAMES and run.lacks(card) is None and card.applies(run, {}):
+            _measured_or_left_out(run, card)
+
+
+def _measured_or_left_out(run, card):
+    """Measure a diagnostic of somebody else's; where it fails, say so and go on."""
+    try:
+        run.measure(card)
+    except FmdiagError as error:
+        run.facts.setdefault("left_out", []).append(str(error))
+        warnings.warn(str(error), FmdiagWarning, stacklevel=3)
 
 
 def audit(run, *, samples=None, sample_range=None, canaries=None, n_samples=None, n_images=256, n_noises=8,

@@ -19,6 +19,7 @@ from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.ranks.torchrun import join, leave
 from fmdiag.runs import composed, inputs
 from fmdiag.runs.command import plain_values
+from fmdiag.runs.foreign import measured
 from fmdiag.runs.key import key_of
 from fmdiag.runs.output import Nowhere, Output, first_free
 from fmdiag.runs.progress import TrainingProgress, shown
@@ -196,7 +197,7 @@ class Run:
     def _measured(self, card, chosen):
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always", FmdiagWarning)
-            result = card.measured(self, chosen)
+            result = measured(card, self, chosen)
         for warning in heard:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
         said = [str(w.message) for w in heard if issubclass(w.category, FmdiagWarning)]
