@@ -46,7 +46,10 @@ def run(session, other, other_dataset, *, n_samples, n_steps, method):
     sets, fields = (session.training_set, rows), (session.checkpoint.field, second.field)
     samples = agreement.draw(fields, sets, n_samples=n_samples, n_steps=n_steps, method=method, group=session.group,
                              generator=torch.Generator().manual_seed(session.options["seed"]))
+    for text in second.description.get("warnings") or ():
+        session.caution(f"{text} ({relative(other)})")
     table = agreement.compare(samples, sets, device=session.device)
+    session.caution_of(table)
     summary = agreement.summarise(table)
     parameters = {"other": relative(other), "other_sha256": second.sha256, "other_dataset": rows.describe(),
                   "n_samples": n_samples, "n_steps": n_steps, "method": method, "feature": "pixels"}

@@ -49,6 +49,7 @@ def run(session, *, taus=None, n_samples=256, n_steps=100, method="euler", chose
         generator=torch.Generator().manual_seed(session.options["seed"]))
     table = hybrid.tabulate(samples, session.training_set, feature=features, plan=plan, device=session.device,
                             group=session.group)
+    session.caution_of(table)
     parameters = {"taus": list(samples), "n_samples": n_samples, "n_steps": n_steps, "method": method,
                   **described(features, chosen)}
     session.record("hybrid", table, hybrid.summarise(table), parameters,

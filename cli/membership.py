@@ -53,6 +53,7 @@ def run(session, *, n_images=256, n_noises=8, times=None, n_paths=256, n_steps=1
     further = {"excess": excess.measure(field, rows, n_noises=n_noises, generator=generator(), **shown, **common),
                "energy": energy.measure(field, rows, n_samples=n_paths, n_steps=n_steps, method=method,
                                         generator=generator(), **common)}
+    session.caution_of(further["energy"])
     parameters = {"n_images": int(table["pair"].nunique()), "n_noises": n_noises, "n_times": int(table["t"].nunique()),
                   "n_paths": n_paths, "n_steps": n_steps, "method": method}
     summary = pd.concat([membership.summarise(table), excess.summarise(further["excess"]),

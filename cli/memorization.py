@@ -54,41 +54,71 @@ def load_samples(session, source, sample_range):
 
 
 def draw_samples(session, n_samples, n_steps, method):
-    """Return samples of the session's checkpoint, shape (n, *shape); drawn once where two diagnostics judge them."""
-    import torch
+    """Return samples of the session's checkpoint, shape (n, *shape); drawn once where two diagnostics judge them.
 
-    from fmdiag.sampling import draw_noise
+    Those that diverged are NaN, and named in a caution.
+    """
+    from fmdiag.errors import FmdiagError
+    from fmdiag.sampling import lost_sentence, solver_text
 
     asked = n_samples, n_steps, method
     if asked not in session.drawn:
-        generator = torch.Generator().manual_seed(session.options["seed"])
-        noise = draw_noise(n_samples, session.training_set.shape, generator=generator)
-        session.drawn[asked] = torch.cat(session.group.spread(
-            noise, lambda mine: _drawn_in_batches(session, mine, n_steps, method)))
-    return session.drawn[asked]
+        session.drawn[asked] = _drawn(session, *asked)
+    samples, lost = session.drawn[asked]
+    said = lost_sentence(lost)
+    if said is not None and bool(lost.isfinite().all()):
+        raise FmdiagError(f"{said} ({solver_text(method, n_steps)}): nothing is left to measure; check the "
+                          "checkpoint's weights and convention (fmdiag checkpoint FILE), or give more --n-steps")
+    if said is not None:
+        session.caution(f"diverged: {said} ({solver_text(method, n_steps)}): not finite, or far outside the data; left "
+                        "out of what is measured")
+    return samples
+
+
+def _drawn(session, n_samples, n_steps, method):
+    """Return (samples, lost): NaN where the trajectory diverged, and when it did, NaN where it did not."""
+    import torch
+
+    from fmdiag.diagnostics.measurable import diverged
+    from fmdiag.sampling import draw_noise
+
+    shape = session.training_set.shape
+    noise = draw_noise(n_samples, shape, generator=torch.Generator().manual_seed(session.options["seed"]))
+    found = torch.cat(session.group.spread(noise, lambda mine: _drawn_in_batches(session, mine, n_steps, method)))
+    samples, lost = found[:, :-1].reshape(-1, *shape), found[:, -1]
+    far = diverged(samples, session.training_set)
+    samples[far] = torch.nan
+    return samples, torch.where(far & lost.isnan(), 1.0, lost)
 
 
 def _drawn_in_batches(session, noise, n_steps, method):
-    """Return the samples that the model makes of noises; a finished batch outlives an interruption."""
+    """Return the samples that the model makes of noises, flat, each followed by the time at which it diverged or NaN.
+
+    A finished batch outlives an interruption.
+    """
     import torch
 
-    from fmdiag.sampling import sample
+    from fmdiag.sampling import carry_noise
+
+    def batch(k):
+        samples, lost = carry_noise(session.checkpoint.field, noise[k : k + BATCH], n_steps, method)
+        return torch.cat([samples.flatten(1).cpu(), lost[:, None].to("cpu", samples.dtype)], dim=1)
 
     batches = session.progress(range(0, len(noise), BATCH), "samples")
-    return torch.cat([
-        session.kept("samples", {"first": k, "n": len(noise), "n_steps": n_steps, "method": method},
-                     lambda k=k: sample(session.checkpoint.field, noise[k : k + BATCH], n_steps, method))
-        for k in batches])
+    return torch.cat([session.kept("samples", {"first": k, "n": len(noise), "n_steps": n_steps, "method": method,
+                                               "lost": True}, lambda k=k: batch(k)) for k in batches])
 
 
 def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", threshold=1 / 3, chosen=DEFAULT):
     """Judge `samples`, or draw them from the session's checkpoint, record the outcome; return samples and table."""
+    import pandas as pd
     import torch
 
-    from fmdiag.diagnostics import gallery, memorization
+    from fmdiag.diagnostics import gallery, memorization, steps
     from fmdiag.diagnostics.null_size import check_held_out
     from fmdiag.diagnostics.sweep import roc, sweep
     from fmdiag.diagnostics.verdict import verdict
+    from fmdiag.sampling import solver_text
 
     training_set, seed = session.training_set, session.options["seed"]
     check_held_out(training_set)
@@ -100,20 +130,46 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
         plan=plan, memory=session.options["memory"], device=session.device, group=session.group,
         progress=lambda sources: session.progress(sources, "memorization"),
         generator=torch.Generator().manual_seed(seed))
+    if not drawn:
+        session.caution_of(table)
     summary = memorization.summarise(table)
+    solver = solver_text(method, n_steps) if drawn else None
+    steps_table = _with_other_steps(session, table, n_samples, n_steps, method, features, plan) if drawn else None
+    if steps_table is not None:
+        of_steps = steps.summarise(steps_table)
+        summary = pd.concat([summary, of_steps], ignore_index=True)
+        session.facts["steps"], caution = steps.sentences(of_steps, method, n_steps)
+        if caution is not None:
+            session.caution(caution)
     parameters = {"n_samples": len(samples), "samples": "drawn" if drawn else "given", "n_steps": n_steps,
-                  "method": method if drawn else None, "threshold": threshold, **described(features, chosen)}
+                  "method": method if drawn else None, "solver": solver, "threshold": threshold,
+                  **described(features, chosen)}
     session.record("memorization", table, summary, parameters,
                    **memorization.gallery(samples, training_set, table, decoder=session.decoder))
     session.add_table("sweep", sweep(table))
     session.add_table("roc", roc(table))
+    if steps_table is not None:
+        session.add_table("steps", steps_table)
     points = {"model": samples, "heldout": training_set.unseen}
     session.add_arrays("gallery", gallery.pictures(table, points, training_set, decoder=session.decoder))
     overlap = training_set.overlap
     reason = table.attrs.get("not_judged") or (overlap and overlap.not_judged())
-    session.facts |= {"verdict": verdict(summary, not_judged=reason), **({"not_judged": reason} if reason else {})}
+    session.facts |= {"verdict": verdict(summary, solver=solver, not_judged=reason),
+                      **({"not_judged": reason} if reason else {})}
     _warn_of_a_small_null(table)
     return samples, table
+
+
+def _with_other_steps(session, table, n_samples, n_steps, method, features, plan):
+    """Return which of the first samples are copies with half the steps as well; None where a method chooses its own."""
+    from fmdiag.diagnostics import steps
+    from fmdiag.sampling import ADAPTIVE
+
+    if method in ADAPTIVE:
+        return None
+    again, _ = _drawn(session, steps.number_checked(n_samples), steps.other_steps(n_steps), method)
+    return steps.measure(table, again, session.training_set, features=features, plan=plan, device=session.device,
+                         group=session.group)
 
 
 def _warn_of_a_small_null(table):

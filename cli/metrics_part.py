@@ -19,13 +19,16 @@ def run(session, samples, chosen):
     """
     import pandas as pd
 
+    from fmdiag.diagnostics.measurable import measurable
+
     names = dict.fromkeys("pca" if name == "pixels" else name for name in chosen["features"])
     features, _ = spaces(session, {**chosen, "features": tuple(names)})
+    _, samples, _ = measurable(samples, session.training_set)
     left_out = {}
     table = pd.concat([_rows(session, samples, feature, left_out) for feature in features], ignore_index=True)
     summary = table.rename(columns={"metric": "quantity"}).assign(diagnostic="metrics")
     if session.speaks and len(table):
-        session.folder.add_table("metrics", table)
+        session.folder.add_table("metrics", session.cautioned(table))
         session.folder.add_summary(summary)
         session.parameters["metrics"] = {"features": list(names), "n_samples": len(samples),
                                          "left_out": left_out, "command": session.command_for("audit")}

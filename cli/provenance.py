@@ -66,6 +66,7 @@ def run(session, *, samples=(), top_rows=6, n_noises=1024, n_steps=100, method="
     if pairs is None:
         pairs = memorization.measure(drawn, rows, closed_form=False, device=session.device, group=session.group,
                                      generator=generator())
+    session.caution_of(table)
     summary = pd.concat([basins.summarise(reached), provenance.summarise(table)], ignore_index=True)
     ranking = copied.measure(pairs, rows)
     parameters = {"samples": samples, "top_rows": top_rows, "n_noises": len(noise), "n_steps": n_steps,

@@ -70,6 +70,8 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", c
     table = quality.measure(samples, session.training_set, features=features, metrics=metrics, most=most,
                             device=session.device, progress=lambda names: session.progress(names, "quality"),
                             generator=torch.Generator().manual_seed(seed))
+    if not drawn:
+        session.caution_of(table)
     parameters = {"n_samples": len(samples), "samples": "drawn" if drawn else "given", "n_steps": n_steps,
                   "method": method if drawn else None, "features": described(features, chosen)["features"],
                   "metrics": list(metrics), "most": most}

@@ -107,6 +107,7 @@ class Session(contextlib.ExitStack):
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if kind is None and self.speaks:
             with self._abandoned_on_failure():
+                self.folder.summaries = [self.cautioned(rows) for rows in self.folder.summaries]
                 self.folder.write_summary()
                 session_outputs.write_records(self)
                 session_outputs.draw(self)
@@ -146,7 +147,7 @@ class Session(contextlib.ExitStack):
         """Keep a raw table, its summary rows, the parameters that made it and the pictures its figures show."""
         if not self.speaks:
             return
-        self.folder.add_table(diagnostic, self._cautioned(table))
+        self.folder.add_table(diagnostic, self.cautioned(table))
         self.folder.add_summary(summary)
         self.parameters[diagnostic] = {**parameters, "command": self.command_for(diagnostic)}
         if arrays:
@@ -155,14 +156,23 @@ class Session(contextlib.ExitStack):
     def add_table(self, name, table):
         """Keep a further table of a diagnostic that was recorded."""
         if self.speaks:
-            self.folder.add_table(name, self._cautioned(table))
+            self.folder.add_table(name, self.cautioned(table))
             # The page shows it where the diagnostic recorded last is shown.
             list(self.parameters.values())[-1].setdefault("tables", []).append(name)
 
-    def _cautioned(self, table):
-        """Return the table with a column of codes where something about the checkpoint would mislead."""
-        sentences = self.checkpoint.description.get("warnings") if self.checkpoint else None
-        codes = "; ".join(text.partition(":")[0] for text in sentences or ())
+    def caution(self, text):
+        """Note, once, what the results are to be read with: a sentence that begins with its code."""
+        if text not in self.facts.get("cautions", ()):
+            self.facts["cautions"] = [*self.facts.get("cautions", ()), text]
+
+    def caution_of(self, table):
+        """Note what a diagnostic says was left out of its table."""
+        if "diverged" in table.attrs:
+            self.caution(f"diverged: {table.attrs['diverged']}")
+
+    def cautioned(self, table):
+        """Return the table with a column of codes where something would mislead a reader of the results."""
+        codes = "; ".join(dict.fromkeys(text.partition(":")[0] for text in session_outputs.cautions(self)))
         return table.assign(caution=codes) if codes else table
 
     def command_for(self, diagnostic):

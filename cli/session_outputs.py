@@ -33,8 +33,8 @@ def write_records(session):
     rows = session.training_set
     if vars(rows).get("overlap") is not None:  # looked for, as every use of held-out rows does
         session.facts["held_out"] = rows.overlap.describe()
-    if rows.cautions:
-        session.facts["cautions"] = rows.cautions
+    for text in rows.cautions:
+        session.caution(text)
     if session.compose is not None:
         session.document = session.compose(record_of(session), pd.concat(session.folder.summaries, ignore_index=True))
         session.folder.add_json(f"{session.name}.json", session.document)
@@ -44,6 +44,12 @@ def write_records(session):
             for entry in session.document["verdicts"]]}, "limits": session.document["limits"],
             "advice": session.document["advice"]}
     session.folder.add_json("run.json", record_of(session))
+
+
+def cautions(session):
+    """Return what the results of a run are to be read with: of its checkpoint, its data, and what was found."""
+    known = (session.checkpoint.description.get("warnings") or ()) if session.checkpoint is not None else ()
+    return list(dict.fromkeys([*known, *session.training_set.cautions, *session.facts.get("cautions", ())]))
 
 
 def draw(session):
@@ -70,12 +76,17 @@ def show(session):
         click.echo(json.dumps({"run": str(session.folder.out), **session.document}, default=str))
     elif session.options["as_json"]:
         rows = json.loads(summary.to_json(orient="records"))
-        click.echo(json.dumps({"run": str(session.folder.out), **session.facts, "summary": rows}))
+        click.echo(json.dumps({"run": str(session.folder.out), **session.facts, "cautions": cautions(session),
+                               "summary": rows}))
     else:
         from .tables import short_table
 
         click.echo(short_table(summary))
+        for sentence in cautions(session):
+            click.echo(f"caution: {sentence}")
         for key, fact in session.facts.items():
+            if key == "cautions":
+                continue
             fact = fact.get("details") if isinstance(fact, dict) else fact
             if isinstance(fact, list):
                 click.echo("\n  ".join([f"{key}:", *fact]))

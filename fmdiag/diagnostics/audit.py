@@ -33,7 +33,8 @@ def compose(record, summary):
     used = {entry["definition"] for entry in [*values, *controls_]}
     return {"schema": SCHEMA,
             "subject": {"checkpoint": record.get("checkpoint"), "dataset": record.get("dataset")},
-            "verdicts": verdicts(summary, found, not_judged), "controls": controls_, "tests": found,
+            "verdicts": verdicts(summary, found, not_judged, (record.get("diagnostics") or {}).get(
+                "memorization", {}).get("solver")), "controls": controls_, "tests": found,
             "correction": {"method": "holm", "comparisons": len(found), "level": LEVEL}, "values": values,
             "definitions": {name: DEFINITIONS.get(name, "see the metric's module") for name in sorted(used)},
             "limits": limits(record, summary), "advice": advice(summary), "provenance": record}

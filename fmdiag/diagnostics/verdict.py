@@ -10,13 +10,15 @@ from fmdiag.metrics.excess import holm
 NO_CONTROL = "no samples of û* were measured, so the positive control is missing"
 
 
-def verdict(summary, *, not_judged=None):
+def verdict(summary, *, solver=None, not_judged=None):
     """Return the verdict, a sentence with its numbers and intervals per feature space.
 
     Parameters
     ----------
     summary : DataFrame
         As returned by `memorization.summarise`.
+    solver : str, optional
+        How the samples were drawn, e.g. ``"euler, 100 steps"``: their share of copies depends on it.
     not_judged : str, optional
         Why samples, rows or controls like these decide nothing: the verdict is then "Not judged" with this reason.
     """
@@ -27,14 +29,15 @@ def verdict(summary, *, not_judged=None):
     p_values = rows[rows["quantity"] == "p_value"].set_index(["feature", "threshold"])["value"]
     p_values[:] = holm(p_values)
     return " ".join((f"In {keys[0]}: " if len(parts) > 1 else "")
-                    + _sentence(part, p_values.get(keys), len(p_values)) for keys, part in parts)
+                    + _sentence(part, p_values.get(keys), len(p_values), solver) for keys, part in parts)
 
 
-def _sentence(rows, p_value=None, comparisons=1):
+def _sentence(rows, p_value=None, comparisons=1, solver=None):
     exact = rows[(rows["quantity"] == "f_mem") & (rows["interval"] == "exact")].set_index("source")
     excess = rows[rows["quantity"] == "f_mem_excess"]
     rule = f"d1/d2 < {_threshold(rows['threshold'].iloc[0])}"
-    model = f"{_share(exact.loc['model'])} of {exact.loc['model', 'n']:.0f} samples have {rule}"
+    drawn = f"samples ({solver})" if solver else "samples"
+    model = f"{_share(exact.loc['model'])} of {exact.loc['model', 'n']:.0f} {drawn} have {rule}"
     if "closed_form" in exact.index and exact.loc["closed_form", "value"] < 1:
         control = exact.loc["closed_form"]
         return (f"No verdict, positive control failed: only {_share(control)} of {control['n']:.0f} samples of û*, "
