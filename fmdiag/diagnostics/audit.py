@@ -9,7 +9,9 @@ from fmdiag.diagnostics.audit_schema import DEFINITIONS, LEVEL, SCHEMA
 from fmdiag.diagnostics.audit_tests import controls, tests
 from fmdiag.diagnostics.audit_verdicts import verdicts
 
-OF_QUANTITY = {"f_mem": "fmdiag/f_mem-l2-distinct-d2", "f_mem_excess": "fmdiag/f_mem-excess",
+OF_QUANTITY = {"f_mem": "fmdiag/f_mem-l2-distinct-d2", "f_mem_same_noises": "fmdiag/f_mem-l2-distinct-d2",
+               "f_mem_other_steps": "fmdiag/f_mem-l2-distinct-d2", "steps_p": "fmdiag/mcnemar-exact-other-steps",
+               "f_mem_excess": "fmdiag/f_mem-excess",
                "excess_alignment": "fmdiag/excess-alignment", "excess_alignment_overall": "fmdiag/excess-alignment",
                "excess_p": "fmdiag/excess-alignment", "energy": "fmdiag/path-energy",
                "terminal_share": "fmdiag/path-energy", "energy_ratio": "fmdiag/path-energy"}
