@@ -155,7 +155,8 @@ def test_the_same_seed_gives_the_same_tables(undrawn, name, options, checkpoint,
         assert load_table(tmp_path / "1", table).equals(load_table(tmp_path / "2", table))
 
 
-def test_canaries_from_planting_to_the_audit(undrawn, tmp_path, fails_cleanly, capsys):
+def test_canaries_from_planting_to_the_audit(undrawn, tmp_path, fails_cleanly, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     planted, trained = tmp_path / "planted", tmp_path / "trained"
     assert run(["canaries", "--dataset", "digits", "--n", "20", "--multiplicities", "1,3", "--each", "3", "--out",
                 str(planted)]) == 0
