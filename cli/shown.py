@@ -28,17 +28,19 @@ def show(run, page, as_json):
 def facts_of(run, record):
     """Return the facts of a run that a reader should see beside the numbers."""
     hidden = {"decoder", *run.facts} - {"pictures"}
-    cautions = [*((record["checkpoint"] or {}).get("warnings") or ()), *record["cautions"]]
     found = {name: value for result in run.results.values() for name, value in result.facts.items()}
     found |= {name: value for name, value in run.facts.items() if name not in hidden}
     verdict = {"verdict": record["verdict"]} if record.get("verdict") else {}
-    return {**verdict, **found, **({"cautions": list(dict.fromkeys(cautions))} if cautions else {})}
+    return {**verdict, **found, "cautions": run.cautions()}
 
 
 def _say(name, text):
     if isinstance(text, dict):
         text = [text["text"], *text.get("details", ())] if "text" in text else None
-    if isinstance(text, list):
+    if name == "cautions":
+        for sentence in text:
+            click.echo(f"caution: {sentence}")
+    elif isinstance(text, list):
         click.echo("\n  ".join([f"{name}:", *map(str, text)]))
     elif isinstance(text, str):
         click.echo(f"{name}: {text}")

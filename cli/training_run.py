@@ -78,7 +78,7 @@ def _warn_without_held_out(training_set):
 def _resumed(options, folder, device):
     from functools import partial
 
-    from fmdiag.checkpoints.checkpoint import load_recorded
+    from fmdiag.checkpoints.recorded import load_recorded
     from fmdiag.training import check_unchanged, resume
 
     state = folder.load(device)

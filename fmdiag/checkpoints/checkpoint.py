@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fmdiag.checkpoints.averages import compare_weights
-from fmdiag.datasets import is_fraction, load_dataset
+from fmdiag.checkpoints.recorded import check_recorded, load_recorded
+from fmdiag.datasets import is_fraction
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import GaussianPath
 
@@ -60,12 +61,16 @@ class Checkpoint:
         Raises
         ------
         FmdiagError
-            If no data set is recorded or given, or its shape or fingerprint is not the checkpoint's.
+            If no data set is recorded or given, the recorded one lies outside the working folder and the data root or
+            would have to be fetched, or its shape or fingerprint is not the checkpoint's.
         """
         recorded = self.description.get("dataset") or {}
         source = dataset if dataset is not None else recorded.get("source")
         if source is None:
             raise FmdiagError(f"{self.file} does not say what it was trained on: give --dataset NAME or PATH")
+        check_recorded(recorded, self.file, {"source": dataset, **options}, data_root)
+        if dataset is None and options.get("held_out") is None:
+            options["offline"] = True
         training_set = self._load(recorded, source, data_root, options)
         self._check(training_set, recorded, source, allow_mismatch, options.get("held_out"))
         training_set = self._of_class(training_set)
@@ -122,31 +127,3 @@ def of_class(training_set, label, held_out=None):
         raise FmdiagError(f"{training_set.name} has no row of class {label}: give another --class-label")
     return replace(training_set, rows=training_set.rows[chosen], labels=training_set.labels[chosen],
                    name=f"{training_set.name} (class {label})", held_out_source=held_out)
-
-
-def load_recorded(recorded, source=None, *, data_root=None, **options):
-    """Return the set that a checkpoint's record describes; see `Checkpoint.training_set`.
-
-    Parameters
-    ----------
-    recorded : dict
-        ``TrainingSet.describe()`` with source, size, subset_n, subset_seed, held_out, skip_bad, value_range.
-    source : str or path, optional
-        Read instead of the recorded source.
-    data_root : path, optional
-        Where named data sets lie.
-    **options
-        Override recorded options of `load_dataset`.
-    """
-    source = recorded["source"] if source is None else source
-    reading = {name: recorded[name] for name in ("size", "held_out", "skip_bad", "value_range", "orientation")
-               if recorded.get(name) is not None}
-    reading |= {"split": recorded.get("split", "train"), "hflip": recorded.get("hflip", False)}
-    explicit_n = "n" in options
-    training_set = load_dataset(source, data_root=data_root, **{**reading, **options})
-    if recorded.get("subset_n") is None or explicit_n:
-        return training_set
-    # Given the subset itself, a saved file for instance, there is nothing to draw.
-    if training_set.n_stored <= recorded["subset_n"]:
-        return training_set
-    return training_set.subset(recorded["subset_n"], seed=recorded.get("subset_seed", 0))

@@ -2,10 +2,11 @@
 
 A model card (TOML, or YAML where PyYAML is installed) says what a file cannot:
 
-    family = "module"                      # or one fmdiag knows, e.g. "rectified_flow": then call and time are its own
-    factory = "my_package.models:build"    # or "models.py:build", relative to the card
-    weights_key = "ema"                    # of the file; dotted for nested ones; default: the family's
-    call = "x, t"                          # order of the arguments; "y" adds labels
+    family = "module"                      # or one fmdiag knows, e.g. "rectified_flow": then the time is its own
+    factory = "my_package.models:build"    # or "models.py:build", relative to the card; its neighbours can be imported
+    weights_key = "ema"                    # dotted: "state_dict.net", "0.model"; default: averages, else raw weights
+    n_classes = 10                         # of a class that takes labels; null_label is the one for none
+    call = "x, t"                          # default: by the signature; "t, x, y" and "x, t, labels=y" pass labels
     output = "sample"                      # attribute or index of what is returned, where it is not the tensor itself
     [arguments]
     width = 64

@@ -14,6 +14,7 @@ from pathlib import Path
 from torch import nn
 
 from fmdiag.errors import FmdiagError
+from fmdiag.files import trust
 from fmdiag.files.consent import content_hash, is_remembered, remember
 from fmdiag.files.trust import check_trust
 
@@ -132,9 +133,8 @@ def _origin(top, folders):
 
 
 def is_of_user(path):
-    """Return whether a path lies in the working folder or below, links followed; all that there is lies below no /."""
-    folder = Path.cwd()
-    return folder != folder.parent and path.resolve().is_relative_to(folder)
+    """Return whether code in a path is the user's: not all that there is because the working folder is /."""
+    return Path.cwd() != Path.cwd().parent and trust.is_of_user(path)
 
 
 def _first(iterable, n):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from pathlib import Path
 
 import torch
 from torch.nn.modules.module import (
@@ -93,6 +94,8 @@ def _tensors(folder):
     for name in TENSORS:
         file, index = folder / name, folder / f"{name}.index.json"
         files = sorted(set(read_json(index)["weight_map"].values())) if index.is_file() else [name]
+        if any(Path(part).name != part for part in files):
+            raise FmdiagError(f"{index} names files outside its folder: {', '.join(files)[:200]}")
         if file.is_file() or index.is_file():
             read = read_safetensors if name.endswith("safetensors") else read_torch_file
             return {key: tensor for part in files for key, tensor in read(folder / part).items()}

@@ -7,10 +7,11 @@ is assumed to be the velocity on the straight path, 0 = noise, unless options or
 from torch import nn
 
 from fmdiag.checkpoints.calls import calling, order_of
+from fmdiag.checkpoints.candidates import is_averaged
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.foreign import READ, Foreign
 from fmdiag.checkpoints.schedules import DiscreteSchedule, EDMSchedule, PathSchedule
-from fmdiag.checkpoints.states import choose_state
+from fmdiag.checkpoints.states import RAW, choose_state
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath
 
@@ -27,10 +28,9 @@ def load(source, choices):
     if choices.factory:
         module, read, assumed = _from_card(source, choices)
     else:
-        module = source.content if source.kind in ("script", "export") else _pickled(source)
-        if not isinstance(module, nn.Module):
-            raise FmdiagError(f"{source.file} holds no network: name its class by --model card.toml with a factory")
-        read, assumed = {"network": {"name": KINDS[source.kind]}}, {"weights": "raw"}
+        module, weights, said = _whole(source, choices.weights)
+        read, assumed = {"network": {"name": KINDS[source.kind]}}, {}
+        (read if said else assumed)["weights"] = weights
     order, origin = order_of(module, choices)
     (read if origin == READ else assumed)["call"] = order
     shape = choices.data.get("shape")
@@ -61,11 +61,33 @@ def _from_card(source, choices):
     return module, read, assumed
 
 
+def _whole(source, wanted):
+    """Return (module, ``"ema"`` or ``"raw"``, whether the file says so) of a program or of pickled modules."""
+    if source.kind in ("script", "export") or isinstance(source.content, nn.Module):
+        if wanted == "ema":
+            raise FmdiagError(f"{source.file} has one set of weights and does not say that it is averaged: leave out "
+                              "--weights ema")
+        return source.content, "raw", False
+    held = _modules(source)
+    kinds = {kind: next((m for key, m in held.items() if is_averaged(key) == (kind == "ema")), None)
+             for kind in ("ema", "raw")}
+    kind = wanted or ("ema" if kinds["ema"] is not None else "raw")
+    if not held:
+        raise FmdiagError(f"{source.file} holds no network: name its class by --model card.toml with a factory")
+    if kinds[kind] is None:
+        raise FmdiagError(f"{source.file} holds only {'raw' if kind == 'ema' else 'averaged'} weights "
+                          f"({', '.join(held)}): leave out --weights {kind}")
+    return kinds[kind], kind, True
+
+
 def _pickled(source):
+    """Return a network of a trusted pickle, None where it has none."""
     content = source.content
-    if isinstance(content, nn.Module):
-        return content
-    if isinstance(content, dict):
-        return next((value for key in ("ema", "ema_model", "model", "net") if
-                     isinstance(value := content.get(key), nn.Module)), None)
-    return None
+    return content if isinstance(content, nn.Module) else next(iter(_modules(source).values()), None)
+
+
+def _modules(source):
+    """Return the networks of a pickled dict by their keys: the averaged ones, and those under the usual keys of raw."""
+    content = source.content if isinstance(source.content, dict) else {}
+    return {key: value for key, value in content.items() if isinstance(value, nn.Module) and (
+        is_averaged(key) or key in RAW)}

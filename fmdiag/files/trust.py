@@ -1,6 +1,7 @@
-"""Consent to run the code in a file: without it the file is refused, with it a warning names the file."""
+"""Trust in files: the user's own lie in the working folder; the code in one runs only with consent, and a warning."""
 
 import warnings
+from pathlib import Path
 
 from fmdiag.errors import FmdiagError, FmdiagWarning
 
@@ -28,3 +29,8 @@ def check_trust(file, what, trusted):
     if not trusted:
         raise FmdiagError(f"{file} is {what}, which asks to run code, and was not loaded; {TRUST}")
     warnings.warn(f"{file} is {what}: {TRUST}", FmdiagWarning, stacklevel=3)
+
+
+def is_of_user(path):
+    """Return whether a path lies in the working folder or below, links followed."""
+    return Path(path).resolve().is_relative_to(Path.cwd())

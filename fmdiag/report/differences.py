@@ -51,7 +51,7 @@ def differences(first, other, raw=(None, None), *, paired=False):
         unpaired), interval (as above, or none), first and other (the two values).
     """
     # A key that one run alone has, such as image sizes measured in one only, cannot tell its rows apart in both.
-    keys = [name for name in first if name not in SUMMARY_COLUMNS and name in other
+    keys = [name for name in first if name not in (*SUMMARY_COLUMNS, "caution") and name in other
             and not (first[name].isna().all() and other[name].isna().all())]
     on = ["diagnostic", "quantity", "interval", *keys]
     first, other = (rows[~rows["quantity"].astype(str).str.contains(OF_THE_TEST)] for rows in (first, other))

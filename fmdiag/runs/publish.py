@@ -36,7 +36,7 @@ def filled(folder, run, *, page, document):
                 np.savez_compressed(folder / "arrays" / f"{name}.npz", **arrays)
         for name, file in result.files.items():
             shutil.copyfile(file, folder / name)
-    save_table(folder, "summary", ordered(run.summary()))
+    save_table(folder, "summary", _cautioned(ordered(run.summary()), run))
     record = run.record()
     if document is not None:
         _json(folder / f"{run.name}.json", document)
@@ -72,9 +72,8 @@ def ordered(summary):
 
 
 def _cautioned(table, run):
-    """Return the table with a column of codes where something about the checkpoint would mislead."""
-    sentences = run.checkpoint.description.get("warnings") if run.checkpoint else None
-    codes = "; ".join(text.partition(":")[0] for text in sentences or ())
+    """Return the table with a column of codes where something would mislead a reader of the results."""
+    codes = "; ".join(dict.fromkeys(text.partition(":")[0] for text in run.cautions() if ": " in text[:40]))
     return table.assign(caution=codes) if codes else table
 
 

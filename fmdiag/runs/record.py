@@ -17,7 +17,11 @@ def record_of(run):
                       **run.checkpoint.description}
     facts = {name: value for result in run.results.values() for name, value in result.facts.items()}
     verdict = next((result.verdict for result in run.results.values() if result.verdict), None)
-    cautions = dict.fromkeys(text for result in run.results.values() for text in result.cautions)
+    known = (checkpoint or {}).get("warnings") or ()
+    cautions = [text for text in run.cautions() if text not in known]
+    overlap = vars(run.training_set).get("overlap")  # looked for, as every use of held-out examples does
+    held_out = {} if overlap is None else {"held_out": overlap.describe()}
+    verdict = {"verdict": verdict.describe()} if verdict else {}
     return {"fmdiag": __version__, "command": run.command, "name": run.name,
             "diagnostics": {name: _described(run, name, result) for name, result in run.results.items()},
             "dataset": run.training_set.describe(), "checkpoint": checkpoint, "seed": run.seed,
@@ -25,7 +29,7 @@ def record_of(run):
             "trust_code": bool(run.given.options.get("trust_code")),
             "dtype": "float32, û* in float64", "versions": versions(),
             "started": run.started.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - run.clock, 1),
-            "cautions": list(cautions), **({"verdict": verdict.describe()} if verdict else {}), **run.facts, **facts}
+            "cautions": cautions, **held_out, **verdict, **run.facts, **facts}
 
 
 def _described(run, name, result):

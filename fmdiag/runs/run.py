@@ -23,7 +23,7 @@ from fmdiag.runs.foreign import measured
 from fmdiag.runs.key import key_of
 from fmdiag.runs.output import Nowhere, Output, first_free
 from fmdiag.runs.progress import TrainingProgress, shown
-from fmdiag.runs.samples import draw
+from fmdiag.runs.samples import caution_of_lost, draw
 from fmdiag.runs.spaces import load_spaces
 
 
@@ -118,11 +118,13 @@ class Run:
         return shown(iterable, description, total) if self.speaks else iter(iterable)
 
     def samples(self, n_samples=1024, n_steps=100, method="euler"):
-        """Return samples of the model, shape (n, *shape), in model range; drawn once for all diagnostics."""
+        """Return samples of the model, shape (n, *shape), in model range; drawn once, NaN where they diverged."""
         asked = n_samples, n_steps, method
         if asked not in self._drawn:
             self._drawn[asked] = draw(self, *asked)
-        return self._drawn[asked]
+        samples, lost = self._drawn[asked]
+        self._caution = caution_of_lost(lost, n_steps, method)
+        return samples
 
     def kept(self, name, parameters, compute):
         """Return the tensor that `compute` makes, computed once whatever interrupts the run; with ranks, each time."""
@@ -195,13 +197,16 @@ class Run:
         return self.group.gather(found)[0] if known and self.group.size > 1 else found
 
     def _measured(self, card, chosen):
+        self._caution = None
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always", FmdiagWarning)
             result = measured(card, self, chosen)
         for warning in heard:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
         said = [str(w.message) for w in heard if issubclass(w.category, FmdiagWarning)]
-        result.cautions = list(dict.fromkeys([*result.cautions, *said]))
+        lost = [table.attrs["diverged"] for table in result.all_tables().values() if "diverged" in table.attrs]
+        found = [self._caution or next((f"diverged: {text}" for text in lost), None)]
+        result.cautions = list(dict.fromkeys([*result.cautions, *filter(None, found), *said]))
         return result
 
     def __getattr__(self, name):
@@ -254,6 +259,12 @@ class Run:
     def key(self):
         """Hash of the run's inputs, whatever is measured on them."""
         return key_of(self, "run", {})
+
+    def cautions(self):
+        """Return what the results are to be read with: of the checkpoint, of the data, and what was found."""
+        checkpoint = (self.checkpoint.description.get("warnings") or ()) if self.checkpoint is not None else ()
+        found = [text for result in self.results.values() for text in result.cautions]
+        return list(dict.fromkeys([*checkpoint, *self.training_set.cautions, *found]))
 
     def summary(self):
         """Return the summary rows of everything that was measured, in one table."""

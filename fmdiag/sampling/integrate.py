@@ -135,6 +135,13 @@ class _Solver:
         return self._kept(x, fill)
 
 
+def solver_text(method, n_steps):
+    """Return a solver in words: its name with its steps, or the tolerance by which it chooses its own."""
+    if method in ADAPTIVE:
+        return f"{method}, tolerance {ADAPTIVE[method]:g}"
+    return f"{method}, {n_steps} step{'' if n_steps == 1 else 's'}"
+
+
 def check_steps(n_steps, method):
     """Raise FmdiagError if the method is unknown or n_steps < 1."""
     if method not in METHODS:

@@ -80,13 +80,14 @@ def lost_sentence(lost):
     if not len(gone):
         return None
     count = f"all {len(lost)} trajectories" if len(gone) == len(lost) else f"{len(gone)} of {len(lost)} trajectories"
-    return f"{count} diverged: values that are not finite, the first at t = {gone.min():.4g}"
+    return f"{count} diverged, the first at t = {gone.min():.4g}"
 
 
 def say_lost(lost):
     """Warn where some trajectories diverged; raise FmdiagError where all did."""
     text = lost_sentence(lost)
     if text is not None and text.startswith("all"):
-        raise FmdiagError(f"{text}: check the field's sign, its time direction, its range, and the number of steps")
+        raise FmdiagError(f"{text}: values that are not finite; check the field's sign, its time direction, its range, "
+                          "and the number of steps")
     if text is not None:
-        warnings.warn(f"{text}; these are left out", FmdiagWarning, stacklevel=3)
+        warnings.warn(f"{text}: values that are not finite; they are NaN", FmdiagWarning, stacklevel=3)

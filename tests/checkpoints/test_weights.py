@@ -216,3 +216,20 @@ def test_torchcfm_files_keep_their_reading(tmp_path):
     found = load_checkpoint(save(torchcfm(unet()), tmp_path)).description
     assert found["weights"] == "ema" and found["steps"] == 1 and found["weights_at"] == "ema_model"
     assert oracle.SHAPE == (3, 8, 8)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_fault_1_7_programs_and_pickled_networks(tmp_path):
+    def network(rows):
+        made = oracle.Network()
+        made.points.data = rows
+        return made
+
+    torch.jit.script(torch.nn.Identity()).save(str(tmp_path / "their.ts"))
+    refused("does not say that it is averaged: leave out --weights ema", tmp_path / "their.ts", weights="ema",
+            trust_pickle=True)
+    file = save({"model": network(WRONG), "model_ema": network(ROWS)}, tmp_path)
+    averaged, raw = (load_checkpoint(file, weights=kind, trust_pickle=True) for kind in (None, "raw"))
+    assert is_of(ROWS, averaged) and is_of(WRONG, raw) and averaged.description["weights"] == "ema"
+    refused("only raw weights .model.*leave out --weights ema", save({"model": network(ROWS)}, tmp_path), weights="ema",
+            trust_pickle=True)

@@ -58,8 +58,8 @@ def test_every_interval_is_there(audited):
     # Percentiles and metrics of so few rows have none either.
     few = without["diagnostic"] == "metrics"
     assert set(without.loc[~few, "quantity"]) <= {
-        "auc_p", "excess_p", "copied_rows", "ratio", "basin_divergence", "p_value", "p_sweep", "resolvable_excess",
-        "samples_needed_0.01", "samples_needed_0.05", "samples_needed_0.1"}
+        "auc_p", "excess_p", "copied_rows", "ratio", "basin_divergence", "p_value", "p_sweep", "steps_p",
+        "resolvable_excess", "samples_needed_0.01", "samples_needed_0.05", "samples_needed_0.1"}
     assert set(summary["level"]) == {0.95}
 
 
@@ -157,7 +157,8 @@ def test_the_same_seed_gives_the_same_tables(undrawn, name, options, checkpoint,
         assert load_table(tmp_path / "1", table).equals(load_table(tmp_path / "2", table))
 
 
-def test_canaries_from_planting_to_the_audit(undrawn, tmp_path, fails_cleanly, capsys):
+def test_canaries_from_planting_to_the_audit(undrawn, tmp_path, fails_cleanly, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     planted, trained = tmp_path / "planted", tmp_path / "trained"
     assert run(["canaries", "--dataset", "digits", "--n", "20", "--multiplicities", "1,3", "--each", "3", "--out",
                 str(planted)]) == 0

@@ -191,7 +191,8 @@ def test_value_range_reaches_the_rows(tmp_path, capsys):
     assert "--value-range 0.0,1.0" in load_run(out)["diagnostics"]["alignment"]["command"]
 
 
-def test_a_checkpoint_remembers_the_value_range_that_it_was_trained_with(tmp_path, capsys):
+def test_a_checkpoint_remembers_the_value_range_that_it_was_trained_with(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((20, 1, 4, 4)))
     with pytest.warns(FmdiagWarning, match="no rows are held out"):
         assert run(["train", "--dataset", str(tmp_path / "x.npy"), "--value-range", "0,1", "--network", "mlp",

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fmdiag.diagnostics.points.measurable import diverged, say_left_out
+from fmdiag.diagnostics.points.measurable import diverged, noted, say_left_out
 from fmdiag.diagnostics.points.pairs import cosine
 from fmdiag.diagnostics.points.pictures import as_pictures
 from fmdiag.errors import FmdiagError
@@ -96,7 +96,7 @@ def compare(samples, training_sets, *, feature=None, device="cpu"):
     centre = _vectors(training_sets[0][np.arange(0, training_sets[0].n, max(1, training_sets[0].n // MEAN_ROWS))],
                       feature).mean(0)
     lost = diverged(samples[0], training_sets[0]).cpu() | diverged(samples[1], training_sets[1]).cpu()
-    say_left_out(lost, "pairs")
+    said = say_left_out(lost, "pairs")
     samples = [x.cpu()[~lost] for x in samples]
     vectors = [_vectors(x, feature) for x in samples]
     found = [nearest(x, rows, feature=feature, device=device) for x, rows in zip(samples, training_sets, strict=True)]
@@ -110,7 +110,8 @@ def compare(samples, training_sets, *, feature=None, device="cpu"):
                     f"train_cosine_{name}": cosine(x - centre, _vectors(rows[near.rows[:, 0]], feature)
                                                    - centre).numpy()}
     table = pd.DataFrame(columns)
-    return table.assign(closer=table["distance"] < table[["train_distance_a", "train_distance_b"]].min(axis=1))
+    closer = table["distance"] < table[["train_distance_a", "train_distance_b"]].min(axis=1)
+    return noted(table.assign(closer=closer), said)
 
 
 def _vectors(images, feature):

@@ -8,13 +8,15 @@ from fmdiag.results import Result
 def run(context, parameters):
     """Return the Result."""
     second = load_checkpoint(parameters.other, device=context.device, **context.reading("trust_code"))
-    rows = second.training_set(parameters.other_dataset, **context.reading("data_root", "allow_mismatch"))
+    rows = second.training_set(parameters.other_dataset, **context.reading("data_root", "allow_mismatch",
+                                                                                "accept_reading"))
     sets, fields = (context.training_set, rows), (context.field, second.field)
     solver = {"n_samples": parameters.n_samples, "n_steps": parameters.n_steps, "method": parameters.method}
     samples = draw(fields, sets, group=context.group, generator=context.generator(), **solver)
+    cautions = [f"{text} ({second.file.name})" for text in second.description.get("warnings") or ()]
     table = compare(samples, sets, device=context.device)
     summary = summarise(table)
     return Result("agreement", table, summary, {
         "other": str(parameters.other), "other_sha256": second.sha256, "other_dataset": rows.describe(), **solver,
         "feature": "pixels"}, arrays={"agreement": pictures(samples, table, sets, decoder=context.decoder)},
-        facts={"reading": verdict(summary)})
+        facts={"reading": verdict(summary)}, cautions=cautions)

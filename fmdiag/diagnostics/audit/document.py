@@ -9,7 +9,9 @@ from fmdiag.diagnostics.audit.limits import advice, limits
 from fmdiag.diagnostics.audit.schema import DEFINITIONS, LEVEL, SCHEMA
 from fmdiag.diagnostics.audit.verdicts import verdicts
 
-OF_QUANTITY = {"f_mem": "fmdiag/f_mem-l2-distinct-d2", "f_mem_excess": "fmdiag/f_mem-excess",
+OF_QUANTITY = {"f_mem": "fmdiag/f_mem-l2-distinct-d2", "f_mem_same_noises": "fmdiag/f_mem-l2-distinct-d2",
+               "f_mem_other_steps": "fmdiag/f_mem-l2-distinct-d2", "steps_p": "fmdiag/mcnemar-exact-other-steps",
+               "f_mem_excess": "fmdiag/f_mem-excess",
                "excess_alignment": "fmdiag/excess-alignment", "excess_alignment_overall": "fmdiag/excess-alignment",
                "excess_p": "fmdiag/excess-alignment", "energy": "fmdiag/path-energy",
                "terminal_share": "fmdiag/path-energy", "energy_ratio": "fmdiag/path-energy"}
@@ -33,7 +35,8 @@ def compose(record, summary):
     used = {entry["definition"] for entry in [*values, *controls_]}
     return {"schema": SCHEMA,
             "subject": {"checkpoint": record.get("checkpoint"), "dataset": record.get("dataset")},
-            "verdicts": verdicts(summary, found, not_judged), "controls": controls_, "tests": found,
+            "verdicts": verdicts(summary, found, not_judged, (record.get("diagnostics") or {}).get(
+                "memorization", {}).get("solver")), "controls": controls_, "tests": found,
             "correction": {"method": "holm", "comparisons": len(found), "level": LEVEL}, "values": values,
             "definitions": {name: DEFINITIONS.get(name, "see the metric's module") for name in sorted(used)},
             "limits": limits(record, summary), "advice": advice(summary), "provenance": record}

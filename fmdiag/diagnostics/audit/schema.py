@@ -28,6 +28,8 @@ ANSWERS = ("yes", "no evidence", "undecided", "not judged", "not measured")
 DEFINITIONS = {
     "fmdiag/f_mem-l2-distinct-d2": "Share of samples with d1/d2 below the threshold (1/3: Yoon 2023, Gu 2023, Bonnaire "
         "2025); Euclidean; d2 to the nearest row that is no duplicate of the nearest row.",
+    "fmdiag/mcnemar-exact-other-steps": "McNemar's exact test: are as many samples copies with half the steps, "
+                                        "from the same noises?",
     "fmdiag/f_mem-excess": "f_mem of the samples minus that of held-out rows; Newcombe's interval; p: Fisher's.",
     "fmdiag/membership-auc": "AUC of telling training from held-out images by the velocity field; û* with the image in "
         "the place of one training row on both sides, so that a field without knowledge of the rows has 1/2; "

@@ -5,12 +5,12 @@ from fmdiag.diagnostics.audit.schema import LEVEL
 from fmdiag.diagnostics.memorization.rule import verdict as copies_sentence
 
 
-def verdicts(summary, found, not_judged=None):
+def verdicts(summary, found, not_judged=None, solver=None):
     """Return the verdicts from the tests `found`: on copies among samples, on the field, on canaries.
 
-    `not_judged` says why the held-out rows decide nothing, where they do not.
+    `not_judged` says why the held-out rows decide nothing, where they do not; `solver`, how the samples were drawn.
     """
-    return [_copies(summary, found, not_judged), _field(summary, found, not_judged), _canaries(summary, found)]
+    return [_copies(summary, found, not_judged, solver), _field(summary, found, not_judged), _canaries(summary, found)]
 
 
 def _entry(name, question, answer, text, deciding):
@@ -22,7 +22,7 @@ def _deciding(found, prefixes):
     return [test for test in found if test["id"].split("/")[0] in prefixes]
 
 
-def _copies(summary, found, not_judged):
+def _copies(summary, found, not_judged, solver):
     question = "Are samples copies of training rows, more often than held-out rows look like copies?"
     deciding, parts = _deciding(found, ("copies",)), by_feature(summary)
     if not parts:
@@ -37,7 +37,8 @@ def _copies(summary, found, not_judged):
         above = {feature for (feature, _), rows in parts
                  if (rows.loc[rows["quantity"] == "f_mem_excess", "low"] > 0).any()}
         answer = "yes" if significant & above else "no evidence"
-    return _entry("copies", question, answer, copies_sentence(summary, not_judged=not_judged), deciding)
+    return _entry("copies", question, answer, copies_sentence(summary, solver=solver, not_judged=not_judged),
+                  deciding)
 
 
 def _field(summary, found, not_judged):

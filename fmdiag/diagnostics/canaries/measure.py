@@ -67,7 +67,7 @@ def measure(samples, training_set, *, canaries, field=None, path=None, threshold
         distance and ratio of the sample of least ratio, cfm_loss (mean over times, noises and coordinates; NaN without
         a field), n_samples.
     """
-    numbers, samples = measurable(samples, training_set)
+    numbers, samples, _ = measurable(samples, training_set)
     ratios, distances = _ratios(samples, training_set, canaries, device)
     best = ratios.argmin(0)
     index = np.arange(len(best))

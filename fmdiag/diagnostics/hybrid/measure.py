@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from fmdiag import results
-from fmdiag.diagnostics.points.measurable import diverged, say_left_out
+from fmdiag.diagnostics.points.measurable import diverged, noted, say_left_out
 from fmdiag.diagnostics.points.nearest_rows import nearest_rows
 from fmdiag.diagnostics.points.pictures import as_pictures
 from fmdiag.errors import FmdiagError, check_choice
@@ -118,9 +118,9 @@ def _stacked(states, times, noise):
 def tabulate(samples, training_set, *, feature="pixels", plan=EXACT, device="cpu", group=SINGLE):
     """Return the table of `measure` for {tau: samples}."""
     features = as_features(feature, training_set, device)
-    say_left_out(torch.cat([diverged(x, training_set).cpu() for x in samples.values()]), "samples")
+    said = say_left_out(torch.cat([diverged(x, training_set).cpu() for x in samples.values()]), "samples")
     tables = [_tabulate(samples, training_set, one, plan, device, group) for one in features]
-    return pd.concat(tables, ignore_index=True)
+    return noted(pd.concat(tables, ignore_index=True), said)
 
 
 def _tabulate(samples, training_set, feature, plan, device, group):

@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 
 from fmdiag.diagnostics.membership.measure import NAME
-from fmdiag.diagnostics.points.measurable import diverged, say_left_out
+from fmdiag.diagnostics.points.measurable import diverged, noted, say_left_out
 from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.ranks.group import SINGLE
 from fmdiag.results import summary_row
@@ -55,8 +55,8 @@ def measure(field, training_set, *, n_samples=256, n_steps=100, method="euler", 
                                                                                 ("closed_form", u_star))]))
     table = pd.concat(parts).sort_values(["source", "sample"], ascending=[False, True], ignore_index=True)
     lost = table.loc[table["energy"].isna(), "sample"].unique()
-    say_left_out(np.isin(np.arange(n_samples), lost), "trajectories")
-    return table[~table["sample"].isin(lost)].reset_index(drop=True)
+    said = say_left_out(np.isin(np.arange(n_samples), lost), "trajectories")
+    return noted(table[~table["sample"].isin(lost)].reset_index(drop=True), said)
 
 
 def _rows(source, field, training_set, noise, numbers, n_steps, method):

@@ -23,7 +23,7 @@ import torch
 from fmdiag.datasets.overlap import usable
 from fmdiag.diagnostics.memorization.sweep import summary_rows
 from fmdiag.diagnostics.points.checks import check_range, check_samples, unlike
-from fmdiag.diagnostics.points.measurable import measurable
+from fmdiag.diagnostics.points.measurable import measurable, noted
 from fmdiag.diagnostics.points.nearest_rows import nearest_rows
 from fmdiag.diagnostics.points.orientation import other_orientation
 from fmdiag.diagnostics.points.pictures import as_pictures
@@ -94,7 +94,7 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     features = as_features(feature, training_set, device)
     if not 0 < threshold <= 1:
         raise FmdiagError(f"threshold must be in (0, 1], got {threshold}")
-    numbers, samples = measurable(samples, training_set)
+    numbers, samples, said = measurable(samples, training_set)
     check_range(samples, training_set)
     points = {"model": (numbers, samples),
               "heldout": _held_out_rows(held_out, training_set, len(samples), generator)}
@@ -105,7 +105,7 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     tables = [tabulate(*points[source], training_set, source=source, feature=feature, threshold=threshold, plan=plan,
                        device=device, group=group)
               for feature, source in progress([(feature, source) for feature in features for source in asked])]
-    table = pd.concat(tables, ignore_index=True)
+    table = noted(pd.concat(tables, ignore_index=True), said)
     n_copies = int(tables[0]["memorized"].sum())
     search = {"feature": features[0], "device": device, "group": group, "plan": plan}
     reason = (_other_scale(samples, training_set, n_copies)

@@ -2,8 +2,10 @@
 
 import warnings
 
+import pandas as pd
+
 from fmdiag.diagnostics.context import shown, surroundings
-from fmdiag.diagnostics.memorization import gallery, null_size
+from fmdiag.diagnostics.memorization import gallery, null_size, steps
 from fmdiag.diagnostics.memorization.measure import gallery as closest
 from fmdiag.diagnostics.memorization.measure import measure, summarise
 from fmdiag.diagnostics.memorization.rule import verdict
@@ -11,27 +13,51 @@ from fmdiag.diagnostics.memorization.sweep import roc, sweep
 from fmdiag.diagnostics.points.judged import judged_samples
 from fmdiag.diagnostics.spaces import described
 from fmdiag.errors import FmdiagWarning
-from fmdiag.results import Result, Verdict
+from fmdiag.results import Result
+from fmdiag.sampling import ADAPTIVE, solver_text
 
 
 def run(context, parameters):
-    """Return the Result: distances, threshold sweep, ROC curve, gallery, verdict."""
+    """Return the Result: distances, threshold sweep, ROC curve, gallery, check of the steps, verdict."""
     rows = context.training_set
     null_size.check_held_out(rows)
     features, plan = context.spaces(parameters)
-    samples, drawn = judged_samples(context, parameters)
+    samples, asked = judged_samples(context, parameters)
+    solver = solver_text(parameters.method, parameters.n_steps) if parameters.samples is None else None
     table = measure(samples, rows, n_steps=parameters.n_steps, feature=features, threshold=parameters.threshold,
                     plan=plan, generator=context.generator(), **surroundings(context), **shown(context, "memorization"))
-    summary = summarise(table)
     _warn_of_a_small_null(table)
+    found = _of_steps(context, parameters, table, features, plan)
+    summary = pd.concat([summarise(table), *found["summary"]], ignore_index=True)
     reason = table.attrs.get("not_judged") or (rows.overlap and rows.overlap.not_judged())
-    points = {"model": samples, "heldout": rows.unseen}
+    recorded = {**asked, "solver": solver, "threshold": parameters.threshold, **described(features, parameters)}
     return Result(
-        "memorization", table, summary, {**drawn, "threshold": parameters.threshold, **described(features, parameters)},
-        {"sweep": sweep(table), "roc": roc(table)},
-        {"memorization": closest(samples, rows, table, decoder=context.decoder),
-         "gallery": gallery.pictures(table, points, rows, decoder=context.decoder)},
-        Verdict("undecided", verdict(summary, not_judged=reason)))
+        "memorization", table, summary, recorded, {"sweep": sweep(table), "roc": roc(table), **found["tables"]},
+        _pictures(context, samples, table), verdict(summary, solver=solver, not_judged=reason), found["cautions"],
+        {**found["facts"], **({"not_judged": reason} if reason else {})})
+
+
+def _of_steps(context, parameters, table, features, plan):
+    """Return what half the steps change of the share of copies, where the samples were drawn with fixed steps."""
+    if parameters.samples is not None or parameters.method in ADAPTIVE:
+        return {"summary": [], "tables": {}, "cautions": [], "facts": {}}
+    n = steps.number_checked(table.loc[table["source"] == "model", "sample"].nunique())
+    again = context.samples(n, steps.other_steps(parameters.n_steps), parameters.method)
+    both = steps.measure(table, again, context.training_set, features=features, plan=plan, device=context.device,
+                         group=context.group)
+    if both is None:
+        return {"summary": [], "tables": {}, "cautions": [], "facts": {}}
+    summary = steps.summarise(both)
+    sentence, caution = steps.sentences(summary, parameters.method, parameters.n_steps)
+    return {"summary": [summary], "tables": {"steps": both}, "cautions": [caution] if caution else [],
+            "facts": {"steps": sentence}}
+
+
+def _pictures(context, samples, table):
+    rows = context.training_set
+    points = {"model": samples, "heldout": rows.unseen}
+    return {"memorization": closest(samples, rows, table, decoder=context.decoder),
+            "gallery": gallery.pictures(table, points, rows, decoder=context.decoder)}
 
 
 def _warn_of_a_small_null(table):

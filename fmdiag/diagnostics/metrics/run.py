@@ -5,6 +5,7 @@ import logging
 import pandas as pd
 
 from fmdiag.diagnostics.points.judged import judged_samples
+from fmdiag.diagnostics.points.measurable import measurable
 from fmdiag.errors import FmdiagError
 from fmdiag.features import embed
 from fmdiag.metrics import METRICS
@@ -15,6 +16,7 @@ def run(context, parameters):
     """Return the Result, a row per feature and metric; one that these data do not allow is noted with the reason."""
     features, _ = context.spaces(parameters)
     samples, drawn = judged_samples(context, parameters)
+    _, samples, _ = measurable(samples, context.training_set)
     left_out = {}
     tables = [table for feature in features for table in _tables(context, samples, feature, left_out)]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["metric", "feature"])

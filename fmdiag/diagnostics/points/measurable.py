@@ -19,7 +19,7 @@ N_COMPARED = 1000
 
 
 def measurable(samples, training_set):
-    """Return (numbers, samples): the samples that can be measured, on the CPU, and their numbers among those given.
+    """Return (numbers, samples, said): the samples that can be measured, and their numbers among those given.
 
     Parameters
     ----------
@@ -30,7 +30,8 @@ def measurable(samples, training_set):
 
     Returns
     -------
-    ndarray of int64 of shape (m,), Tensor of shape (m, *shape)
+    ndarray of int64 of shape (m,), Tensor of shape (m, *shape) on the CPU, str or None
+        The last says how many were left out.
 
     Raises
     ------
@@ -41,8 +42,8 @@ def measurable(samples, training_set):
     bad = diverged(samples, training_set)
     if bool((bad & finite(samples)).sum() * 2 > finite(samples).sum()):
         bad = ~finite(samples)
-    say_left_out(bad, "samples")
-    return np.flatnonzero(~bad), samples[~bad] if bool(bad.any()) else samples
+    said = say_left_out(bad, "samples")
+    return np.flatnonzero(~bad), samples if said is None else samples[~bad], said
 
 
 def finite(samples):
@@ -62,12 +63,26 @@ def limit(training_set):
 
 
 def say_left_out(bad, what):
-    """Warn of what is left out, `bad` (bool, shape (n,)) saying which; raise FmdiagError where nothing remains."""
+    """Warn of what is left out, `bad` (bool, shape (n,)) saying which, and return the sentence, None where nothing is.
+
+    Raises
+    ------
+    FmdiagError
+        If nothing remains.
+    """
     count, n = int(bad.sum()), len(bad)
     if not count:
-        return
+        return None
     if count == n:
         raise FmdiagError(f"all {n} {what} diverged: NaN, infinite, or far outside the data; check the model, its "
                           "time direction and range, and the number of steps")
-    warnings.warn(f"{count} of {n} {what} diverged (NaN, infinite or far outside the data): left out of what is "
-                  "measured", FmdiagWarning, stacklevel=4)
+    said = f"{count} of {n} {what} diverged (NaN, infinite or far outside the data): left out of what is measured"
+    warnings.warn(said, FmdiagWarning, stacklevel=4)
+    return said
+
+
+def noted(table, said):
+    """Return a table that carries the sentence on what was left out of it, where there is one, as attrs["diverged"]."""
+    if said is not None:
+        table.attrs["diverged"] = said
+    return table

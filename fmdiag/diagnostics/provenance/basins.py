@@ -56,7 +56,7 @@ def measure(field, training_set, *, samples=None, n_samples=1024, n_steps=100, m
     if samples is None:
         field = as_field(field)
         samples = torch.cat(group.spread(noise, lambda mine: sample(field, mine, n_steps, method)))
-    numbers, samples = measurable(samples, training_set)
+    numbers, samples, _ = measurable(samples, training_set)
     noise = noise[numbers]
     ends = torch.cat(group.spread(noise, lambda mine: closed_form_samples(u_star, mine, n_steps)))
     model, closed = (nearest_rows(x, training_set, device=device, group=group) for x in (samples, ends))

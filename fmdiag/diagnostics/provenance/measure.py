@@ -22,7 +22,7 @@ import torch
 
 from fmdiag import results
 from fmdiag.datasets.duplicates import duplicate_groups
-from fmdiag.diagnostics.points.measurable import diverged, say_left_out
+from fmdiag.diagnostics.points.measurable import diverged, noted, say_left_out
 from fmdiag.diagnostics.points.pairs import check_times
 from fmdiag.diagnostics.points.pictures import as_pictures
 from fmdiag.errors import FmdiagError
@@ -87,14 +87,14 @@ def measure(field, training_set, *, samples=8, times=None, n_rows=N_ROWS, n_step
         raise FmdiagError(f"samples must be a number of samples or their numbers from 0 on, got {samples}")
     noise = draw_noise(int(numbers.max()) + 1, training_set.shape, generator=generator)[numbers]
     u_star = ClosedFormField(training_set, path, memory=memory, device=device)
-    tables = []
+    tables, said = [], None
     for source, velocity in (("model", field), ("closed_form", u_star)):
         parts = group.spread(torch.arange(len(numbers)), lambda mine, velocity=velocity: _trajectories(
             u_star, velocity, noise[mine], numbers[mine.numpy()], times, n_rows, n_steps, method))
         table = pd.concat([part for part in parts if len(part)] or parts)
-        say_left_out(~np.isin(numbers, table["sample"].unique()), "trajectories")
+        said = said or say_left_out(~np.isin(numbers, table["sample"].unique()), "trajectories")
         tables.append(table.assign(source=source))
-    return pd.concat(tables, ignore_index=True)[["source", "sample", "t", "row", "n_copies", "weight"]]
+    return noted(pd.concat(tables, ignore_index=True)[["source", "sample", "t", "row", "n_copies", "weight"]], said)
 
 
 def _trajectories(u_star, velocity, noise, numbers, times, n_rows, n_steps, method):

@@ -20,7 +20,7 @@ import torch
 
 from fmdiag.datasets.overlap import usable
 from fmdiag.diagnostics.points.checks import check_range
-from fmdiag.diagnostics.points.measurable import measurable
+from fmdiag.diagnostics.points.measurable import measurable, noted
 from fmdiag.errors import FmdiagError
 from fmdiag.features import as_features, embed
 from fmdiag.metrics import METRICS
@@ -83,7 +83,7 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
     >>> bool(to_train["model"] < to_train["heldout"])       # training rows are closer than unseen ones
     True
     """
-    _, samples = measurable(samples, training_set)
+    _, samples, said = measurable(samples, training_set)
     check_range(samples, training_set)
     held_out, free = usable(held_out, training_set)
     rng, tables = numpy_generator(generator), []
@@ -102,8 +102,8 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
         named = found["definition"] + f" in {space.name}-" + found["dim"].astype(str)
         tables.append(found.assign(feature=space.name, definition=named))
     table = pd.concat(tables, ignore_index=True)
-    return table[["feature", "dim", "metric", "definition", "source", "value", "low", "high", "level", "n",
-                  "n_reference", "interval"]]
+    return noted(table[["feature", "dim", "metric", "definition", "source", "value", "low", "high", "level", "n",
+                        "n_reference", "interval"]], said)
 
 
 def _compare(vectors, n, metrics, rng, generator):

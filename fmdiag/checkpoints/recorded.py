@@ -1,0 +1,117 @@
+"""The data set that a checkpoint records: what of it is followed, and the rows that it describes.
+
+A file of a stranger must not choose what is read or fetched. A recorded source is followed where it lies, links
+resolved, in the working folder or below, or in the data root; a named set where it is on this machine. Everything else
+is asked for.
+"""
+
+import os
+from pathlib import Path
+
+from fmdiag.datasets import load_dataset
+from fmdiag.datasets.named import NAMED, find
+from fmdiag.datasets.source import Reading, chosen_data_root
+from fmdiag.errors import FmdiagError
+from fmdiag.files.trust import is_of_user
+
+OPTIONS = {"source": "--dataset", "held_out": "--held-out"}
+KINDS = {"size": int, "subset_n": int, "subset_seed": int, "skip_bad": bool, "hflip": bool, "split": str,
+         "value_range": list | tuple, "held_out": str | float, "source": str, "name": str, "n": int, "orientation": str,
+         "fingerprint": str}
+
+
+def load_recorded(recorded, source=None, *, data_root=None, **options):
+    """Return the set that a checkpoint's record describes; see `Checkpoint.training_set`.
+
+    Parameters
+    ----------
+    recorded : dict
+        ``TrainingSet.describe()`` with source, size, subset_n, subset_seed, held_out, skip_bad, value_range.
+    source : str or path, optional
+        Read instead of the recorded source.
+    data_root : path, optional
+        Where named data sets lie.
+    **options
+        Override recorded options of `load_dataset`.
+    """
+    source = recorded["source"] if source is None else source
+    reading = {name: recorded[name] for name in ("size", "held_out", "skip_bad", "value_range", "orientation")
+               if recorded.get(name) is not None}
+    reading |= {"split": recorded.get("split", "train"), "hflip": recorded.get("hflip", False)}
+    explicit_n = "n" in options
+    training_set = load_dataset(source, data_root=data_root, **{**reading, **options})
+    if recorded.get("subset_n") is None or explicit_n:
+        return training_set
+    # Given the subset itself, a saved file for instance, there is nothing to draw.
+    if training_set.n_stored <= recorded["subset_n"]:
+        return training_set
+    return training_set.subset(recorded["subset_n"], seed=recorded.get("subset_seed", 0))
+
+
+def check_recorded(recorded, file, given, data_root=None):
+    """Raise FmdiagError where a record would be followed that must not be, or is no record.
+
+    Parameters
+    ----------
+    recorded : dict
+        As for `load_recorded`, from a file.
+    file : path
+        The checkpoint, for messages.
+    given : dict
+        What the user decided: ``source`` and ``held_out`` of it are not followed.
+    data_root : path, optional
+        Where named data sets lie.
+    """
+    wrong = [name for name, kind in KINDS.items() if recorded.get(name) is not None and not isinstance(
+        recorded[name], kind)]
+    if wrong:
+        raise FmdiagError(f"{file} records its data set in no way that can be read ({wrong[0]} is a "
+                          f"{type(recorded[wrong[0]]).__name__}): give --dataset, and the options that it needs")
+    root = Reading(data_root=chosen_data_root(data_root)).root
+    for name, option in OPTIONS.items():
+        value = recorded.get(name)
+        if isinstance(value, str) and given.get(name) is None and not _is_number(value):
+            _check_followed(value, file, option, root)
+
+
+def _check_followed(value, file, option, root):
+    if find(value) is not None:
+        if value in NAMED and NAMED[value].here(value, root) is None:
+            raise FmdiagError(f"{file} was trained on the named set {value}, which is not on this machine: give "
+                              f"{option} {value} to fetch it")
+        return
+    try:
+        outside = _outside(Path(value).expanduser(), root)
+    except (OSError, RuntimeError, ValueError) as error:  # a home or a circle of links, a null byte
+        raise FmdiagError(f"{file} names {value} as its data, no path that can be followed ({error}): give {option} "
+                          "PATH") from error
+    if outside is not None:
+        leads = "" if outside == Path(value) else f", which leads to {outside}"
+        raise FmdiagError(f"{file} names {value}{leads} as its data: that is neither in the working folder nor in the "
+                          f"data root {root}, and a file does not choose what is read; give {option} PATH yourself")
+
+
+def _outside(path, root):
+    """Return the first place outside working folder and data root that a path leads to, or a link within it."""
+    def may_be_read(place):
+        return is_of_user(place) or place.resolve().is_relative_to(root.resolve())
+
+    if not may_be_read(path):
+        return path.resolve()
+    folders = [path] if path.is_dir() else []
+    while folders:
+        with os.scandir(folders.pop()) as entries:  # which tells links from files without looking at each
+            for entry in entries:
+                if entry.is_symlink() and not may_be_read(Path(entry)):
+                    return Path(entry).resolve()
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+    return None
+
+
+def _is_number(value):
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
