@@ -48,8 +48,8 @@ class Context(Protocol):
     def progress(self, iterable, description, total=None):
         """Return `iterable`, its progress shown where somebody looks."""
 
-    def samples(self, n_samples, n_steps, method):
-        """Return samples of the field, shape (n, *shape), drawn once however many diagnostics judge them."""
+    def samples(self, n_samples, n_steps, method, *, lost_ones="said"):
+        """Return samples of the field, shape (n, *shape), NaN where they diverged; drawn once for all diagnostics."""
 
     def kept(self, name, parameters, compute):
         """Return the tensor that `compute` makes, computed once whatever interrupts the run."""

@@ -7,14 +7,14 @@ memorization diagnostic's own rule, so that there is one rule only.
 from fmdiag.figures.style import SOURCES
 from fmdiag.report.tables import cell
 
-# How the rule's sentences begin.
-KINDS = {"The model memorises": "memorises", "No evidence of memorisation": "generalises"}
+# What the page marks: copies that were found, and nothing else; an absence of evidence is open.
+KINDS = {"copies found": "memorises"}
 
 
 def verdict(run):
     """Return the verdict of a run as {"text": sentence, "kind", "numbers", "details": list of further sentences}.
 
-    The kind is "memorises", "generalises" or "open"; numbers are (label, cell) pairs: the memorised fractions.
+    The kind is "memorises" or "open"; numbers are (label, cell) pairs: the memorised fractions.
 
     Parameters
     ----------
@@ -22,12 +22,11 @@ def verdict(run):
         The run; ``run.json["verdict"]`` is a sentence, or such a dict.
     """
     given = run.run.get("verdict")
-    text, own = (given.get("text"), given.get("details")) if isinstance(given, dict) else (given, None)
-    own = [own] if isinstance(own, str) else own
-    text = str(text or from_summary(run))
+    given = given if isinstance(given, dict) else {"text": given} if given else from_summary(run)
+    own = given.get("details") or None
     own = details(run) if own is None and "runs" not in run.run else own
-    return {"text": text, "kind": next((kind for start, kind in KINDS.items() if text.startswith(start)), "open"),
-            "numbers": list(numbers(run)), "details": list(own or [])}
+    return {"text": str(given["text"]), "kind": KINDS.get(given.get("answer"), "open"), "numbers": list(numbers(run)),
+            "details": [own] if isinstance(own, str) else list(own or [])}
 
 
 def numbers(run):
@@ -42,16 +41,16 @@ def numbers(run):
 
 
 def from_summary(run):
-    """Return a sentence on memorised samples, else on the collapse of û*, else that nothing was judged."""
+    """Return the verdict on memorised samples, else a text on the collapse of û*, else that nothing was judged."""
     rates = run.summary("memorization")
     if len(rates):
         # Imported here: the rule lives beside the diagnostic, whose package needs torch, and drawing must not.
         from fmdiag.diagnostics.memorization.rule import verdict as judge
 
-        return judge(rates)
+        return judge(rates).describe()
     if len(run.summary("alignment")):
-        return "No model was measured: the alignment of û* describes the training set."
-    return "No verdict: this run did not compare samples with the training set."
+        return {"text": "No model was measured: the alignment of û* describes the training set."}
+    return {"text": "No verdict: this run did not compare samples with the training set."}
 
 
 def details(run):

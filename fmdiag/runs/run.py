@@ -117,13 +117,17 @@ class Run:
         """Return `iterable`, its progress shown on stderr or in the notebook."""
         return shown(iterable, description, total) if self.speaks else iter(iterable)
 
-    def samples(self, n_samples=1024, n_steps=100, method="euler"):
-        """Return samples of the model, shape (n, *shape), in model range; drawn once, NaN where they diverged."""
+    def samples(self, n_samples=1024, n_steps=100, method="euler", *, lost_ones="said"):
+        """Return samples of the model, shape (n, *shape), in model range; drawn once for all diagnostics.
+
+        Those that diverged are NaN, which a caution of the Result says unless `lost_ones` is ``"left"``.
+        """
         asked = n_samples, n_steps, method
         if asked not in self._drawn:
             self._drawn[asked] = draw(self, *asked)
         samples, lost = self._drawn[asked]
-        self._caution = caution_of_lost(lost, n_steps, method)
+        if lost_ones == "said":
+            self._caution = caution_of_lost(lost, n_steps, method)
         return samples
 
     def kept(self, name, parameters, compute):

@@ -10,7 +10,7 @@ from fmdiag.diagnostics.memorization.measure import gallery as closest
 from fmdiag.diagnostics.memorization.measure import measure, summarise
 from fmdiag.diagnostics.memorization.rule import verdict
 from fmdiag.diagnostics.memorization.sweep import roc, sweep
-from fmdiag.diagnostics.points.judged import judged_samples
+from fmdiag.diagnostics.points.judged import N_SAMPLES, judged_samples
 from fmdiag.diagnostics.spaces import described
 from fmdiag.errors import FmdiagWarning
 from fmdiag.results import Result
@@ -41,8 +41,8 @@ def _of_steps(context, parameters, table, features, plan):
     """Return what half the steps change of the share of copies, where the samples were drawn with fixed steps."""
     if parameters.samples is not None or parameters.method in ADAPTIVE:
         return {"summary": [], "tables": {}, "cautions": [], "facts": {}}
-    n = steps.number_checked(table.loc[table["source"] == "model", "sample"].nunique())
-    again = context.samples(n, steps.other_steps(parameters.n_steps), parameters.method)
+    n = steps.number_checked(parameters.n_samples or N_SAMPLES)
+    again = context.samples(n, steps.other_steps(parameters.n_steps), parameters.method, lost_ones="left")
     both = steps.measure(table, again, context.training_set, features=features, plan=plan, device=context.device,
                          group=context.group)
     if both is None:

@@ -18,7 +18,7 @@ from fmdiag.diagnostics.memorization.measure import NAME, tabulate
 from fmdiag.diagnostics.points.measurable import diverged
 from fmdiag.metrics.excess import holm
 from fmdiag.neighbors import EXACT
-from fmdiag.posterior import SINGLE
+from fmdiag.ranks.group import SINGLE
 from fmdiag.results import summary_row
 
 MOST, FEWEST, SHARE = 128, 32, 5
