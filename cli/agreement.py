@@ -42,7 +42,8 @@ def run(session, other, other_dataset, *, n_samples, n_steps, method):
 
     second = load_checkpoint(other, device=session.device, trust_code=session.options["trust_code"])
     rows = second.training_set(other_dataset, data_root=session.options["data_root"],
-                               allow_mismatch=session.options["allow_mismatch"])
+                               allow_mismatch=session.options["allow_mismatch"],
+                               accept_reading=session.options["accept_reading"])
     sets, fields = (session.training_set, rows), (session.checkpoint.field, second.field)
     samples = agreement.draw(fields, sets, n_samples=n_samples, n_steps=n_steps, method=method, group=session.group,
                              generator=torch.Generator().manual_seed(session.options["seed"]))

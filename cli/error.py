@@ -35,36 +35,13 @@ def run(session, *, n_pairs=256, times=None):
         memory=session.options["memory"], device=session.device, group=session.group,
         progress=lambda times: session.progress(times, "error"),
         generator=torch.Generator().manual_seed(session.options["seed"]))
-    _check_reading(session)
     _check_heads(session)
     parameters = {"n_pairs": n_pairs, "n_times": int(table["t"].nunique())}
     session.record("error", table, error.summarise(table), parameters)
 
 
-def _check_reading(session):
-    """Warn where a foreign network, read the other way round in time or sign, would fit û* far better."""
-    import warnings
-
-    import torch
-
-    from fmdiag.diagnostics.direction import wrong_reading
-    from fmdiag.errors import FmdiagWarning
-
-    convention = getattr(session.checkpoint.field, "convention", None)
-    if convention is None or "velocity" not in convention.parameterisation:
-        return
-    found = wrong_reading(session.checkpoint.field, session.training_set, memory=session.options["memory"],
-                          device=session.device, path=session.path,
-                          generator=torch.Generator().manual_seed(session.options["seed"]))
-    if found is not None:
-        options = _options(found, convention)
-        text = f"wrong-reading: the model fits û* far better with its {found} reversed: give {options}"
-        session.checkpoint.description["warnings"].append(text)
-        warnings.warn(text, FmdiagWarning, stacklevel=2)
-
-
 def _check_heads(session):
-    """Say how much an assumed number of attention heads matters; warn where another fits better."""
+    """Say how much an assumed number of attention heads matters, once the reading is settled; warn of a better one."""
     import warnings
 
     import torch
@@ -73,6 +50,8 @@ def _check_heads(session):
     from fmdiag.diagnostics import heads
     from fmdiag.errors import FmdiagWarning
 
+    if not (session.checkpoint.description.get("reading") or {}).get("settled", True):
+        return  # under a wrong reading, losses say nothing about heads
     others = other_heads(session.load_checkpoint, session.checkpoint, heads.CANDIDATES)
     if not others:
         return
@@ -83,12 +62,3 @@ def _check_heads(session):
     if wrong:
         session.checkpoint.description["warnings"].append(f"assumed-heads: {text}")
         warnings.warn(f"assumed-heads: {text}", FmdiagWarning, stacklevel=2)
-
-
-def _options(found, convention):
-    """Return the options that undo a reading; reversing the time reverses the sign of a velocity with it."""
-    other = "noise-to-data" if convention.time_direction == "data-to-noise" else "data-to-noise"
-    sign = "velocity" if convention.parameterisation == "-velocity" else "-velocity"
-    parts = {"time": [f"--time-direction {other}"], "sign": [f"--parameterisation={sign}"]}
-    parts["time and sign"] = parts["time"] + parts["sign"]
-    return " ".join(parts[found])

@@ -152,7 +152,7 @@ CONVENTION = [
                  help="Whether the network's time 0 is noise or data."),
     click.option("--time-scale", type=click.FloatRange(0, min_open=True), help="The network's last time, e.g. 1000."),
     click.option("--path", "path_name", metavar="NAME", help="Probability path that the network was trained on: "
-                 "linear, cosine, vp, linear-vp, or polynomial:N."),
+                 "linear, cosine, vp, linear-vp, polynomial:N; ddpm (1000 steps, linear betas) or edm."),
     click.option("--class-label", type=click.IntRange(0), help="Class that samples are conditioned on."),
     click.option("--guidance", type=float, help="Classifier-free guidance scale.  [default: 1, none]"),
     click.option("--coupling", type=click.Choice(["independent", "ot"]), help="How noise and data were paired."),
@@ -208,8 +208,19 @@ def checkpoint_argument(*, required=True):
     return lambda command: _add([
         click.argument("checkpoint", required=required, type=click.Path()),
         click.option("--allow-mismatch", is_flag=True, help="Accept rows other than those CHECKPOINT was trained on."),
+        _accept_reading(),
         *CONVENTION,
     ], command)
+
+
+def reading_options(command):
+    """Add the options that choose the rows on which a checkpoint's reading is tested."""
+    return _add([*DATA, _accept_reading()], command)
+
+
+def _accept_reading():
+    return click.option("--accept-reading", is_flag=True, help="Measure a network that, as it is read, fits its "
+                        "training rows worse than the zero field does.")
 
 
 def convention_options(command):

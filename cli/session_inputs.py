@@ -29,18 +29,25 @@ def open_training_set(session):
     """Return the rows under the options; what was not given is as the checkpoint records it."""
     if session.rows is not None:
         return session.rows
-    wanted = {"n": session.options["n_rows"], **{name: session.options[name] for name in READING}}
     if session.checkpoint is not None:
-        # What was not given is as the checkpoint records it. Only --no-hflip is given where it is False.
-        given = {name: value for name, value in wanted.items()
-                 if value is not None and (value is not False or name == "hflip")}
-        given.pop("split") if given["split"] == "train" else None
-        return session.checkpoint.training_set(session.options["dataset"], **given,
-                                               allow_mismatch=session.options.get("allow_mismatch", False))
+        return session.checkpoint.training_set(session.options["dataset"], **given_reading(session.options),
+                                               allow_mismatch=session.options.get("allow_mismatch", False),
+                                               accept_reading=session.options.get("accept_reading", False))
+    wanted = {"n": session.options["n_rows"], **{name: session.options[name] for name in READING}}
     from fmdiag.datasets import load_dataset
 
     wanted["hflip"] = bool(wanted["hflip"])
     return load_dataset(session.options["dataset"] or "digits", **wanted)
+
+
+def given_reading(options):
+    """Return how rows are to be read where the user says so: what was not given is as the checkpoint records it."""
+    wanted = {"n": options["n_rows"], **{name: options[name] for name in READING}}
+    # Only --no-hflip is given where it is False.
+    given = {name: value for name, value in wanted.items()
+             if value is not None and (value is not False or name == "hflip")}
+    given.pop("split") if given["split"] == "train" else None
+    return given
 
 
 def open_decoder(session):

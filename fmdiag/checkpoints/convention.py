@@ -14,12 +14,14 @@ the straight path. ``-velocity`` is its opposite.
 
 from dataclasses import dataclass, replace
 
-from fmdiag.checkpoints.schedules import DiscreteSchedule, PathSchedule
+from fmdiag.checkpoints.schedules import DiscreteSchedule, EDMSchedule, PathSchedule, ddpm_schedule
 from fmdiag.errors import FmdiagError, check_choice
-from fmdiag.paths import expand, path_from_description, path_from_name
+from fmdiag.paths import PATHS, expand, path_from_description, path_from_name
 
 PARAMETERISATIONS = ("velocity", "-velocity", "epsilon", "x1", "v", "score")
 DIRECTIONS = ("noise-to-data", "data-to-noise")
+# Schedules of diffusion models that are named as paths are: 1000 steps of betas from 1e-4 to 0.02, and EDM's sigma.
+NAMED_SCHEDULES = {"ddpm": ddpm_schedule, "edm": EDMSchedule}
 # epsilon says nothing about x1 at t = 0, x1 nothing about x0 at t = 1, a velocity that is 0 or infinite nothing about
 # either: u would be 0/0 there.
 SINGULAR = 1e-3
@@ -106,8 +108,7 @@ class Convention:
         given = {"parameterisation": parameterisation, "time_scale": time_scale, "time_direction": time_direction}
         changes = {name: value for name, value in given.items() if value is not None}
         if path is not None:
-            found = path_from_name(path) if isinstance(path, str) else path_from_description(path)
-            changes["schedule"] = PathSchedule(found)
+            changes["schedule"] = _schedule(path)
         changed = replace(self, **changes)
         if not isinstance(changed.schedule, PathSchedule) and (time_direction or time_scale):
             raise FmdiagError("--time-direction and --time-scale belong to probability paths; this checkpoint's "
@@ -126,3 +127,13 @@ class Convention:
         level = "t" if self.schedule.describe().get("name") == "linear" else "s(t), of equal noise level"
         native = f"(1 - {level})" if self.time_direction == "data-to-noise" else level
         return f"model time = {'' if self.time_scale == 1 else f'{self.time_scale:g} '}{native}, {self.time_direction}"
+
+
+def _schedule(path):
+    """Return the schedule that a name or a description means."""
+    if not isinstance(path, str):
+        return PathSchedule(path_from_description(path))
+    if path in NAMED_SCHEDULES:
+        return NAMED_SCHEDULES[path]()
+    check_choice("probability path", path.partition(":")[0], [*PATHS, *NAMED_SCHEDULES])
+    return PathSchedule(path_from_name(path))
