@@ -158,11 +158,14 @@ def better_reading(field, training_set, *, coupling="independent", enough=0.0, s
     seed : int
         Of pairs and noise.
     """
-    candidates = [reading for reading in _conventions(field, training_set, N_PAIRS, seed) if reading.total < enough]
-    # û* of independent pairs, and with it `enough`, is no measure of other pairs.
-    candidates += [] if coupling == "ot" else [_transported(field, training_set, seed)]
-    fitting = [reading for reading in candidates if reading.worst is None and reading.total < 0]
-    return min(fitting, key=lambda reading: reading.total, default=None)
+    fitting = [reading for reading in _conventions(field, training_set, N_PAIRS, seed)
+               if reading.worst is None and reading.total < enough]
+    best = min(fitting, key=lambda reading: reading.total, default=None)
+    # û* of independent pairs, and with it `enough`, is no measure of transported ones.
+    other = None if coupling == "ot" else _transported(field, training_set, seed)
+    if other is None or other.worst is not None or other.total >= 0 or (best is not None and not best.options):
+        return best
+    return other if best is None else replace(best, options=f"{best.options} or {other.options}")
 
 
 def _compare(checkpoint, training_set, field, points, found, zero):
@@ -239,10 +242,10 @@ def _outputs(field, convention, training_set, n_pairs, seed):
 
 
 def _transported(field, training_set, seed):
-    """Return the same reading of a network that was trained on optimal transport pairs."""
+    """Return the same reading of a network that was trained on optimal transport pairs; None out of its reach."""
     points = _points(training_set, field.reachable, ot=True, seed=seed)
     if points is None:
-        return Reading(np.full((len(QUARTERS), 2), np.inf))
+        return None
     return Reading(points.by_quarter(points.excess(field(points.x.float(), points.t))), "--coupling ot")
 
 
