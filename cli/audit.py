@@ -9,7 +9,7 @@ from fmdiag.diagnostics.parameters import parameter, replaced
 
 from .grouped import GroupedCommand
 from .measuring import check_data, opened
-from .options import CONVENTION, DATA, DECODER, MISMATCH, RUN, added
+from .options import CONVENTION, DATA, DECODER, MISMATCHES, RUN, added
 from .options_of import options_of
 
 
@@ -47,4 +47,4 @@ def command(checkpoint, **options):
 
 PARAMETERS = options_of(Parameters)
 command.params.extend(PARAMETERS)
-added([*DATA, MISMATCH, *RUN, DECODER, *CONVENTION], command)
+added([*DATA, *MISMATCHES, *RUN, DECODER, *CONVENTION], command)

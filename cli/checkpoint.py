@@ -4,12 +4,13 @@ import json
 
 import click
 
-from .options import convention_options
+from .options import convention_options, reading_options
 
 EXAMPLES = """\b
 Examples:
   fmdiag checkpoint reports/digits/checkpoint.pt
   fmdiag checkpoint --json ckpt.pt | jq .dataset
+  fmdiag checkpoint their.pt --dataset images/                           is it read rightly? tested on its rows
   fmdiag checkpoint their.pt --path cosine --write-card card.toml
   fmdiag checkpoint reports/digits/checkpoint.pt --compact digits.pt     averaged weights only, half precision
 """
@@ -30,22 +31,26 @@ OPTIONS = {"weights": "--weights", "attention": "--heads", "heads": "--heads", "
 @click.argument("file", metavar="CHECKPOINT", type=click.Path())
 @click.option("--ema/--no-ema", default=True, show_default=True, help="Averaged weights where the file has them.")
 @convention_options
+@reading_options
 @click.option("--write-card", "card_file", type=click.Path(dir_okay=False),
               help="Write what was read and assumed as a model card (TOML), to correct and give as --model.")
 @click.option("--compact", "compact_file", type=click.Path(dir_okay=False),
               help="Write a copy to share: averaged weights only, in half precision (native checkpoints).")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON on stdout.")
-def command(file, ema, card_file, compact_file, as_json, **choices):
+def command(file, ema, card_file, compact_file, as_json, accept_reading, **options):
     """Print what a checkpoint holds: family, weights, architecture, path, training set, steps."""
     from fmdiag.checkpoints import load_checkpoint
     from fmdiag.files.destination import check_new_file
+    from fmdiag.runs.inputs import CHOICES, recorded_reading
 
     for option, target in (("--write-card", card_file), ("--compact", compact_file)):
         if target is not None:
             check_new_file(target, option)
-    checkpoint = load_checkpoint(file, ema=ema, **choices)
+    checkpoint = load_checkpoint(file, ema=ema, **{name: options[name] for name in CHOICES})
+    if options["dataset"] is not None:
+        checkpoint.training_set(options["dataset"], accept_reading=accept_reading, **recorded_reading({**options, "n": options["n_rows"]}))
     if card_file is not None:
-        _write_card(checkpoint, card_file, choices["model"])
+        _write_card(checkpoint, card_file, options["model"])
     if compact_file is not None:
         _write_compact(checkpoint, compact_file)
     if as_json:
@@ -102,8 +107,17 @@ def _rows(checkpoint):
     yield "steps", known.get("steps") if known.get("steps") is not None else "not recorded"
     if training:
         yield "training", ", ".join(f"{key} {value}" for key, value in training.items() if not isinstance(value, dict))
+    if known.get("reading"):
+        yield "reading", _tested(known["reading"])
     for warning in known.get("warnings") or ():
         yield "caution", warning
+
+
+def _tested(reading):
+    """Return the losses of a reading on training rows, per quarter of time."""
+    parts = [f"{loss:.3g} ({zero:.3g})" for loss, zero in zip(reading["loss"], reading["zero_field"], strict=True)
+             if loss is not None]
+    return f"CFM loss along time {', '.join(parts)}; in brackets that of the zero field"
 
 
 def _convention(known):

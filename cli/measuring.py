@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .grouped import Grouped, GroupedCommand
-from .options import CONVENTION, DATA, DECODER, MISMATCH, RUN, added
+from .options import CONVENTION, DATA, DECODER, MISMATCHES, RUN, added
 from .options_of import options_of
 from .shown import show, typed_command
 
@@ -39,7 +39,7 @@ def command_of(card, checkpoint_option=None):
 
     command = GroupedCommand(card.name, callback=call, short_help=card.short, help=help_of(card),
                              params=[_checkpoint(card, checkpoint_option), *parameters])
-    return added([*DATA, MISMATCH, *RUN, DECODER, *CONVENTION], command)
+    return added([*DATA, *MISMATCHES, *RUN, DECODER, *CONVENTION], command)
 
 
 def _checkpoint(card, option):

@@ -49,7 +49,7 @@ CONVENTION = [
                  help="Whether the network's time 0 is noise or data."),
     option(RARE, "--time-scale", type=click.FloatRange(0, min_open=True), help="The network's last time, e.g. 1000."),
     option(RARE, "--path", "path_name", metavar="NAME", help="Probability path that the network was trained on: "
-                 "linear, cosine, vp, linear-vp, or polynomial:N."),
+                 "linear, cosine, vp, linear-vp, polynomial:N; ddpm (1000 steps, linear betas) or edm."),
     option(RARE, "--class-label", type=click.IntRange(0), help="Class that samples are conditioned on."),
     option(RARE, "--guidance", type=float, help="Classifier-free guidance scale.  [default: 1, none]"),
     option(RARE, "--coupling", type=click.Choice(["independent", "ot"]), help="How noise and data were paired."),
@@ -59,8 +59,11 @@ CONVENTION = [
     option(RARE, "--trust-code", "--trust-pickle", "trust_code", is_flag=True, help="Run the code in files: pickles "
            "(EDM), TorchScript, torch.export, a card's factory; only for files whose origin you trust."),
 ]
+ACCEPT_READING = option("Data", "--accept-reading", is_flag=True, help="Measure a network that, as it is read, fits its "
+                        "training examples worse than the zero field does.")
 MISMATCH = option("Data", "--allow-mismatch", is_flag=True, help="Accept rows other than those CHECKPOINT was trained "
                   "on.")
+MISMATCHES = [MISMATCH, ACCEPT_READING]
 DECODER = option("Run", "--decoder", type=click.Path(), metavar="PATH", help="Decoder of latents, for the pictures "
                  "only: a diffusers autoencoder folder, a TorchScript or a .pt2 file.")
 
@@ -68,6 +71,11 @@ DECODER = option("Run", "--decoder", type=click.Path(), metavar="PATH", help="De
 def data_options(command):
     """Add the options that choose a training set."""
     return added(DATA, command)
+
+
+def reading_options(command):
+    """Add the options that choose the examples on which a checkpoint's reading is tested."""
+    return added([*DATA, ACCEPT_READING], command)
 
 
 def convention_options(command):

@@ -4,7 +4,7 @@ import click
 
 from .grouped import GroupedCommand, option
 from .measuring import opened
-from .options import CONVENTION, DATA, DECODER, MISMATCH, RUN, added
+from .options import CONVENTION, DATA, DECODER, MISMATCHES, RUN, added
 
 
 @click.command(cls=GroupedCommand)
@@ -33,4 +33,4 @@ def command(checkpoint, n_pairs, n_samples, n_noises, n_gradients, n_steps, **op
         run.report(n_pairs=n_pairs, n_samples=n_samples, n_noises=n_noises, n_gradients=n_gradients, n_steps=n_steps)
 
 
-added([*DATA, MISMATCH, *RUN, DECODER, *CONVENTION], command)
+added([*DATA, *MISMATCHES, *RUN, DECODER, *CONVENTION], command)

@@ -37,7 +37,8 @@ def _convention(checkpoint):
     convention, schedule = checkpoint.field.convention, checkpoint.description["schedule"]
     table = {"parameterisation": convention.parameterisation}
     if schedule["name"] in PATHS:
-        table |= {"time_direction": convention.time_direction, "time_scale": convention.time_scale}
+        table |= {"time_direction": convention.time_direction}
+        table |= {"steps": convention.steps} if convention.steps else {"time_scale": convention.time_scale}
         # A span narrower than [0, 1] is the family's own: naming the path again would widen it.
         if convention.schedule.span == (0.0, 1.0):
             table["path"] = schedule

@@ -11,6 +11,10 @@ FIXED_PAIRS = ("fixed-pairs: trained on fixed pairs of noise and data, whose min
                "coupling: a difference from û* is no sign of generalisation")
 FLIPS = ("flips: the model was trained on mirror images too: the training set is counted with them (2n rows); "
          "--no-hflip leaves them out")
+RAW = ("raw-weights: the file holds no averaged weights: the raw ones are measured, from which nobody samples who has "
+       "both")
+CONVENTION = ("assumed-convention: score_sde's diffusion models and RectifiedFlow save such a file: that the network "
+              "is a velocity on the straight path is assumed; a card's family or [convention] says what it is")
 GUIDED = "guidance: classifier-free guidance changes the field: û* is not its minimiser"
 LATENTS = ("resampled-latents: the model was trained on latents sampled anew in every epoch, so that its training set "
            "is not finite: û* of one stored latent per image is not its minimiser")
@@ -47,6 +51,16 @@ def untrained_class(label):
     """Return the caution about classes that training never gave the network."""
     return (f"untrained-class: training replaced every class by none, as the file says: class {label} was never given, "
             "and the network answers what nothing taught it")
+
+
+def accepted_reading(text):
+    """Return the caution about a reading that training rows speak against."""
+    return f"accepted-reading: {text}"
+
+
+def wrong_reading(options):
+    """Return the caution about a reading that another one, by these options, fits the training rows better than."""
+    return f"wrong-reading: the network fits its training rows better in another reading: give {options}"
 
 
 def unreachable(low, high):

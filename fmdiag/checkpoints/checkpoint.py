@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fmdiag.checkpoints.averages import compare_weights
+from fmdiag.checkpoints.readings import check_reading
 from fmdiag.checkpoints.recorded import check_recorded, load_recorded
 from fmdiag.datasets import is_fraction
 from fmdiag.errors import FmdiagError
@@ -39,8 +40,8 @@ class Checkpoint:
     sha256: str = field(repr=False)
     raw: Callable | None = field(default=None, repr=False, compare=False)
 
-    def training_set(self, dataset=None, *, data_root=None, allow_mismatch=False, **options):
-        """Return the training set that the checkpoint names, verified.
+    def training_set(self, dataset=None, *, data_root=None, allow_mismatch=False, accept_reading=False, **options):
+        """Return the training set that the checkpoint names, verified; a foreign network's reading is tested on it.
 
         Parameters
         ----------
@@ -50,6 +51,9 @@ class Checkpoint:
             Where named data sets lie.
         allow_mismatch : bool
             Accept rows other than those trained on, as long as their shape fits.
+        accept_reading : bool
+            Warn, instead of refusing, where the network as it is read fits these rows worse than the zero field in some
+            quarter of time: see `fmdiag.checkpoints.readings`.
         **options
             Override how the rows are read: `split`, `size`, `hflip`, `n`, `held_out`, ..., as in `load_dataset`.
 
@@ -62,7 +66,8 @@ class Checkpoint:
         ------
         FmdiagError
             If no data set is recorded or given, the recorded one lies outside the working folder and the data root or
-            would have to be fetched, or its shape or fingerprint is not the checkpoint's.
+            would have to be fetched, its shape or fingerprint is not the checkpoint's, or the reading
+            fits worse than the zero field.
         """
         recorded = self.description.get("dataset") or {}
         source = dataset if dataset is not None else recorded.get("source")
@@ -74,6 +79,7 @@ class Checkpoint:
         training_set = self._load(recorded, source, data_root, options)
         self._check(training_set, recorded, source, allow_mismatch, options.get("held_out"))
         training_set = self._of_class(training_set)
+        check_reading(self, training_set, accept=accept_reading)
         compare_weights(self, training_set)
         return training_set
 

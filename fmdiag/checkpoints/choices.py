@@ -15,6 +15,7 @@ A model card (TOML, or YAML where PyYAML is installed) says what a file cannot:
     time_direction = "noise-to-data"
     time_scale = 1.0
     path = "linear"
+    steps = 1000                           # of a network of whole steps: t = k / steps, or 1 - (k + 1) / steps backward
     [data]
     shape = [3, 32, 32]
     hflip = true
@@ -27,7 +28,8 @@ from pathlib import Path
 
 from fmdiag.errors import FmdiagError, check_choice
 
-CONVENTION = ("parameterisation", "time_direction", "time_scale", "path", "alphas_cumprod", "sigma_min", "sigma_max")
+CONVENTION = ("parameterisation", "time_direction", "time_scale", "path", "alphas_cumprod", "sigma_min", "sigma_max",
+              "steps")
 TOP = ("family", "factory", "weights", "weights_key", "call", "output", "class_label", "guidance", "coupling", "heads",
        "n_classes", "null_label", "arguments", "convention", "data")
 DATA = ("shape", "range", "hflip", "latents")
@@ -154,6 +156,7 @@ KINDS = {
     **dict.fromkeys(("time_scale", "sigma_min", "sigma_max"), ("a number above 0", _positive)),
     **dict.fromkeys(("arguments", "convention", "data"), ("a table of keys", _table)),
     **dict.fromkeys(("hflip", "latents"), ("true or false", _truth)),
+    "steps": ("a whole number above 0", lambda value: _whole(value) and value > 0),
     "guidance": ("a number", _number), "path": ("a name or a table", lambda value: _text(value) or _table(value)),
     "output": ("text or a whole number", lambda value: _text(value) or _whole(value)),
     "alphas_cumprod": ("a list of numbers in (0, 1]",

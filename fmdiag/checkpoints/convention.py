@@ -14,12 +14,14 @@ the straight path. ``-velocity`` is its opposite.
 
 from dataclasses import dataclass, replace
 
-from fmdiag.checkpoints.schedules import DiscreteSchedule, PathSchedule
+from fmdiag.checkpoints.schedules import DiscreteSchedule, EDMSchedule, PathSchedule, ddpm_schedule
 from fmdiag.errors import FmdiagError, check_choice
-from fmdiag.paths import expand, path_from_description, path_from_name
+from fmdiag.paths import PATHS, expand, path_from_description, path_from_name
 
 PARAMETERISATIONS = ("velocity", "-velocity", "epsilon", "x1", "v", "score")
 DIRECTIONS = ("noise-to-data", "data-to-noise")
+# Schedules of diffusion models that are named as paths are: 1000 steps of betas from 1e-4 to 0.02, and EDM's sigma.
+NAMED_SCHEDULES = {"ddpm": ddpm_schedule, "edm": EDMSchedule}
 # epsilon says nothing about x1 at t = 0, x1 nothing about x0 at t = 1, a velocity that is 0 or infinite nothing about
 # either: u would be 0/0 there.
 SINGULAR = 1e-3
@@ -39,12 +41,16 @@ class Convention:
         Whether native time 0 is noise or data; diffusion steps and sigma have a direction of their own.
     time_scale : float
         What the network is given at the end of its time, e.g. 1000 or 999.
+    steps : int, optional
+        Number T of whole steps that the network knows, as an embedding table does. From noise to data step k stands for
+        t = k / T, from data to noise for t = 1 - (k + 1) / T; between two steps the nearer one is given.
     """
 
     schedule: object
     parameterisation: str = "velocity"
     time_direction: str = "noise-to-data"
     time_scale: float = 1.0
+    steps: int | None = None
 
     def __post_init__(self):
         """Refuse unknown names."""
@@ -58,6 +64,7 @@ class Convention:
     def reachable(self):
         """Interval of t in which the network can be asked."""
         low, high = self.schedule.reachable
+        high = min(high, 1 - 1 / self.steps) if self.steps else high
         if "velocity" in self.parameterisation:
             first, last = self.schedule.singular_ends
             low, high = max(low, SINGULAR) if first else low, min(high, 1 - SINGULAR) if last else high
@@ -74,6 +81,9 @@ class Convention:
         if not isinstance(self.schedule, PathSchedule):
             return position.time.float()
         backward = self.time_direction == "data-to-noise"
+        if self.steps:
+            whole = ((1 - position.time if backward else position.time) * self.steps).round().long() - int(backward)
+            return whole.clamp(0, self.steps - 1)
         return (self.time_scale * (1 - position.time if backward else position.time)).float()
 
     def native_point(self, x, position):
@@ -101,14 +111,16 @@ class Convention:
         determinant = position.d_alpha * position.sigma - position.alpha * position.d_sigma
         return (expand(scale / determinant, x) * (sign * output)) - expand(drift / determinant, x) * x
 
-    def overridden(self, *, parameterisation=None, time_direction=None, time_scale=None, path=None):
+    def overridden(self, *, parameterisation=None, time_direction=None, time_scale=None, path=None, steps=None):
         """Return the convention with what the user gave in place of what was inferred."""
-        given = {"parameterisation": parameterisation, "time_scale": time_scale, "time_direction": time_direction}
+        given = {"parameterisation": parameterisation, "time_scale": time_scale, "time_direction": time_direction,
+                 "steps": steps}
         changes = {name: value for name, value in given.items() if value is not None}
         if path is not None:
-            found = path_from_name(path) if isinstance(path, str) else path_from_description(path)
-            changes["schedule"] = PathSchedule(found)
+            changes["schedule"] = _schedule(path)
         changed = replace(self, **changes)
+        if steps and (changed.schedule.describe().get("name") != "linear" or time_scale):
+            raise FmdiagError("steps in the model card belong to the linear path and have no time_scale: leave one out")
         if not isinstance(changed.schedule, PathSchedule) and (time_direction or time_scale):
             raise FmdiagError("--time-direction and --time-scale belong to probability paths; this checkpoint's "
                               f"schedule is {self.schedule.describe()['name']}, whose times are fixed")
@@ -123,6 +135,19 @@ class Convention:
         if not isinstance(self.schedule, PathSchedule):
             name = "sigma = (1-t)/t" if self.schedule.describe()["name"] == "edm" else "step of equal noise level"
             return f"model time = {name}"
+        if self.steps:
+            step = f"{self.steps} (1 - t) - 1" if self.time_direction == "data-to-noise" else f"{self.steps} t"
+            return f"model time = the whole step nearest to {step}, {self.time_direction}"
         level = "t" if self.schedule.describe().get("name") == "linear" else "s(t), of equal noise level"
         native = f"(1 - {level})" if self.time_direction == "data-to-noise" else level
         return f"model time = {'' if self.time_scale == 1 else f'{self.time_scale:g} '}{native}, {self.time_direction}"
+
+
+def _schedule(path):
+    """Return the schedule that a name or a description means."""
+    if not isinstance(path, str):
+        return PathSchedule(path_from_description(path))
+    if path in NAMED_SCHEDULES:
+        return NAMED_SCHEDULES[path]()
+    check_choice("probability path", path.partition(":")[0], [*PATHS, *NAMED_SCHEDULES])
+    return PathSchedule(path_from_name(path))

@@ -30,7 +30,8 @@ def finished(foreign, source, choices, device):
     """Return the Checkpoint of a `Foreign` network under the user's choices."""
     foreign.convention = foreign.convention.overridden(
         parameterisation=choices.parameterisation, time_direction=choices.time_direction,
-        time_scale=choices.time_scale, path=choices.path)
+        time_scale=choices.time_scale, path=choices.path,
+        steps=choices.convention.get("steps"))
     foreign.own_class = bool(choices.factory)
     called(foreign, choices)
     label, guidance = condition(foreign, choices, source.file)

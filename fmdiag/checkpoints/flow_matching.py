@@ -14,6 +14,7 @@ from fmdiag.checkpoints.foreign import Foreign
 from fmdiag.checkpoints.schedules import PathSchedule
 from fmdiag.checkpoints.states import arguments_of, choose_state, is_state, look_up
 from fmdiag.checkpoints.torchcfm import shape_of, unet_or_factory
+from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath
 
 EXAMPLE_KEYS = {"model", "epoch", "args"}
@@ -23,14 +24,21 @@ def recognise(source):
     """Return whether the file has the example's keys, or a state dict with its averages."""
     if source.kind != "tensors" or not is_state(source.content.get("model") if source.keys() else None):
         return False
-    return "shadow_params.0" in source.content["model"] or (
-        EXAMPLE_KEYS <= source.keys() and bool({"lr_schedule", "scaler"} & source.keys()))
+    return "shadow_params.0" in source.content["model"] or is_example(source)
+
+
+def is_example(source):
+    """Return whether the file has the keys that the image example saves."""
+    return EXAMPLE_KEYS <= source.keys() and bool({"lr_schedule", "scaler"} & source.keys())
 
 
 def load(source, choices):
     """Return the Foreign network of a file of the image example."""
-    chosen = choose_state(source, choices)
     arguments = arguments_of(source.content)
+    if arguments.get("discrete_flow_matching"):
+        raise FmdiagError(f"{source.file} was trained by discrete flow matching (args.discrete_flow_matching), which "
+                          "has tokens and no velocity field: give a checkpoint of the continuous model")
+    chosen = choose_state(source, choices)
     network, assumed, module, facts = unet_or_factory(chosen, choices, source.file,
                                                       **_attention(arguments.get("dataset")))
     read = {"network": network, "epochs": look_up(source.content, "epoch"), **facts,

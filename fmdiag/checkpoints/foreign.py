@@ -114,7 +114,24 @@ class ForeignField:
         self.batch_size = reached if reached < size else self.batch_size
         return velocity
 
+    @torch.no_grad()
+    def asked(self, x, t):
+        """Return (output, x, t, position): what the network answers at every point, each in reach, in its own terms.
+
+        `Convention.velocity` makes velocities of it, for every parameterisation of the same schedule and time.
+        """
+        self._check_shape(x)
+        size = self.batch_size or max(1, COORDINATES_PER_BATCH // max(1, x[:1].numel()))
+        parts = [self._asked(x[k : k + size], t[k : k + size]) for k in range(0, len(x), size)]
+        position = self.convention.schedule.at(t)
+        return torch.cat([output for output, _, _ in parts]), torch.cat([seen for _, seen, _ in parts]), t, position
+
     def _reached(self, x, t):
+        output, seen, position = self._asked(x, t)
+        return self.convention.velocity(output, seen, t, position)
+
+    def _asked(self, x, t):
+        """Return (output, the point in x's scale that the network saw, position)."""
         parameter = next(self.module.parameters(), x)
         position = self.convention.schedule.at(t)
         point = self.convention.native_point(x.double(), position).to(parameter.device, torch.float32)
@@ -127,8 +144,7 @@ class ForeignField:
             raise FmdiagError(f"the network returns NaN or infinity at t = {t[0].item():.4g}: check the checkpoint and "
                               "the data's range")
         # The velocity at the very point that the network saw: its rounding must not be divided by t or 1 - t.
-        seen = point.double().to(x.device) / expand(position.alpha + position.sigma, x.double())
-        return self.convention.velocity(output, seen, t, position)
+        return output, point.double().to(x.device) / expand(position.alpha + position.sigma, x.double()), position
 
     def _answered(self, point, time):
         try:

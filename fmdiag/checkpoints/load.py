@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from fmdiag.checkpoints import flow_matching, rectified_flow
 from fmdiag.checkpoints.candidates import candidates
 from fmdiag.checkpoints.choices import Choices
 from fmdiag.checkpoints.factories import factory_facts
@@ -121,17 +122,23 @@ def _decided(ema, model, choices):
 def _family(source, choices):
     if choices.family is not None:
         return check_choice("family", choices.family, FAMILIES)
+    # Averages as shadow_params belong to no family; with a class of the user's, its card leads.
+    own = choices.factory and not flow_matching.is_example(source)
     for name, family in FAMILIES.items():
-        if family.recognise(source):
+        if family.recognise(source) and not (own and name == "flow_matching"):
             return name
     if choices.factory:
         return "module"
     content, file = source.content, source.file
     if isinstance(content, dict) and content.get("format") == "fmdiag-training-state":
         raise FmdiagError(f"{file} is the state of a training run: give the checkpoint.pt beside it")
+    if rectified_flow.has_layout(source):
+        raise FmdiagError(f"{file} keeps its averages as shadow_params, as RectifiedFlow, score_sde and torch_ema do, "
+                          f"and does not say what its network is: {rectified_flow.WAY_ON}")
     if is_bare(source):
-        raise FmdiagError(f"{file} is a bare state dict of the network that DiT and SiT share: give --family dit or "
-                          "--family sit")
+        raise FmdiagError(f"{file} is a bare state dict of the network that DiT, SiT and LFM share, each with another "
+                          "convention: give --family dit, --family sit, or for LFM, whose time runs from data to "
+                          "noise, --family sit --time-direction data-to-noise; --dataset tests which one fits")
     raise FmdiagError(f"{file} holds a checkpoint of no known family ({outline(content)}{_held(content)}): name its "
                       f"class by --model card.toml with factory = \"file.py:Class\" and [convention], or --family: "
                       f"{', '.join(FAMILIES)}")

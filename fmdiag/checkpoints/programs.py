@@ -6,8 +6,10 @@ is assumed to be the velocity on the straight path, 0 = noise, unless options or
 
 from torch import nn
 
+from fmdiag.checkpoints import rectified_flow
 from fmdiag.checkpoints.calls import calling, order_of
 from fmdiag.checkpoints.candidates import is_averaged
+from fmdiag.checkpoints.cautions import CONVENTION
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.foreign import READ, Foreign
 from fmdiag.checkpoints.schedules import DiscreteSchedule, EDMSchedule, PathSchedule
@@ -39,7 +41,15 @@ def load(source, choices):
     assumed |= {"coupling": "independent", "hflip": bool(choices.data.get("hflip", False)),
                 "data_range": choices.data.get("range", [-1, 1])}
     return Foreign("module", module, calling(order, choices.output), convention_of(choices), read, assumed,
-                   tuple(shape) if shape else None, n_classes=choices.n_classes or 0, null_label=choices.null_label)
+                   tuple(shape) if shape else None, n_classes=choices.n_classes or 0, null_label=choices.null_label,
+                   warnings=_cautions(source, choices))
+
+
+def _cautions(source, choices):
+    """Return the caution about a file that score_sde may have written, where nothing says what the network is."""
+    given = choices.convention or choices.parameterisation or choices.path or choices.family
+    score_sde = rectified_flow.has_layout(source) and {"optimizer", "step"} <= source.keys()
+    return [CONVENTION] if score_sde and not given else []
 
 
 def convention_of(choices):

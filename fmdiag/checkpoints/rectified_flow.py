@@ -1,7 +1,8 @@
 """RectifiedFlow checkpoints: ``net(x, 999 t)``, t in [1e-3, 1], 0 = noise; u = output.
 
 File: {optimizer, model (keys start with ``module.``), ema: {decay, num_updates, shadow_params: list}, step}. The
-network (DDPM++, NCSN++ by a config) is a class of that repository: a model card names it.
+network (DDPM++, NCSN++ by a config) is a class of that repository: a model card names it. score_sde, whose diffusion
+models have another convention, writes the same file, so that the family must be given.
 
 References
 ----------
@@ -17,9 +18,16 @@ from fmdiag.paths import LinearPath
 
 TIME_SCALE = 999.0
 SPAN = (1e-3, 1.0)
+WAY_ON = ("name it by --model card.toml with factory = \"module:function\", and either family = \"rectified_flow\" "
+          "or a [convention]")
 
 
 def recognise(source):
+    """Return False: score_sde's diffusion models and every user of torch_ema save the same keys."""
+    return False
+
+
+def has_layout(source):
     """Return whether the file has a list of averages beside a raw state dict."""
     return (source.kind == "tensors" and is_state(look_up(source.content, "model"))
             and isinstance(look_up(source.content, "ema.shadow_params"), list))
@@ -28,8 +36,7 @@ def recognise(source):
 def load(source, choices):
     """Return the Foreign network of a RectifiedFlow file."""
     if not choices.factory:
-        raise FmdiagError(f"{source.file} is a RectifiedFlow checkpoint, whose network is a class of that repository: "
-                          "name it by --model card.toml with factory = \"module:function\"")
+        raise FmdiagError(f"{source.file}: a RectifiedFlow network is a class of that repository: {WAY_ON}")
     chosen = choose_state(source, choices)
     module, facts = chosen.into(chosen.module)
     read = {"steps": look_up(source.content, "step"), "ema_decay": look_up(source.content, "ema.decay"), **facts,

@@ -145,3 +145,8 @@ class EDMSchedule:
     def card(self):
         """Return the keys of a model card's [convention] that give this schedule."""
         return {"sigma_min": self.sigma_min, "sigma_max": self.sigma_max}
+
+
+def ddpm_schedule():
+    """Return the DiscreteSchedule of DDPM and DiT: 1000 betas, evenly spaced from 1e-4 to 0.02."""
+    return DiscreteSchedule(np.cumprod(1 - np.linspace(1e-4, 0.02, 1000)), "linear betas 1e-4 to 0.02")

@@ -11,14 +11,12 @@ References
 Ma et al., "SiT", arXiv 2401.08740. Peebles and Xie, "Scalable Diffusion Models with Transformers", arXiv 2212.09748.
 """
 
-import numpy as np
-
 from fmdiag.checkpoints import transformer
 from fmdiag.checkpoints.cautions import LATENTS
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.foreign import Foreign
 from fmdiag.checkpoints.labels import label_dropout
-from fmdiag.checkpoints.schedules import DiscreteSchedule, PathSchedule
+from fmdiag.checkpoints.schedules import PathSchedule, ddpm_schedule
 from fmdiag.checkpoints.states import arguments_of, choose_state, look_up
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.paths import CosinePath, LinearPath, VPPath
@@ -38,9 +36,7 @@ class DiT:
     @staticmethod
     def load(source, choices):
         """Return the Foreign network of a DiT file."""
-        betas = np.linspace(1e-4, 0.02, 1000)
-        schedule = DiscreteSchedule(np.cumprod(1 - betas), "linear betas 1e-4 to 0.02")
-        return _foreign("dit", source, choices, Convention(schedule, "epsilon"), {})
+        return _foreign("dit", source, choices, Convention(ddpm_schedule(), "epsilon"), {})
 
 
 class SiT:
@@ -69,7 +65,7 @@ def is_bare(source):
 
 def _foreign(family, source, choices, convention, read):
     chosen = choose_state(source, choices, bare="ema")  # the released files are averages
-    assumed = {"coupling": "independent", "hflip": False, "data_range": "latents × 0.18215"}
+    assumed = {"coupling": "independent", "hflip": False}
     if choices.factory:
         network, module = {"name": choices.factory, **choices.arguments}, chosen.module
         channels, n_labels, shape = None, choices.n_classes or 0, None
@@ -78,6 +74,8 @@ def _foreign(family, source, choices, convention, read):
         assumed |= assumed_heads
         channels, n_labels = network["channels"], network["n_labels"]
         shape = (channels, None, None)
+    latents = _latents(choices, channels)
+    assumed["data_range"] = "latents × 0.18215" if latents else [-1, 1]
     module, facts = chosen.into(module)
     read = {"network": network, **facts, **read}
     (assumed if chosen.assumed else read)["weights"] = chosen.kind
@@ -87,7 +85,8 @@ def _foreign(family, source, choices, convention, read):
     n_labels = n_labels if table is None else len(table)
     null, trained = _null(choices, _arguments(source), n_labels, label_dropout(source.content))
     return Foreign(family, module, CALLS[family], convention, read, assumed, shape, n_classes=n_labels,
-                   null_label=null, null_trained=trained, warnings=[LATENTS], convention_read="path_type" in read)
+                   null_label=null, null_trained=trained, warnings=[LATENTS] * latents,
+                   convention_read="path_type" in read)
 
 
 def _null(choices, arguments, n_labels, dropout):
@@ -98,6 +97,14 @@ def _null(choices, arguments, n_labels, dropout):
     if not n_labels or n_classes == n_labels or (dropout == 0 and n_classes is None):
         return None, None
     return n_labels - 1, dropout > 0 if dropout is not None else (True if n_classes == n_labels - 1 else None)
+
+
+def _latents(choices, channels):
+    """Return whether the data are latents: three channels or one are pixels, as the card may say otherwise."""
+    if "latents" in choices.data:
+        return choices.data["latents"]
+    shape = choices.data.get("shape")
+    return (channels or (shape[0] if shape else None)) not in (1, 3)
 
 
 def _inferred(state, choices, file):

@@ -54,6 +54,9 @@ class Context(Protocol):
     def kept(self, name, parameters, compute):
         """Return the tensor that `compute` makes, computed once whatever interrupts the run."""
 
+    def reloaded(self, **changes):
+        """Return the checkpoint read once more with other choices."""
+
     def work(self, name, parameters):
         """Return a folder for what takes long, the same for the same parameters until the run is saved."""
 

@@ -4,7 +4,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from fmdiag.checkpoints import is_latent, load_checkpoint, load_decoder
+from fmdiag.checkpoints.checkpoint import Checkpoint
 from fmdiag.datasets import TrainingSet, load_dataset
+from fmdiag.diagnostics.points.pictures import note
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.ranks.torchrun import one_first
 
@@ -13,7 +16,7 @@ READING = ("split", "size", "hflip", "held_out", "data_root", "skip_bad", "value
            "orientation")
 CHOICES = ("family", "weights", "parameterisation", "time_direction", "time_scale", "path_name", "class_label",
            "guidance", "coupling", "heads", "model", "trust_code")
-OTHER = ("allow_mismatch",)
+OTHER = ("allow_mismatch", "accept_reading")
 LACKING = {"field": "a velocity field: give a checkpoint, or field=", "samples": "samples: give them, or a model",
            "held_out": "held-out examples: give held_out=", "checkpoint": "a checkpoint file",
            "gradients": "a network whose parameters gradients reach", "images": "pictures",
@@ -71,12 +74,15 @@ def opened(given, device, group):
 
 
 def _checkpoint(given, device):
-    from fmdiag.checkpoints import load_checkpoint
-    from fmdiag.checkpoints.checkpoint import Checkpoint
-
     if given.checkpoint is None or isinstance(given.checkpoint, Checkpoint):
         return given.checkpoint
-    return load_checkpoint(given.checkpoint, device=device, **given.chosen(CHOICES))
+    return load(given, device)
+
+
+def load(given, device, **changes):
+    """Return the checkpoint that was given, read with some choices changed."""
+    file = given.checkpoint.file if isinstance(given.checkpoint, Checkpoint) else given.checkpoint
+    return load_checkpoint(file, device=device, **given.chosen(CHOICES) | changes)
 
 
 def _training_set(given, checkpoint):
@@ -85,11 +91,17 @@ def _training_set(given, checkpoint):
     reading = given.chosen(("n", *READING))
     if checkpoint is None:
         return load_dataset(given.train, **reading)
-    # What was not given is as the checkpoint records it. Only hflip is given where it is False.
-    reading = {name: value for name, value in reading.items() if value is not False or name == "hflip"}
+    return checkpoint.training_set(given.train, **recorded_reading(given.options), **given.chosen(OTHER))
+
+
+def recorded_reading(options):
+    """Return how examples are to be read where the user says so: what was not given is as the checkpoint records it."""
+    # Only hflip is given where it is False.
+    reading = {name: options[name] for name in ("n", *READING)
+               if options.get(name) is not None and (options[name] is not False or name == "hflip")}
     if reading.get("split") == "train":
         reading.pop("split")
-    return checkpoint.training_set(given.train, **reading, **given.chosen(OTHER))
+    return reading
 
 
 def _with_held_out(training_set, held_out, given):
@@ -108,9 +120,6 @@ def _with_held_out(training_set, held_out, given):
 
 
 def _decoder(given, checkpoint, training_set, device):
-    from fmdiag.checkpoints import is_latent, load_decoder
-    from fmdiag.diagnostics.points.pictures import note
-
     decoder, facts = None, {}
     if given.decoder is not None:
         decoder = load_decoder(given.decoder, device=device, **given.chosen(("trust_code",)))

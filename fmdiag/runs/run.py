@@ -137,6 +137,10 @@ class Run:
         key = key_of(self, "samples", {"of": name, **parameters})
         return torch.from_numpy(self.output.array(name, key, lambda: compute().cpu().numpy()))
 
+    def reloaded(self, **changes):
+        """Return the checkpoint read once more with other choices."""
+        return inputs.load(self.given, self.device, **changes)
+
     def work(self, name, parameters):
         """Return a folder for what takes long, the same for the same parameters until the run is saved."""
         return self.output.work(f"work-{name}-{key_of(self, name, asdict(parameters))}")

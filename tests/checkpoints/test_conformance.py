@@ -137,7 +137,7 @@ def build(): return ModelWrapper(Inner("theirs"))
 def rectified_flow(folder, monkeypatch):
     content = {"optimizer": {}, "model": state(WRONG, "module."), "step": 9,
                "ema": {"decay": 0.999, "num_updates": 9, "shadow_params": [ROWS]}}
-    return save(content, folder), {"model": card(folder, schedule="999")}, EVEN
+    return save(content, folder), {"model": card(folder, family="rectified_flow", schedule="999")}, EVEN
 
 
 def sit(folder, monkeypatch, path_type, prediction, schedule, output):

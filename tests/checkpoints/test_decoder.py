@@ -29,7 +29,7 @@ def autoencoder(**changes):
 
 class Flow(torch.nn.Module):
     def forward(self, x, t):
-        return -x
+        return 0 * x  # no worse than the zero field
 
 
 class ToPicture(torch.nn.Module):

@@ -72,7 +72,7 @@ def test_missing_and_surplus_keys_are_listed(tmp_path):
     ({"model": {"module.a": torch.zeros(1)}, "ema": {"shadow_params": [torch.zeros(1)]}, "step": 1}, {},
      "RectifiedFlow.*--model card.toml"),
     ({"x_embedder.proj.weight": torch.zeros(8, 4, 2, 2), "final_layer.linear.weight": torch.zeros(32, 8),
-      "y_embedder.embedding_table.weight": torch.zeros(3, 8)}, {}, "give --family dit or"),
+      "y_embedder.embedding_table.weight": torch.zeros(3, 8)}, {}, "give --family dit, --family sit, or"),
 ])
 def test_unknown_networks(content, options, message, tmp_path):
     refused(message, save(content, tmp_path), **options)

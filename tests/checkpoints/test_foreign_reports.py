@@ -79,25 +79,17 @@ def test_a_real_transformer_pipeline(data, tmp_path, capsys):
     assert "unreachable-times" in said and "[assumed]" in said
 
 
-@pytest.mark.parametrize("schedule, right", [("backward", "--time-direction data-to-noise")])
-def test_a_wrong_time_direction_is_found(data, tmp_path, schedule, right):
+@pytest.mark.parametrize("schedule, given, right", [("backward", [], "--time-direction data-to-noise"),
+                                                    ("linear", ["--parameterisation=-velocity"],
+                                                     "--parameterisation=velocity")])
+def test_a_wrong_time_direction_or_sign_is_refused(data, tmp_path, capsys, schedule, given, right):
     file = save(state(ROWS), tmp_path)
     words = ["error", str(file), *data, "--n-pairs", "8", "--times", "0.1:0.9:5", "--model",
-             str(card(tmp_path, schedule=schedule))]
-    with pytest.warns(UserWarning, match=f"wrong-reading.*{right}"):
-        assert run([*words, "--out", str(tmp_path / "wrong")]) == 0
-    assert "wrong-reading" in load_run(tmp_path / "wrong")["checkpoint"]["warnings"][-1]
-    assert load_table(tmp_path / "wrong", "error")["caution"].eq("wrong-reading").all()
+             str(card(tmp_path, schedule=schedule)), *given]
+    assert run([*words, "--out", str(tmp_path / "wrong")]) == 2
+    assert f"{right} fits better" in capsys.readouterr().err and not (tmp_path / "wrong").exists()
     assert run([*words, *right.split(), "--out", str(tmp_path / "right")]) == 0
     assert load_run(tmp_path / "right")["checkpoint"]["warnings"] == []
-
-
-def test_a_wrong_sign_is_found(data, tmp_path):
-    file = save(state(ROWS), tmp_path)
-    words = ["error", str(file), *data, "--n-pairs", "8", "--times", "0.5", "--parameterisation=-velocity", "--model",
-             str(card(tmp_path, schedule="linear"))]
-    with pytest.warns(UserWarning, match="wrong-reading.*--parameterisation=velocity"):
-        assert run([*words, "--out", str(tmp_path / "wrong")]) == 0
 
 
 def test_labels_choose_the_rows_of_the_class(tmp_path):

@@ -148,7 +148,7 @@ def test_either_name_of_the_option_trusts(name, tmp_path):
     refused(lambda: load_checkpoint(tmp_path / "their.pt", **{name: False}))
 
 
-@pytest.mark.filterwarnings("ignore:only")
+@pytest.mark.filterwarnings("ignore:only", "ignore:accepted-reading")
 @pytest.mark.parametrize("option", ["--trust-code", "--trust-pickle"])
 def test_fault_5_2_run_and_page_record_that_trust_was_given(option, tmp_path, capsys):
     import json
@@ -158,7 +158,7 @@ def test_fault_5_2_run_and_page_record_that_trust_was_given(option, tmp_path, ca
     flow = scripted(Flow(), tmp_path / "their.pt")
     np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32))
     words = ["error", str(flow), "--dataset", str(tmp_path / "rows.npy"), "--n-pairs", "2", "--times", "0.5",
-             "--out", str(tmp_path / "run")]
+             "--accept-reading", "--out", str(tmp_path / "run")]
     assert run(words) == 2 and "--trust-code" in capsys.readouterr().err
     with pytest.warns(FmdiagWarning, match=f"{flow} is a TorchScript program"):
         assert run([*words, option]) == 0

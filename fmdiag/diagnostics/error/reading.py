@@ -1,6 +1,0 @@
-"""Reading."""
-
-
-def checked_heads(context):
-    """Placeholder until merge."""
-    return {}, []
