@@ -48,7 +48,8 @@ def command(file, ema, card_file, compact_file, as_json, accept_reading, **optio
             check_new_file(target, option)
     checkpoint = load_checkpoint(file, ema=ema, **{name: options[name] for name in CHOICES})
     if options["dataset"] is not None:
-        checkpoint.training_set(options["dataset"], accept_reading=accept_reading, **recorded_reading({**options, "n": options["n_rows"]}))
+        reading = recorded_reading({**options, "n": options["n_rows"]})
+        checkpoint.training_set(options["dataset"], accept_reading=accept_reading, **reading)
     if card_file is not None:
         _write_card(checkpoint, card_file, options["model"])
     if compact_file is not None:

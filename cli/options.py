@@ -59,8 +59,8 @@ CONVENTION = [
     option(RARE, "--trust-code", "--trust-pickle", "trust_code", is_flag=True, help="Run the code in files: pickles "
            "(EDM), TorchScript, torch.export, a card's factory; only for files whose origin you trust."),
 ]
-ACCEPT_READING = option("Data", "--accept-reading", is_flag=True, help="Measure a network that, as it is read, fits its "
-                        "training examples worse than the zero field does.")
+ACCEPT_READING = option("Data", "--accept-reading", is_flag=True, help="Measure a network that, as it is read, fits "
+                        "its training examples worse than the zero field does.")
 MISMATCH = option("Data", "--allow-mismatch", is_flag=True, help="Accept rows other than those CHECKPOINT was trained "
                   "on.")
 MISMATCHES = [MISMATCH, ACCEPT_READING]

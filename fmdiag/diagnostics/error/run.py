@@ -19,7 +19,7 @@ def run(context, parameters):
 
 
 def _of_heads(context):
-    """Return how much an assumed number of attention heads matters, once the reading is settled; warn of a better one."""
+    """Return how much an assumed number of attention heads matters; warn of a better one."""
     checkpoint = context.checkpoint
     if checkpoint is None or not (checkpoint.description.get("reading") or {}).get("settled", True):
         return {}  # under a wrong reading, losses say nothing about heads
