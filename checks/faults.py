@@ -53,8 +53,8 @@ def listed():
     found = collections.defaultdict(list)
     for file in sorted((ROOT / "tests").rglob("test_*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
-            match = NAME.match(getattr(node, "name", ""))
-            if match and isinstance(node, ast.FunctionDef):
+            match = NAME.match(node.name) if isinstance(node, ast.FunctionDef) else None
+            if match:
                 found[int(match[1]), int(match[2])].append((file.relative_to(ROOT).as_posix(), node.name))
     return {f"{a}.{b}": found[a, b] for a, b in sorted(found)}
 
