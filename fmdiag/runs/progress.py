@@ -1,5 +1,6 @@
 """Progress of long loops and trainings, on a terminal or in a notebook, on stderr; nothing where nobody looks."""
 
+import importlib.util
 import logging
 import time
 
@@ -12,8 +13,11 @@ def shown(iterable, description, total=None):
     from rich.progress import track
 
     console = Console(stderr=True)
-    visible = console.is_terminal or console.is_jupyter
-    return track(iterable, description, total=total, console=console, transient=True, disable=not visible)
+    # In a notebook rich draws with ipywidgets, and without them leaves an empty output for every loop.
+    visible = console.is_terminal or console.is_jupyter and importlib.util.find_spec("ipywidgets") is not None
+    if not visible:
+        return iter(iterable)
+    return track(iterable, description, total=total, console=console, transient=True)
 
 
 class TrainingProgress:
