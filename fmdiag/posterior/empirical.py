@@ -177,37 +177,42 @@ class EmpiricalPosterior:
         alpha, sigma = self.schedule(t.to(self.device))
         sources = None if source_rows is None else source_rows.to(self.device)
         state = SoftmaxState(points.shape[0], points.shape[1], self.device)
-        square = points.square().sum(1)
+        square, rounding = points.square().sum(1), torch.zeros_like(alpha)
         for first, rows, norms in self._blocks():
             distances = square[:, None] + alpha[:, None].square() * norms - 2 * alpha[:, None] * (points @ rows.T)
             logs = distances.clamp_(min=0).mul_(-0.5 / sigma[:, None].square())
             if excluded is not None:
                 _leave_out(logs, excluded, first)
-            self._refine(logs, state.max, points, rows, norms, alpha, sigma, tolerance)
+            rounding = torch.maximum(rounding, self._refine(logs, state.max, points, rows, norms, alpha, sigma,
+                                                            tolerance))
             if sources is not None:
                 _keep_source(state, logs, sources, first)
             state.add(logs, rows, norms, first)
         state.merge_ranks(self.group)
+        rounding = self.group.max(rounding) + _of_differences(state, points.shape[1], alpha / sigma)
         return state.finish(points, alpha, sigma, self.training_set.n, self.training_set.shape,
-                            has_source=sources is not None)
+                            has_source=sources is not None, rounding=rounding)
 
     def _refine(self, logs, running_max, points, rows, norms, alpha, sigma, tolerance):
         """Replace the log-weights that matter by exact ones where the expansion's rounding exceeds `tolerance`.
+
+        Returned is the bound on the rounding of the log-weights that were not replaced, shape (b,).
 
         |x|^2 - 2<x, y> + |y|^2 is off by about eps (|x| + |y|)^2, at most d + 4 times that (Higham, "Accuracy and
         Stability of Numerical Algorithms", section 3.1). Rows further below the best than FLOOR plus twice the
         worst-case error cannot carry weight, so they need no second look.
         """
         scale = (points.norm(dim=1) + alpha * norms.max().sqrt()).square() / (2 * sigma.square())
-        if bool((EPSILON * scale < tolerance).all()):
-            return
         worst = (points.shape[1] + 4) * EPSILON * scale
+        if bool((EPSILON * scale < tolerance).all()):
+            return worst
         floor = torch.maximum(logs.max(dim=1).values, running_max) - FLOOR - 2 * worst
         queries, columns = torch.nonzero(logs >= floor[:, None], as_tuple=True)
         for part in torch.arange(len(queries), device=queries.device).split(max(1, BLOCK_BYTES // (8 * rows.shape[1]))):
             q, c = queries[part], columns[part]
             difference = points[q] - alpha[q, None] * rows[c]
             logs[q, c] = difference.square().sum(1) * (-0.5 / sigma[q].square())
+        return torch.zeros_like(worst)
 
     def _blocks(self):
         """Yield (first row, rows float64 of shape (m, dim), squared norms), kept in memory where they fit."""
@@ -225,6 +230,15 @@ class EmpiricalPosterior:
                 keep.append((first, rows, norms))
             yield first, rows, norms
         self._kept = keep
+
+
+def _of_differences(state, dim, s):
+    """Return the bound on the rounding of log-weights -||x / sigma - s X||^2 / 2 from differences, shape (b,).
+
+    Rows with weight have |l| <= FLOOR - max l, which is half the square of the distance; alpha X is rounded too.
+    """
+    depth = FLOOR - state.max
+    return EPSILON * (2 * (2 * depth).sqrt() * s * state.reach + (dim + 8) * depth)
 
 
 def _keep_source(state, logs, sources, first):
