@@ -44,7 +44,7 @@ def run(session, *, n_pairs=256, times=None, sides=None):
         data = session.training_set if side is None else subsample(session.training_set, side)
         label = "alignment" if side is None else f"alignment at {side} px"
         tables.append(alignment.measure(
-            data, times=times, n_pairs=n_pairs, path=session.path, memory=session.options["memory"],
+            data, times=times, n_pairs=n_pairs, path=session.path, memory=session.memory,
             device=session.device, group=session.group,
             progress=lambda times, label=label: session.progress(times, label),
             generator=torch.Generator().manual_seed(session.options["seed"])))

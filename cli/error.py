@@ -32,7 +32,7 @@ def run(session, *, n_pairs=256, times=None):
 
     table = error.measure(
         session.checkpoint.field, session.training_set, times=times, n_pairs=n_pairs, path=session.path,
-        memory=session.options["memory"], device=session.device, group=session.group,
+        memory=session.memory, device=session.device, group=session.group,
         progress=lambda times: session.progress(times, "error"),
         generator=torch.Generator().manual_seed(session.options["seed"]))
     _check_heads(session)

@@ -42,7 +42,7 @@ def run(session, *, taus=None, n_samples=256, n_steps=100, method="euler", chose
     features, plan = spaces(session, chosen)
     samples = hybrid.sample_hybrids(
         session.checkpoint.field, session.training_set, taus=taus, n_samples=n_samples, n_steps=n_steps, method=method,
-        path=session.path, memory=session.options["memory"], device=session.device, group=session.group,
+        path=session.path, memory=session.memory, device=session.device, group=session.group,
         progress=lambda taus: session.progress(taus, "hybrid"),
         keep=lambda name, compute: session.kept("hybrid samples", {"of": name, "taus": taus, "n_samples": n_samples,
                                                 "n_steps": n_steps, "method": method}, compute),

@@ -41,7 +41,7 @@ def run(session, *, n_images=256, n_noises=8, times=None, n_paths=256, n_steps=1
 
     from fmdiag.diagnostics import energy, excess, membership
 
-    common = {"path": session.path, "memory": session.options["memory"], "device": session.device,
+    common = {"path": session.path, "memory": session.memory, "device": session.device,
               "group": session.group}
     shown = {"progress": lambda times: session.progress(times, "membership"), "times": times, "n_images": n_images}
 

@@ -127,7 +127,7 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
     samples = draw_samples(session, n_samples, n_steps, method) if drawn else samples
     table = memorization.measure(
         samples, training_set, path=session.path, n_steps=n_steps, feature=features, threshold=threshold,
-        plan=plan, memory=session.options["memory"], device=session.device, group=session.group,
+        plan=plan, memory=session.memory, device=session.device, group=session.group,
         progress=lambda sources: session.progress(sources, "memorization"),
         generator=torch.Generator().manual_seed(seed))
     if not drawn:

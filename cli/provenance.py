@@ -52,7 +52,7 @@ def run(session, *, samples=(), top_rows=6, n_noises=1024, n_steps=100, method="
     def generator():
         return torch.Generator().manual_seed(session.options["seed"])
 
-    common = {"n_steps": n_steps, "method": method, "path": session.path, "memory": session.options["memory"],
+    common = {"n_steps": n_steps, "method": method, "path": session.path, "memory": session.memory,
               "device": session.device, "group": session.group}
     field, rows, samples = session.checkpoint.field, session.training_set, list(samples or range(8))
     table = provenance.measure(field, rows, samples=samples, n_rows=top_rows, generator=generator(), **common)
@@ -61,7 +61,7 @@ def run(session, *, samples=(), top_rows=6, n_noises=1024, n_steps=100, method="
     if drawn is None:
         drawn = draw_samples(session, n_noises, n_steps, method)
     reached = basins.measure(field, rows, samples=drawn, generator=generator(), **common)
-    u_star = ClosedFormField(rows, session.path, memory=session.options["memory"], device=session.device)
+    u_star = ClosedFormField(rows, session.path, memory=session.memory, device=session.device)
     ends = {"model": drawn[samples], "closed_form": closed_form_samples(u_star, noise[samples], n_steps)}
     if pairs is None:
         pairs = memorization.measure(drawn, rows, closed_form=False, device=session.device, group=session.group,

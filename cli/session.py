@@ -43,6 +43,7 @@ class Session(contextlib.ExitStack):
         """Load data and checkpoint, then open the run folder; nothing is written before all input was checked."""
         import torch
 
+        from fmdiag.posterior.empirical import shared_memory
         from fmdiag.results import RunFolder, check_destination
 
         super().__enter__()
@@ -50,6 +51,7 @@ class Session(contextlib.ExitStack):
         torch.set_flush_denormal(True)
         torch.backends.cuda.matmul.allow_tf32 = False
         self.group, self.device = ranks.join(session_inputs.choose_device(self.options["device"]))
+        self.memory = shared_memory(self.options["memory"], self.device, self.group)
         with self._abandoned_on_failure():  # __exit__ is called for what was entered only
             if self.options["out"] is not None and self.speaks:
                 # First of all: another process that writes there, or a run that is there, is known before any work.

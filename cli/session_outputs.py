@@ -21,6 +21,7 @@ def record_of(session):
     return {"fmdiag": __version__, "command": typed_command(), "name": session.name,
             "diagnostics": session.parameters, "dataset": session.training_set.describe(), "checkpoint": checkpoint,
             "seed": session.options["seed"], "device": str(session.device), "ranks": session.group.size,
+            "memory": session.memory,
             "trust_code": bool(session.options.get("trust_code")), "dtype": "float32, û* in float64",
             "versions": versions(), "started": session.started.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - session.clock, 1), **session.facts}

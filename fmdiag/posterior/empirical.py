@@ -15,6 +15,7 @@ Bertrand et al., arXiv 2506.03719, section 2: the closed form of the minimiser.
 import torch
 
 from fmdiag.errors import FmdiagError
+from fmdiag.memory import default_memory
 from fmdiag.out_of_memory import is_out_of_memory, release, say
 from fmdiag.paths import LinearPath, times_like
 from fmdiag.posterior.curve import posterior_curve
@@ -22,7 +23,6 @@ from fmdiag.posterior.group import SINGLE
 from fmdiag.posterior.rows import RowStore
 from fmdiag.posterior.state import FLOOR, Posterior, SoftmaxState
 
-DEFAULT_MEMORY = 1 << 30   # bytes
 BLOCK_BYTES = 1 << 26      # of float64 rows at a time
 QUERIES_AT_ONCE = 512
 LEAST_MEMORY = 10**7  # bytes: below it, less would not help
@@ -40,8 +40,9 @@ class EmpiricalPosterior:
     path : GaussianPath
         Schedules alpha and sigma.
     memory : int, optional
-        Bytes this object may use, on each rank; rows are kept as float64 where they fit into half of it, else
-        converted block by block from where they are stored.
+        Bytes this object may use, on each rank; default a quarter of what is free, at least 1 GiB
+        (`fmdiag.memory`). Rows are kept as float64 where they fit into half of it, else converted block by block from
+        where they are stored.
     device : str or torch.device
         Where the arithmetic is done.
     block_rows : int, optional
@@ -55,7 +56,7 @@ class EmpiricalPosterior:
         self._share = group.share(training_set.n)
         self.path = path or LinearPath()
         self.device = torch.device(device)
-        self.memory = DEFAULT_MEMORY if memory is None else int(memory)
+        self.memory = shared_memory(memory, self.device, group)
         dim, self._block_rows = training_set.dim, block_rows
         self.block_rows = block_rows or max(1, min(BLOCK_BYTES, self.memory // 8) // (8 * max(dim, QUERIES_AT_ONCE)))
         self._store = None
@@ -230,6 +231,14 @@ class EmpiricalPosterior:
                 keep.append((first, rows, norms))
             yield first, rows, norms
         self._kept = keep
+
+
+def shared_memory(memory, device, group):
+    """Return `memory`, or by default the least that any rank has: block sizes must be the same on all."""
+    if memory is not None:
+        return int(memory)
+    own = torch.tensor([default_memory(device)], dtype=torch.int64, device=device)
+    return int(group.min(own))
 
 
 def _of_differences(state, dim, s):

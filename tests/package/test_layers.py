@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = [
     {"errors"},
     {"files"},
-    {"paths", "results", "out_of_memory"},
+    {"paths", "results", "out_of_memory", "memory"},
     {"datasets"},
     {"posterior"},
     {"fields"},
