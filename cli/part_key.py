@@ -33,16 +33,11 @@ def key_of(session, name, parameters):
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
 
 
-@functools.cache
 def code():
     """Return the hash of fmdiag's own source: the version alone would not tell that it was changed after a kill."""
-    import fmdiag
+    from fmdiag.files.code import code_hash
 
-    digest = hashlib.sha256(fmdiag.__version__.encode())
-    for folder in (Path(fmdiag.__file__).parent, Path(__file__).parent):
-        for file in sorted(folder.rglob("*.py")):
-            digest.update(f"{file.relative_to(folder)} {file.stat().st_size}\n".encode() + file.read_bytes())
-    return digest.hexdigest()
+    return code_hash(Path(__file__).parent)
 
 
 @functools.cache
