@@ -120,6 +120,7 @@ class Work:
 
     def __init__(self, path, options):
         from fmdiag.errors import FmdiagError
+        from fmdiag.files.documents import read_document
         from fmdiag.results import replace_atomically
 
         self.path, request = path, self.path_of(path)
@@ -127,7 +128,7 @@ class Work:
         if path.exists() and not request.is_file() and any(path.iterdir()):
             raise FmdiagError(f"{path} is not the folder of an unfinished pairing run: choose another --out")
         if request.is_file():
-            kept = json.loads(request.read_text())
+            kept = read_document(request, dict, then="remove that folder, or choose another --out")
             other = [name for name in FIXED if kept.get(name) != wanted[name]]
             if other:
                 raise FmdiagError(f"{path} holds an unfinished run with {other[0]} {kept.get(other[0])}, not "

@@ -15,6 +15,9 @@ from pathlib import Path
 
 import click
 
+from fmdiag.errors import FmdiagError, FmdiagWarning, causes
+from fmdiag.files.documents import as_json, is_sealed, read_document, sealed
+
 from .lock import Lock
 from .part_content import RECORD, added, cautions, files_of, sums
 
@@ -148,8 +151,9 @@ class Parts:
         """Return whether a diagnostic's part is there and whole; what is left of a damaged one is removed."""
         folder = self.path / key
         try:
-            whole = json.loads((folder / RECORD).read_text())["files"] == sums(folder)
-        except (OSError, ValueError, KeyError, TypeError):
+            record = read_document(folder / RECORD, dict)
+            whole = is_sealed(record) and record["files"] == sums(folder)
+        except (OSError, FmdiagError):
             whole = False
         if not whole:
             _remove(folder)
@@ -165,15 +169,13 @@ class Parts:
             for k, summary in enumerate(new):
                 summary.to_parquet(partial / f"{k}-{SUMMARY}", index=False)
             record = {"files": sums(partial), "summaries": len(new), "heard": heard, **added(session, before)}
-            (partial / RECORD).write_text(json.dumps(record, default=str))
+            (partial / RECORD).write_text(as_json(sealed(record)))
             os.replace(partial, self.path / key)
         # A run that was never interrupted goes on from the same rows as one that was.
         self.run.summaries[before["summaries"]:] = self._summaries(key, len(new))
 
     def restore(self, session, name, key):
         """Give the session what a finished part holds, and repeat its warnings."""
-        from fmdiag.errors import FmdiagWarning
-
         folder, record = self.path / key, json.loads((self.path / key / RECORD).read_text())
         with self.run.writing(f"part {name}"):
             for file in files_of(folder):
@@ -195,8 +197,6 @@ class Parts:
 
 def is_wrong_input(error):
     """Return whether an error is one that the same command would come to again; not a full disk, nor a lost rank."""
-    from fmdiag.errors import FmdiagError, causes
-
     return type(error) is FmdiagError and not any(isinstance(cause, OSError) for cause in causes(error))
 
 

@@ -15,13 +15,15 @@ import shutil
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
 import torch
 
-from fmdiag.errors import FmdiagWarning
+from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.files.code import made_by
+from fmdiag.files.documents import is_sealed, read_document, sealed
 from fmdiag.studies.claims import claim
 
 RECORD, NAME = "part.json", re.compile("[0-9a-f]{20}")
@@ -47,6 +49,14 @@ class Part:
         """Return the name of the part: a hash of its kind and inputs."""
         text = json.dumps([self.kind, self.inputs], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+class Record(TypedDict):
+    """What of part.json is looked at before its seal is checked."""
+
+    kind: str
+    inputs: dict
+    made_by: NotRequired[str]
 
 
 class PartStore:
@@ -78,7 +88,7 @@ class PartStore:
 
     def _is_whole(self, part):
         record = _read(self.path(part))
-        if record is None or record.pop("sha256", None) != _hash(record) or record.get("made_by") != made_by():
+        if record is None or not is_sealed(record) or record["made_by"] != made_by():
             return False
         sums = {name: _sum(self.path(part) / name) for name in record["files"]}
         return Part(record["kind"], record["inputs"]).key == part.key and sums == record["files"]
@@ -144,7 +154,7 @@ class PartStore:
             os.replace(file, staged / Path(file).name)
         record = {"kind": part.kind, "inputs": part.inputs, "made_by": made_by(), "versions": _versions(),
                   "files": {file.name: _sum(file) for file in sorted(staged.iterdir())}, **facts}
-        (staged / RECORD).write_text(json.dumps({**record, "sha256": _hash(record)}, indent=1) + "\n")
+        (staged / RECORD).write_text(json.dumps(sealed(record), indent=1) + "\n")
         if os.path.lexists(self.path(part)):
             os.replace(self.path(part), _free(self.path(part).with_suffix(".damaged")))
         os.replace(staged, self.path(part))
@@ -166,11 +176,9 @@ class PartStore:
 
 def _read(folder):
     """Return the record of a part's folder, None where it has none that can be read."""
-    try:
-        record = json.loads((folder / RECORD).read_text())
-        return record if isinstance(record["kind"], str) and isinstance(record["inputs"], dict) else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
+    with contextlib.suppress(FmdiagError):
+        return read_document(folder / RECORD, Record)
+    return None
 
 
 def _sum(file):
@@ -178,10 +186,6 @@ def _sum(file):
     with contextlib.suppress(OSError), open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
     return None
-
-
-def _hash(record):
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _versions():
