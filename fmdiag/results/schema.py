@@ -68,7 +68,7 @@ class Run(TypedDict):
     runs: NotRequired[list[Side] | None]
     started: NotRequired[str | None]
     versions: NotRequired[dict[str, str] | None]
-    finished: NotRequired[bool]
+    finished: NotRequired[bool | int]
 
 
 class Caption(TypedDict):
