@@ -17,8 +17,8 @@ import fmdiag
 
 train = fmdiag.load_dataset("digits", n=64)
 train.n, train.shape, train.held_out.n"""),
-    ("markdown", """Any `torch.nn.Module` or function `v(x, t)` is a velocity field: `x` of shape `(b, *shape)`, `t` of shape
-`(b,)`, t = 0 noise, t = 1 data."""),
+    ("markdown", """Any `torch.nn.Module` or function `v(x, t)` is a velocity field: `x` of shape `(b, *shape)`, `t` of
+shape `(b,)`, t = 0 noise, t = 1 data."""),
     ("code", """class Net(torch.nn.Module):
     def __init__(self, dim=64, width=256):
         super().__init__()
@@ -89,7 +89,8 @@ def run(notebook, folder):
     """Run the notebook in a folder; an error of a cell is raised."""
     from nbclient import NotebookClient
 
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
     return notebook
 
 

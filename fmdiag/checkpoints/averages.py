@@ -59,8 +59,9 @@ def compare_weights(checkpoint, training_set, *, seed=0):
     found = differences(*losses, zero)
     known["averages"] = {"compared": True, "quarters": [list(ends) for ends in QUARTERS], **found}
     if (k := found["differs"]) is not None:
-        known["warnings"].append(averages_differ(QUARTERS[k], N_PAIRS, *(found[name][k] for name in (
-            "loss", "raw_loss", "difference", "error"))))
+        numbers = (found[name][k] for name in ("loss", "raw_loss", "difference", "error"))
+        text = averages_differ(QUARTERS[k], N_PAIRS, *numbers)
+        known["warnings"] += [text] * (text not in known["warnings"])
 
 
 def differences(averaged, raw, zero):

@@ -9,9 +9,8 @@ import torch
 from fmdiag.datasets import TrainingSet
 from fmdiag.errors import FmdiagError
 from fmdiag.features.cache import FeatureCache
+from fmdiag.memory import default_memory
 from fmdiag.out_of_memory import in_pieces
-
-MEMORY = 1 << 30
 
 
 def embed(data, feature, *, cache=None, batch_size=None, memory=None, progress=iter):
@@ -28,7 +27,8 @@ def embed(data, feature, *, cache=None, batch_size=None, memory=None, progress=i
     batch_size : int, optional
         Images in one pass; default the feature's.
     memory : int, optional
-        Bytes beyond which vectors that are not kept go to a temporary file; default 1 GiB.
+        Bytes beyond which vectors that are not kept go to a temporary file; default a quarter of what is
+        free, at least 1 GiB.
     progress : callable, optional
         Wraps the list of batches.
 
@@ -69,7 +69,7 @@ def embed(data, feature, *, cache=None, batch_size=None, memory=None, progress=i
     kept = cache.put(key, shape, write, {"feature": feature.describe(), "data": _name(data)}) if cache else None
     if kept is not None:
         return kept
-    return _filled(shape, write, memory or MEMORY)
+    return _filled(shape, write, memory or default_memory())
 
 
 def _vectors(data, feature, start, size, fitting):

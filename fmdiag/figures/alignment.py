@@ -145,6 +145,6 @@ def _mark_legend(ax, table):
 def _training_sizes(run, rows):
     key, table = family_key(rows), run.table("alignment")
     if table is None or (key is not None and key not in table):
-        n = (run.run.get("dataset") or {}).get("n", 1)
+        n = (run.run.get("dataset") or {}).get("n") or 1
         return {value: n for value in (rows[key].unique() if key else [None])}
     return {None: int(table["n"].iloc[0])} if key is None else table.groupby(key)["n"].first().to_dict()

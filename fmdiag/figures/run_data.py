@@ -56,11 +56,11 @@ class RunData:
     def dataset_facts(self):
         """Return one phrase for captions: name, number of training rows and shape of a row."""
         data = self.run.get("dataset") or {}
-        shape = " × ".join(str(size) for size in data.get("shape", []))
+        shape = " × ".join(map(str, data.get("shape", [])))
         n = data.get("n")
         flips = ", mirror images counted" if data.get("hflip") else ""
         rows = f" (n = {f'{n:,}'.replace(',', ' ')} training rows of {shape}{flips})" if n else ""
-        return f"{data.get('name', 'unnamed data')}{rows}"
+        return f"{data.get('name') or 'unnamed data'}{rows}"
 
     def units(self, table, column):
         """Return how many distinct units (pairs, samples) a raw table has in `column`; 0 without the table."""

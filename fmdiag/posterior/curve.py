@@ -3,7 +3,7 @@
 With s = alpha / sigma ascending, a pair starts *dense* (all rows may matter; log-weights of every time from two
 products, posterior means of all times from one more pass over the rows) and becomes a *list* of rows once few are left,
 which only shrinks. Ranks see different rows but decide from merged numbers, so that they stay in step. Results differ
-from the plain posterior by rounding and by the share of the weight that was left out, which is reported.
+from the plain posterior by rounding and by the share of the weight that was left out, and a bound on both is reported.
 """
 
 import math
@@ -13,12 +13,13 @@ import torch
 from fmdiag.posterior.dense import means, stats_at
 from fmdiag.posterior.lowdim import Differences
 from fmdiag.posterior.products import PairProducts, product_dtype
+from fmdiag.posterior.rounding import UNIT, moved
 from fmdiag.posterior.running import RunningMeans, worth_running
 from fmdiag.posterior.sparse import RowLists
 from fmdiag.posterior.state import Posterior
 
 MASS = 1e-6              # share of a pair's weight that may be left out of its posterior mean
-MASS_LOW = 1e-8          # the same in few dimensions, where a list's rows cost little
+MASS_LOW = 1e-14         # the same in few dimensions, where a list's rows cost little
 ROUNDING = 2e-5          # of a log-weight: beyond it dense pairs are handed to the plain posterior
 LIST_ALIVE, LIST_ESS = 16, 512   # a pair becomes a list at n / 16 rows above the cutoff and n / 512 effective ones
 LIST_ESS_LOW = 1024      # in few dimensions, where a row costs little: all pairs at n / 1024 effective rows, on average
@@ -90,16 +91,17 @@ class _Curve:
         pairs, few = torch.arange(len(self.rows), device=self.x0.device), False
         for k in self.s.argsort().tolist():
             s = self.s[k].item()
-            dtype = dense.dtype(s, self.cutoff)
-            if lists is None and not (few and dtype == torch.float64):
-                stats, mean = dense.stats_at(s, dtype)
+            if lists is None and not few:
+                stats, mean = dense.stats_at(s)
                 few = stats.ess.mean().item() <= self.store.n / LIST_ESS_LOW
-                yield k, pairs, self._posterior(k, pairs, stats.sums, mean, torch.zeros_like(stats.weight))
+                rounding, summed = dense.rounding(s), UNIT[torch.float64] * dense.steps
+                yield k, pairs, self._posterior(k, pairs, stats.sums, mean, moved(rounding, rounding) + 4 * summed,
+                                                (dense.reach, summed, dense.center))
                 continue
             if lists is None:
                 lists = RowLists(self.store, self.x0, self.x1, self.rows)
                 lists.start(pairs, *dense.above(s, self.cutoff))
-            yield self._listed(lists, k, s)
+            yield self._listed(lists, k, s, (dense.reach, dense.center))
 
     def _by_products(self):
         """Dense pairs by products, each leaving for a list once that is cheaper."""
@@ -118,15 +120,16 @@ class _Curve:
             if len(dense) and products.rounding(s) > ROUNDING:
                 yield k, dense, self._plain(k, dense)
             elif len(dense) and s in known:
-                nothing = torch.zeros(len(dense), dtype=torch.float64, device=dense.device)
-                yield k, dense, self._posterior(k, dense, stats.sums, known[s][dense], nothing)
+                rounding = self._moved(products, dense, stats)
+                yield k, dense, self._posterior(k, dense, stats.sums, known[s][dense], rounding,
+                                                self._sums(products, 3 * len(spans)))
             elif len(dense):
                 if sum(len(pairs) for _, pairs, _ in waiting) + len(dense) > room:
                     yield from self._dense(products, waiting)
                     waiting = []
                 waiting.append((k, dense, stats))
             if len(lists.members):
-                yield self._listed(lists, k, s, products.rounding(s))
+                yield self._listed(lists, k, s, (products.reach, products.center), products)
         yield from self._dense(products, waiting)
 
     def _products(self):
@@ -156,20 +159,42 @@ class _Curve:
             return
         found = means(self.store, products, [(pairs, stats) for _, pairs, stats in waiting], self.mass)
         for (k, pairs, stats), (mean, left_out) in zip(waiting, found, strict=True):
-            yield k, pairs, self._posterior(k, pairs, stats.sums, mean, left_out)
+            yield k, pairs, self._posterior(k, pairs, stats.sums, mean, left_out + self._moved(products, pairs, stats),
+                                            self._sums(products, len(stats.block_share[0])))
 
-    def _listed(self, lists, k, s, rounding=0.0):
+    def _moved(self, products, pairs, stats):
+        """Return the bound on the share of the weight that rounding moves, shape (b,)."""
+        (mean, largest), own = products.error(pairs, stats.s, stats.ess), stats.evaluation_error(products.dtype)
+        return moved(mean + own, largest)
+
+    def _sums(self, products, blocks):
+        """Return (largest ||X - center||, rounding of a mean's sum, center) of means from sums over blocks of rows."""
+        steps = self.store.block_rows + blocks + self.store.group.size + 4
+        return products.reach, UNIT[products.dtype] * steps, products.center
+
+    def _listed(self, lists, k, s, extent, products=None):
+        rounding = 0.0 if products is None else products.rounding(s)
         lists.prune(s, self.cutoff)
         entries = int(self.store.group.sum(torch.tensor([len(lists.pair)], device=self.x0.device)))
         if entries <= SHARPEN_ROWS * len(self.rows) or rounding > ROUNDING:
             lists.sharpen()
         place, sums, weights = lists.stats_at(s)
         mean, left_out = lists.means(place, sums, weights, self.mass)
+        share, summed = lists.rounding(place, sums, s, products)
+        reach, center = extent
+        summed *= 1 + center.norm().item() / max(reach, 1e-300)   # rows are summed as they are, not centred
         # What was pruned: at most n rows of mass / n beside a weight of at least 1.
-        return k, lists.members, self._posterior(k, lists.members, sums, mean, left_out + self.mass)
+        return k, lists.members, self._posterior(k, lists.members, sums, mean, left_out + self.mass + share,
+                                                 (reach, summed, center))
 
-    def _posterior(self, k, pairs, sums, mean, left_out):
-        """Return the Posterior from sums relative to the pairs' own rows."""
+    def _posterior(self, k, pairs, sums, mean, left_out, extent):
+        """Return the Posterior from sums relative to the pairs' own rows.
+
+        `left_out` bounds the share of the weight that is missing or misplaced, shape (b,); `extent` is (largest
+        ||X - center||, rounding of the mean's sum in units of it, center).
+        """
+        reach, summed, center = extent
+        dropped = (left_out + n_floor(self.store.n)).clamp(max=1)
         n, dim = self.store.n, self.store.dim
         log_weight = sums["weight"].log()
         entropy = (log_weight - sums["weighted_log"] / sums["weight"]).clamp(min=0)
@@ -185,5 +210,11 @@ class _Curve:
             ess=(sums["weight"].square() / sums["weight_squared"]).clamp(1, n),
             entropy=entropy / math.log(n) if n > 1 else torch.zeros_like(entropy),
             variance=(square - (mean - self.x1[pairs]).square().sum(1)).clamp(min=0),
-            dropped_mass=left_out + n * math.exp(-80),
+            dropped_mass=dropped,
+            mean_error=2 * reach * (dropped + summed) + 8 * UNIT[torch.float64] * (reach + center.norm()),
         )
+
+
+def n_floor(n):
+    """Return what weights that are held at e^-80 add up to, beside a weight of 1."""
+    return n * math.exp(-80)

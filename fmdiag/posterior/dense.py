@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from fmdiag.posterior.rounding import SUM_STEPS, UNIT
+
 LN2 = math.log(2)
 FLOOR = 80.0                # weights below e^-80 of the largest are held at e^-80: no denormals, n e^-80 of the mass
 ENTRIES_AT_ONCE = 8192     # pairs and times whose weights on a block of rows are formed together
@@ -37,6 +39,16 @@ class DenseStats:
     def sums(self):
         """The summaries as a dict, without the shares of blocks."""
         return {name: value for name, value in vars(self).items() if name not in ("s", "block_share")}
+
+    def evaluation_error(self, dtype):
+        """Return the bound on sum lambda_i |delta_i| from forming l_i(s) and its exponential in `dtype`, shape (b,).
+
+        From s (linear + s quadratic), three roundings of each term: |s^2 quadratic| on average is known, and the other
+        term is at most that and |l_i|; |l_i - max| on average is known too.
+        """
+        square = -self.s**2 * self.weighted_half_square / self.weight
+        depth = self.max.abs() - self.weighted_log / self.weight
+        return UNIT[dtype] * (8 * square + 8 * depth + 4 + 2 * SUM_STEPS)
 
     @property
     def ess(self):

@@ -15,6 +15,7 @@ Bertrand et al., arXiv 2506.03719, section 2: the closed form of the minimiser.
 import torch
 
 from fmdiag.errors import FmdiagError
+from fmdiag.memory import default_memory
 from fmdiag.out_of_memory import is_out_of_memory, release, say
 from fmdiag.paths import LinearPath, times_like
 from fmdiag.posterior.curve import posterior_curve
@@ -22,7 +23,6 @@ from fmdiag.posterior.rows import RowStore
 from fmdiag.posterior.state import FLOOR, Posterior, SoftmaxState
 from fmdiag.ranks.group import SINGLE
 
-DEFAULT_MEMORY = 1 << 30   # bytes
 BLOCK_BYTES = 1 << 26      # of float64 rows at a time
 QUERIES_AT_ONCE = 512
 LEAST_MEMORY = 10**7  # bytes: below it, less would not help
@@ -40,8 +40,9 @@ class EmpiricalPosterior:
     path : GaussianPath
         Schedules alpha and sigma.
     memory : int, optional
-        Bytes this object may use, on each rank; rows are kept as float64 where they fit into half of it, else
-        converted block by block from where they are stored.
+        Bytes this object may use, on each rank; default a quarter of what is free, at least 1 GiB
+        (`fmdiag.memory`). Rows are kept as float64 where they fit into half of it, else converted block by block from
+        where they are stored.
     device : str or torch.device
         Where the arithmetic is done.
     block_rows : int, optional
@@ -55,7 +56,7 @@ class EmpiricalPosterior:
         self._share = group.share(training_set.n)
         self.path = path or LinearPath()
         self.device = torch.device(device)
-        self.memory = DEFAULT_MEMORY if memory is None else int(memory)
+        self.memory = shared_memory(memory, self.device, group)
         dim, self._block_rows = training_set.dim, block_rows
         self.block_rows = block_rows or max(1, min(BLOCK_BYTES, self.memory // 8) // (8 * max(dim, QUERIES_AT_ONCE)))
         self._store = None
@@ -177,37 +178,42 @@ class EmpiricalPosterior:
         alpha, sigma = self.schedule(t.to(self.device))
         sources = None if source_rows is None else source_rows.to(self.device)
         state = SoftmaxState(points.shape[0], points.shape[1], self.device)
-        square = points.square().sum(1)
+        square, rounding = points.square().sum(1), torch.zeros_like(alpha)
         for first, rows, norms in self._blocks():
             distances = square[:, None] + alpha[:, None].square() * norms - 2 * alpha[:, None] * (points @ rows.T)
             logs = distances.clamp_(min=0).mul_(-0.5 / sigma[:, None].square())
             if excluded is not None:
                 _leave_out(logs, excluded, first)
-            self._refine(logs, state.max, points, rows, norms, alpha, sigma, tolerance)
+            rounding = torch.maximum(rounding, self._refine(logs, state.max, points, rows, norms, alpha, sigma,
+                                                            tolerance))
             if sources is not None:
                 _keep_source(state, logs, sources, first)
             state.add(logs, rows, norms, first)
         state.merge_ranks(self.group)
+        rounding = self.group.max(rounding) + _of_differences(state, points.shape[1], alpha / sigma)
         return state.finish(points, alpha, sigma, self.training_set.n, self.training_set.shape,
-                            has_source=sources is not None)
+                            has_source=sources is not None, rounding=rounding)
 
     def _refine(self, logs, running_max, points, rows, norms, alpha, sigma, tolerance):
         """Replace the log-weights that matter by exact ones where the expansion's rounding exceeds `tolerance`.
+
+        Returned is the bound on the rounding of the log-weights that were not replaced, shape (b,).
 
         |x|^2 - 2<x, y> + |y|^2 is off by about eps (|x| + |y|)^2, at most d + 4 times that (Higham, "Accuracy and
         Stability of Numerical Algorithms", section 3.1). Rows further below the best than FLOOR plus twice the
         worst-case error cannot carry weight, so they need no second look.
         """
         scale = (points.norm(dim=1) + alpha * norms.max().sqrt()).square() / (2 * sigma.square())
-        if bool((EPSILON * scale < tolerance).all()):
-            return
         worst = (points.shape[1] + 4) * EPSILON * scale
+        if bool((EPSILON * scale < tolerance).all()):
+            return worst
         floor = torch.maximum(logs.max(dim=1).values, running_max) - FLOOR - 2 * worst
         queries, columns = torch.nonzero(logs >= floor[:, None], as_tuple=True)
         for part in torch.arange(len(queries), device=queries.device).split(max(1, BLOCK_BYTES // (8 * rows.shape[1]))):
             q, c = queries[part], columns[part]
             difference = points[q] - alpha[q, None] * rows[c]
             logs[q, c] = difference.square().sum(1) * (-0.5 / sigma[q].square())
+        return torch.zeros_like(worst)
 
     def _blocks(self):
         """Yield (first row, rows float64 of shape (m, dim), squared norms), kept in memory where they fit."""
@@ -225,6 +231,23 @@ class EmpiricalPosterior:
                 keep.append((first, rows, norms))
             yield first, rows, norms
         self._kept = keep
+
+
+def shared_memory(memory, device, group):
+    """Return `memory`, or by default the least that any rank has: block sizes must be the same on all."""
+    if memory is not None:
+        return int(memory)
+    own = torch.tensor([default_memory(device)], dtype=torch.int64, device=device)
+    return int(group.min(own))
+
+
+def _of_differences(state, dim, s):
+    """Return the bound on the rounding of log-weights -||x / sigma - s X||^2 / 2 from differences, shape (b,).
+
+    Rows with weight have |l| <= FLOOR - max l, which is half the square of the distance; alpha X is rounded too.
+    """
+    depth = FLOOR - state.max
+    return EPSILON * (2 * (2 * depth).sqrt() * s * state.reach + (dim + 8) * depth)
 
 
 def _keep_source(state, logs, sources, first):

@@ -11,8 +11,10 @@ once negative, falls for ever: a row that has left the posterior never comes bac
 
 import torch
 
+from fmdiag.posterior.rounding import UNIT, ProbedErrors
+from fmdiag.posterior.rows import SMALL_DIM
+
 COMPARED_BYTES = 1 << 25   # of log-weights at a time
-SMALL_DIM = 64   # up to here products in float64 cost less than reading the rows
 
 
 def product_dtype(dim):
@@ -49,15 +51,25 @@ class PairProducts:
         self.linear = torch.empty(len(x0), store.size, dtype=dtype, device=x0.device)
         self.quadratic = torch.empty_like(self.linear)
         self.noise_norm = x0.double().norm(dim=1).max().item()
+        probes = ProbedErrors(x0.double(), x1.double() - self.center) if dtype == torch.float32 else None
         for first, block in store.blocks():
             centred = store.centred(block, self.center, dtype)
             span = self._add(x0, x1, first, centred)
+            if probes is not None:
+                probes.add(first, block.double().sub_(self.center), self.linear[:, span], self.quadratic[:, span])
             if running is not None:
                 running.add(self.linear[:, span], self.quadratic[:, span], centred)
         own = torch.nonzero((rows >= 0) & (rows < store.size)).reshape(-1)
         self.linear[own, rows[own]], self.quadratic[own, rows[own]] = 0.0, 0.0
         # One for all ranks: it decides what they do next.
         self.reach = self.group.max(torch.tensor([self.reach], dtype=torch.float64, device=x0.device)).item()
+        self.errors = self._worst(x0) if probes is None else probes.norms(self.group)
+        self.probed = probes is not None
+
+    def _worst(self, x0):
+        """Return bounds on the error of every coefficient in float64, shape (2, b); reach is at least sqrt(2) ||X||."""
+        scale = 2 * (x0.shape[1] + 8) * UNIT[torch.float64] * self.reach
+        return torch.stack([scale * x0.double().norm(dim=1), torch.full_like(x0[:, 0], scale * self.reach).double()])
 
     def _add(self, x0, x1, first, block):
         noise, target, norms = x0.double(), x1.double() - self.center, block.norms()
@@ -86,6 +98,14 @@ class PairProducts:
         at_once = max(1, COMPARED_BYTES // (self.linear.element_size() * max(1, self.linear.shape[1])))
         for part in queries.split(at_once) if len(queries) else ():
             yield part, torch.add(self.linear[part], self.quadratic[part], alpha=s).mul_(s) > -cutoff
+
+    def error(self, queries, s, ess):
+        """Return (sum lambda_i |delta_i|, max |delta_i|), bounds on the rounding of coefficients at `s`, shape (b,).
+
+        `ess`, shape (b,), is 1 / sum lambda_i^2 of the pairs `queries`; see `fmdiag.posterior.rounding`.
+        """
+        largest = s * self.errors[0, queries] + s**2 * self.errors[1, queries]
+        return (largest / ess.clamp(min=1).sqrt() if self.probed else largest), largest
 
     def rounding(self, s):
         """Return the typical rounding error of a log-weight at `s`.

@@ -7,12 +7,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from fmdiag.posterior.rounding import UNIT
 from fmdiag.posterior.tensor_cores import FloatRows, SplitRows, serves, split_center
 from fmdiag.ranks.group import SINGLE
 
 BLOCK_BYTES = 1 << 23   # of float32 rows: a block stays in cache while queries pass over it
 MOST_ROWS = 1024        # and so do the log-weights of 256 queries on it
 GATHER_BYTES = 1 << 26
+SMALL_DIM = 64          # up to here sums in float64 cost less than reading the rows
 
 
 class RowStore:
@@ -92,8 +94,15 @@ class RowStore:
         rows = self.training_set[np.asarray(numbers.cpu()) + self.first]
         return rows.reshape(len(numbers), self.dim).to(self.device)
 
+    @property
+    def sum_unit(self):
+        """The unit roundoff of `weighted_sums`."""
+        return UNIT[torch.float32 if self.kept is not None and self.dim > SMALL_DIM else torch.float64]
+
     def weighted_sums(self, numbers, weights, offsets):
         """Return sum_j weights[j] X[numbers[j]] per bag, shape (bags, dim), float64.
+
+        Summed in float32 where rows are kept and long: see `sum_unit`.
 
         Parameters
         ----------
@@ -104,7 +113,7 @@ class RowStore:
         offsets : Tensor of int64, shape (bags + 1,)
             Where each bag begins; the last entry is k.
         """
-        if self.kept is not None:
+        if self.kept is not None and self.dim > SMALL_DIM:
             sums = F.embedding_bag(numbers, self.kept, offsets[:-1], mode="sum", per_sample_weights=weights.float())
             return sums.double()
         sums = torch.zeros(len(offsets) - 1, self.dim, dtype=torch.float64, device=self.device)

@@ -18,8 +18,9 @@ import torch
 
 from fmdiag.paths import times_like
 from fmdiag.posterior.empirical import EmpiricalPosterior
+from fmdiag.posterior.rounding import UNIT, moved
 from fmdiag.posterior.rows import RowStore
-from fmdiag.posterior.state import Posterior
+from fmdiag.posterior.state import FLOOR, Posterior
 
 MASS = 1e-6
 LARGEST_SHARE = 8        # beyond n / LARGEST_SHARE rows a scan costs less
@@ -47,7 +48,7 @@ class NearestPosterior:
         self.k, self.mass, self.center = k, mass, self.store.center()
 
     def __call__(self, x, t, *, source_rows=None):
-        """Return the Posterior; `dropped_mass` is the bound of the module docstring, at most `mass`.
+        """Return the Posterior; `dropped_mass` is the bound of the module docstring, with rounding at most `mass`.
 
         Parameters as in `EmpiricalPosterior`.
         """
@@ -81,6 +82,7 @@ class NearestPosterior:
             merged = torch.cat([near, torch.from_numpy(d2)], 1).topk(k, largest=False)
             rows = torch.cat([rows, torch.from_numpy(index) + first], 1).gather(1, merged.indices)
             near = merged.values
+        self.reach = reach * (1 + 1e-4) + self.center.norm().item()
         steps = (self.store.dim + 16) * 2.0**-24      # Higham, section 3.1: computed d² is within steps (|z| + |X|)²
         error = steps / (1 - steps) * (length + reach * (1 + 1e-4)).square() if steps < 0.5 else torch.inf
         unseen = (near.amax(1).double() - error).clamp(min=0).sqrt()
@@ -102,13 +104,18 @@ class NearestPosterior:
         mean = (log_share[:, :, None] * near).sum(1)
         entropy = torch.special.entr(log_share).sum(1)
         gaussian = -0.5 * x.shape[1] * torch.log(2 * torch.pi * sigma.square())
+        depth, steps = FLOOR - top, (k + 8) * UNIT[torch.float64]
+        rounding = UNIT[torch.float64] * (2 * (2 * depth).sqrt() * alpha / sigma * self.reach
+                                          + (x.shape[1] + 8) * depth)
+        left_out = torch.sigmoid(log_rest) if n > k else torch.zeros_like(top)
+        dropped = (left_out + moved(rounding, rounding) + 4 * steps).clamp(max=1)
         tops = torch.where(logs == top[:, None], rows, torch.iinfo(torch.int64).max).amin(1)
         return Posterior(
             mean=mean.reshape(b, *self.full.training_set.shape), log_density=total - math.log(n) + gaussian,
             top_row=tops, top_weight=(top - total).exp(), source_weight=None, ess=1 / log_share.square().sum(1),
             entropy=entropy / math.log(n) if n > 1 else torch.zeros_like(entropy),
             variance=(log_share * (near - mean[:, None]).square().sum(2)).sum(1),
-            dropped_mass=torch.sigmoid(log_rest) if n > k else torch.zeros_like(top))
+            dropped_mass=dropped, mean_error=2 * self.reach * (dropped + steps))
 
     def _with_source(self, answer, x, alpha, sigma, source_rows):
         """Add the weight of the row that made each x, from its log-weight and the density."""

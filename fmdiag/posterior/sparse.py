@@ -7,7 +7,8 @@ exactly the weight of the original at every time, and at t -> 1 nothing cancels.
 
 import torch
 
-from fmdiag.posterior.products import SMALL_DIM
+from fmdiag.posterior.rounding import UNIT, log_rounding, moved
+from fmdiag.posterior.rows import SMALL_DIM
 
 GATHER_BYTES = 1 << 26
 
@@ -32,7 +33,7 @@ class RowLists:
 
     def __init__(self, store, x0, x1, rows):
         self.store, self.x0, self.x1, self.rows, self.group = store, x0, x1, rows, store.group
-        device = x0.device
+        device, self.noise = x0.device, x0.norm(dim=1)
         self.members = torch.empty(0, dtype=torch.int64, device=device)
         self.pair = torch.empty(0, dtype=torch.int64, device=device)
         self.row = torch.empty(0, dtype=torch.int64, device=device)
@@ -109,6 +110,24 @@ class RowLists:
         sums_of_rows = self.store.weighted_sums(numbers, part, offsets)
         x1 = self.x1[self.members]
         return x1 + self.group.sum_where(sums_of_rows - others[:, None] * x1, counts > 0), left_out
+
+    def rounding(self, place, sums, s, products):
+        """Return the bound on what rounding moves of the members' weights, shape (p,), and of their means' sums.
+
+        Coefficients that came from `products` (None where all are exact) carry their errors.
+        """
+        n_pairs = len(self.members)
+        longest = torch.bincount(place, minlength=n_pairs).max().item() if len(place) else 0
+        longest = self.group.max(torch.tensor([longest], dtype=torch.float64, device=self.x0.device)).item()
+        own = log_rounding(self.noise[self.members], self.store.dim)
+        own = own + 2 * (longest + self.group.size) * UNIT[torch.float64]
+        share = moved(own, own)
+        coarse = torch.zeros(n_pairs, dtype=torch.float64, device=self.x0.device)
+        coarse = self.group.max(coarse.index_fill_(0, place[~self.exact], 1.0)) > 0
+        if products is not None and bool(coarse.any()):
+            ess = sums["weight"].square() / sums["weight_squared"]
+            share = share + torch.where(coarse, moved(*products.error(self.members, s, ess)), 0.0)
+        return share, (longest + self.group.size + 2) * self.store.sum_unit
 
     def _heavy(self, share, place, n_pairs, mass):
         if self.store.dim <= SMALL_DIM:   # to sum all rows costs less than to choose among them

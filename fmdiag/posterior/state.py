@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields
 
 import torch
 
+from fmdiag.posterior.rounding import UNIT, moved
+
 # Weights below exp(-FLOOR) of the running maximum are set to zero: fewer than n e^-80 < 1e-25 of the mass for any
 # n < 10^9, and no denormal ever enters the product with the rows (denormals slow it 5 to 9 times).
 FLOOR = 80.0
@@ -38,7 +40,10 @@ class Posterior:
     variance : Tensor, shape (b,)
         tr Cov_lambda[X] = sum_i lambda_i ||X_i - D||^2.
     dropped_mass : Tensor, shape (b,)
-        Upper bound on the share of the total weight that was left out of every sum above.
+        Upper bound on the total variation distance between the weights used and the exact ones: the share of the
+        total weight that was left out, and what rounding may have moved (`fmdiag.posterior.rounding`).
+    mean_error : Tensor, shape (b,)
+        Upper bound on the Euclidean norm of mean - exact mean, model range; the rounding of sums is in it.
     """
 
     mean: torch.Tensor
@@ -50,6 +55,7 @@ class Posterior:
     entropy: torch.Tensor
     variance: torch.Tensor
     dropped_mass: torch.Tensor
+    mean_error: torch.Tensor
 
     def select(self, chosen):
         """Return the Posterior of some of the queries, by number, mask or slice."""
@@ -87,6 +93,7 @@ class SoftmaxState:
         self.weighted_rows = zeros(b, dim)                         # sum w X
         self.source_log = torch.full_like(self.max, -torch.inf)
         self.left_out = zeros(b)                                   # bound on the sum of w of rows never added
+        self.reach, self.steps = 0.0, 0                            # largest ||X||; additions in a row of any sum
 
     def add(self, log_weights, rows, norms, first_row):
         """Add a block of rows.
@@ -102,6 +109,7 @@ class SoftmaxState:
         first_row : int
             Number of the block's first row.
         """
+        self.reach, self.steps = max(self.reach, norms.max().item() ** 0.5), max(self.steps, len(rows)) + 2
         top, index = log_weights.max(dim=1)
         better = top > self.max
         self.top_row = torch.where(better, index + first_row, self.top_row)
@@ -128,6 +136,7 @@ class SoftmaxState:
         for name in ("weight", "weight_squared", "weighted_log", "weighted_norm", "weighted_rows", "left_out"):
             getattr(self, name).add_(getattr(other, name))
         self.source_log = torch.maximum(self.source_log, other.source_log)
+        self.reach, self.steps = max(self.reach, other.reach), max(self.steps, other.steps) + 2
 
     def merge_ranks(self, group):
         """Add the sums of all ranks of a Group, each of which has seen other rows."""
@@ -140,6 +149,8 @@ class SoftmaxState:
         for name in ("weight", "weight_squared", "weighted_log", "weighted_norm", "weighted_rows", "left_out"):
             setattr(self, name, group.sum(getattr(self, name)))
         self.source_log = group.max(self.source_log)
+        most = group.max(torch.tensor([self.reach, self.steps], dtype=torch.float64, device=self.max.device))
+        self.reach, self.steps = most[0].item(), most[1].item() + group.size
 
     def _rescale(self, new_max):
         """Express every sum relative to `new_max`; sum w (l - m) shifts by W (m_old - m_new)."""
@@ -151,8 +162,13 @@ class SoftmaxState:
         self.weighted_rows *= factor[:, None]
         self.max = new_max
 
-    def finish(self, x, alpha, sigma, n, shape, *, has_source):
-        """Return the Posterior of queries `x`, float64 of shape (b, dim), at per-query alpha and sigma, shape (b,)."""
+    def finish(self, x, alpha, sigma, n, shape, *, has_source, rounding):
+        """Return the Posterior of queries `x`, float64 of shape (b, dim), at per-query alpha and sigma, shape (b,).
+
+        `rounding`, shape (b,), bounds the error of every log-weight.
+        """
+        summed = UNIT[torch.float64] * self.steps
+        changed = moved(rounding, rounding) + 4 * summed
         total = self.weight
         mean = self.weighted_rows / total[:, None]
         mean_log = self.weighted_log / total
@@ -168,7 +184,8 @@ class SoftmaxState:
             ess=total.square() / self.weight_squared,
             entropy=entropy / log_n if n > 1 else torch.zeros_like(entropy),
             variance=self._variance(x, alpha, sigma, mean, mean_log),
-            dropped_mass=self.left_out / total,
+            dropped_mass=(self.left_out / total + changed).clamp(max=1),
+            mean_error=2 * self.reach * ((self.left_out / total + changed).clamp(max=1) + summed),
         )
 
     def _variance(self, x, alpha, sigma, mean, mean_log):

@@ -17,12 +17,14 @@ from markupsafe import Markup
 from fmdiag.errors import FmdiagError
 from fmdiag.figures import RunData, draw_all
 from fmdiag.figures.cards import card
+from fmdiag.files.documents import read_document
 from fmdiag.report.embed import embedded
 from fmdiag.report.exploring import as_script, exploring
 from fmdiag.report.facts import excerpt, facts
 from fmdiag.report.tables import difference_tables, head_table, runs_table, summary_tables, words
 from fmdiag.report.verdict import verdict
 from fmdiag.results import note_files, remedy, replace_atomically
+from fmdiag.results.schema import Captions, Readings
 
 # Shown elsewhere on the page.
 BESIDE = ("dataset", "warnings", "origin")
@@ -130,14 +132,15 @@ def _further(run, names):
 def _figures(run):
     """Return the drawn figures in the registry's order, with pictures, captions, alternative texts and values."""
     folder = run.path / "figures"
-    texts, values = (_document(folder / f"{name}.json") for name in ("captions", "readings"))
+    texts, values = _document(folder / "captions.json", Captions), _document(folder / "readings.json", Readings)
     files = {name: folder / f"{name}.png" for name in texts if (folder / f"{name}.png").is_file()}
     return [{"name": name, **texts[name], **image, "readings": values.get(name) or []}
             for name, image in embedded(files).items()]
 
 
-def _document(path):
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+def _document(path, kind):
+    then = "remove it, then draw again with fmdiag figures"
+    return read_document(path, kind, finite=True, then=then) if path.is_file() else {}
 
 
 def _policy(style, script):

@@ -64,7 +64,7 @@ def runs_table(runs):
     if not runs:
         return None
     return {"caption": "The runs, in the order given", "columns": list(runs[0]),
-            "rows": [[cell(value) for value in run.values()] for run in runs]}
+            "rows": [[cell(run.get(name)) for name in runs[0]] for run in runs]}
 
 
 def cell(value, low=math.nan, high=math.nan):

@@ -5,11 +5,10 @@ It holds `run.json` (command, versions, seed, fingerprints), `tables/NAME.parque
 its destination and renamed when complete.
 """
 
-import json
-
 import numpy as np
 import pandas as pd
 
+from fmdiag.files.documents import as_json
 from fmdiag.files.staged import StagedFolder
 from fmdiag.results.tables import save_table
 
@@ -48,4 +47,4 @@ class RunFolder(StagedFolder):
     def add_json(self, name, content):
         """Write a JSON document at the top of the folder."""
         with self.writing(name):
-            (self.path / name).write_text(json.dumps(content, indent=1, default=str) + "\n")
+            (self.path / name).write_text(as_json(content, indent=1) + "\n")

@@ -1,12 +1,13 @@
 """How are the tables, arrays and provenance of a run folder written and read?"""
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
 from fmdiag.errors import FmdiagError
+from fmdiag.files.documents import read_document
 from fmdiag.files.npz import read_npz
+from fmdiag.results.schema import Run
 
 
 def save_table(run, name, table):
@@ -32,14 +33,14 @@ def load_array(run, name):
 
 
 def load_run(run):
-    """Return ``run.json`` of a run folder.
+    """Return ``run.json`` of a run folder, its entries of the types that `fmdiag.results.schema` names.
 
     Raises
     ------
     FmdiagError
-        If the folder is not a run folder.
+        If the folder is not a run folder, or its run.json is damaged or another program's.
     """
     path = Path(run) / "run.json"
     if not path.is_file():
         raise FmdiagError(f"{run}: not a run folder (no run.json); give a folder that an fmdiag command wrote")
-    return json.loads(path.read_text())
+    return read_document(path, Run, then="give a folder that an fmdiag command wrote, or make the run again")

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from fmdiag.checkpoints.file import file_sha256
+from fmdiag.files.code import code_hash
 from fmdiag.runs.versions import versions
 
 # Diagnostics that look at training examples alone, and samples: they outlive a change of the held-out examples.
@@ -22,20 +23,9 @@ def key_of(run, name, parameters):
     examples, held_out = run.training_set, None
     if name not in WITHOUT_HELD_OUT and examples.held_out is not None:
         held_out = examples.held_out.fingerprint
-    facts = [name, plain(parameters), run.seed, run.memory, examples.fingerprint, held_out, code(), packages(),
+    facts = [name, plain(parameters), run.seed, run.given_memory, examples.fingerprint, held_out, code_hash(), packages(),
              _model(run), plain(run.given.decoder, "decoder"), str(run.device), run.group.size]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
-
-
-@functools.cache
-def code():
-    """Return the hash of fmdiag's own source: the version alone would not tell that it was changed after a kill."""
-    import fmdiag
-
-    digest, folder = hashlib.sha256(fmdiag.__version__.encode()), Path(fmdiag.__file__).parent
-    for file in sorted(folder.rglob("*.py")):
-        digest.update(f"{file.relative_to(folder)} {file.stat().st_size}\n".encode() + file.read_bytes())
-    return digest.hexdigest()
 
 
 @functools.cache

@@ -17,6 +17,7 @@ import numpy as np
 
 from fmdiag.errors import FmdiagError
 from fmdiag.files.destination import check_destination
+from fmdiag.files.documents import read_document
 from fmdiag.files.hashing import sums
 from fmdiag.files.lock import Lock, LockedError
 from fmdiag.files.replace import remedy, replace_atomically
@@ -87,7 +88,7 @@ class Parts:
         """Return the Result that was kept under a key, or None; what is left of a damaged one is removed."""
         folder = self.path / key
         try:
-            if json.loads((folder / SUMS).read_text()) != sums(folder, but=(SUMS,)):
+            if read_document(folder / SUMS, dict[str, str]) != sums(folder, but=(SUMS,)):
                 raise FmdiagError(f"{folder} is damaged")
             result = Result.load(folder)
         except (OSError, ValueError):

@@ -16,6 +16,7 @@ import torch
 
 from fmdiag.diagnostics import DIAGNOSTICS
 from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.posterior.empirical import shared_memory
 from fmdiag.ranks.torchrun import join, leave
 from fmdiag.runs import composed, inputs
 from fmdiag.runs.command import plain_values
@@ -55,7 +56,7 @@ class Run:
     device : str or torch.device
         ``"auto"``: CUDA where there is one.
     memory : int, optional
-        Bytes that û* may use.
+        Bytes that û* may use in every process; default a quarter of what is free, at least 1 GiB.
     decoder : path, optional
         Decoder of latents, for pictures only.
     cache : bool
@@ -82,9 +83,10 @@ class Run:
     def __init__(self, checkpoint=None, *, field=None, train=None, held_out=None, path=None, out=None, overwrite=False,
                  new=False, seed=0, device="auto", memory=None, decoder=None, cache=True, name="run", command="",
                  **options):
-        self.name, self.seed, self.memory, self.cache, self.command = name, int(seed), memory, cache, command
+        self.name, self.seed, self.cache, self.command = name, int(seed), cache, command
         self.started, self.clock = datetime.datetime.now(datetime.UTC), time.monotonic()
         self.group, self.device = join(inputs.choose_device(device))
+        self.given_memory, self.memory = memory, shared_memory(memory, self.device, self.group)
         writes = out is not None and self.speaks
         # First of all, where its name is known: another process there, or another run, is known before any work.
         self.output = Output(out, overwrite=overwrite, new=new) if writes and not callable(out) else Nowhere()

@@ -11,15 +11,40 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TypedDict
 
 from fmdiag.errors import FmdiagError
 from fmdiag.files.destination import check_name, check_place
+from fmdiag.files.documents import as_json, read_document
 from fmdiag.files.marker import FILE as MARKER
 from fmdiag.files.marker import note_files, read_marker, write_marker
 from fmdiag.results import check_writable, load_run, replace_atomically, save_table
 from fmdiag.studies.claims import claim
 
 FORMAT, VERSION, FILE, KIND = "fmdiag-study", 1, "study.json", "study"
+
+
+class Data(TypedDict):
+    """What of a study's data is named in messages."""
+
+    fingerprint: str
+    name: str
+    n_stored: int
+
+
+class Inputs(TypedDict):
+    """What of `Plan.inputs()` is looked at; the rest is only compared."""
+
+    kind: str
+    data: Data
+
+
+class Study(TypedDict):
+    """study.json."""
+
+    format: str
+    version: int
+    inputs: Inputs
 
 
 class StudyFolder:
@@ -72,13 +97,11 @@ class StudyFolder:
         file = self.path / FILE
         if not file.is_file():
             return None
-        try:
-            content = json.loads(file.read_text())
-            if content["format"] == FORMAT and content["version"] == VERSION:
-                return content["inputs"]
-        except (ValueError, KeyError, TypeError):
-            pass
-        raise FmdiagError(f"{file} is not that of a study of this fmdiag: choose another --out")
+        then = "it is not that of a study of this fmdiag: choose another --out"
+        content = read_document(file, Study, then=then)
+        if (content["format"], content["version"]) != (FORMAT, VERSION):
+            raise FmdiagError(f"{file}: {then}")
+        return content["inputs"]
 
     def _refuse(self, found, change):
         if found["kind"] != self.inputs["kind"]:
@@ -116,7 +139,7 @@ class StudyFolder:
                     (staged / "arrays").mkdir()
                 for name, content in arrays.items():
                     _save_arrays(staged / "arrays" / f"{name}.npz", content)
-                (staged / "run.json").write_text(json.dumps(record, indent=1, default=str) + "\n")
+                (staged / "run.json").write_text(as_json(record, indent=1) + "\n")
                 finish(staged)
                 note_files(self.path, self._move(staged))
             finally:

@@ -39,6 +39,8 @@ def gather(plan, store):
     FmdiagError
         If no model is finished yet.
     """
+    parts = plan.parts()
+    store.warn_of_others(parts)
     finished = [cell for cell in plan.cells() if store.finished(cell[3])]
     references = [cell for cell in plan.references() if store.finished(cell[2])]
     if not finished:
@@ -54,11 +56,11 @@ def gather(plan, store):
               "summary": _ordered(_cautioned(summary))}
     if len(frames["reference"]):
         tables["reference"] = frames["reference"]
-    parts = plan.parts()
     counts = {"parts": len(parts), "finished": sum(map(store.finished, parts)), "models": len(finished)}
-    records = {part.key: store.record(part)["seconds"] for *_, part in [*finished, *references]}
-    found = {"verdict": module.verdict(summary, frames, plan, counts), "cautions": cautions(plan), "counts": counts,
-             "seconds": round(sum(records.values()), 1), "shown": shown(table)}
+    records = {part.key: store.record(part) for *_, part in [*finished, *references]}
+    found = {"verdict": module.verdict(summary, frames, plan, counts), "counts": counts,
+             "cautions": [*cautions(plan), *_mixed(records.values())],
+             "seconds": round(sum(record["seconds"] for record in records.values()), 1), "shown": shown(table)}
     return tables, {name: _pictures(finished, store)}, found
 
 
@@ -96,6 +98,14 @@ def cautions(plan):
     """Return the cautions of all objectives of a plan, each once, naming whom they are about."""
     labels = sorted({name for _, name, _, _ in plan.cells()})
     return list(dict.fromkeys(sentence for name in labels for sentence in objective_cautions(name)))
+
+
+def _mixed(records):
+    """Return a caution where parts were made under different versions of packages."""
+    found = sorted({", ".join(f"{name} {version}" for name, version in record["versions"].items())
+                    for record in records})
+    return [f"versions: parts were made under different packages ({'; '.join(found)}), which alone may move "
+            "numbers"] if len(found) > 1 else []
 
 
 def _ordered(summary):

@@ -1,24 +1,32 @@
-"""What is one part of a study, and where is it kept once it is finished?
+"""The parts of a study, and the folder in which they are kept once they are finished.
 
-A part is a dict of plain values that decide its outcome; its name is their hash. A finished part is a folder of that
-name, moved into place whole, and never touched again: the same inputs are never computed twice, in this study or in
-another that keeps its parts in the same place.
+A part is a dict of plain values that decide its outcome. A finished part is a folder that is moved into place whole and
+never touched again; its name is a hash of those values and of the code that made it. The same inputs are never computed
+twice, in this study or in another that keeps its parts in the same place; parts that another version made, or that were
+changed, are never used.
 """
 
 import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import pandas as pd
+import torch
 
+from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.files.code import made_by
+from fmdiag.files.documents import is_sealed, read_document, sealed
 from fmdiag.studies.claims import claim
 
-RECORD = "part.json"
+RECORD, NAME = "part.json", re.compile("[0-9a-f]{20}")
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,14 @@ class Part:
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
+class Record(TypedDict):
+    """What of part.json is looked at before its seal is checked."""
+
+    kind: str
+    inputs: dict
+    made_by: NotRequired[str]
+
+
 class PartStore:
     """Finished parts and the work on unfinished ones, below one folder.
 
@@ -54,37 +70,67 @@ class PartStore:
     """
 
     def __init__(self, folder):
-        self.folder = Path(folder)
+        self.folder, self.whole = Path(folder), set()
+
+    def name(self, part):
+        """Return the name of a part's folder: of its key and of the code that makes it here."""
+        return hashlib.sha256(f"{part.key} {made_by()}".encode()).hexdigest()[:20]
 
     def path(self, part):
         """Return the folder of a finished part."""
-        return self.folder / part.key
+        return self.folder / self.name(part)
 
     def finished(self, part):
-        """Return whether the part is there."""
-        return (self.path(part) / RECORD).is_file()
+        """Return whether the part is there, made by this code and unchanged since; files are hashed once."""
+        if part.key not in self.whole and self._is_whole(part):
+            self.whole.add(part.key)
+        return part.key in self.whole
+
+    def _is_whole(self, part):
+        record = _read(self.path(part))
+        if record is None or not is_sealed(record) or record["made_by"] != made_by():
+            return False
+        sums = {name: _sum(self.path(part) / name) for name in record["files"]}
+        return Part(record["kind"], record["inputs"]).key == part.key and sums == record["files"]
+
+    def warn_of_others(self, parts):
+        """Warn of parts that are damaged, and of those with the same inputs that other code made: neither is used."""
+        missing = {part.key for part in parts if not self.finished(part)}
+        damaged = [self.path(part).name for part in parts if part.key in missing and self.path(part).exists()]
+        if damaged:
+            warnings.warn(f"{self.folder}: {len(damaged)} parts are damaged or were changed, so they are put aside "
+                          f"as NAME.damaged and made again: {', '.join(damaged[:3])}", FmdiagWarning, stacklevel=2)
+        others = [record for folder in self.folder.glob("[!.]*") if NAME.fullmatch(folder.name)
+                  and folder.name not in damaged and (record := _read(folder)) is not None]
+        makers = [record.get("made_by") or "of an earlier version" for record in others
+                  if Part(record["kind"], record["inputs"]).key in missing]
+        if makers:
+            warnings.warn(f"{self.folder}: {len(makers)} parts were made by another fmdiag ({makers[0]}), so they are "
+                          f"kept but not used: this one ({made_by()}) makes its own", FmdiagWarning, stacklevel=2)
 
     def claim(self, part):
         """Return a context that yields whether this process may work on the part."""
-        return claim(self.folder / ".locks" / part.key)
+        return claim(self.folder / ".locks" / self.name(part))
 
     @contextlib.contextmanager
     def work(self, part):
         """Yield the folder in which the part is made; what an interrupted process left there is still in it."""
-        folder = self.folder / f".work-{part.key}"
+        folder = self._work(part)
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
 
+    def _work(self, part):
+        return self.folder / f".work-{self.name(part)}"
+
     def tidy(self, part):
         """Remove what a process that was killed just after it had published the part left of its work."""
-        folder = self.folder / f".work-{part.key}"
-        if folder.is_dir() and self.finished(part):
+        if self._work(part).is_dir() and self.finished(part):
             with self.claim(part) as mine:
                 if mine:
-                    shutil.rmtree(folder, ignore_errors=True)
+                    shutil.rmtree(self._work(part), ignore_errors=True)
 
     def publish(self, part, tables, arrays, facts, files=()):
-        """Move a finished part into place.
+        """Move a finished part into place; a damaged one that is there is put aside as NAME.damaged.
 
         Parameters
         ----------
@@ -97,7 +143,7 @@ class PartStore:
         files : iterable of path
             Files of the work folder to keep.
         """
-        staged = self.folder / f".work-{part.key}" / "finished"
+        staged = self._work(part) / "finished"
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)
         for name, table in tables.items():
@@ -106,10 +152,13 @@ class PartStore:
             np.savez_compressed(staged / f"{name}.npz", **content)
         for file in files:
             os.replace(file, staged / Path(file).name)
-        record = {"kind": part.kind, "inputs": part.inputs, **facts}
-        (staged / RECORD).write_text(json.dumps(record, indent=1) + "\n")
+        record = {"kind": part.kind, "inputs": part.inputs, "made_by": made_by(), "versions": _versions(),
+                  "files": {file.name: _sum(file) for file in sorted(staged.iterdir())}, **facts}
+        (staged / RECORD).write_text(json.dumps(sealed(record), indent=1) + "\n")
+        if os.path.lexists(self.path(part)):
+            os.replace(self.path(part), _free(self.path(part).with_suffix(".damaged")))
         os.replace(staged, self.path(part))
-        shutil.rmtree(self.folder / f".work-{part.key}", ignore_errors=True)
+        shutil.rmtree(self._work(part), ignore_errors=True)
 
     def table(self, part, name):
         """Return a table of a finished part."""
@@ -123,3 +172,29 @@ class PartStore:
     def record(self, part):
         """Return part.json."""
         return json.loads((self.path(part) / RECORD).read_text())
+
+
+def _read(folder):
+    """Return the record of a part's folder, None where it has none that can be read."""
+    with contextlib.suppress(FmdiagError):
+        return read_document(folder / RECORD, Record)
+    return None
+
+
+def _sum(file):
+    """Return the SHA-256 of a file, None where there is none."""
+    with contextlib.suppress(OSError), open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return None
+
+
+def _versions():
+    return {"torch": str(torch.__version__), "numpy": np.__version__}
+
+
+def _free(path):
+    """Return `path`, or the first of path-2, path-3, ... that is not there."""
+    number = 1
+    while os.path.lexists(path if number == 1 else f"{path}-{number}"):
+        number += 1
+    return path if number == 1 else Path(f"{path}-{number}")

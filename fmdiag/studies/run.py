@@ -23,6 +23,7 @@ def run_parts(parts, data, store, *, device="cpu", progress=None, report=None):
     report : callable, optional
         Called as ``report(part, finished, total)`` after each part that this process made.
     """
+    store.warn_of_others(parts)
     for part in parts:
         store.tidy(part)
     while True:

@@ -8,6 +8,7 @@ Interrupted work goes on from the state that was saved last, to the same bits.
 """
 
 import time
+import warnings
 from functools import partial
 
 import pandas as pd
@@ -17,6 +18,7 @@ from fmdiag.checkpoints import save_checkpoint
 from fmdiag.checkpoints.file import read_torch_file, write_torch_file
 from fmdiag.diagnostics.error import measure as error
 from fmdiag.diagnostics.memorization import measure as memorization
+from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.fields import NetworkField, build_network
 from fmdiag.metrics.frechet import frechet_distance
 from fmdiag.paths import path_from_description
@@ -87,8 +89,13 @@ def _resumed(work, device):
     file = work / STATE
     if not file.is_file():
         return None, []
-    content = read_torch_file(file)
-    return restore(content["state"], device=device, file=file), content["rows"]
+    try:
+        content = read_torch_file(file)
+        return restore(content["state"], device=device, file=file), content["rows"]
+    except (FmdiagError, KeyError, TypeError) as error:
+        warnings.warn(f"{file} is damaged, so this model is trained from the start ({error})", FmdiagWarning,
+                      stacklevel=2)
+        return None, []
 
 
 def _field(state, device):

@@ -6,10 +6,12 @@ exponential moving average of the weights (Bertrand et al., arXiv 2506.03719, ap
 
 import math
 import time
+import warnings
 
 import torch
 
-from fmdiag.errors import FmdiagError
+from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.files.code import made_by
 from fmdiag.paths import LinearPath, path_from_description
 from fmdiag.ranks.group import SINGLE
 from fmdiag.training.couplings import couple
@@ -97,7 +99,7 @@ def train(training_set, spec, *, path=None, loss="cfm", objective=None, steps=10
                 "objective": make_objective(loss, **(objective or {})), "steps": steps,
                 "batch_size": batch_size, "lr": lr, "warmup": warmup, "clip": clip, "ema_decay": ema_decay,
                 "seed": seed, "precision": precision, "timing": None,
-                "dataset": {**training_set.describe(), **(dataset or {})}}
+                "dataset": {**training_set.describe(), **(dataset or {})}, "fmdiag": made_by()}
     check_settings(settings, training_set)
     check_share(settings, group)
     state = initial_state(settings, device)
@@ -133,7 +135,17 @@ def resume(state, training_set, *, steps=None, device="cpu", save=None, progress
     if steps < state.step:
         raise FmdiagError(f"the run to resume has taken {state.step} steps, more than the {steps} asked for")
     state.settings["steps"] = steps
+    _note_version(state)
     return _run(state, training_set, device, save or _ignore, progress or _ignore, save_seconds, group)
+
+
+def _note_version(state):
+    """Record in the settings, and say, that from here on another fmdiag trains than the one that began the run."""
+    before = state.settings.get("fmdiag") or "a version that was not recorded"
+    if not before.endswith(made_by()):
+        warnings.warn(f"the run was trained up to step {state.step} by fmdiag {before}, and goes on with {made_by()}: "
+                      "its bits may differ from those of a run by either alone", FmdiagWarning, stacklevel=3)
+        state.settings["fmdiag"] = f"{before}, from step {state.step} on {made_by()}"
 
 
 def learning_rate(step, lr, warmup):

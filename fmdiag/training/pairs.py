@@ -13,6 +13,7 @@ import time
 import torch
 
 from fmdiag.errors import FmdiagError
+from fmdiag.files.code import made_by
 from fmdiag.training.ema import update_ema
 from fmdiag.training.interpolants import Interpolant
 from fmdiag.training.losses import regression_loss
@@ -53,7 +54,8 @@ def train_pairs(x0, x1, spec, *, interpolant=None, steps=4000, batch_size=128, l
                 "loss": f"pairs sigma={interpolant.sigma:g}" + (" (bridge)" if interpolant.noise == "bridge" else ""),
                 "sigma": interpolant.sigma, "noise": interpolant.noise, "batch_size": batch_size, "lr": lr,
                 "warmup": warmup, "clip": clip, "ema_decay": ema_decay, "seed": seed, "precision": "fp32",
-                "timing": None, "pairs": pairs_fingerprint(x0, x1), "dataset": dataset or {}}
+                "timing": None, "pairs": pairs_fingerprint(x0, x1), "dataset": dataset or {},
+                "fmdiag": made_by()}
     _check(x0, x1, settings)
     if state is None:
         state = initial_state(settings, device)

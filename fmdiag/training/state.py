@@ -95,12 +95,23 @@ def restore(content, *, device="cpu", file="training state"):
     if content.get("version") != VERSION:
         raise FmdiagError(f"{file} is a training state of version {content.get('version')}, this fmdiag continues "
                           f"version {VERSION}: continue it with the fmdiag that began it")
+    try:
+        return _restored(content, device)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise FmdiagError(f"{file} is damaged ({type(error).__name__}: {error}): begin the run anew in another folder"
+                          ) from error
+
+
+def _restored(content, device):
     module = build_network(content["settings"]["network"]).to(device)
     module.load_state_dict(content["weights"])
     optimizer = _adam(module, content["settings"]["lr"])
     optimizer.load_state_dict(content["optimizer"])
-    ema = {name: weight.to(device) for name, weight in content["ema"].items()}
-    return TrainingState(content["settings"], module, ema, optimizer, content["step"], content["log"])
+    ema = {name: content["ema"][name].to(device) for name in module.state_dict()}
+    step, log = content["step"], content["log"]
+    if type(step) is not int or not isinstance(log, list) or not all(isinstance(row, dict) for row in log):
+        raise TypeError("its step is no whole number, or its log no list of rows")
+    return TrainingState(content["settings"], module, ema, optimizer, step, log)
 
 
 def _adam(module, lr):

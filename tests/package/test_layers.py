@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = [
     {"errors"},
     {"registry"},
-    {"files", "ranks", "out_of_memory"},
+    {"files", "ranks", "out_of_memory", "memory"},
     {"paths", "results"},
     {"datasets"},
     {"posterior"},

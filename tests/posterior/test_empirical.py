@@ -90,7 +90,8 @@ def test_summaries_equal_their_definitions(n, dim, block, scale, t, repeats, see
     torch.testing.assert_close(got.variance, spread, rtol=1e-6, atol=1e-10 * max(1, scale**2))
     picked = weights[torch.arange(len(x)), got.top_row]
     torch.testing.assert_close(picked, weights.max(1).values, **close)
-    assert bool((got.dropped_mass <= 1e-20).all())
+    # |l| up to 1e3 and, before differences take over, terms that cancel up to 1e-11 of it: never what could be felt.
+    assert bool((got.dropped_mass <= 1e-8).all())
 
 
 def test_log_density_is_that_of_the_mixture():

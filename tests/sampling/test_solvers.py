@@ -120,3 +120,25 @@ def test_fault_2_7_values_that_are_not_finite_are_lost_when_they_come():
     lost = [t for t, state in zip(grid, states, strict=True) if bool(state[1].isnan().all())]
     assert lost == [t for t in grid if t > 0.55] and bool(torch.stack(states)[:, 0].isfinite().all())
     assert grid == time_grid(10)
+
+
+@pytest.mark.parametrize("scale", [-2.0, 1e-4])
+@pytest.mark.parametrize("method", METHODS)
+def test_fault_2_22_no_step_is_tried_beyond_the_end(method, scale, monkeypatch):
+    """What torchdiffeq asks for before rounding is taken out: neither a step nor a guess at one leaves the interval."""
+    solver, asked = sys.modules["fmdiag.sampling.integrate"]._Solver, []
+    original = solver.__call__
+    monkeypatch.setattr(solver, "__call__", lambda self, t, x: (asked.append(float(t)), original(self, t, x))[1])
+    for start in (0.0, 0.3, 0.9999):
+        integrate(Guarded(start, 1.0, scale), torch.full((2, 3), 100.0), [start, 1.0], method)
+        assert start - 1e-6 < min(asked) and max(asked) < 1 + 1e-6
+        asked.clear()
+
+
+def test_lost_trajectories_have_no_say_in_the_steps_of_the_others():
+    solver = sys.modules["fmdiag.sampling.integrate"]._Solver(exploding, 3, "cpu")
+    error = torch.tensor([[3.0, 4.0], [1e9, 1e9], [0.0, 5.0]])
+    solver._lose(torch.tensor([False, True, False]), 0.5)
+    assert solver._norm(error).item() == pytest.approx(math.sqrt(50 / 4))
+    solver._lose(torch.tensor([True, True, True]), 0.6)
+    assert solver._norm(error).item() == 0

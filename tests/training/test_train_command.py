@@ -78,7 +78,8 @@ def test_killed_runs_resume_to_the_same_bits(tmp_path):
     finish("--resume", "--out", folder)
     assert_same(content(folder), content(tmp_path / "whole"))
     assert_same(content(folder, "checkpoint.pt"), content(tmp_path / "whole", "checkpoint.pt"))
-    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.pt", "run.json", "state.pt", "tables"]
+    assert sorted(path.name for path in folder.iterdir()) == [".fmdiag.json", "checkpoint.pt", "run.json", "state.pt",
+                                                              "tables"]
 
 
 @pytest.mark.slow

@@ -58,8 +58,9 @@ def measure(training_set, *, times=None, n_pairs=256, path=None, memory=None, de
     DataFrame
         Columns dim, image_size (side, or NaN for vectors), n, t, pair, source_row, cosine in [-1, 1], source_weight
         (posterior weight of the row that made x_t), max_weight, ess (1 / sum of squared weights, in [1, n]), entropy
-        (H / log n, in [0, 1]), dropped_mass (bound on the weight left out), data_std (per coordinate, model range) and
-        top_eigenvalue (of the data's covariance).
+        (H / log n, in [0, 1]), dropped_mass (bound on the share of the weight that is left out or moved by rounding),
+        mean_error (bound on the Euclidean error of û*'s posterior mean; times the path's factor, 1 / (1 - t) on the
+        linear one, of û* itself), data_std (per coordinate, model range) and top_eigenvalue (of the data's covariance).
 
     Raises
     ------
@@ -104,6 +105,7 @@ def _part(u_star, pairs, t, chosen, found):
         "ess": found.ess.cpu().numpy(),
         "entropy": found.entropy.cpu().numpy(),
         "dropped_mass": found.dropped_mass.cpu().numpy(),
+        "mean_error": found.mean_error.cpu().numpy(),
     })
 
 

@@ -1,0 +1,123 @@
+"""How much memory may be used where none was given? A quarter of what is free on this machine, at least 1 GiB.
+
+Free is what the system could hand out without swapping (MemAvailable), and no more than the control groups of this
+process (containers, batch systems; both versions) and its limit on address space still allow. A quarter leaves room
+for what û* is not all of: the data set, a network, the other processes of a machine.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+LEAST = 1 << 30        # bytes
+SHARE = 4
+NO_LIMIT = 1 << 60     # control groups of version 1 write a number beyond this where there is no limit
+
+
+def default_memory(device="cpu"):
+    """Return the bytes that are used by default, per process.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        A GPU's own memory counts where it is one. Processes that torchrun started on one machine share its memory out.
+    """
+    if str(device).partition(":")[0] == "cuda":
+        import torch
+
+        return max(LEAST, torch.cuda.mem_get_info(device)[0] // SHARE)
+    free = free_memory()
+    return LEAST if free is None else max(LEAST, free // SHARE // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+
+
+def free_memory(root="/"):
+    """Return how many bytes this process could still take, or None where the system does not say.
+
+    Parameters
+    ----------
+    root : path
+        Where the system's folders proc and sys are.
+    """
+    limits = [_available(Path(root)), *_of_groups(Path(root)), _of_address_space()]
+    known = [limit for limit in limits if limit is not None]
+    return max(0, min(known)) if known else None
+
+
+def _available(root):
+    """Return MemAvailable; elsewhere what Windows says is free, or half of what a Unix has in all."""
+    try:
+        lines = (root / "proc/meminfo").read_text().splitlines()
+        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        pass
+    if sys.platform == "win32":
+        return _of_windows()
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _of_groups(root):
+    """Yield what each control group above this process still allows."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        number, controllers, path = line.split(":", 2)
+        if number == "0" and not controllers:
+            base, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            base = root / "sys/fs/cgroup/memory"
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        # In a container the path is often the host's: then the group lies at the top of what is mounted.
+        folder = base / path.lstrip("/")
+        for group in (folder, *folder.parents):
+            if group.is_relative_to(base) and (room := _room(group, *names)) is not None:
+                yield room
+
+
+def _room(group, limit, usage, reclaimable):
+    """Return the bytes that one group still allows, pages of files that it would drop counted, or None."""
+    try:
+        most, used = int((group / limit).read_text()), int((group / usage).read_text())
+    except (OSError, ValueError):   # no such file, or "max"
+        return None
+    if most >= NO_LIMIT:
+        return None
+    try:
+        counts = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        used -= min(used, int(counts.get(reclaimable, 0)))
+    except (OSError, ValueError):
+        pass
+    return most - used
+
+
+def _of_address_space():
+    """Return what a limit on address space (ulimit -v) leaves, or None without one."""
+    try:
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if most == resource.RLIM_INFINITY:
+            return None
+        return most - int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (ImportError, OSError, ValueError):
+        return None
+
+
+def _of_windows():
+    """Return the free physical memory that Windows names, or None."""
+    import ctypes
+
+    class Status(ctypes.Structure):
+        _fields_ = [("length", ctypes.c_ulong), ("load", ctypes.c_ulong)] + [
+            (name, ctypes.c_ulonglong) for name in ("total", "free", "page_total", "page_free", "virtual_total",
+                                                    "virtual_free", "extended")]
+
+    status = Status(length=ctypes.sizeof(Status))
+    found = ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
+    return int(status.free) if found else None
