@@ -23,8 +23,8 @@ def key_of(run, name, parameters):
     examples, held_out = run.training_set, None
     if name not in WITHOUT_HELD_OUT and examples.held_out is not None:
         held_out = examples.held_out.fingerprint
-    facts = [name, plain(parameters), run.seed, run.given_memory, examples.fingerprint, held_out, code_hash(), packages(),
-             _model(run), plain(run.given.decoder, "decoder"), str(run.device), run.group.size]
+    facts = [name, plain(parameters), run.seed, run.given_memory, examples.fingerprint, held_out, code_hash(),
+             packages(), _model(run), plain(run.given.decoder, "decoder"), str(run.device), run.group.size]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
 
 

@@ -126,7 +126,7 @@ def test_probed_norms_are_above_the_true_ones_and_not_far(outliers):
     for first in (0, 100):
         block = slice(first, 300 if first else 100)
         probes.add(first, rows[block], (linear + error)[:, block], (quadratic - error)[:, block])
-    from fmdiag.posterior.group import SINGLE
+    from fmdiag.ranks.group import SINGLE
 
     for norms in probes.norms(SINGLE):
         assert bool((norms >= error.norm(dim=1)).all()) and bool((norms <= 15 * error.norm(dim=1)).all())
