@@ -12,7 +12,7 @@ from PIL import Image
 from fmdiag.cli.main import fmdiag as group
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
-COMMANDS = sorted(set(re.findall(r"(?:^    |`)(fmdiag [a-z-]+[^`\n#]*)", README, flags=re.M)))
+COMMANDS = sorted(set(re.findall(r"(?:^    |`)(fmdiag [a-z][a-z-]*[^`\n#]*)", README, flags=re.M)))
 
 
 def test_python_recipes_run(tmp_path, monkeypatch):
