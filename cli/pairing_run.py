@@ -160,6 +160,7 @@ class Work:
         import torch
 
         from fmdiag.diagnostics.pairing import FixedPairs
+        from fmdiag.files.npz import read_npz
         from fmdiag.results import replace_atomically
 
         file = self.path / "pairs.npz"
@@ -170,8 +171,8 @@ class Work:
                     np.savez(stream, x0=pairs.x0.numpy(), x1=pairs.x1.numpy(), ot=pairs.ot.numpy(), kind=pairs.kind)
 
             replace_atomically(file, write)
-        with np.load(file) as kept:
-            return FixedPairs(*(torch.from_numpy(kept[name]) for name in ("x0", "x1", "ot")), str(kept["kind"]))
+        kept = read_npz(file)
+        return FixedPairs(*(torch.from_numpy(kept[name]) for name in ("x0", "x1", "ot")), str(kept["kind"]))
 
     def state(self, sigma, device):
         """Return the saved TrainingState of one noise, or None."""

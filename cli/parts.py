@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import warnings
-import zipfile
 from pathlib import Path
 
 import click
@@ -128,13 +127,14 @@ class Parts:
         """Return the array that `compute` makes, computed once whatever interrupts the run."""
         import numpy as np
 
+        from fmdiag.errors import FmdiagError
+        from fmdiag.files.npz import read_npz
         from fmdiag.results import replace_atomically
 
         file = self.path / f"{key}.npz"
         try:
-            with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                found = arrays["array"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # not there, or not whole
+            found = read_npz(file, ["array"])["array"]
+        except FmdiagError:  # not there, or not whole
             found = compute()
 
             def write(temporary):

@@ -18,6 +18,7 @@ from fmdiag.errors import FmdiagError
 from fmdiag.features.feature import Feature
 from fmdiag.features.preparation import Preparation, declared_range
 from fmdiag.features.weights import Published, existing, weights_file
+from fmdiag.files.regular import read_text
 
 SIDE = 224
 SIZES = ("small", "base", "large")
@@ -71,8 +72,8 @@ def _checked_config(folder):
     from transformers import Dinov2Config
 
     try:
-        config = json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError, RecursionError) as error:
+        config = json.loads(read_text(folder / "config.json"))
+    except (ValueError, RecursionError) as error:
         raise FmdiagError(f"{folder}: config.json is not readable as JSON; copy the folder again") from error
     kind = config.get("model_type") if isinstance(config, dict) else config
     if kind != "dinov2":
