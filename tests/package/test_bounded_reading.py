@@ -35,7 +35,7 @@ def loads_torch(source):
 def test_fault_5_6_nothing_is_unpacked_without_a_bound(path):
     source = path.read_text()
     assert not list(unbounded(source)), "read it through fmdiag.files: bounded, zips, tars, npy, npz"
-    assert not loads_torch(source) or "check_records(" in source, "let fmdiag.files.torch_zip.check_records see it first"
+    assert not loads_torch(source) or "check_records(" in source, "let files.torch_zip.check_records see it first"
 
 
 def test_what_is_forbidden_would_be_seen():
