@@ -13,7 +13,7 @@ import json
 import torch
 
 from fmdiag.checkpoints.file import read_safetensors
-from fmdiag.checkpoints.source import open_checkpoint
+from fmdiag.checkpoints.source import Source
 from fmdiag.errors import FmdiagError
 from fmdiag.features.feature import Feature
 from fmdiag.features.preparation import Preparation, declared_range
@@ -52,7 +52,7 @@ def load(*, weights=None, training_set=None, device="cpu", data_root=None, offli
     prepare = Preparation(*declared_range(training_set), SIDE, "bicubic", "imagenet")
     name = f"{NAMES.get(config.hidden_size, config.hidden_size)}/{config.patch_size}"
     return Feature("dinov2", lambda x: model(prepare(x)).last_hidden_state[:, 0], prepare.describe(),
-                   config.hidden_size, open_checkpoint(folder).sha256, {"network": name}, device=device, batch_size=32)
+                   config.hidden_size, Source(folder, "folder", None).sha256, {"network": name}, device=device, batch_size=32)
 
 
 def _folder(weights, data_root, offline):

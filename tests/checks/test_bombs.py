@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from checks.hostile.bombs import BOMBS
+from checks.hostile.bombs import BOMBS, onnx_constant
 
 # Making these takes seconds: checks/hostile/bombs.py runs them.
 SLOW = ("tar_xz_of_many_members", "tar_bz2_of_a_long_name", "tar_bz2_of_a_long_header", "deflated_record",
@@ -143,3 +143,12 @@ def test_one_row(tmp_path):
 
     np.save(tmp_path / "a.npy", np.zeros((1, 2), np.float32))
     assert load_dataset(tmp_path / "a.npy").n == 1
+
+
+def test_fault_5_6_an_onnx_constant_of_gigabytes_is_not_made(tmp_path):
+    pytest.importorskip("onnxruntime")
+    from fmdiag.features import load_feature
+
+    feature = load_feature("onnx", weights=onnx_constant(tmp_path))
+    with pytest.raises(MemoryError, match="smaller than requested bytes of 4613734400"):
+        feature(torch.zeros(2, 1, 8, 8))
