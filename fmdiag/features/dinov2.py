@@ -52,7 +52,8 @@ def load(*, weights=None, training_set=None, device="cpu", data_root=None, offli
     prepare = Preparation(*declared_range(training_set), SIDE, "bicubic", "imagenet")
     name = f"{NAMES.get(config.hidden_size, config.hidden_size)}/{config.patch_size}"
     return Feature("dinov2", lambda x: model(prepare(x)).last_hidden_state[:, 0], prepare.describe(),
-                   config.hidden_size, Source(folder, "folder", None).sha256, {"network": name}, device=device, batch_size=32)
+                   config.hidden_size, Source(folder, "folder", None).sha256, {"network": name}, device=device,
+                   batch_size=32)
 
 
 def _folder(weights, data_root, offline):
