@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from fmdiag.checkpoints.convention import DIRECTIONS, NAMED_SCHEDULES, PARAMETERISATIONS
 from fmdiag.checkpoints.foreign import ForeignField
-from fmdiag.checkpoints.reading_points import N_PAIRS, QUARTERS, Reading, draw_points
+from fmdiag.checkpoints.reading_points import N_PAIRS, QUARTERS, draw_points
 from fmdiag.checkpoints.schedules import PathSchedule
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import CosinePath, LinearPath, VPPath
@@ -75,7 +75,7 @@ def _outputs(field, convention, training_set, n_pairs, seed):
                 points.x, points.t)
         except FmdiagError:
             return  # it cannot be asked in this way, as an embedding of whole steps cannot be about fractions
-        yield Reading(points.by_quarter(points.excess(convention.velocity(*asked))), _options(field, convention))
+        yield points.reading(convention.velocity(*asked), parameterisation, _options(field, convention))
 
 
 def _transported(field, training_set, seed):
@@ -83,7 +83,7 @@ def _transported(field, training_set, seed):
     points = draw_points(training_set, field.reachable, ot=True, seed=seed)
     if points is None:
         return None
-    return Reading(points.by_quarter(points.excess(field(points.x.float(), points.t))), "--coupling ot")
+    return points.reading(field(points.x.float(), points.t), field.convention.parameterisation, "--coupling ot")
 
 
 def _options(field, convention):
