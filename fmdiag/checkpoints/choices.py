@@ -27,6 +27,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from fmdiag.errors import FmdiagError, check_choice
+from fmdiag.files.regular import read_text
 
 CONVENTION = ("parameterisation", "time_direction", "time_scale", "path", "alphas_cumprod", "sigma_min", "sigma_max",
               "steps")
@@ -95,10 +96,12 @@ def read_card(file):
     """
     file = Path(file)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_text(file, "model card")
         card = _yaml(text) if file.suffix in (".yaml", ".yml") else tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise FmdiagError(f"model card {file} cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    except FmdiagError:
+        raise
+    except UnicodeDecodeError as error:
+        raise FmdiagError(f"model card {file} cannot be read ({error})") from error
     except (ValueError, RecursionError) as error:
         raise FmdiagError(f"model card {file}: {error}") from error
     if not isinstance(card, dict):

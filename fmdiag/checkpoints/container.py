@@ -4,10 +4,9 @@ A file that holds a program is one, whatever else it holds too: its end is a zip
 """
 
 import re
-import zipfile
 
-from fmdiag.checkpoints.file import is_zip
-from fmdiag.errors import FmdiagError
+from fmdiag.files.torch_zip import torch_zip
+from fmdiag.files.zips import is_zip
 
 # What torch's own loaders look for, in any folder of the archive: they compare names without regard to case.
 MARKS = {"script": r"constants\.pkl|bytecode\.pkl|code/(.*/)?[^/]*\.py",
@@ -39,8 +38,5 @@ def members(file):
     FmdiagError
         If they cannot be read.
     """
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return archive.namelist()
-    except Exception as error:  # zipfile raises nearly anything on a damaged archive
-        raise FmdiagError(f"{file} is damaged ({error}): copy it again from where it came") from error
+    with torch_zip(file) as archive:
+        return archive.names()

@@ -5,7 +5,6 @@ import hashlib
 import os
 import pickle
 import warnings
-import zipfile
 from pathlib import Path
 
 import torch
@@ -14,6 +13,9 @@ from fmdiag.checkpoints.candidates import candidates
 from fmdiag.checkpoints.pickles import imported_names
 from fmdiag.checkpoints.plain_values import safe_values, stand_ins, unlisted
 from fmdiag.errors import FmdiagError
+from fmdiag.files.regular import check_regular, open_regular
+from fmdiag.files.torch_zip import check_records, torch_zip
+from fmdiag.files.zips import is_zip
 from fmdiag.results import replace_atomically
 
 CHUNK = 1 << 22
@@ -30,15 +32,11 @@ def read_torch_file(file):
     file = Path(file)
     if file.is_dir():
         raise FmdiagError(f"{file} is a folder: give the checkpoint file in it")
-    if not file.exists():
-        raise FmdiagError(f"{file}: no such checkpoint file; check the path")
-    try:
-        with open(file, "rb") as stream:
-            empty = not stream.read(1)
-    except OSError as error:
-        raise FmdiagError(f"{file} cannot be read ({error.strerror}): check its permissions") from error
+    with open_regular(file, "checkpoint file") as stream:
+        empty = not stream.read(1)
     if empty:
         raise FmdiagError(f"{file} is empty (0 bytes): copy or save the checkpoint again")
+    check_records(file)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -78,6 +76,7 @@ def read_safetensors(file):
     """
     from safetensors.torch import load_file
 
+    check_regular(file, "safetensors file")
     try:
         return load_file(file)
     except Exception as error:  # of its own kind, or of torch for a dtype or shape that it does not have
@@ -109,31 +108,18 @@ def write_torch_file(content, file):
         raise OSError(cause.errno, cause.strerror, str(file)) from error
 
 
-def is_zip(file):
-    """Return whether a file is a zip, damaged or not."""
-    try:
-        return zipfile.is_zipfile(file)
-    except zipfile.BadZipFile:  # for an end record that names further disks
-        return True
-
-
 def check_sums(file):
     """Raise FmdiagError if a byte of a file that `write_torch_file` wrote has changed: zips carry checksums."""
     if not is_zip(file):
         return
-    try:
-        with zipfile.ZipFile(file) as archive:
-            damaged = archive.testzip()
-    except Exception as error:  # zipfile raises nearly anything on a damaged archive
-        damaged = f"{type(error).__name__}: {error}"
-    if damaged is not None:
-        raise FmdiagError(f"{file} is damaged ({damaged} fails its checksum): copy it again from where it came")
+    with torch_zip(file) as archive:
+        archive.check_sums()
 
 
 def file_sha256(file):
     """Return the SHA-256 (hex) of a file's bytes."""
     digest = hashlib.sha256()
-    with open(file, "rb") as stream:
+    with open_regular(file) as stream:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
@@ -158,9 +144,9 @@ def _explain(file, error):
 
 def _explain_zip(file):
     try:
-        with zipfile.ZipFile(file) as archive:
-            names = {name.rpartition("/")[2] for name in archive.namelist()}
-    except Exception:  # as in check_sums
+        with torch_zip(file) as archive:
+            names = {name.rpartition("/")[2] for name in archive.names()}
+    except FmdiagError:
         names = {"data.pkl"}
     if "constants.pkl" in names:
         return "is a TorchScript program, not weights: save model.state_dict() with torch.save"

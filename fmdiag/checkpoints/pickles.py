@@ -1,7 +1,10 @@
 """What would a pickle import if it were loaded? Read from its opcodes; nothing is executed."""
 
 import pickletools
-import zipfile
+
+from fmdiag.files.regular import open_regular
+from fmdiag.files.torch_zip import torch_zip
+from fmdiag.files.zips import is_zip
 
 # What torch itself writes into every file of tensors, and what `read_torch_file` allows.
 HARMLESS = ("collections.OrderedDict", "argparse.Namespace", "torch._utils._rebuild_", "torch.storage.",
@@ -9,6 +12,7 @@ HARMLESS = ("collections.OrderedDict", "argparse.Namespace", "torch._utils._rebu
 STRINGS = ("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE", "STRING", "SHORT_BINSTRING")
 # A file of torch's old format is five pickles in a row, then raw tensors.
 MAX_PICKLES = 5
+LONGEST = 1 << 26  # bytes of a pickle that is looked into
 
 
 def imported_names(file):
@@ -26,13 +30,13 @@ def imported_names(file):
     """
     names = set()
     try:
-        if zipfile.is_zipfile(file):
-            with zipfile.ZipFile(file) as archive:
-                for member in archive.namelist():
-                    if member.endswith("/data.pkl"):
-                        names.update(_names_in(archive.read(member)))
+        if is_zip(file):
+            with torch_zip(file) as archive:
+                for name, member in archive.by_name().items():
+                    if name.rpartition("/")[2].lower() == "data.pkl":
+                        names.update(_names_in(archive.read(member, at_most=LONGEST)))
         else:
-            with open(file, "rb") as stream:
+            with open_regular(file) as stream:
                 for _ in range(MAX_PICKLES):
                     names.update(_names_in(stream))
     except Exception:  # whatever damaged bytes spell: lengths that no memory holds, names that are no text

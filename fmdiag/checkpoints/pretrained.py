@@ -14,6 +14,7 @@ from fmdiag.checkpoints.file import read_safetensors, read_torch_file
 from fmdiag.checkpoints.fitting import fitted
 from fmdiag.checkpoints.weights import check_weights
 from fmdiag.errors import FmdiagError
+from fmdiag.files.regular import read_text
 
 TENSORS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 # Attention had other names before diffusers 0.15; folders of that time are still the ones most used.
@@ -29,8 +30,8 @@ def read_json(file):
         If it is missing or no JSON.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return json.loads(read_text(file))
+    except (ValueError, RecursionError) as error:
         raise FmdiagError(f"{file} cannot be read as JSON ({error})") from error
 
 

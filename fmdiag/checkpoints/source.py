@@ -5,7 +5,6 @@ import json
 import pickle
 import pickletools
 import warnings
-import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +12,14 @@ from pathlib import Path
 import torch
 
 from fmdiag.checkpoints.container import PROGRAMS, program_in
-from fmdiag.checkpoints.file import check_sums, file_sha256, is_zip, read_safetensors, read_torch_file
+from fmdiag.checkpoints.file import check_sums, file_sha256, read_safetensors, read_torch_file
 from fmdiag.checkpoints.folders import distributed_part, is_diffusers, tensors_of, what_is
+from fmdiag.checkpoints.pickles import LONGEST
 from fmdiag.errors import FmdiagError
-from fmdiag.files.bounded import check_unpacked
+from fmdiag.files.regular import check_regular
+from fmdiag.files.torch_zip import check_records, torch_zip
 from fmdiag.files.trust import TRUST, check_trust
+from fmdiag.files.zips import is_zip
 
 PICKLE = "a pickle"
 
@@ -81,7 +83,8 @@ def open_checkpoint(file, *, trust_code=False, own_class=False, family=None):
         raise FmdiagError(f"{file} {what_is(file)}")
     if part := distributed_part(file):
         raise FmdiagError(f"{file} {part}")
-    kind = program_in(file) if file.is_file() else None
+    check_regular(file, "checkpoint file")
+    kind = program_in(file)
     if kind is not None:
         check_trust(file, PROGRAMS[kind], trust_code)
         return Source(file, kind, _program(file, kind))
@@ -108,6 +111,7 @@ class _OnCPU(pickle.Unpickler):
 
 
 def _unpickled(file):
+    check_records(file)
     try:
         if is_zip(file):
             return torch.load(file, map_location="cpu", weights_only=False)
@@ -123,12 +127,11 @@ def _unpickled(file):
 def _check_pickles(file):
     """Refuse a program whose pickles say that texts are longer than they are: torch would allocate what they say."""
     try:
-        with zipfile.ZipFile(file) as archive, warnings.catch_warnings():
+        with torch_zip(file) as archive, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python's remarks on escapes in texts of the pickle
-            check_unpacked(file, sum(info.file_size for info in archive.infolist()), file.stat().st_size)
-            for name in archive.namelist():
-                if name.endswith(".pkl"):
-                    for _ in pickletools.genops(archive.read(name)):
+            for name, member in archive.by_name().items():
+                if name.lower().endswith(".pkl"):
+                    for _ in pickletools.genops(archive.read(member, at_most=LONGEST)):
                         pass
     except FmdiagError:
         raise
@@ -137,6 +140,7 @@ def _check_pickles(file):
 
 
 def _program(file, kind):
+    check_records(file)
     check_sums(file)
     _check_pickles(file)
     try:

@@ -3,6 +3,7 @@
 A file that the user placed in the data root is used as it is. Else it is downloaded: checked against the published hash
 where there is one; otherwise the first download is trusted and its SHA-256 recorded in ``downloads.json`` in the data
 root, against which every later download is checked. FMDIAG_MIRROR replaces the address: ``FMDIAG_MIRROR/SET/FILE``.
+What is published over https is not followed to http, and no download is larger than `LARGEST`.
 """
 
 import json
@@ -18,11 +19,13 @@ from rich.progress import Progress
 from fmdiag.datasets.cache import writing_to
 from fmdiag.datasets.extract import is_archive
 from fmdiag.errors import FmdiagError
+from fmdiag.files.regular import read_text
 from fmdiag.results import replace_atomically
 
 LOCK = "downloads.json"
 TIMEOUT = 30  # seconds without a byte
 CHUNK_BYTES = 1 << 16
+LARGEST = 1 << 32  # bytes; the largest file that is known, Imagenette's, has 1.6e9
 
 
 def find(card, file, root):
@@ -75,6 +78,8 @@ def _download(card, url, expected, destination):
     pooch.get_logger().setLevel("ERROR")
     try:
         pooch.retrieve(url, known_hash=expected, fname=destination.name, path=destination.parent, downloader=_stream)
+    except _RefusedError as error:
+        raise _missing(card, destination, str(error)) from error
     except requests.RequestException as error:
         raise _missing(card, destination, f"{url} could not be fetched: {_reason(error)}") from error
     except ValueError as error:
@@ -87,11 +92,20 @@ def _stream(url, output_file, pooch):
     progress = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
     with requests.get(url, stream=True, timeout=TIMEOUT) as response, progress, open(output_file, "wb") as file:
         response.raise_for_status()
-        length = response.headers.get("Content-Length")
-        task = progress.add_task(url.rpartition("/")[2], total=int(length) if length else None)
+        if url.startswith("https:") and not response.url.startswith("https:"):
+            raise _RefusedError(f"{url} leads to {response.url}, which is not https")
+        length, got = response.headers.get("Content-Length", ""), 0
+        task = progress.add_task(url.rpartition("/")[2], total=int(length) if length.isdigit() else None)
         for chunk in response.iter_content(CHUNK_BYTES):
+            got += len(chunk)
+            if got > LARGEST:
+                raise _RefusedError(f"{url} sends more than {LARGEST / 2**30:.0f} GiB")
             file.write(chunk)
             progress.update(task, advance=len(chunk))
+
+
+class _RefusedError(Exception):
+    """A download that is not gone on with; its text says why."""
 
 
 def _missing(card, destination, reason):
@@ -111,29 +125,36 @@ def _record(path, root):
     content = _recorded(root)
     status = path.stat()
     digest = f"sha256:{pooch.file_hash(str(path))}"
-    content[_key(path, root)] = {"hash": digest, "size": status.st_size, "modified": status.st_mtime_ns}
+    content[_key(path, root)] = {"hash": digest, "size": status.st_size, "modified": status.st_mtime_ns,
+                                   "changed": status.st_ctime_ns, "inode": status.st_ino}
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
     replace_atomically(root / LOCK, lambda temporary: Path(temporary).write_text(text))
 
 
 def _check_unchanged(path, root):
-    """Refuse a downloaded file that is no longer what was downloaded; hashed only where size or time differ."""
+    """Refuse a downloaded file that is no longer what was downloaded; hashed only where size, times or inode differ."""
     known = _recorded(root).get(_key(path, root))
     status = path.stat()
-    if known is None or (known["size"], known["modified"]) == (status.st_size, status.st_mtime_ns):
+    if known is None or [known.get(name) for name in ("size", "modified", "changed", "inode")] == [
+            status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]:
         return
-    if f"sha256:{pooch.file_hash(str(path))}" != known["hash"]:
-        raise FmdiagError(f"{path}: no longer the file that was downloaded ({known['hash']}): delete it to fetch it "
-                          f"again, or delete its entry in {root / LOCK} to use it as it is")
+    if f"sha256:{pooch.file_hash(str(path))}" != known.get("hash"):
+        raise FmdiagError(f"{path}: no longer the file that was downloaded ({known.get('hash')}): delete it to fetch "
+                          f"it again, or delete its entry in {root / LOCK} to use it as it is")
 
 
 def _recorded(root):
-    try:
-        return json.loads((root / LOCK).read_text())
-    except FileNotFoundError:
+    if not (root / LOCK).exists():
         return {}
-    except ValueError as error:
+    try:
+        content = json.loads(read_text(root / LOCK))
+    except FmdiagError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise FmdiagError(f"{root / LOCK}: not readable as JSON; delete it") from error
+    if not isinstance(content, dict) or not all(isinstance(entry, dict) for entry in content.values()):
+        raise FmdiagError(f"{root / LOCK}: does not say what was downloaded; delete it")
+    return content
 
 
 def _key(path, root):

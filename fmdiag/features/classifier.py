@@ -17,8 +17,10 @@ import torch
 from torch import nn
 
 from fmdiag.datasets.source import Reading, chosen_data_root
+from fmdiag.datasets.source_files import facts_of
 from fmdiag.errors import FmdiagError
 from fmdiag.features.feature import Feature
+from fmdiag.files.torch_zip import check_records
 from fmdiag.results import replace_atomically
 
 FORMAT, VERSION = "fmdiag-classifier", 1
@@ -144,10 +146,11 @@ def read_classifier(file):
     FmdiagError
         If there is no such file or it is something else.
     """
+    if not Path(file).exists():
+        raise FmdiagError(f"{file}: no such classifier; make one with fmdiag classifier")
+    check_records(file)
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise FmdiagError(f"{file}: no such classifier; make one with fmdiag classifier") from error
     except Exception as error:  # torch raises six kinds of errors for a bad file
         raise FmdiagError(f"{file} is not a classifier of fmdiag, or is damaged: make it again with fmdiag classifier"
                           ) from error
@@ -169,10 +172,10 @@ def find_classifier(training_set, folder=None):
     for place in [*places, Path(str(bundled))]:
         file = classifier_file(training_set, place)
         if file.is_file():
-            return _read_cached(file, file.stat().st_mtime_ns)
+            return _read_cached(file, facts_of(file))
     return None
 
 
 @cache
-def _read_cached(file, modified):
+def _read_cached(file, facts):
     return read_classifier(file)

@@ -13,11 +13,12 @@ import json
 import torch
 
 from fmdiag.checkpoints.file import read_safetensors
-from fmdiag.checkpoints.source import open_checkpoint
+from fmdiag.checkpoints.source import Source
 from fmdiag.errors import FmdiagError
 from fmdiag.features.feature import Feature
 from fmdiag.features.preparation import Preparation, declared_range
 from fmdiag.features.weights import Published, existing, weights_file
+from fmdiag.files.regular import read_text
 
 SIDE = 224
 SIZES = ("small", "base", "large")
@@ -51,7 +52,8 @@ def load(*, weights=None, training_set=None, device="cpu", data_root=None, offli
     prepare = Preparation(*declared_range(training_set), SIDE, "bicubic", "imagenet")
     name = f"{NAMES.get(config.hidden_size, config.hidden_size)}/{config.patch_size}"
     return Feature("dinov2", lambda x: model(prepare(x)).last_hidden_state[:, 0], prepare.describe(),
-                   config.hidden_size, open_checkpoint(folder).sha256, {"network": name}, device=device, batch_size=32)
+                   config.hidden_size, Source(folder, "folder", None).sha256, {"network": name}, device=device,
+                   batch_size=32)
 
 
 def _folder(weights, data_root, offline):
@@ -71,8 +73,8 @@ def _checked_config(folder):
     from transformers import Dinov2Config
 
     try:
-        config = json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError, RecursionError) as error:
+        config = json.loads(read_text(folder / "config.json"))
+    except (ValueError, RecursionError) as error:
         raise FmdiagError(f"{folder}: config.json is not readable as JSON; copy the folder again") from error
     kind = config.get("model_type") if isinstance(config, dict) else config
     if kind != "dinov2":

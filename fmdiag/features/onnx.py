@@ -15,6 +15,10 @@ DTYPES = {"tensor(float)": torch.float32, "tensor(uint8)": torch.uint8, "tensor(
           "tensor(float16)": torch.float16}
 
 
+FREE = 1 << 30  # bytes that running a model may take beside its weights, as it is laid out and unpacked
+REFUSED = ("Available memory of", "Failed to allocate memory", "bad allocation")  # onnxruntime, of memory
+
+
 def load(*, weights=None, training_set=None, device="cpu", size=None, normalisation=None, trust_code=False):
     """Return the Feature of an ONNX file with one input; parameters as in `fmdiag.features.program.load`."""
     if weights is None:
@@ -25,8 +29,11 @@ def load(*, weights=None, training_set=None, device="cpu", size=None, normalisat
         raise FmdiagError("feature onnx needs the package onnxruntime: pip install 'fmdiag[features]'") from error
     file = existing("onnx", weights)
     outside = check_onnx(file, trust_code=trust_code)
+    _bound_memory(onnxruntime, FREE + 3 * sum(one.stat().st_size for one in (file, *outside)))
     try:
-        session = onnxruntime.InferenceSession(str(file), _settings(onnxruntime), providers=_providers(device))
+        # A model of few bytes may hold constants of any size: they are computed where memory is bounded, not before.
+        session = onnxruntime.InferenceSession(str(file), _settings(onnxruntime), providers=_providers(device),
+                                               disabled_optimizers=["ConstantFolding"])
     except Exception as error:  # onnxruntime has a dozen errors of its own
         raise FmdiagError(f"{file}: onnxruntime cannot run this file ({str(error).splitlines()[0]})") from error
     prepare = preparation(training_set, size, normalisation)
@@ -34,8 +41,18 @@ def load(*, weights=None, training_set=None, device="cpu", size=None, normalisat
                    facts={"onnxruntime": onnxruntime.__version__})
 
 
+def _bound_memory(onnxruntime, n_bytes):
+    """Let onnxruntime's sessions of this process, those made from now on, take at most so many bytes on the CPU."""
+    info = onnxruntime.OrtMemoryInfo("Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0,
+                                     onnxruntime.OrtMemType.DEFAULT)
+    as_asked = 1  # the arena grows by what is asked for, not by powers of two
+    onnxruntime.create_and_register_allocator(info, onnxruntime.OrtArenaCfg({"max_mem": n_bytes,
+                                                                             "arena_extend_strategy": as_asked}))
+
+
 def _settings(onnxruntime):
     settings = onnxruntime.SessionOptions()
+    settings.add_session_config_entry("session.use_env_allocators", "1")
     settings.intra_op_num_threads = torch.get_num_threads()
     settings.log_severity_level = 3
     settings.add_session_config_entry("session.load_model_format", "ONNX")  # whatever the suffix: the one checked
@@ -61,7 +78,8 @@ def _network(session, prepare):
         try:
             return torch.from_numpy(session.run([output], {entry.name: x.numpy()})[0])
         except Exception as error:
-            raise RuntimeError(str(error)) from error
+            kind = MemoryError if any(words in str(error) for words in REFUSED) else RuntimeError
+            raise kind(str(error)) from error
 
     def network(images):
         x = prepare(images.cpu()).to(DTYPES.get(entry.type, torch.float32)).contiguous()

@@ -13,6 +13,7 @@ from fmdiag.datasets.cards import File
 from fmdiag.datasets.download import fetch
 from fmdiag.datasets.source import Reading, chosen_data_root
 from fmdiag.errors import FmdiagError
+from fmdiag.files.regular import check_regular
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ def existing(feature, weights):
     path = Path(weights).expanduser()
     if not path.exists():
         raise FmdiagError(f"feature {feature}: {path}: no such file or folder of weights; check the path")
+    if not path.is_dir():
+        check_regular(path, f"file or folder of weights for feature {feature}")
     return path
 
 

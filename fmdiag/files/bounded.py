@@ -83,9 +83,9 @@ def check_unpacked(path, unpacked, packed):
     Budget(path, packed).foresee(unpacked)
 
 
-def damaged(path, reason):
-    """Return the FmdiagError of a file that does not unpack."""
-    return FmdiagError(f"{path}: truncated or damaged ({reason}); fetch or save it again")
+def damaged(path, reason, kind=FmdiagError):
+    """Return the error, FmdiagError or a kind of it, of a file that does not unpack."""
+    return kind(f"{path}: truncated or damaged ({reason}); copy it again from where it came")
 
 
 class Unpacked(io.RawIOBase):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fmdiag.errors import FmdiagError
 
+LONGEST = 1 << 26   # bytes of a text: a configuration, a card
 KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
          stat.S_IFSOCK: "a socket"}
 
@@ -55,6 +56,23 @@ def open_regular(path, what="file"):
     except BaseException:
         os.close(handle)
         raise
+
+
+def read_text(path, what="file", at_most=LONGEST):
+    """Return the UTF-8 text of a small regular file.
+
+    Raises
+    ------
+    FmdiagError
+        As `check_regular`, or if it has more than `at_most` bytes.
+    UnicodeDecodeError
+        If it is no UTF-8.
+    """
+    with open_regular(path, what) as file:
+        content = file.read(at_most + 1)
+    if len(content) > at_most:
+        raise FmdiagError(f"{path} has more than {at_most >> 20} MiB, too much for a {what}: check the path")
+    return content.decode("utf-8")
 
 
 def _checked(path, status, what):

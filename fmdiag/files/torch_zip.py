@@ -1,7 +1,8 @@
 """A file of ``torch.save`` before torch reads it: its records may not become more than they are.
 
 torch stores tensors as they are, and makes room for what the archive's directory says that a record unpacks to. Only
-programs hold packed records, their sources.
+programs hold packed records, their sources. torch takes places in the archive as they are written, and names without
+regard to case: an archive in which others would see something else is refused.
 """
 
 from fmdiag.errors import FmdiagError
@@ -10,6 +11,26 @@ from fmdiag.files.regular import check_regular
 from fmdiag.files.zips import Zip, is_zip
 
 RATIO = 4   # weights that somebody packed once more become little smaller
+
+
+def torch_zip(path):
+    """Return the `Zip` of a torch file, opened.
+
+    Raises
+    ------
+    FmdiagError
+        If it is damaged, or torch would find another list of records than other readers.
+    """
+    archive = Zip(path, "torch file")
+    try:
+        names = archive.names()
+        if archive.shift or len({name.lower() for name in names}) < len(names):
+            reason = "other bytes before it" if archive.shift else "two records whose names differ in case only"
+            raise FmdiagError(f"{path}: its archive has {reason}: refused; save it again with torch.save")
+    except BaseException:
+        archive.file.close()
+        raise
+    return archive
 
 
 def check_records(path):
@@ -25,8 +46,8 @@ def check_records(path):
     if not is_zip(path):
         return set()
     packed, stored = Budget(path, length, ratio=RATIO), []
-    with Zip(path, "torch file") as archive:
-        for member in archive.members():
+    with torch_zip(path) as archive:
+        for member in archive.by_name().values():
             if member.method == 0:
                 stored.append(member.size)
             else:

@@ -81,6 +81,10 @@ class Zip:
             self.budget.enter(member.raw_name)
             yield member
 
+    def names(self):
+        """Return the names of all members, a list; see `by_name`."""
+        return list(self.by_name())
+
     def by_name(self):
         """Return the members as a dict by name.
 
@@ -109,6 +113,12 @@ class Zip:
             raise damaged(self.path, f"member {member.name!r} reaches beyond the end")
         self.budget.foresee(member.size)
         return _Member(self, member, start)
+
+    def check_sums(self):
+        """Read every member to its end, or raise FmdiagError where one is damaged."""
+        for member in self.by_name().values():
+            with self.open(member) as stream:
+                stream.finish()
 
     def read(self, member, at_most=SMALL):
         """Return the bytes of a small member.
@@ -222,25 +232,31 @@ def _find_directory(file, length, path, what):
     disks, size, offset = struct.unpack_from("<2H", tail, place + 4), *struct.unpack_from("<2I", tail, place + 12)
     end = tail_start + place
     if 0xFFFFFFFF in (size, offset) or tail[max(0, place - 20): place][:4] == LOCATOR64:
-        size, offset, end = _wide_end(file, end, size, offset)
+        size, offset, end = _wide_end(file, end, size, offset, path)
     start = end - size
     shift = start - offset
     if any(disk not in (0, 0xFFFF) for disk in disks) or start < 0 or shift < 0:
-        raise _DamagedZipError(f"{path}: truncated or damaged (its directory is not where its end says); fetch or save "
-                               "it again")
+        raise damaged(path, "its directory is not where its end says", _DamagedZipError)
     return start, end, shift
 
 
-def _wide_end(file, end, size, offset):
-    """Return (size, offset, end) of the directory of a zip with 64-bit fields, whose record precedes the locator."""
+def _wide_end(file, end, size, offset, path):
+    """Return (size, offset, end) of the directory of a zip with 64-bit fields, whose record precedes the locator.
+
+    Readers that follow the locator instead must come to the same record.
+    """
     place = end - 20 - 56
     if place < 0:
-        return size, offset, end
+        raise damaged(path, "its 64-bit end is missing", _DamagedZipError)
     file.seek(place)
-    record = file.read(56)
-    if record[:4] != END64:
-        return size, offset, end
-    return *struct.unpack_from("<2Q", record, 40), place
+    record, locator = file.read(56), file.read(20)
+    if record[:4] != END64 or locator[:4] != LOCATOR64:
+        raise damaged(path, "its 64-bit end is missing", _DamagedZipError)
+    size, offset = struct.unpack_from("<2Q", record, 40)
+    shift = place - size - offset
+    if int.from_bytes(locator[8:16], "little") + shift != place:
+        raise damaged(path, "it has two ends", _DamagedZipError)
+    return size, offset, place
 
 
 def _wide(extra, size, packed, offset, path):

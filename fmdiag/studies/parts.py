@@ -24,6 +24,7 @@ import torch
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.files.code import made_by
 from fmdiag.files.documents import is_sealed, read_document, sealed
+from fmdiag.files.npz import read_npz
 from fmdiag.studies.claims import claim
 
 RECORD, NAME = "part.json", re.compile("[0-9a-f]{20}")
@@ -166,8 +167,7 @@ class PartStore:
 
     def arrays(self, part, name):
         """Return arrays of a finished part as a dict."""
-        with np.load(self.path(part) / f"{name}.npz") as arrays:
-            return {key: arrays[key] for key in arrays.files}
+        return read_npz(self.path(part) / f"{name}.npz")
 
     def record(self, part):
         """Return part.json."""

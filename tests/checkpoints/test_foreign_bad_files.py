@@ -87,7 +87,7 @@ def test_cards_that_do_not_fit(tmp_path):
     refused("unknown key in model card.*'factori'.*did you mean 'factory'", file,
             model=edited(card(tmp_path), "factory", "factori"))
     refused("unknown parameterisation 'eps'", file, model=card(tmp_path, convention='parameterisation = "eps"'))
-    refused("model card.*cannot be read", file, model=tmp_path / "none.toml")
+    refused("no such model card", file, model=tmp_path / "none.toml")
     refused("points has shape .2, 3, 8, 8., its network needs .5, 3, 8, 8.", save(state(ROWS[:2]), tmp_path),
             model=card(tmp_path))
 

@@ -13,10 +13,11 @@ from test_conformance import CASES, ROWS, card, save, state, torchcfm_unet
 from fmdiag.checkpoints import load_checkpoint
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.foreign import Foreign, ForeignField
-from fmdiag.checkpoints.readings import QUARTERS, better_reading
+from fmdiag.checkpoints.other_readings import better_reading
+from fmdiag.checkpoints.reading_points import QUARTERS
 from fmdiag.checkpoints.schedules import EDMSchedule, PathSchedule, ddpm_schedule
 from fmdiag.cli.main import run
-from fmdiag.datasets import TrainingSet
+from fmdiag.datasets import TrainingSet, load_dataset
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.fields import ClosedFormField
 from fmdiag.paths import CosinePath, LinearPath
@@ -203,6 +204,32 @@ def test_a_small_network_that_was_trained_passes_and_an_untrained_one_is_named_s
     torch.nn.init.normal_(noisy[2].weight, std=1.0)
     with pytest.raises(FmdiagError, match="untrained or diverged.*--accept-reading"):
         outcome(wrapped(noisy), training_set)
+
+
+@pytest.mark.parametrize("schedule, output", [(ddpm_schedule(), "epsilon"), (EDMSchedule(), "x1")])
+def test_diffusion_networks_that_were_trained_for_a_second_pass(schedule, output):
+    """Errors of epsilon over t and of x1 over 1 - t are largest near the ends, and largest where training was short."""
+    torch.manual_seed(0)
+    training_set = load_dataset("digits")
+    rows, network = training_set[:], torch.nn.Sequential(
+        torch.nn.Linear(80, 128), torch.nn.SiLU(), torch.nn.Linear(128, 128), torch.nn.SiLU(), torch.nn.Linear(128, 64))
+
+    def call(module, x, time, labels):
+        level = torch.log1p(time)[:, None] * 2.0 ** torch.arange(8)
+        return network(torch.cat([x.flatten(1) / x.flatten(1).std(1, keepdim=True), level.sin(), level.cos()], 1)
+                       ).reshape(x.shape)
+
+    field = ForeignField(Foreign("module", network, call, Convention(schedule, output)))
+    generator, optimizer = torch.Generator().manual_seed(0), torch.optim.Adam(network.parameters(), 2e-3)
+    for _ in range(500):
+        x1 = rows[torch.randint(len(rows), (128,), generator=generator)]
+        x0, t = torch.randn(x1.shape, generator=generator), 0.02 + 0.96 * torch.rand(128, generator=generator).double()
+        position, s = field.convention.schedule.at(t), t[:, None, None, None]
+        point = field.convention.native_point((1 - s) * x0 + s * x1, position).float()
+        target = x0 if output == "epsilon" else x1
+        loss = (call(None, point, field.convention.model_time(position), None) - target).square().mean()
+        optimizer.zero_grad(), loss.backward(), optimizer.step()
+    assert outcome(field, training_set)["settled"]
 
 
 def test_pairs_of_optimal_transport_are_no_wrong_reading():

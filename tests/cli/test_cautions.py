@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from fmdiag.cli.main import run
-from fmdiag.errors import FmdiagWarning
 from fmdiag.results import load_run, load_table
 from fmdiag.sampling import draw_noise
 
+# Such a field fits its rows worse than no network would.
+READING = ["--dataset", "digits", "--trust-code", "--accept-reading"]
 SMALL = {
     "memorization": ["--n-samples", "8", "--n-steps", "4"],
     "hybrid": ["--tau", "0.5", "--n-samples", "4", "--n-steps", "4"],
@@ -72,22 +73,22 @@ def half_exploding(tmp_path_factory):
 def test_fault_2_7_a_command_measures_the_trajectories_that_do_not_diverge(command, half_exploding, tmp_path, capsys):
     options = ["--tau", "0.0", *SMALL["hybrid"][2:]] if command == "hybrid" else SMALL[command]
     options = ["40" if option == "8" else option for option in options]
-    assert run([command, str(half_exploding), "--dataset", "digits", "--trust-code", *options, "--out",
+    assert run([command, str(half_exploding), *READING, *options, "--out",
                 str(tmp_path / "run")]) == 0
     said = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("caution: diverged: "))
     assert "diverged" in said and said.removeprefix("caution: ") in load_run(tmp_path / "run")["cautions"]
     if command == "memorization":
         assert "of 40 trajectories diverged, the first at t = " in said and "(euler, 4 steps)" in said
         table = load_table(tmp_path / "run", "memorization")
-        assert 0 < (table["source"] == "model").sum() < 40 and (table["caution"] == "diverged").all()
+        assert 0 < (table["source"] == "model").sum() < 40 and table["caution"].str.contains("diverged").all()
 
 
+@pytest.mark.filterwarnings("ignore::fmdiag.errors.FmdiagWarning")
 def test_fault_2_7_where_all_diverge_one_line_says_so(half_exploding, tmp_path, capsys):
     seed = next(seed for seed in range(99) if draw_noise(1, (1, 8, 8), generator=torch.Generator().manual_seed(seed))[
         0, 0, 0, 0] > 0)
-    with pytest.warns(FmdiagWarning, match="program"):
-        assert run(["memorization", str(half_exploding), "--dataset", "digits", "--trust-code", "--n-samples", "1",
-                    "--n-steps", "4", "--seed", str(seed), "--out", str(tmp_path / "run")]) == 2
+    assert run(["memorization", str(half_exploding), *READING, "--n-samples", "1", "--n-steps", "4", "--seed",
+                str(seed), "--out", str(tmp_path / "run")]) == 2
     error, = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error: ")]
     assert "all 1 trajectories diverged, the first at t = " in error and not (tmp_path / "run").exists()
 

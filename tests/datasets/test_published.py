@@ -148,7 +148,7 @@ def test_every_set_is_downloaded_checked_and_read(name, mirror, card_with, data_
 
 def test_a_download_with_another_hash_is_refused(mirror, data_root):
     mirror.update({f"/mnist/{file}": content for file, content in mnist_files().items()})
-    with pytest.raises(FmdiagError, match="mnist: what http.* is not the file that was expected .md5:f68b3c") as caught:
+    with pytest.raises(FmdiagError, match="mnist: what http.* is not the file .* expected .sha256:440fca") as caught:
         load_dataset("mnist")
     assert "\n" not in str(caught.value)
     assert not any(path.is_file() for path in data_root.rglob("*"))
@@ -287,3 +287,31 @@ def test_without_mirror_the_card_names_the_address(monkeypatch):
     card = load_card("cifar10")
     assert download.address(card, card.files[0]) == "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
     assert cards.load_card("digits").files == ()
+
+
+def test_fault_5_low_downloads_have_a_limit(mirror, card_with, data_root, monkeypatch):
+    files = mnist_files()
+    card_with("mnist", {})
+    mirror.update({f"/mnist/{name}": content for name, content in files.items()})
+    monkeypatch.setattr(download, "LARGEST", 100)
+    with pytest.raises(FmdiagError, match="mnist: train-images.* was not downloaded .*sends more than"):
+        load_dataset("mnist")
+    assert not [path for path in data_root.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("name", ["fashion-mnist", "mnist", "cifar10", "imagenette", "imagenette-full", "celeba"])
+def test_fault_5_low_cards_carry_https_and_hashes(name):
+    card = load_card(name)
+    assert card.base_url is None or card.base_url.startswith("https://")
+    kinds = {file.hash.partition(":")[0] for file in card.files}
+    assert kinds == ({"sha256"} if name in ("fashion-mnist", "mnist", "cifar10") else {"md5"})
+    assert all(len(file.hash) == (71 if file.hash.startswith("sha256") else 36) for file in card.files)
+
+
+@pytest.mark.parametrize("content", ["[1]", '{"mnist/a": 3}', "nope", "[" * 100_000])
+def test_records_of_downloads_of_another_type(content, data_root, mirror):
+    (data_root / "mnist").mkdir(parents=True)
+    (data_root / "mnist/train-images-idx3-ubyte.gz").write_bytes(idx_gz(np.zeros((1, 28, 28))))
+    (data_root / "downloads.json").write_text(content)
+    with pytest.raises(FmdiagError, match="downloads.json"):
+        load_dataset("mnist")
