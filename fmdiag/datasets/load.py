@@ -17,6 +17,7 @@ import torch
 from fmdiag.datasets import named, readers
 from fmdiag.datasets.layout import CHANNELS, checked_range, training_rows
 from fmdiag.datasets.pictures import resample
+from fmdiag.datasets.readers import torch_dataset
 from fmdiag.datasets.source import ORIENTATIONS, Part, Reading, chosen_data_root
 from fmdiag.datasets.training_set import TrainingSet
 from fmdiag.datasets.value_range import remarks
@@ -31,7 +32,7 @@ def load_dataset(source, *, split="train", data_root=None, size=None, hflip=Fals
 
     Parameters
     ----------
-    source : str, Path, ndarray or Tensor
+    source : str, Path, ndarray, Tensor or torch Dataset
         A name (``fmdiag datasets`` lists them), a folder, a file, or the rows themselves: uint8 is pictures of 8 bits,
         which become -1 to 1, floats are in model range; see `fmdiag.datasets.layout`.
     split : str
@@ -111,8 +112,10 @@ def open_source(source, reading):
         rows = readers.pt.as_array(source.cpu()) if isinstance(source, torch.Tensor) else source
         return {"all": partial(Part, rows)}
     if not isinstance(source, (str, os.PathLike)):
-        raise FmdiagError("a data set is a name, a path or an array (ndarray, Tensor) of shape (n, ...), got a "
-                          f"{type(source).__name__}")
+        if torch_dataset.is_dataset(source):
+            return torch_dataset.parts(source)
+        raise FmdiagError("a data set is a name, a path, an array (ndarray, Tensor) of shape (n, ...) or a data set of "
+                          f"PyTorch, got a {type(source).__name__}")
     loader = None if isinstance(source, os.PathLike) else named.find(source)
     if loader is not None:
         return loader(source, reading)

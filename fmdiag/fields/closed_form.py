@@ -20,7 +20,7 @@ class ClosedFormField:
 
     Parameters
     ----------
-    training_set : TrainingSet
+    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
         The rows that the model was trained on, flips included if it was trained with flips.
     path : GaussianPath, optional
         Default: the linear path.
@@ -33,8 +33,13 @@ class ClosedFormField:
     def __init__(self, training_set, path=None, *, memory=None, device="cpu", block_rows=None, group=SINGLE):
         self.posterior = EmpiricalPosterior(training_set, path, memory=memory, device=device, block_rows=block_rows,
                                             group=group)
-        self.training_set = training_set
+        self.training_set = self.posterior.training_set
         self.path = self.posterior.path
+
+    @property
+    def fingerprint(self):
+        """What tells this field from another: the content of its training set, and its path."""
+        return f"{self.training_set.fingerprint} {self.path.describe()}"
 
     def __call__(self, x, t):
         """Return û*(x, t) in the dtype and on the device of x.

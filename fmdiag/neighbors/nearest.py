@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from fmdiag.datasets import as_training_set
 from fmdiag.errors import FmdiagError
 from fmdiag.neighbors.approximate import recalled
 from fmdiag.neighbors.distinct import distinct_rows, first_two
@@ -70,7 +71,7 @@ def nearest(queries, training_set, *, n_neighbors=1, feature=None, exclude=None,
     ----------
     queries : Tensor or ndarray, shape (q, *shape)
         Points in model range.
-    training_set : TrainingSet
+    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
         Read in blocks; it need not fit into memory.
     n_neighbors : int
         Number of rows wanted per query, at most the number of rows.
@@ -99,6 +100,7 @@ def nearest(queries, training_set, *, n_neighbors=1, feature=None, exclude=None,
     >>> fmdiag.nearest(train[[7, 0]] + 0.01, train).rows.ravel().tolist()
     [7, 0]
     """
+    training_set = as_training_set(training_set)
     vectors = vectors_of(queries, training_set, feature, plan)
     exclude = np.full(len(vectors), -1) if exclude is None else np.asarray(exclude)
     available = training_set.n - bool((exclude >= 0).any())

@@ -14,6 +14,7 @@ Bertrand et al., arXiv 2506.03719, section 2: the closed form of the minimiser.
 
 import torch
 
+from fmdiag.datasets import as_training_set
 from fmdiag.errors import FmdiagError
 from fmdiag.memory import default_memory
 from fmdiag.out_of_memory import is_out_of_memory, release, say
@@ -35,7 +36,7 @@ class EmpiricalPosterior:
 
     Parameters
     ----------
-    training_set : TrainingSet
+    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
         n rows, flips counted.
     path : GaussianPath
         Schedules alpha and sigma.
@@ -52,6 +53,7 @@ class EmpiricalPosterior:
     """
 
     def __init__(self, training_set, path=None, *, memory=None, device="cpu", block_rows=None, group=SINGLE):
+        training_set = as_training_set(training_set)
         self.training_set, self.group = training_set, group
         self._share = group.share(training_set.n)
         self.path = path or LinearPath()

@@ -19,12 +19,12 @@ def earlier_result(out, name, key):
     if found.get("key") != key:
         return None
     try:
-        tables = {table: load_table(out, table) for table in found["tables"]}
+        tables = {table: load_table(out, table)[columns] for table, columns in found["columns"].items()}
         arrays = {array: load_array(out, array) for array in found["arrays"]}
-        summary = load_table(out, "summary")
-        summary = summary[summary["diagnostic"] == name].dropna(axis=1, how="all").reset_index(drop=True)
+        summary, dtypes = load_table(out, "summary"), found["summary"]
+        summary = summary.loc[summary["diagnostic"] == name, list(dtypes)].astype(dtypes).reset_index(drop=True)
         verdict = found["verdict"] and Verdict.of(found["verdict"])
-        return Result(name, load_table(out, name), summary, found["parameters"], tables, arrays, verdict,
+        return Result(name, tables.pop(name), summary, found["parameters"], tables, arrays, verdict,
                       found["cautions"], found["facts"], load_run(out), key, found["asked"],
                       {name: Path(out) / name for name in found["files"]})
     except (OSError, ValueError, KeyError, TypeError, FmdiagError):

@@ -10,6 +10,7 @@ import torch
 
 from fmdiag.checkpoints.file import file_sha256
 from fmdiag.files.code import code_hash
+from fmdiag.runs.field_key import field_key
 from fmdiag.runs.versions import versions
 
 # Diagnostics that look at training examples alone, and samples: they outlive a change of the held-out examples.
@@ -43,17 +44,9 @@ def _model(run):
         card = run.given.options.get("model")
         sources = {*_sources(module), *([] if card is None else Path(card).parent.glob("*.py"))}
         read = run.checkpoint and [run.checkpoint.sha256, repr(run.checkpoint.description)]
-        run.model_facts = [read or _weights(module), repr(run.path and run.path.describe()),
+        run.model_facts = [read or field_key(module, plain), repr(run.path and run.path.describe()),
                            [content(file) for file in sorted(sources)]]
     return run.model_facts
-
-
-def _weights(field):
-    """Return what tells a field in memory from another: weights of a network, else the object itself, this once."""
-    if isinstance(field, torch.nn.Module):
-        return plain({name: tensor.detach() for name, tensor in field.state_dict().items()})
-    described = getattr(field, "fingerprint", None)
-    return described or f"{type(field).__qualname__} {id(field)}"
 
 
 def _sources(module):

@@ -14,6 +14,9 @@ from fmdiag.runs.page import Page
 from fmdiag.runs.parts import Parts
 from fmdiag.runs.publish import filled, written
 
+# Outputs of this process that hold a lock, by run folder.
+_OPEN = weakref.WeakValueDictionary()
+
 
 class TakenError(FmdiagError):
     """Raised where a run folder is there already."""
@@ -82,13 +85,16 @@ class Output:
         self.out, self.overwrite, self.mine = Path(out), overwrite, False
         if new and self.out.exists() and not overwrite:
             raise TakenError(f"{self.out} exists: choose another --out, or --overwrite to replace that run")
-        self.parts = Parts(self.out)
+        self.parts, self.open = Parts(self.out), True
+        if not new:
+            _let_go(self.out)
         self.parts.open()
+        _OPEN[self.out.absolute()] = self
         try:
             if new or overwrite or read_marker(self.out) is None:
                 check_destination(self.out, "run", overwrite=overwrite)
         except BaseException:
-            self.parts.close(remove="new")
+            self._close(remove="new")
             raise
 
     def begin(self, run):
@@ -106,31 +112,56 @@ class Output:
 
     def keep(self, key, result):
         """Keep a Result and return it as it is read back, so that an interrupted run goes on from the same bits."""
+        self._check()
         return self.parts.keep(key, result)
 
     def array(self, name, key, compute):
         """Return the array that `compute` makes, computed once."""
+        self._check()
         return self.parts.array(name, key, compute)
 
     def work(self, name):
         """Return a folder among the parts."""
+        self._check()
         return self.parts.work(name)
 
     def abandon(self, error):
         """Wrong input leaves nothing behind but what it found; anything else leaves what is finished."""
-        self.parts.close(remove="new" if is_wrong_input(error) else None)
+        self._close(remove="new" if is_wrong_input(error) else None)
 
     def close(self):
         """Let go of the lock; what was finished and not saved stays."""
-        self.parts.close()
+        self._close()
+
+    def _close(self, remove=None):
+        # Once: what is there afterwards may be another run's.
+        if self.open:
+            self.open = False
+            self.parts.close(remove=remove)
+
+    def _check(self):
+        if not self.open:
+            raise FmdiagError(f"{self.out}: this Run has let go of its folder, as it does when it is closed or made "
+                              "again: use the new one, or make it again with the same lines; it goes on from what is "
+                              "finished")
 
     def publish(self, run, *, page, document):
         """Write the run folder whole, in place of an earlier one of this run; return its Page."""
+        self._check()
         written(self.out, run, page=page, document=document, overwrite=self.overwrite or self.mine,
                 ready=self.parts.about_to_publish)
         self.overwrite, self.mine = False, True
+        for result in run.results.values():  # the parts that they were in are removed
+            result.files = {name: self.out / name for name in result.files}
         self.parts.clear()
         return Page.of(self.out, document)
+
+
+def _let_go(out):
+    """Take a folder from an earlier Run of this process, as where the cell of a notebook is run twice."""
+    earlier = _OPEN.pop(out.absolute(), None)
+    if earlier is not None:
+        earlier.close()
 
 
 def first_free(folders, *, overwrite=False):

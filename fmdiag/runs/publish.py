@@ -51,7 +51,9 @@ def filled(folder, run, *, page, document):
 
 def entry(result):
     """Return what results.json says of a Result, beside its tables and arrays."""
-    return {"key": result.key, "parameters": result.parameters, "tables": list(result.tables),
+    columns = {name: list(table) for name, table in result.all_tables().items()}
+    return {"key": result.key, "parameters": result.parameters, "tables": list(result.tables), "columns": columns,
+            "summary": {column: str(dtype) for column, dtype in result.summary.dtypes.items()},
             "arrays": list(result.arrays), "verdict": result.verdict and result.verdict.describe(),
             "cautions": result.cautions, "facts": result.facts,
             "asked": result.asked, "files": list(result.files)}

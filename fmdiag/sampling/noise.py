@@ -26,3 +26,8 @@ def draw_noise(n, shape, *, generator, start=0):
     for i in range(n):
         noise[i].normal_(generator=torch.Generator().manual_seed((base + start + i) % 2**63))
     return noise
+
+
+def seeded(generator, seed):
+    """Return the generator, or a new one of `seed` where it is None."""
+    return torch.Generator().manual_seed(seed) if generator is None else generator

@@ -115,9 +115,18 @@ def test_summary(name):
 @pytest.mark.parametrize("name", PROMISED)
 def test_signature(name):
     parameters = list(inspect.signature(measure_of(name).measure).parameters.values())
-    assert parameters[-1].name == "generator" and parameters[-1].default is inspect.Parameter.empty
+    assert [(p.name, p.default, p.kind) for p in parameters[-2:]] == [
+        ("generator", None, inspect.Parameter.KEYWORD_ONLY), ("seed", 0, inspect.Parameter.KEYWORD_ONLY)]
     positional = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
     assert positional[-1] == "training_set" and len(positional) <= 2
+
+
+def test_a_generator_wins_over_a_seed():
+    digits, keywords = SETS["digits"](), {"times": [0.5], "n_pairs": 4}
+    by_seed = fmdiag.alignment(digits, **keywords, seed=3)
+    assert not by_seed.equals(fmdiag.alignment(digits, **keywords))
+    given = fmdiag.alignment(digits, **keywords, seed=7, generator=torch.Generator().manual_seed(3))
+    pd.testing.assert_frame_equal(by_seed, given, check_exact=True)
 
 
 @pytest.mark.parametrize("name", PROMISED)

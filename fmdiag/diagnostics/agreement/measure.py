@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fmdiag.datasets import as_training_set
 from fmdiag.diagnostics.points.measurable import diverged, noted, say_left_out
 from fmdiag.diagnostics.points.pairs import cosine
 from fmdiag.diagnostics.points.pictures import as_pictures
@@ -28,14 +29,14 @@ from fmdiag.fields import as_field
 from fmdiag.neighbors import nearest
 from fmdiag.ranks.group import SINGLE
 from fmdiag.results import summary_row
-from fmdiag.sampling import draw_noise, sample
+from fmdiag.sampling import draw_noise, sample, seeded
 
 NAME = "agreement"
 MEAN_ROWS = 4096
 
 
 def measure(fields, training_sets, *, n_samples=256, n_steps=100, method="euler", feature=None, device="cpu",
-            group=SINGLE, generator):
+            group=SINGLE, generator=None, seed=0):
     """Return how alike the samples of two fields from the same noises are, a row per noise.
 
     Parameters
@@ -48,7 +49,7 @@ def measure(fields, training_sets, *, n_samples=256, n_steps=100, method="euler"
         Noises and solver, as in `fmdiag.hybrid`.
     feature : callable, optional
         Images to vectors; without it distances and cosines are those of pixels.
-    device, group, generator
+    device, group, generator, seed
         As in `fmdiag.alignment`.
 
     Returns
@@ -66,13 +67,14 @@ def measure(fields, training_sets, *, n_samples=256, n_steps=100, method="euler"
 
     Examples
     --------
-    >>> import fmdiag, torch
+    >>> import fmdiag
     >>> train = fmdiag.load_dataset("digits", n=20)
     >>> u_star = fmdiag.ClosedFormField(train)
-    >>> table = measure((u_star, u_star), (train, train), n_samples=4, generator=torch.Generator().manual_seed(0))
+    >>> table = measure((u_star, u_star), (train, train), n_samples=4)
     >>> float(table.distance.max()), round(float(table.cosine.min()), 6)
     (0.0, 1.0)
     """
+    training_sets, generator = tuple(map(as_training_set, training_sets)), seeded(generator, seed)
     return compare(draw(fields, training_sets, n_samples=n_samples, n_steps=n_steps, method=method, group=group,
                         generator=generator), training_sets, feature=feature, device=device)
 

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from fmdiag import results
+from fmdiag.datasets import as_training_set
 from fmdiag.diagnostics.alignment.transitions import (
     collapse_time,
     crossing_interval,
@@ -21,6 +22,7 @@ from fmdiag.diagnostics.alignment.transitions import (
 from fmdiag.diagnostics.points.pairs import check_times, cosine, draw_pairs, joined, shared
 from fmdiag.fields import ClosedFormField
 from fmdiag.ranks.group import SINGLE
+from fmdiag.sampling import seeded
 
 NAME = "alignment"
 SHARE = "share_above_0.9"
@@ -31,12 +33,12 @@ COLUMNS = ["cosine", "source_weight", "max_weight", "ess", "entropy"]
 
 
 def measure(training_set, *, times=None, n_pairs=256, path=None, memory=None, device="cpu", progress=iter,
-            group=SINGLE, generator):
+            group=SINGLE, generator=None, seed=0):
     """Return the alignment of û* with the conditional velocity, a row per pair and time.
 
     Parameters
     ----------
-    training_set : TrainingSet
+    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
         The rows that û* is made of, and that x1 is drawn from.
     times : sequence of float, optional
         Times in [0, 1); default 0.02, 0.04, ..., 0.98 with the six of figure 1a.
@@ -50,8 +52,8 @@ def measure(training_set, *, times=None, n_pairs=256, path=None, memory=None, de
         Wraps the iterable of parts, about one per time.
     group : Group
         Ranks of a torch.distributed process group that measure together; each makes this call, and has the table.
-    generator : torch.Generator
-        Draws the pairs.
+    generator, seed
+        Draws the pairs; without a generator a new one of `seed`.
 
     Returns
     -------
@@ -73,12 +75,12 @@ def measure(training_set, *, times=None, n_pairs=256, path=None, memory=None, de
 
     Examples
     --------
-    >>> import fmdiag, torch
-    >>> table = fmdiag.alignment(fmdiag.load_dataset("digits"), times=[0.1, 0.9], n_pairs=64,
-    ...                          generator=torch.Generator().manual_seed(0))
+    >>> import fmdiag
+    >>> table = fmdiag.alignment(fmdiag.load_dataset("digits"), times=[0.1, 0.9], n_pairs=64)
     >>> bool(table[table.t == 0.9].cosine.min() > 0.99)
     True
     """
+    training_set, generator = as_training_set(training_set), seeded(generator, seed)
     times = check_times(TIMES if times is None else times)
     pairs = draw_pairs(training_set, n_pairs, generator=generator)
     u_star = ClosedFormField(training_set, path, memory=memory, device=device, group=group)

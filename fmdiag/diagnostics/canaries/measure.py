@@ -20,6 +20,7 @@ import pandas as pd
 import torch
 from scipy import stats
 
+from fmdiag.datasets import as_training_set
 from fmdiag.diagnostics.error.measure import evaluate, mean_square, reachable_times
 from fmdiag.diagnostics.membership.measure import TIMES
 from fmdiag.diagnostics.membership.ranking import bootstrap_auc, newcombe_auc
@@ -28,7 +29,7 @@ from fmdiag.fields import as_field
 from fmdiag.neighbors import nearest
 from fmdiag.paths import LinearPath
 from fmdiag.results import summary_row
-from fmdiag.sampling import draw_noise
+from fmdiag.sampling import draw_noise, seeded
 
 NAME = "canaries"
 THRESHOLD = 1 / 3
@@ -36,14 +37,14 @@ SAMPLES_AT_ONCE = 256
 
 
 def measure(samples, training_set, *, canaries, field=None, path=None, threshold=THRESHOLD, n_noises=8, device="cpu",
-            generator):
+            generator=None, seed=0):
     """Return what came back, a row per canary.
 
     Parameters
     ----------
     samples : Tensor or ndarray, shape (n, *shape)
         The model's samples in model range.
-    training_set : TrainingSet
+    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
         The rows that it was trained on, planted canaries among them.
     canaries : Canaries
         From `fmdiag.datasets.canaries.load_canaries`.
@@ -57,8 +58,8 @@ def measure(samples, training_set, *, canaries, field=None, path=None, threshold
         Noises of the loss, the same for every canary.
     device
         Where neighbours are searched.
-    generator : torch.Generator
-        Draws the noises.
+    generator, seed
+        Draws the noises; without a generator a new one of `seed`.
 
     Returns
     -------
@@ -67,6 +68,7 @@ def measure(samples, training_set, *, canaries, field=None, path=None, threshold
         distance and ratio of the sample of least ratio, cfm_loss (mean over times, noises and coordinates; NaN without
         a field), n_samples.
     """
+    training_set, generator = as_training_set(training_set), seeded(generator, seed)
     numbers, samples, _ = measurable(samples, training_set)
     ratios, distances = _ratios(samples, training_set, canaries, device)
     best = ratios.argmin(0)

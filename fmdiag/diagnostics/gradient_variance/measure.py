@@ -17,10 +17,11 @@ import pandas as pd
 import torch
 from scipy import stats
 
+from fmdiag.datasets import as_training_set
 from fmdiag.diagnostics.gradient_variance.couplings import coupled_pairs
 from fmdiag.diagnostics.gradient_variance.per_sample import PerSampleGradients
 from fmdiag.errors import FmdiagError, check_choice
-from fmdiag.sampling import draw_noise, integrate
+from fmdiag.sampling import draw_noise, integrate, seeded
 from fmdiag.training.interpolants import Interpolant
 
 NAME = "gradient-variance"
@@ -32,14 +33,14 @@ KEYS = ["coupling", "sigma", "noise", "target", "points"]
 
 def measure(field, training_set, *, coupling="independent", sigma=0.0, noise="constant", target="velocity",
             points="interpolated", times=None, n_samples=64, layers=None, angle=180.0, batch=64, pairs=None, n_steps=51,
-            method="auto", progress=iter, generator):
+            method="auto", progress=iter, generator=None, seed=0):
     """Return the squared norm of each sample's gradient and its product with the mean, a row per time and sample.
 
     Parameters
     ----------
     field : callable with ``module``, or torch.nn.Module
         Velocity field of a network.
-    training_set : TrainingSet
+    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
         Where x1 comes from.
     coupling, angle, batch, pairs
         How x0 and x1 are paired, see `fmdiag.diagnostics.couplings.coupled_pairs`.
@@ -61,8 +62,8 @@ def measure(field, training_set, *, coupling="independent", sigma=0.0, noise="co
         ``"auto"``, ``"vmap"`` or ``"loop"``, see `PerSampleGradients`; the result does not depend on it.
     progress : callable, optional
         Wraps the iterable of times.
-    generator : torch.Generator
-        Draws pairs and noise.
+    generator, seed
+        Draws pairs and noise; without a generator a new one of `seed`.
 
     Returns
     -------
@@ -82,10 +83,11 @@ def measure(field, training_set, *, coupling="independent", sigma=0.0, noise="co
     >>> from fmdiag.fields import GaussianFlow
     >>> flow = GaussianFlow(torch.zeros(2), torch.eye(2))       # optimal transport of N(0, I) to itself: v = 0
     >>> train = fmdiag.load_dataset("gaussian-2")
-    >>> table = measure(flow, train, times=[0.5], n_samples=8, generator=torch.Generator().manual_seed(0))
+    >>> table = measure(flow, train, times=[0.5], n_samples=8)
     >>> bool((table.squared_norm > 0).all())
     True
     """
+    training_set, generator = as_training_set(training_set), seeded(generator, seed)
     interpolant = Interpolant(sigma, noise)
     times = interpolant.check_times(reachable(field, TIMES if times is None else times), target)
     check_choice("points", points, POINTS)

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from fmdiag import results
+from fmdiag.datasets import as_training_set
 from fmdiag.diagnostics.points.measurable import diverged, noted, say_left_out
 from fmdiag.diagnostics.points.nearest_rows import nearest_rows
 from fmdiag.diagnostics.points.pictures import as_pictures
@@ -20,7 +21,7 @@ from fmdiag.features import as_features
 from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.neighbors import EXACT
 from fmdiag.ranks.group import SINGLE
-from fmdiag.sampling import METHODS, closed_form_states, draw_noise, integrate, nearest_time, time_grid
+from fmdiag.sampling import METHODS, closed_form_states, draw_noise, integrate, nearest_time, seeded, time_grid
 
 NAME = "hybrid"
 TAUS = [round(0.1 * k, 1) for k in range(11)]
@@ -28,14 +29,14 @@ THRESHOLD = 1 / 3
 
 
 def measure(field, training_set, *, taus=None, n_samples=256, n_steps=100, method="euler", path=None, feature="pixels",
-            plan=EXACT, memory=None, device="cpu", progress=iter, group=SINGLE, generator):
+            plan=EXACT, memory=None, device="cpu", progress=iter, group=SINGLE, generator=None, seed=0):
     """Return the distances of hybrid samples to the training set, a row per noise and tau.
 
     Parameters
     ----------
     field : callable
         v(x, t) of the network.
-    training_set : TrainingSet
+    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
         The rows that the network was trained on, flips included.
     taus : sequence of float, optional
         Times in [0, 1] at which û* hands over; default 0, 0.1, ..., 1.
@@ -43,7 +44,7 @@ def measure(field, training_set, *, taus=None, n_samples=256, n_steps=100, metho
         Number of noises, the same for every tau.
     n_steps, method
         Solver of the network's part, as in `fmdiag.sample`; û* takes the same uniform grid, with every tau in it.
-    path, memory, device, progress, group, generator
+    path, memory, device, progress, group, generator, seed
         As in `fmdiag.alignment`.
     feature, plan
         As in `fmdiag.memorization`.
@@ -66,12 +67,12 @@ def measure(field, training_set, *, taus=None, n_samples=256, n_steps=100, metho
 
     Examples
     --------
-    >>> import fmdiag, torch
-    >>> table = fmdiag.hybrid(lambda x, t: -x, fmdiag.load_dataset("digits"), taus=[0.0, 1.0], n_samples=4,
-    ...                       generator=torch.Generator().manual_seed(0))
+    >>> import fmdiag
+    >>> table = fmdiag.hybrid(lambda x, t: -x, fmdiag.load_dataset("digits"), taus=[0.0, 1.0], n_samples=4)
     >>> table.groupby("tau").memorized.mean().to_dict()
     {0.0: 0.0, 1.0: 1.0}
     """
+    training_set, generator = as_training_set(training_set), seeded(generator, seed)
     features = as_features(feature, training_set, device)
     samples = sample_hybrids(field, training_set, taus=taus, n_samples=n_samples, n_steps=n_steps, method=method,
                              path=path, memory=memory, device=device, progress=progress, group=group,

@@ -32,6 +32,7 @@ import pandas as pd
 import torch
 from scipy import stats
 
+from fmdiag.datasets import as_training_set
 from fmdiag.diagnostics.error.measure import evaluate, mean_square, reachable_times
 from fmdiag.diagnostics.membership.counterfactual import copies, counterfactual
 from fmdiag.diagnostics.membership.examples import draw_members
@@ -41,7 +42,7 @@ from fmdiag.errors import FmdiagError
 from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.ranks.group import SINGLE
 from fmdiag.results import summary_row
-from fmdiag.sampling import draw_noise
+from fmdiag.sampling import draw_noise, seeded
 
 NAME = "membership"
 TIMES = [0.05, *(round(0.1 * k, 1) for k in range(1, 10)), 0.95]
@@ -53,14 +54,14 @@ MEANS = ["cfm_loss", "squared_error", "error_without"]
 
 
 def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_noises=8, path=None, memory=None,
-            device="cpu", progress=iter, group=SINGLE, generator):
+            device="cpu", progress=iter, group=SINGLE, generator=None, seed=0):
     """Return how the field fits training and held-out images, a row per image and time.
 
     Parameters
     ----------
     field : callable
         v(x, t) of the network.
-    training_set : TrainingSet
+    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
         The rows that it was trained on, flips included.
     held_out : TrainingSet, Tensor or ndarray, optional
         Rows of the same law that it was not trained on; default the training set's own. Those that equal training
@@ -71,7 +72,7 @@ def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_n
         Images of each kind; fewer where either set has fewer.
     n_noises : int
         Noises per image, the same for both images of a pair.
-    path, memory, device, progress, group, generator
+    path, memory, device, progress, group, generator, seed
         As in `fmdiag.alignment`.
 
     Returns
@@ -88,14 +89,14 @@ def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_n
 
     Examples
     --------
-    >>> import fmdiag, torch
+    >>> import fmdiag
     >>> train = fmdiag.load_dataset("digits", n=20)
-    >>> table = fmdiag.membership(fmdiag.ClosedFormField(train), train, times=[0.7], n_noises=2,
-    ...                           generator=torch.Generator().manual_seed(0))
+    >>> table = fmdiag.membership(fmdiag.ClosedFormField(train), train, times=[0.7], n_noises=2)
     >>> rows = summarise(table)
     >>> rows[(rows.quantity == "auc_overall") & (rows.score == "error")].value.tolist()
     [1.0, 1.0]
     """
+    training_set, generator = as_training_set(training_set), seeded(generator, seed)
     if n_images < 2 or n_noises < 1:
         raise FmdiagError(f"n_images must be at least 2 and n_noises at least 1, got {n_images} and {n_noises}")
     field = as_field(field)

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fmdiag.datasets import as_training_set
 from fmdiag.datasets.overlap import usable
 from fmdiag.diagnostics.memorization.sweep import summary_rows
 from fmdiag.diagnostics.points.checks import check_range, check_samples, unlike
@@ -34,7 +35,7 @@ from fmdiag.fields import ClosedFormField
 from fmdiag.neighbors import EXACT
 from fmdiag.ranks.group import SINGLE
 from fmdiag.results import difference_interval, summary_row
-from fmdiag.sampling import closed_form_samples, draw_noise
+from fmdiag.sampling import closed_form_samples, draw_noise, seeded
 
 NAME = "memorization"
 THRESHOLD = 1 / 3
@@ -43,14 +44,14 @@ SOURCES = ("model", "heldout", "closed_form")
 
 def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_form=64, path=None, n_steps=100,
             feature="pixels", threshold=THRESHOLD, plan=EXACT, memory=None, device="cpu", progress=iter, group=SINGLE,
-            generator):
+            generator=None, seed=0):
     """Return the distances of samples and of both controls to the training set, a row per sample.
 
     Parameters
     ----------
     samples : Tensor or ndarray, shape (n, *shape)
         The model's samples in model range; diverged ones are left out, with a warning.
-    training_set : TrainingSet
+    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
         The rows that the model was trained on, flips included.
     held_out : TrainingSet, Tensor, ndarray or False, optional
         Rows that it was not trained on; default the training set's own, of which as many as there are samples are
@@ -59,7 +60,7 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
         Samples of û*, or û* itself; default û* of the training set on `path`. False: no positive control.
     n_closed_form, n_steps : int
         Number of samples drawn from û* and uniform steps to each.
-    path, memory, device, progress, group, generator
+    path, memory, device, progress, group, generator, seed
         As in `fmdiag.alignment`; each rank searches for its share of the samples.
     feature : str, Feature, or sequence of these
         Feature spaces of the distances: names in `fmdiag.features.FEATURES`, or what `load_feature` returned.
@@ -85,12 +86,13 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
 
     Examples
     --------
-    >>> import fmdiag, torch
+    >>> import fmdiag
     >>> train = fmdiag.load_dataset("digits")
-    >>> table = fmdiag.memorization(train[:20], train, generator=torch.Generator().manual_seed(0))
+    >>> table = fmdiag.memorization(train[:20], train)
     >>> table.groupby("source").memorized.mean().round(2).to_dict()
     {'closed_form': 1.0, 'heldout': 0.0, 'model': 1.0}
     """
+    training_set, generator = as_training_set(training_set), seeded(generator, seed)
     features = as_features(feature, training_set, device)
     if not 0 < threshold <= 1:
         raise FmdiagError(f"threshold must be in (0, 1], got {threshold}")

@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 
 from fmdiag import results
+from fmdiag.datasets import as_training_set
 from fmdiag.datasets.duplicates import duplicate_groups
 from fmdiag.diagnostics.points.measurable import diverged, noted, say_left_out
 from fmdiag.diagnostics.points.pairs import check_times
@@ -29,7 +30,7 @@ from fmdiag.errors import FmdiagError
 from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.neighbors import nearest
 from fmdiag.ranks.group import SINGLE
-from fmdiag.sampling import draw_noise, trajectory
+from fmdiag.sampling import draw_noise, seeded, trajectory
 
 NAME = "provenance"
 TIMES = [*(round(0.05 * k, 2) for k in range(20)), 0.99]
@@ -39,14 +40,14 @@ _COLUMNS = ["t", "row", "n_copies", "weight"]
 
 
 def measure(field, training_set, *, samples=8, times=None, n_rows=N_ROWS, n_steps=100, method="euler", path=None,
-            memory=None, device="cpu", group=SINGLE, generator):
+            memory=None, device="cpu", group=SINGLE, generator=None, seed=0):
     """Return the weights of training rows along trajectories, a row per source, sample, time and training row.
 
     Parameters
     ----------
     field : callable
         v(x, t) of the network.
-    training_set : TrainingSet
+    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
         The rows that it was trained on.
     samples : int or sequence of int
         How many samples, or which of those that this generator draws.
@@ -56,7 +57,7 @@ def measure(field, training_set, *, samples=8, times=None, n_rows=N_ROWS, n_step
         Training rows named per trajectory: those of the largest weight at any time.
     n_steps, method
         Solver, as in `fmdiag.sample`; the grid has all times.
-    path, memory, device, group, generator
+    path, memory, device, group, generator, seed
         As in `fmdiag.alignment`.
 
     Returns
@@ -72,14 +73,14 @@ def measure(field, training_set, *, samples=8, times=None, n_rows=N_ROWS, n_step
 
     Examples
     --------
-    >>> import fmdiag, torch
+    >>> import fmdiag
     >>> train = fmdiag.load_dataset("digits", n=20)
-    >>> table = fmdiag.provenance(fmdiag.ClosedFormField(train), train, samples=2,
-    ...                           generator=torch.Generator().manual_seed(0))
+    >>> table = fmdiag.provenance(fmdiag.ClosedFormField(train), train, samples=2)
     >>> sums = table.groupby(["source", "sample", "t"]).weight.sum()
     >>> bool(((sums - 1).abs() < 1e-12).all())
     True
     """
+    training_set, generator = as_training_set(training_set), seeded(generator, seed)
     field = as_field(field)
     times = check_times(TIMES if times is None else times)
     numbers = np.arange(samples) if isinstance(samples, int) else np.asarray(samples, dtype=np.int64)

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fmdiag.datasets import as_training_set
 from fmdiag.datasets.overlap import usable
 from fmdiag.diagnostics.points.checks import check_range
 from fmdiag.diagnostics.points.measurable import measurable, noted
@@ -26,6 +27,7 @@ from fmdiag.features import as_features, embed
 from fmdiag.metrics import METRICS
 from fmdiag.metrics.arrays import numpy_generator, subset
 from fmdiag.results import SUMMARY_COLUMNS
+from fmdiag.sampling import seeded
 
 NAME = "quality"
 MEASURED = ("frechet", "kid", "prdc")
@@ -35,14 +37,14 @@ FEWEST = 7  # one more than the neighbours of precision and recall, with a group
 
 
 def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=MEASURED, most=MOST, device="cpu",
-            progress=iter, generator):
+            progress=iter, generator=None, seed=0):
     """Return the metrics of samples, and of a perfect sampler at the same n, a row per value.
 
     Parameters
     ----------
     samples : Tensor or ndarray, shape (n, *shape)
         The model's samples in model range.
-    training_set : TrainingSet
+    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
         The rows that the model was trained on.
     held_out : TrainingSet, Tensor, ndarray or False, optional
         Rows that it was not trained on; default the training set's own. False: no reference and no distance to them.
@@ -58,8 +60,8 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
         Where features are computed.
     progress : callable
         Wraps the sequence of feature spaces, e.g. to show how far the work is.
-    generator : torch.Generator
-        Of subsets and groups.
+    generator, seed
+        Of subsets and groups; without a generator a new one of `seed`.
 
     Returns
     -------
@@ -76,13 +78,14 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
 
     Examples
     --------
-    >>> import fmdiag, torch
+    >>> import fmdiag
     >>> train = fmdiag.load_dataset("digits")
-    >>> table = fmdiag.quality(train[::5], train, metrics=["frechet"], generator=torch.Generator().manual_seed(0))
+    >>> table = fmdiag.quality(train[::5], train, metrics=["frechet"])
     >>> to_train = table[table["metric"] == "frechet_train"].set_index("source")["value"]
     >>> bool(to_train["model"] < to_train["heldout"])       # training rows are closer than unseen ones
     True
     """
+    training_set, generator = as_training_set(training_set), seeded(generator, seed)
     _, samples, said = measurable(samples, training_set)
     check_range(samples, training_set)
     held_out, free = usable(held_out, training_set)
