@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from fmdiag.errors import FmdiagError
+from fmdiag.files.npz import read_npz
 from fmdiag.registry import resolve
 from fmdiag.results.verdict import Verdict
 
@@ -128,7 +129,7 @@ class Result:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
             tables = {name: pd.read_parquet(folder / "tables" / f"{name}.parquet")
                       for name in (record["name"], "summary", *record["tables"])}
-            arrays = {name: _arrays(folder / "arrays" / f"{name}.npz") for name in record["arrays"]}
+            arrays = {name: read_npz(folder / "arrays" / f"{name}.npz") for name in record["arrays"]}
             verdict = record["verdict"] and Verdict.of(record["verdict"])
             return cls(record["name"], tables.pop(record["name"]), tables.pop("summary"), record["parameters"], tables,
                        arrays, verdict, list(record["cautions"]), record["facts"], record["run"], record["key"],
@@ -151,7 +152,3 @@ class Result:
         parts += [f"<p>Caution: {html.escape(text)}</p>" for text in self.cautions]
         return "".join([*parts, self.summary.head(30).dropna(axis=1, how="all").to_html(index=False, escape=True)])
 
-
-def _arrays(file):
-    with np.load(file, allow_pickle=False) as arrays:
-        return {key: arrays[key] for key in arrays.files}

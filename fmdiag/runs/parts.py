@@ -10,7 +10,6 @@ import logging
 import os
 import re
 import shutil
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from fmdiag.files.destination import check_destination
 from fmdiag.files.documents import read_document
 from fmdiag.files.hashing import sums
 from fmdiag.files.lock import Lock, LockedError
+from fmdiag.files.npz import read_npz
 from fmdiag.files.replace import remedy, replace_atomically
 from fmdiag.files.staged import remove_retired
 from fmdiag.results import Result
@@ -112,9 +112,8 @@ class Parts:
         """Return the array that `compute` makes, computed once whatever interrupts the run."""
         file = self.path / f"{key}.npz"
         try:
-            with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                found = arrays["array"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # not there, or not whole
+            found = read_npz(file, ["array"])["array"]
+        except FmdiagError:  # not there, or not whole
             found = compute()
             with self.writing(f"part {name}"):
                 replace_atomically(file, lambda temporary: _save(temporary, found))

@@ -11,6 +11,7 @@ from fmdiag.diagnostics.gradient_variance.couplings import load_pairs
 from fmdiag.diagnostics.pairing import measure as pairing
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import NetworkField
+from fmdiag.files.npz import read_npz
 from fmdiag.files.replace import replace_atomically
 from fmdiag.results import Result
 from fmdiag.sampling import draw_noise, sample
@@ -80,8 +81,8 @@ def _kept(file, make):
                 np.savez(stream, x0=pairs.x0.numpy(), x1=pairs.x1.numpy(), ot=pairs.ot.numpy(), kind=pairs.kind)
 
         replace_atomically(file, write)
-    with np.load(file) as kept:
-        return pairing.FixedPairs(*(torch.from_numpy(kept[name]) for name in ("x0", "x1", "ot")), str(kept["kind"]))
+    kept = read_npz(file)
+    return pairing.FixedPairs(*(torch.from_numpy(kept[name]) for name in ("x0", "x1", "ot")), str(kept["kind"]))
 
 
 def _trained(context, parameters, folder, pairs, sigma):
