@@ -66,7 +66,8 @@ def opened(name, checkpoint, options, default="digits"):
     as_json, given = options.pop("as_json", False), {RENAMED.get(key, key): value for key, value in options.items()}
     if checkpoint is None and given.get("train") is None:
         given["train"] = default
-    out = given.pop("out", None) or (lambda training_set: _free(name, training_set))
+    out = given.pop("out", None)
+    out = (lambda training_set: _free(name, training_set)) if out is None else out
     with Run(checkpoint, name=name, out=out, new=True, command=typed_command(), **given) as run:
         yield run
         page = run.page or run.save()
