@@ -6,8 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-import click
-
+from .echo import echo
 from .session import Session
 from .training_run import Progress
 
@@ -33,7 +32,7 @@ def run_pairing(options):
             work.discard_untrained()
             raise
         except KeyboardInterrupt:
-            click.echo(f"training so far is kept in {work.path}/: the same command goes on from there", err=True)
+            echo(f"training so far is kept in {work.path}/: the same command goes on from there", err=True)
             raise
         ends = pairing.integrate_noises(fields, pairs, closed_form=options["closed_form"], noise=options["noise"],
                                         n_steps=options["n_steps"])

@@ -12,11 +12,10 @@ import shutil
 import warnings
 from pathlib import Path
 
-import click
-
 from fmdiag.errors import FmdiagError, FmdiagWarning, causes
 from fmdiag.files.documents import as_json, is_sealed, read_document, sealed
 
+from .echo import echo
 from .lock import Lock
 from .part_content import RECORD, added, cautions, files_of, sums
 
@@ -76,7 +75,7 @@ class Parts:
             self._remove_all(but=self.earlier if wrong else set())
         finished = [path for path in self._entries() if path.name[0] != "."]
         if finished and not wrong and self.run is not None:
-            click.echo(f"kept what was finished in {self.path}/: the same command goes on from there", err=True)
+            echo(f"kept what was finished in {self.path}/: the same command goes on from there", err=True)
         if not finished:
             self._remove_all()
         self.lock.release()
@@ -121,7 +120,7 @@ class Parts:
         """Say that a part of an interrupted run is used, once for all batches of one kind."""
         if name not in self.said:
             self.said.add(name)
-            click.echo(f"resumed: {name} from {self.path}/", err=True)
+            echo(f"resumed: {name} from {self.path}/", err=True)
 
     def array(self, name, key, compute):
         """Return the array that `compute` makes, computed once whatever interrupts the run."""
@@ -161,13 +160,15 @@ class Parts:
 
     def save(self, session, key, before, heard):
         """Keep what a diagnostic added to the session since `before`, a `state`, and the warnings that were heard."""
+        from fmdiag.results.tables import write_parquet
+
         partial, new = self.path / f".{key}.partial", self.run.summaries[before["summaries"]:]
         with self.run.writing("a finished part"):
             partial.mkdir()
             for file in sorted(set(files_of(self.run.path)) - before["files"]):
                 _link(self.run.path / file, partial / file)
             for k, summary in enumerate(new):
-                summary.to_parquet(partial / f"{k}-{SUMMARY}", index=False)
+                write_parquet(summary, partial / f"{k}-{SUMMARY}")
             record = {"files": sums(partial), "summaries": len(new), "heard": heard, **added(session, before)}
             (partial / RECORD).write_text(as_json(sealed(record)))
             os.replace(partial, self.path / key)
@@ -190,9 +191,9 @@ class Parts:
             warnings.warn(text, FmdiagWarning, stacklevel=2)
 
     def _summaries(self, key, n):
-        import pandas as pd
+        from fmdiag.results.tables import read_parquet
 
-        return [pd.read_parquet(self.path / key / f"{k}-{SUMMARY}") for k in range(n)]
+        return [read_parquet(self.path / key / f"{k}-{SUMMARY}") for k in range(n)]
 
 
 def is_wrong_input(error):

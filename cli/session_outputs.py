@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from .echo import echo, echo_json
+
 
 def record_of(session):
     """Return what run.json says: command, inputs by their content, versions, parameters."""
@@ -74,26 +76,25 @@ def show(session):
 
     summary = load_table(session.folder.out, "summary")
     if session.options["as_json"] and session.document is not None:
-        click.echo(json.dumps({"run": str(session.folder.out), **session.document}, default=str))
+        echo_json({"run": str(session.folder.out), **session.document})
     elif session.options["as_json"]:
         rows = json.loads(summary.to_json(orient="records"))
-        click.echo(json.dumps({"run": str(session.folder.out), **session.facts, "cautions": cautions(session),
-                               "summary": rows}))
+        echo_json({"run": str(session.folder.out), **session.facts, "cautions": cautions(session), "summary": rows})
     else:
         from .tables import short_table
 
-        click.echo(short_table(summary))
+        echo(short_table(summary))
         for sentence in cautions(session):
-            click.echo(f"caution: {sentence}")
+            echo(f"caution: {sentence}")
         for key, fact in session.facts.items():
             if key == "cautions":
                 continue
             fact = fact.get("details") if isinstance(fact, dict) else fact
             if isinstance(fact, list):
-                click.echo("\n  ".join([f"{key}:", *fact]))
+                echo("\n  ".join([f"{key}:", *fact]))
             elif isinstance(fact, str):
-                click.echo(f"{key}: {fact}")
-    click.echo(f"wrote {session.folder.out}/", err=True)
+                echo(f"{key}: {fact}")
+    echo(f"wrote {session.folder.out}/", err=True)
 
 
 def relative(path):
