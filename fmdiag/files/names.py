@@ -1,6 +1,6 @@
-"""File names that are no UTF-8: libraries in C++ and Rust cannot spell them and read through a link with a plain name.
+r"""File names that are no UTF-8: libraries in C++ and Rust cannot spell them and read through a link with a plain name.
 
-What cannot be spelt is shown escaped, in messages, tables and JSON: ``\\udcff`` stands for the byte 255.
+What cannot be spelt is shown escaped, in messages, tables and JSON: ``\udcff`` stands for the byte 255.
 """
 
 import contextlib
