@@ -2,6 +2,7 @@
 
 import click
 
+from .echo import echo, echo_json
 from .options import SEED, data_options
 
 
@@ -73,12 +74,12 @@ def command(images, multiplicities, each, seed, out, overwrite, as_json, **optio
 
 def _print(manifest, out, as_json, json):
     if as_json:
-        click.echo(json.dumps({"out": str(out), **manifest}))
+        echo_json({"out": str(out), **manifest})
     else:
         counts = [entry["multiplicity"] for entry in manifest["canaries"]]
         for count in sorted(set(counts)):
-            click.echo(f"{counts.count(count)} canaries " + (f"planted {count} times" if count else "held out"))
-        click.echo(f"train on it:  fmdiag train --dataset {out} --out reports/canaries\n"
+            echo(f"{counts.count(count)} canaries " + (f"planted {count} times" if count else "held out"))
+        echo(f"train on it:  fmdiag train --dataset {out} --out reports/canaries\n"
                    f"then:         fmdiag audit reports/canaries/checkpoint.pt --canaries {out}")
-    click.echo(f"wrote {out}/", err=True)
+    echo(f"wrote {out}/", err=True)
 

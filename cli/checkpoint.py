@@ -1,9 +1,9 @@
 """fmdiag checkpoint: what a checkpoint holds, and what was inferred about it."""
 
-import json
 
 import click
 
+from .echo import echo, echo_json
 from .options import convention_options, reading_options
 
 EXAMPLES = """\b
@@ -55,10 +55,10 @@ def command(file, ema, card_file, compact_file, as_json, accept_reading, **optio
     if compact_file is not None:
         _write_compact(checkpoint, compact_file)
     if as_json:
-        click.echo(json.dumps({"file": str(checkpoint.file), "sha256": checkpoint.sha256, **checkpoint.description}))
+        echo_json({"file": str(checkpoint.file), "sha256": checkpoint.sha256, **checkpoint.description})
         return
     for name, value in _rows(checkpoint):
-        click.echo(f"{name:<13} {value}")
+        echo(f"{name:<13} {value}")
 
 
 def _write_card(checkpoint, file, model):
@@ -70,7 +70,7 @@ def _write_card(checkpoint, file, model):
     if model is not None:
         card["factory"] = relocated(card.get("factory"), Path(model).parent, Path(file).parent)
     write_card(card, file)
-    click.echo(f"wrote {file}", err=True)
+    echo(f"wrote {file}", err=True)
 
 
 def _write_compact(checkpoint, file):
@@ -84,7 +84,7 @@ def _write_compact(checkpoint, file):
         raise FmdiagError(f"{checkpoint.file} is not a native checkpoint: --compact copies those only")
     content = read_torch_file(checkpoint.file)
     save_checkpoint(content, file, raw="ema" not in content, dtype=torch.float16)
-    click.echo(f"wrote {file}", err=True)
+    echo(f"wrote {file}", err=True)
 
 
 def _rows(checkpoint):

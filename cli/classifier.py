@@ -2,6 +2,7 @@
 
 import click
 
+from .echo import echo, echo_json
 from .options import SEED
 
 
@@ -24,8 +25,6 @@ def command(dataset, size, epochs, seed, data_root, out, as_json):
     Example:
       fmdiag classifier --dataset mnist --epochs 8
     """
-    import json
-
     import torch
 
     from fmdiag.datasets import load_dataset
@@ -37,8 +36,11 @@ def command(dataset, size, epochs, seed, data_root, out, as_json):
     training_set = load_dataset(dataset, size=size, data_root=data_root)
     file = classifier_file(training_set, out or classifiers_folder(data_root))
     check_writable(file)
-    content = train_classifier(training_set, epochs=epochs, seed=seed, progress=lambda epoch, loss: click.echo(
+    content = train_classifier(training_set, epochs=epochs, seed=seed, progress=lambda epoch, loss: echo(
         f"epoch {epoch}/{epochs}  cross-entropy {loss:.4g}", err=True))
     save_classifier(content, file)
     result = {"classifier": str(file), "accuracy": content["accuracy"], "epochs": epochs, "seed": seed}
-    click.echo(json.dumps(result) if as_json else "\n".join(f"{name:<11} {value}" for name, value in result.items()))
+    if as_json:
+        echo_json(result)
+    else:
+        echo("\n".join(f"{name:<11} {value}" for name, value in result.items()))

@@ -2,6 +2,8 @@
 
 import click
 
+from .echo import echo, echo_json
+
 KIND = "comparison"
 
 
@@ -40,9 +42,12 @@ def command(runs, labels, out, overwrite, as_json):
         folder = stack.enter_context(RunFolder(parts.out, KIND, overwrite=overwrite))
         table = _write(folder, given, cautions)
     for sentence in cautions:
-        click.echo(f"Warning: {sentence}", err=True)
-    click.echo(_as_json(folder, cautions, table) if as_json else short_table(table.drop(columns=["first", "other"])))
-    click.echo(f"wrote {folder.out}/", err=True)
+        echo(f"Warning: {sentence}", err=True)
+    if as_json:
+        echo_json(_for_json(folder, cautions, table))
+    else:
+        echo(short_table(table.drop(columns=["first", "other"])))
+    echo(f"wrote {folder.out}/", err=True)
 
 
 def _write(folder, runs, cautions):
@@ -80,8 +85,8 @@ def _names():
     return (Path("reports") / f"compare-{k}" for k in itertools.count(1))
 
 
-def _as_json(folder, cautions, table):
+def _for_json(folder, cautions, table):
     import json
 
     rows = json.loads(table.to_json(orient="records"))
-    return json.dumps({"run": str(folder.out), "warnings": cautions, "differences": rows})
+    return {"run": str(folder.out), "warnings": cautions, "differences": rows}

@@ -1,8 +1,9 @@
 """`fmdiag datasets`: which data sets have a name, and which of them are on this machine?"""
 
-import json
 
 import click
+
+from .echo import echo, echo_json
 
 WIDTH_WITHOUT_TERMINAL = 200
 
@@ -27,21 +28,24 @@ def command(data_root, as_json):
 
     sets, root = listing(data_root)
     if as_json:
-        click.echo(json.dumps({"data_root": str(root), "datasets": sets}, indent=1))
+        echo_json({"data_root": str(root), "datasets": sets}, indent=1)
         return
     _print_table(sets)
-    click.echo(f"data root: {root}")
+    echo(f"data root: {root}")
 
 
 def _print_table(sets):
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Column, Table
+
+    from fmdiag.errors import printable
 
     table = Table("name", "shape", "n train", "n test", "here", "licence", Column("source", overflow="fold"), box=None,
                   pad_edge=False)
     for card in sets:
         table.add_row(card["name"], " x ".join(map(str, card["shape"])), str(card["n_train"]), str(card["n_test"]),
-                      card["here"] or "no", card["licence"], card["source"])
+                      escape(printable(card["here"] or "no")), card["licence"], card["source"])
     console = Console()
     console = console if console.is_terminal else Console(width=WIDTH_WITHOUT_TERMINAL)
     console.print(table)

@@ -2,6 +2,8 @@
 
 import click
 
+from .echo import echo
+
 
 @click.command()
 @click.argument("run_folder", type=click.Path())
@@ -31,4 +33,4 @@ def command(run_folder):
     if (Path(run_folder) / "index.html").is_file():
         written.append(write_report(run_folder))
     for path in written:
-        click.echo(path)
+        echo(path)

@@ -124,6 +124,9 @@ def run(arguments):
     """Run `arguments` and return the exit code."""
     from fmdiag.errors import FmdiagError
 
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # names may hold what no encoding has: shown escaped
+            stream.reconfigure(errors="backslashreplace")
     try:
         ranks.check(arguments)
         return fmdiag.main(args=arguments, prog_name="fmdiag", standalone_mode=False, obj=list(arguments)) or 0
@@ -186,6 +189,8 @@ def _only_our_messages():
     import logging
     import warnings
 
+    from fmdiag.errors import one_line
+
     def show(message, category, *place, **file):
         from fmdiag.errors import FmdiagWarning
 
@@ -196,6 +201,7 @@ def _only_our_messages():
     # A handler at the root, though it does nothing, keeps logging from printing what libraries log.
     logging.getLogger().addHandler(logging.NullHandler())
     remarks = logging.StreamHandler()
+    remarks.format = lambda record: one_line(record.getMessage())  # names in it are those of files
     logging.getLogger("fmdiag").addHandler(remarks)
     logging.getLogger("fmdiag").setLevel(logging.INFO)
 

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from .echo import echo, echo_json
 from .tables import short_table
 
 
@@ -17,12 +18,12 @@ def show(run, page, as_json):
     if as_json:
         rows = json.loads(summary.to_json(orient="records"))
         content = page.document or {**facts_of(run, record), "summary": rows}
-        click.echo(json.dumps({"run": str(page.folder), **content}, default=str))
+        echo_json({"run": str(page.folder), **content})
     else:
-        click.echo(short_table(summary))
+        echo(short_table(summary))
         for name, text in facts_of(run, record).items():
             _say(name, text)
-    click.echo(f"wrote {page.folder}/", err=True)
+    echo(f"wrote {page.folder}/", err=True)
 
 
 def facts_of(run, record):
@@ -39,11 +40,11 @@ def _say(name, text):
         text = [text["text"], *text.get("details", ())] if "text" in text else None
     if name == "cautions":
         for sentence in text:
-            click.echo(f"caution: {sentence}")
+            echo(f"caution: {sentence}")
     elif isinstance(text, list):
-        click.echo("\n  ".join([f"{name}:", *map(str, text)]))
+        echo("\n  ".join([f"{name}:", *map(str, text)]))
     elif isinstance(text, str):
-        click.echo(f"{name}: {text}")
+        echo(f"{name}: {text}")
 
 
 def typed_command():

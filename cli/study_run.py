@@ -12,6 +12,9 @@ import click
 
 from fmdiag.ranks import torchrun as ranks
 
+from . import ranks
+from .echo import echo, echo_json
+
 PLAIN_LINE_SECONDS = 30
 
 
@@ -61,13 +64,12 @@ def _gather(plan, data, store, folder, options):
     folder.write(tables, arrays, record, _draw)
     if options["as_json"]:
         rows = json.loads(tables["summary"].to_json(orient="records"))
-        click.echo(json.dumps({"study": str(folder.path), **found["counts"], "verdict": found["verdict"],
-                               "summary": rows}))
+        echo_json({"study": str(folder.path), **found["counts"], "verdict": found["verdict"], "summary": rows})
         return
-    click.echo(found["shown"])
+    echo(found["shown"])
     for sentence in (found["verdict"]["text"], *found["verdict"]["details"]):
-        click.echo(sentence)
-    click.echo(f"{found['counts']['finished']} of {found['counts']['parts']} parts finished; wrote {folder.path}/",
+        echo(sentence)
+    echo(f"{found['counts']['finished']} of {found['counts']['parts']} parts finished; wrote {folder.path}/",
                err=True)
 
 
@@ -103,12 +105,12 @@ def _interruptible(out):
         yield
     except KeyboardInterrupt as stop:
         number = stop.args[0] if stop.args else signal.SIGINT
-        click.echo(f"interrupted; finished parts in {out} are kept: run the same command to go on", err=True)
+        echo(f"interrupted; finished parts in {out} are kept: run the same command to go on", err=True)
         raise click.exceptions.Exit(128 + number) from None
 
 
 def _report_part(part, finished, total):
-    click.echo(f"{finished}/{total} parts finished ({_named(part)})", err=True)
+    echo(f"{finished}/{total} parts finished ({_named(part)})", err=True)
 
 
 class Progress:
@@ -120,7 +122,7 @@ class Progress:
     def __call__(self, part, step, loss, steps):
         """Show that `step` of `steps` steps of a part's model are taken."""
         if time.monotonic() - self.shown > PLAIN_LINE_SECONDS:
-            click.echo(f"{_named(part)}: step {step}/{part.inputs['evaluate'][-1]}  loss {loss:.4g}", err=True)
+            echo(f"{_named(part)}: step {step}/{part.inputs['evaluate'][-1]}  loss {loss:.4g}", err=True)
             self.shown = time.monotonic()
 
 

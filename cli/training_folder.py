@@ -93,6 +93,7 @@ class TrainingFolder:
         """Write ``run.json`` and return what it says."""
         from fmdiag import __version__
         from fmdiag.checkpoints.file import file_sha256
+        from fmdiag.errors import printable
         from fmdiag.files.marker import write_marker
         from fmdiag.results import replace_atomically
         from fmdiag.runs.versions import versions
@@ -107,7 +108,7 @@ class TrainingFolder:
                   "device": str(next(state.module.parameters()).device), "dtype": state.settings["precision"],
                   "versions": versions(), "started": self.started.isoformat(timespec="seconds"),
                   "seconds": round(time.monotonic() - self.clock, 1)}
-        text = json.dumps(record, indent=1, default=str) + "\n"
+        text = json.dumps(printable(record), indent=1, default=str) + "\n"
         replace_atomically(self.path / "run.json", lambda temporary: Path(temporary).write_text(text))
         write_marker(self.path, KIND, FILES)
         return record

@@ -1,12 +1,12 @@
 """What `fmdiag train` does: gather data and settings, train or resume with progress shown, report the outcome."""
 
 import contextlib
-import json
 import signal
 from pathlib import Path
 
 import click
 
+from .echo import echo, echo_json
 from .training_folder import CHECKPOINT, TrainingFolder, locked
 
 SETTINGS = ("loss", "steps", "batch_size", "lr", "warmup", "clip", "ema_decay", "precision", "seed")
@@ -133,7 +133,7 @@ def _interruptible(folder):
         yield
     except KeyboardInterrupt as stop:
         number = stop.args[0] if stop.args else signal.SIGINT
-        click.echo(f"interrupted; continue with: fmdiag train --resume --out {folder.path}", err=True)
+        echo(f"interrupted; continue with: fmdiag train --resume --out {folder.path}", err=True)
         raise click.exceptions.Exit(128 + number) from None
 
 
@@ -141,8 +141,8 @@ def _report(record, folder, as_json):
     result = {"run": str(folder.path), "checkpoint": str(folder.path / CHECKPOINT), "steps": record["steps"],
               "final_loss": record["final_loss"], "precision": record["dtype"], "seconds": record["seconds"]}
     if as_json:
-        click.echo(json.dumps(result))
+        echo_json(result)
         return
     for name, value in result.items():
-        click.echo(f"{name:<12} {value:.4g}" if isinstance(value, float) else f"{name:<12} {value}")
-    click.echo(f"next: fmdiag report {result['checkpoint']}", err=True)
+        echo(f"{name:<12} {value:.4g}" if isinstance(value, float) else f"{name:<12} {value}")
+    echo(f"next: fmdiag report {result['checkpoint']}", err=True)

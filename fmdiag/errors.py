@@ -5,6 +5,19 @@ import difflib
 LONGEST = 1000  # characters of a message: what it quotes may come from a hostile file
 
 
+def printable(value):
+    """Return a text that a terminal shows as it is and UTF-8 can spell, lines kept; within dicts and lists too.
+
+    Names in files may hold a terminal's escape codes, direction marks, and bytes that are no text.
+    """
+    if isinstance(value, str):
+        return value if value.isprintable() else "".join(
+            c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in value)
+    if isinstance(value, dict):
+        return {printable(key): printable(inner) for key, inner in value.items()}
+    return [printable(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
 def one_line(message):
     """Return a message as one printable line: names in files may hold newlines or a terminal's escape codes."""
     text = str(message)

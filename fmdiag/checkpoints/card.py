@@ -66,6 +66,9 @@ def write_card(card, file):
             lines += [f"{key} = {_toml(value)}" for key, value in table.items() if value is not None]
     try:
         Path(file).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except UnicodeEncodeError as error:
+        raise FmdiagError(f"{file}: a card cannot spell {error.object[error.start : error.end]!r}, which is no text: "
+                          "rename the file of that name") from error
     except OSError as error:
         raise FmdiagError(f"{file}: cannot be written ({error.strerror})") from error
 

@@ -13,6 +13,7 @@ from fmdiag.checkpoints.candidates import candidates
 from fmdiag.checkpoints.pickles import imported_names
 from fmdiag.checkpoints.plain_values import safe_values, stand_ins, unlisted
 from fmdiag.errors import FmdiagError
+from fmdiag.files.names import spelt
 from fmdiag.files.regular import check_regular, open_regular
 from fmdiag.files.torch_zip import check_records, torch_zip
 from fmdiag.files.zips import is_zip
@@ -78,7 +79,8 @@ def read_safetensors(file):
 
     check_regular(file, "safetensors file")
     try:
-        return load_file(file)
+        with spelt(file) as name:
+            return load_file(name)
     except Exception as error:  # of its own kind, or of torch for a dtype or shape that it does not have
         raise FmdiagError(f"{file} is truncated or not a safetensors file ({error}): copy it again from where it came"
                           ) from error

@@ -16,6 +16,7 @@ from fmdiag.checkpoints.file import check_sums, file_sha256, read_safetensors, r
 from fmdiag.checkpoints.folders import distributed_part, is_diffusers, tensors_of, what_is
 from fmdiag.checkpoints.pickles import LONGEST
 from fmdiag.errors import FmdiagError
+from fmdiag.files.names import spelt
 from fmdiag.files.regular import check_regular
 from fmdiag.files.torch_zip import check_records, torch_zip
 from fmdiag.files.trust import TRUST, check_trust
@@ -146,7 +147,8 @@ def _program(file, kind):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return LOADERS[kind](str(file))
+            with spelt(file) as name:
+                return LOADERS[kind](str(name))
     except Exception as error:  # whatever the program's own code raises
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise FmdiagError(f"{file} is {PROGRAMS[kind]} that this torch cannot load ({reason})") from error

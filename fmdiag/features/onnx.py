@@ -10,6 +10,7 @@ from fmdiag.features.feature import Feature
 from fmdiag.features.onnx_content import check_onnx
 from fmdiag.features.program import in_batches_of, preparation
 from fmdiag.features.weights import existing
+from fmdiag.files.names import spelt
 
 DTYPES = {"tensor(float)": torch.float32, "tensor(uint8)": torch.uint8, "tensor(double)": torch.float64,
           "tensor(float16)": torch.float16}
@@ -31,9 +32,10 @@ def load(*, weights=None, training_set=None, device="cpu", size=None, normalisat
     outside = check_onnx(file, trust_code=trust_code)
     _bound_memory(onnxruntime, FREE + 3 * sum(one.stat().st_size for one in (file, *outside)))
     try:
-        # A model of few bytes may hold constants of any size: they are computed where memory is bounded, not before.
-        session = onnxruntime.InferenceSession(str(file), _settings(onnxruntime), providers=_providers(device),
-                                               disabled_optimizers=["ConstantFolding"])
+        with spelt(file) as name:
+            # A small model may hold constants of any size: they are computed where memory is bounded, not before.
+            session = onnxruntime.InferenceSession(str(name), _settings(onnxruntime), providers=_providers(device),
+                                                   disabled_optimizers=["ConstantFolding"])
     except Exception as error:  # onnxruntime has a dozen errors of its own
         raise FmdiagError(f"{file}: onnxruntime cannot run this file ({str(error).splitlines()[0]})") from error
     prepare = preparation(training_set, size, normalisation)

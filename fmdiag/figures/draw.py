@@ -83,4 +83,4 @@ def _write(path, write):
 
 def _write_json(path, content, **layout):
     text = json.dumps(content, ensure_ascii=False, **layout) + "\n"
-    return _write(path, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))
+    return _write(path, lambda temporary: Path(temporary).write_text(text, encoding="utf-8", errors="backslashreplace"))

@@ -6,12 +6,20 @@ points on 4.8 inches, so that it stays legible at a paper's column width and on 
 """
 
 import contextlib
+import re
+import warnings
 
 import matplotlib
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from fmdiag.errors import printable
 
 WIDTH = 4.8
+# Between two dollar signs: what our labels spell, and numbers as matplotlib's scales write them.
+OWN_SYMBOLS = ("t_C", r"|u_\theta - \hat{u}^*|^2/d")
+NUMBER = re.compile(r"\\mathdefault\{[^$a-zA-Z\\]*(\\times)?[^$a-zA-Z\\]*\}")
 DPI = 150
 BAND_ALPHA = 0.22
 NEUTRAL = "#555555"
@@ -47,6 +55,25 @@ def paper_style():
         yield
 
 
+class PaperFigure(Figure):
+    """A figure whose texts are shown as they are spelt, but for the symbols of ours and matplotlib's own numbers.
+
+    Names of runs, sets and features may hold dollar signs, which matplotlib takes for mathematics, and other things
+    that no font has.
+    """
+
+    def draw(self, renderer):
+        """Draw everything, texts from data as plain ones; those that the axes' ticks bring up included."""
+        for text in self.findobj(Text):
+            spelt = printable(text.get_text())
+            if spelt != text.get_text():
+                text.set_text(spelt)
+            text.set_parse_math(all(part in OWN_SYMBOLS or NUMBER.fullmatch(part) for part in spelt.split("$")[1::2]))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")
+            super().draw(renderer)
+
+
 def new_figure(height, *, width=WIDTH, nrows=1, ncols=1, **kwargs):
     """Return (figure, axes): a Figure of its own, laid out so that labels and legends are never cut off.
 
@@ -59,7 +86,7 @@ def new_figure(height, *, width=WIDTH, nrows=1, ncols=1, **kwargs):
     **kwargs
         Passed on to `Figure.subplots`.
     """
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = PaperFigure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(nrows, ncols, squeeze=False, **kwargs)
 
 

@@ -6,7 +6,7 @@ import math
 
 import msgspec
 
-from fmdiag.errors import FmdiagError
+from fmdiag.errors import FmdiagError, printable
 from fmdiag.files.regular import open_regular
 
 LARGEST, DEEPEST = 256 << 20, 60  # bytes of a document, and levels of nesting, that are read
@@ -47,9 +47,12 @@ def read_document(file, kind, *, finite=False, then=AGAIN):
     return content
 
 
-def as_json(content, **layout):
-    """Return any value as JSON text: what JSON has no form for is written as text."""
-    return json.dumps(_plain(content), **layout)
+def as_json(content, *, finite=False, **layout):
+    """Return any value as JSON text: what JSON has no form for is written as text, and texts are printable.
+
+    With `finite`, NaN and infinity, which standard JSON lacks, become null.
+    """
+    return json.dumps(_finite(_plain(content)) if finite else _plain(content), **layout)
 
 
 def sealed(content):
@@ -84,12 +87,22 @@ def _printable(value, depth, finite):
 
 
 def _plain(value, depth=0):
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | int | float):
         return value
+    if isinstance(value, str):
+        return printable(value)
     if depth < DEEPEST and isinstance(value, dict):
-        return {str(key): _plain(one, depth + 1) for key, one in value.items()}
+        return {printable(str(key)): _plain(one, depth + 1) for key, one in value.items()}
     if depth < DEEPEST and isinstance(value, list | tuple):
         return [_plain(one, depth + 1) for one in value]
     if hasattr(value, "item") and getattr(value, "size", 0) == 1:
         return _plain(value.item(), depth + 1)
-    return str(value)
+    return printable(str(value))
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

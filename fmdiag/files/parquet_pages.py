@@ -7,6 +7,7 @@ footer says of a chunk need not be true of them. Fields 1 to 3 of a header are i
 import pyarrow.parquet as pq
 
 from fmdiag.files.bounded import Budget, damaged
+from fmdiag.files.names import spelt
 
 DICTIONARY = 2            # kind of the page that others refer to
 LONGEST_HEADER = 1 << 16  # with the least and greatest value of the page
@@ -31,7 +32,8 @@ def check_pages(path, columns):
     pyarrow.ArrowException
         If the footer is damaged.
     """
-    facts, largest = pq.read_metadata(path), 0
+    with spelt(path) as name:
+        facts, largest = pq.read_metadata(name), 0
     packed = path.stat().st_size
     rows = Budget(path, packed)
     with open(path, "rb") as file:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fmdiag.errors import FmdiagError
+from fmdiag.errors import FmdiagError, printable
 from fmdiag.figures import RunData
 from fmdiag.report.differences import differences
 from fmdiag.report.tables import cell
@@ -45,7 +45,7 @@ def read_runs(paths, labels=None):
     for path, times in ((path, [p.resolve() for p in paths].count(path.resolve())) for path in paths):
         if times > 1:
             raise FmdiagError(f"{path} is given {times} times: give each run once")
-    labels = _labels(paths) if labels is None else list(labels)
+    labels = printable(_labels(paths) if labels is None else list(labels))
     if len(labels) != len(paths) or len(set(labels)) < len(labels) or not all(labels):
         raise FmdiagError(f"{len(paths)} runs need as many different labels, got {labels}")
     runs = {label: _finished(path) for label, path in zip(labels, paths, strict=True)}

@@ -2,6 +2,8 @@
 
 import re
 
+from fmdiag.errors import printable
+
 HASH = re.compile(r"[0-9a-f]{40,}")
 # What decides a section's numbers beside its own parameters; everything else is in run.json at the end of the page.
 EXCERPT = ("seed", "device", "ranks", "trust_code", "dtype", "versions", "started", "seconds", "fmdiag")
@@ -32,4 +34,4 @@ def _fact(key, value):
         return f"{value:.4g}"
     if isinstance(value, list):
         return ", ".join(_fact(key, entry) for entry in value)
-    return HASH.sub(lambda found: found[0][:12] + "…", str(value))
+    return HASH.sub(lambda found: found[0][:12] + "…", printable(str(value)))

@@ -63,7 +63,8 @@ def write_page(target, template, content):
         **content | {"data": Markup(as_script(content["data"])), "style": Markup(style), "script": Markup(script),
                      "policy": _policy(style, script)})
     try:
-        replace_atomically(target, lambda temporary: Path(temporary).write_text(page, encoding="utf-8"))
+        replace_atomically(target, lambda temporary: Path(temporary).write_text(
+            page, encoding="utf-8", errors="backslashreplace"))
     except OSError as error:
         raise FmdiagError(f"{target}: cannot be written ({error.strerror}); {remedy(error)}") from error
     return target

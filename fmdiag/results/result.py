@@ -17,8 +17,10 @@ import numpy as np
 import pandas as pd
 
 from fmdiag.errors import FmdiagError
+from fmdiag.files.documents import as_json
 from fmdiag.files.npz import read_npz
 from fmdiag.registry import resolve
+from fmdiag.results.tables import read_parquet, write_parquet
 from fmdiag.results.verdict import Verdict
 
 RECORD = "result.json"
@@ -104,7 +106,7 @@ class Result:
         for part in ("tables", "arrays"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         for name, table in {**self.all_tables(), "summary": self.summary}.items():
-            table.to_parquet(folder / "tables" / f"{name}.parquet", index=False)
+            write_parquet(table, folder / "tables" / f"{name}.parquet")
         for name, arrays in self.arrays.items():
             np.savez_compressed(folder / "arrays" / f"{name}.npz", **arrays)
         for name, file in self.files.items():
@@ -113,7 +115,7 @@ class Result:
                   list(self.arrays), "verdict": self.verdict and self.verdict.describe(), "cautions": self.cautions,
                   "facts": self.facts, "run": self.run, "key": self.key, "asked": self.asked,
                   "files": list(self.files)}
-        (folder / RECORD).write_text(json.dumps(record, indent=1, default=str) + "\n", encoding="utf-8")
+        (folder / RECORD).write_text(as_json(record, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder):
@@ -127,7 +129,7 @@ class Result:
         folder = Path(folder)
         try:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-            tables = {name: pd.read_parquet(folder / "tables" / f"{name}.parquet")
+            tables = {name: read_parquet(folder / "tables" / f"{name}.parquet")
                       for name in (record["name"], "summary", *record["tables"])}
             arrays = {name: read_npz(folder / "arrays" / f"{name}.npz") for name in record["arrays"]}
             verdict = record["verdict"] and Verdict.of(record["verdict"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fmdiag.errors import FmdiagError
+from fmdiag.errors import FmdiagError, printable
 from fmdiag.files.documents import read_document
 from fmdiag.files.npz import read_npz
 from fmdiag.results.schema import Run
@@ -14,14 +14,35 @@ def save_table(run, name, table):
     """Write ``tables/NAME.parquet`` (raw) and ``tables/NAME.csv`` (nine digits) below the folder `run`."""
     folder = Path(run) / "tables"
     folder.mkdir(exist_ok=True)
-    table.to_parquet(folder / f"{name}.parquet", index=False)
+    table = spelt_out(table)
+    write_parquet(table, folder / f"{name}.parquet")
     table.to_csv(folder / f"{name}.csv", index=False, float_format="%.9g")
 
 
 def load_table(run, name):
     """Return the table NAME of the run folder `run`, or None where that run has none."""
     path = Path(run) / "tables" / f"{name}.parquet"
-    return pd.read_parquet(path) if path.is_file() else None
+    return read_parquet(path) if path.is_file() else None
+
+
+def write_parquet(table, path):
+    """Write a table as Parquet, under a name that may be no UTF-8."""
+    with open(path, "wb") as stream:
+        spelt_out(table).to_parquet(stream, index=False)
+
+
+def read_parquet(path):
+    """Return the table in a Parquet file, whose name may be no UTF-8."""
+    with open(path, "rb") as stream:
+        return spelt_out(pd.read_parquet(stream))
+
+
+def spelt_out(table):
+    """Return a table whose texts are printable, itself where they are."""
+    columns = {name: column.map(printable) for name, column in table.items()
+               if not pd.api.types.is_numeric_dtype(column) and any(
+                   isinstance(value, str) and printable(value) != value for value in column.unique())}
+    return table.assign(**columns) if columns else table
 
 
 def load_array(run, name):

@@ -1,11 +1,11 @@
 """Publication of a run: its results as one folder of tables, arrays, figures, run.json and page, whole or absent."""
 
-import json
 import shutil
 
 import numpy as np
 
 from fmdiag.errors import FmdiagError
+from fmdiag.files.documents import as_json
 from fmdiag.files.staged import StagedFolder
 from fmdiag.registry import resolve
 from fmdiag.results import SUMMARY_COLUMNS, save_table
@@ -80,4 +80,4 @@ def _cautioned(table, run):
 
 
 def _json(file, content):
-    file.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+    file.write_text(as_json(content, indent=1) + "\n", encoding="utf-8")

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import NotRequired, TypedDict
 
 import numpy as np
-import pandas as pd
 import torch
 
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.files.code import made_by
 from fmdiag.files.documents import is_sealed, read_document, sealed
 from fmdiag.files.npz import read_npz
+from fmdiag.results.tables import read_parquet, write_parquet
 from fmdiag.studies.claims import claim
 
 RECORD, NAME = "part.json", re.compile("[0-9a-f]{20}")
@@ -148,7 +148,7 @@ class PartStore:
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)
         for name, table in tables.items():
-            table.to_parquet(staged / f"{name}.parquet", index=False)
+            write_parquet(table, staged / f"{name}.parquet")
         for name, content in arrays.items():
             np.savez_compressed(staged / f"{name}.npz", **content)
         for file in files:
@@ -163,7 +163,7 @@ class PartStore:
 
     def table(self, part, name):
         """Return a table of a finished part."""
-        return pd.read_parquet(self.path(part) / f"{name}.parquet")
+        return read_parquet(self.path(part) / f"{name}.parquet")
 
     def arrays(self, part, name):
         """Return arrays of a finished part as a dict."""

@@ -18,6 +18,7 @@ from fmdiag.datasets.readers.shards import by_part
 from fmdiag.datasets.source import Part
 from fmdiag.datasets.source_files import SourceFiles
 from fmdiag.errors import FmdiagError
+from fmdiag.files.names import spelt
 from fmdiag.files.regular import check_regular
 
 MOST_STATE = 1 << 20
@@ -69,7 +70,7 @@ def _part(files, source, reading):
 def _schema(file):
     check_regular(file, "Arrow file")
     try:
-        with pa.memory_map(str(file)) as opened, pa.ipc.open_stream(opened) as stream:
+        with spelt(file) as name, pa.memory_map(str(name)) as opened, pa.ipc.open_stream(opened) as stream:
             return stream.schema
     except ERRORS as error:
         raise _damaged(file, error) from error
@@ -81,7 +82,7 @@ def _columns(files, column):
         check_regular(file, "Arrow file")
         try:
             _refuse_compressed(file)
-            with pa.memory_map(str(file)) as opened, pa.ipc.open_stream(opened) as stream:
+            with spelt(file) as name, pa.memory_map(str(name)) as opened, pa.ipc.open_stream(opened) as stream:
                 for batch in stream:
                     values = batch.column(batch.schema.get_field_index(column))
                     values.validate(full=True)  # what offsets promise, before anything follows them
@@ -92,7 +93,7 @@ def _columns(files, column):
 
 def _refuse_compressed(file):
     """Refuse packed batches, which would be unpacked as a whole before anyone can count them."""
-    with pa.memory_map(str(file)) as opened:
+    with spelt(file) as name, pa.memory_map(str(name)) as opened:
         for message in pa.ipc.MessageReader.open_stream(opened):
             if message.type == "record batch" and _compressed(message.metadata.to_pybytes()):
                 raise FmdiagError(f"{file}: compressed Arrow: save it without compression, or as Parquet")

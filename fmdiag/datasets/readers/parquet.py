@@ -18,6 +18,7 @@ from fmdiag.datasets.source import Part
 from fmdiag.datasets.source_files import SourceFiles
 from fmdiag.errors import FmdiagError
 from fmdiag.files.bounded import BYTES_PER_ENTRY, FREE_ENTRIES
+from fmdiag.files.names import spelt
 from fmdiag.files.parquet_pages import check_pages
 from fmdiag.files.regular import check_regular
 
@@ -59,7 +60,8 @@ def _part(files, source, reading):
 def _columns(file):
     check_regular(file, "Parquet file")
     try:
-        schema = pq.read_schema(file)
+        with spelt(file) as name:
+            schema = pq.read_schema(name)
     except ERRORS as error:
         raise _damaged(file, error) from error
     return chosen_columns(file, schema)
@@ -150,7 +152,8 @@ def _columns_of(at_a_time, column):
 
 def _may_lack_bytes(file, column):
     """Whether rows of a Parquet file may hold no picture: its statistics count them, where it has some."""
-    facts = pq.read_metadata(file)
+    with spelt(file) as name:
+        facts = pq.read_metadata(name)
     for group in (facts.row_group(k) for k in range(facts.num_row_groups)):
         for chunk in (group.column(k) for k in range(group.num_columns)):
             if chunk.path_in_schema == f"{column}.bytes":
@@ -162,7 +165,7 @@ def _may_lack_bytes(file, column):
 
 def _batches(file, column, n_rows=BATCH):
     try:
-        with pq.ParquetFile(file) as opened:
+        with spelt(file) as name, pq.ParquetFile(name) as opened:
             yield from opened.iter_batches(batch_size=n_rows, columns=[column])
     except ERRORS as error:
         raise _damaged(file, error) from error
@@ -174,7 +177,8 @@ def _labels(files, label, kept):
     values = []
     for file in files:
         try:
-            values.append(pq.read_table(file, columns=[label]).column(0).to_numpy())
+            with spelt(file) as name:
+                values.append(pq.read_table(name, columns=[label]).column(0).to_numpy())
         except ERRORS as error:
             raise _damaged(file, error) from error
     values = np.concatenate(values)
@@ -191,7 +195,8 @@ def _rows_at_a_time(file, columns):
     check_regular(file, "Parquet file")
     try:
         dictionary = check_pages(file, columns)
-        n_rows = pq.read_metadata(file).num_rows
+        with spelt(file) as name:
+            n_rows = pq.read_metadata(name).num_rows
     except FmdiagError:
         raise
     except ERRORS as error:

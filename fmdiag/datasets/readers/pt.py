@@ -14,6 +14,7 @@ import torch
 from fmdiag.datasets.readers import keys
 from fmdiag.datasets.source import Part
 from fmdiag.errors import FmdiagError, names_one_of
+from fmdiag.files.names import spelt
 from fmdiag.files.torch_zip import check_records
 
 
@@ -65,7 +66,8 @@ def _content(path):
 def _torch_load(path):
     stored = check_records(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        with spelt(path) as name:
+            content = torch.load(name, map_location="cpu", weights_only=True, mmap=True)
     except RuntimeError:
         # Files of the format before torch 1.6 cannot be mapped, and are refused where a tensor is not all there.
         return torch.load(path, map_location="cpu", weights_only=True)
