@@ -9,6 +9,7 @@ from fmdiag.runs.paths import relative
 
 # Option of a run -> option of the command line, where it is not the name with hyphens.
 NAMES = {"path_name": "path"}
+MODEL = {"pairing": ["--from"]}  # where the checkpoint is an option, not an argument
 
 
 def remade(run, name, result):
@@ -17,7 +18,8 @@ def remade(run, name, result):
     if not card.command or run.field is not None and run.checkpoint is None:
         return run.command
     words = ["fmdiag", name, *_options(run), *_parameters(card, result.asked)]
-    return shlex.join([*words, *([] if run.checkpoint is None else [relative(run.checkpoint.file)])])
+    model = [] if run.checkpoint is None else [*MODEL.get(name, ()), relative(run.checkpoint.file)]
+    return shlex.join([*words, *model, *_arguments(card, result.asked)])
 
 
 def _options(run):
@@ -36,6 +38,11 @@ def _parameters(card, asked):
         for one in value if spec.many else [value]:
             words += _words(option, one)
     return words
+
+
+def _arguments(card, asked):
+    return [relative(asked[name]) for name, (spec, _) in specs(card.parameters).items()
+            if spec.argument and asked.get(name) is not None]
 
 
 def plain_values(parameters):

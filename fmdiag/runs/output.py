@@ -1,5 +1,6 @@
 """Output of a run: a lock, the finished results that an interrupted run keeps, and the run folder once it is saved."""
 
+import atexit
 import shutil
 import tempfile
 import weakref
@@ -44,7 +45,7 @@ class Nowhere:
     def work(self, name):
         """Return a folder that goes with the process."""
         folder = Path(tempfile.mkdtemp(prefix=f"fmdiag-{name}-"))
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # a Result may name files in it
         return folder
 
     def abandon(self, error):

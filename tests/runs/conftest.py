@@ -1,9 +1,13 @@
 """Tiny inputs: forty digits, twelve held out, and a network of one layer."""
 
+import shutil
+
 import pytest
 import torch
+from tiny import TINY
 
 import fmdiag
+from fmdiag.cli.main import run
 
 
 class Small(torch.nn.Module):
@@ -44,3 +48,30 @@ def undrawn(monkeypatch):
     """Leave out figures and page, which take most of a small run's time."""
     monkeypatch.setattr("fmdiag.figures.draw_all", lambda run: [])
     monkeypatch.setattr("fmdiag.report.write_report", lambda run: run)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """Return a folder with two checkpoints of few steps, a.pt and b.pt, and one trained on planted canaries, c.pt."""
+    folder = tmp_path_factory.mktemp("trained")
+    assert run(["canaries", "--dataset", "digits", "--n", "40", "--multiplicities", "1,2", "--each", "2", "--out",
+                str(folder / "planted")]) == 0
+    for name, seed, data in (("a", 0, ["digits", "--n", "40"]), ("b", 1, ["digits", "--n", "40"]),
+                             ("c", 0, [str(folder / "planted")])):
+        assert run(["train", "--dataset", *data, "--network", "mlp", "--width", "16", "--depth", "1", "--steps", "20",
+                    "--batch-size", "8", "--precision", "fp32", "--seed", str(seed), "--out", str(folder / "run")]) == 0
+        (folder / "run/checkpoint.pt").rename(folder / f"{name}.pt")
+        shutil.rmtree(folder / "run")
+    return folder
+
+
+@pytest.fixture
+def tiny(trained, monkeypatch):
+    """Return a function (name of a diagnostic) -> (checkpoint, parameters), from within the folder of checkpoints."""
+    monkeypatch.chdir(trained)
+
+    def inputs(name):
+        further = {"agreement": {"other": "b.pt"}, "canaries": {"folder": "planted"}}
+        return "c.pt" if name == "canaries" else "a.pt", TINY[name] | further.get(name, {})
+
+    return inputs
