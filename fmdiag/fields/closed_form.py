@@ -20,7 +20,7 @@ class ClosedFormField:
 
     Parameters
     ----------
-    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
+    training_set : TrainingSet, array, torch Dataset, name or path
         The rows that the model was trained on, flips included if it was trained with flips.
     path : GaussianPath, optional
         Default: the linear path.

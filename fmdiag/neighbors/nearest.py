@@ -71,7 +71,7 @@ def nearest(queries, training_set, *, n_neighbors=1, feature=None, exclude=None,
     ----------
     queries : Tensor or ndarray, shape (q, *shape)
         Points in model range.
-    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
+    training_set : TrainingSet, array, torch Dataset, name or path
         Read in blocks; it need not fit into memory.
     n_neighbors : int
         Number of rows wanted per query, at most the number of rows.

@@ -36,7 +36,7 @@ class EmpiricalPosterior:
 
     Parameters
     ----------
-    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
+    training_set : TrainingSet, array, torch Dataset, name or path
         n rows, flips counted.
     path : GaussianPath
         Schedules alpha and sigma.

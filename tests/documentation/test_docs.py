@@ -37,7 +37,7 @@ def test_every_public_name_is_described_with_its_parameters():
     for name in fmdiag.__all__:
         assert name.startswith("_") or f"## fmdiag.{name}\n" in text
     alignment = text.partition("## fmdiag.alignment\n")[2].partition("\n## ")[0]
-    for part in ("**Parameters**", "- `training_set : TrainingSet`", "**Returns**", "**Raises**", ">>> ",
+    for part in ("**Parameters**", "- `training_set : TrainingSet, array", "**Returns**", "**Raises**", ">>> ",
                  "**References**"):
         assert part in alignment
 

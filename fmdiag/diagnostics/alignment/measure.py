@@ -38,7 +38,7 @@ def measure(training_set, *, times=None, n_pairs=256, path=None, memory=None, de
 
     Parameters
     ----------
-    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
+    training_set : TrainingSet, array, torch Dataset, name or path
         The rows that û* is made of, and that x1 is drawn from.
     times : sequence of float, optional
         Times in [0, 1); default 0.02, 0.04, ..., 0.98 with the six of figure 1a.

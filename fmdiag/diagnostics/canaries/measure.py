@@ -44,7 +44,7 @@ def measure(samples, training_set, *, canaries, field=None, path=None, threshold
     ----------
     samples : Tensor or ndarray, shape (n, *shape)
         The model's samples in model range.
-    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
+    training_set : TrainingSet, array, torch Dataset, name or path
         The rows that it was trained on, planted canaries among them.
     canaries : Canaries
         From `fmdiag.datasets.canaries.load_canaries`.

@@ -35,7 +35,7 @@ def measure(field, training_set, *, times=None, n_pairs=256, path=None, memory=N
     ----------
     field : callable
         v(x, t) -> velocity, x of shape (b, *shape), t of shape (b,).
-    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
+    training_set : TrainingSet, array, torch Dataset, name or path
         The rows that the field was trained on.
     times : sequence of float, optional
         Times in [0, 1); default 0, 0.02, ..., 0.98, 0.99. Times outside a field's ``reachable = (low, high)`` are left

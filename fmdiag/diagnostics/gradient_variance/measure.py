@@ -40,7 +40,7 @@ def measure(field, training_set, *, coupling="independent", sigma=0.0, noise="co
     ----------
     field : callable with ``module``, or torch.nn.Module
         Velocity field of a network.
-    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
+    training_set : TrainingSet, array, torch Dataset, name or path
         Where x1 comes from.
     coupling, angle, batch, pairs
         How x0 and x1 are paired, see `fmdiag.diagnostics.couplings.coupled_pairs`.

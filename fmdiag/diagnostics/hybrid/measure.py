@@ -36,7 +36,7 @@ def measure(field, training_set, *, taus=None, n_samples=256, n_steps=100, metho
     ----------
     field : callable
         v(x, t) of the network.
-    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
+    training_set : TrainingSet, array, torch Dataset, name or path
         The rows that the network was trained on, flips included.
     taus : sequence of float, optional
         Times in [0, 1] at which û* hands over; default 0, 0.1, ..., 1.

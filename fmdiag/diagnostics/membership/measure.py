@@ -61,7 +61,7 @@ def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_n
     ----------
     field : callable
         v(x, t) of the network.
-    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
+    training_set : TrainingSet, array, torch Dataset, name or path
         The rows that it was trained on, flips included.
     held_out : TrainingSet, Tensor or ndarray, optional
         Rows of the same law that it was not trained on; default the training set's own. Those that equal training

@@ -51,7 +51,7 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     ----------
     samples : Tensor or ndarray, shape (n, *shape)
         The model's samples in model range; diverged ones are left out, with a warning.
-    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
+    training_set : TrainingSet, array, torch Dataset, name or path
         The rows that the model was trained on, flips included.
     held_out : TrainingSet, Tensor, ndarray or False, optional
         Rows that it was not trained on; default the training set's own, of which as many as there are samples are

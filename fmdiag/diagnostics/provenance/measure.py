@@ -47,7 +47,7 @@ def measure(field, training_set, *, samples=8, times=None, n_rows=N_ROWS, n_step
     ----------
     field : callable
         v(x, t) of the network.
-    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
+    training_set : TrainingSet, array, torch Dataset, name or path
         The rows that it was trained on.
     samples : int or sequence of int
         How many samples, or which of those that this generator draws.

@@ -44,7 +44,7 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
     ----------
     samples : Tensor or ndarray, shape (n, *shape)
         The model's samples in model range.
-    training_set : TrainingSet, or what `fmdiag.load_dataset` reads
+    training_set : TrainingSet, array, torch Dataset, name or path
         The rows that the model was trained on.
     held_out : TrainingSet, Tensor, ndarray or False, optional
         Rows that it was not trained on; default the training set's own. False: no reference and no distance to them.
