@@ -12,7 +12,6 @@ import click
 
 from fmdiag.ranks import torchrun as ranks
 
-from . import ranks
 from .echo import echo, echo_json
 
 PLAIN_LINE_SECONDS = 30
