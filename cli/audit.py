@@ -2,7 +2,15 @@
 
 import click
 
-from .options import Range, checkpoint_argument, decoder_option, feature_options, method_option, run_options
+from .options import (
+    Range,
+    checkpoint_argument,
+    decoder_option,
+    feature_options,
+    method_option,
+    run_options,
+    scheduler_times_option,
+)
 from .spaces import taken
 
 
@@ -21,6 +29,7 @@ from .spaces import taken
 @click.option("--n-noises", type=click.IntRange(1), default=8, show_default=True, help="Noises per image there.")
 @click.option("--n-steps", type=click.IntRange(1), default=100, show_default=True, help="Steps from t = 0 to 1.")
 @method_option()
+@scheduler_times_option()
 @decoder_option()
 @feature_options
 @run_options

@@ -2,7 +2,15 @@
 
 import click
 
-from .options import Range, checkpoint_argument, decoder_option, feature_options, method_option, run_options
+from .options import (
+    Range,
+    checkpoint_argument,
+    decoder_option,
+    feature_options,
+    method_option,
+    run_options,
+    scheduler_times_option,
+)
 from .spaces import DEFAULT, described, spaces, taken
 
 BATCH = 256  # samples drawn together
@@ -21,6 +29,7 @@ BATCH = 256  # samples drawn together
 @method_option()
 @click.option("--threshold", type=click.FloatRange(0, 1, min_open=True), default=1 / 3, show_default="1/3",
               help="A sample counts as memorised if d1/d2 is below it.")
+@scheduler_times_option()
 @decoder_option()
 @feature_options
 @run_options
@@ -100,8 +109,12 @@ def _drawn_in_batches(session, noise, n_steps, method):
 
     from fmdiag.sampling import carry_noise
 
+    from .session_inputs import sampling_times
+
+    times = sampling_times(session, n_steps)
+
     def batch(k):
-        samples, lost = carry_noise(session.checkpoint.field, noise[k : k + BATCH], n_steps, method)
+        samples, lost = carry_noise(session.checkpoint.field, noise[k : k + BATCH], n_steps, method, times=times)
         return torch.cat([samples.flatten(1).cpu(), lost[:, None].to("cpu", samples.dtype)], dim=1)
 
     batches = session.progress(range(0, len(noise), BATCH), "samples")
@@ -134,6 +147,8 @@ def run(session, *, samples=None, n_samples=1024, n_steps=100, method="euler", t
         session.caution_of(table)
     summary = memorization.summarise(table)
     solver = solver_text(method, n_steps) if drawn else None
+    if drawn and session.options.get("times_of_scheduler"):
+        solver += " at the scheduler's times"
     steps_table = _with_other_steps(session, table, n_samples, n_steps, method, features, plan) if drawn else None
     if steps_table is not None:
         of_steps = steps.summarise(steps_table)

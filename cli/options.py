@@ -198,6 +198,12 @@ def method_option():
     return click.option("--method", type=click.Choice(METHODS), default="euler", show_default=True, help="Solver.")
 
 
+def scheduler_times_option():
+    """Return a decorator that adds the choice of a scheduler's own times for the samples."""
+    return click.option("--times-of-scheduler", is_flag=True, help="Draw samples at the times of the scheduler beside "
+                        "the network (diffusers folders) instead of evenly spaced ones.")
+
+
 def decoder_option():
     """Return a decorator that adds the decoder of a latent model."""
     return click.option("--decoder", type=click.Path(), metavar="PATH", help="Decoder of latents, for the pictures "

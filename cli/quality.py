@@ -3,7 +3,7 @@
 import click
 
 from .memorization import draw_samples, load_samples
-from .options import Range, checkpoint_argument, method_option, run_options, space_options
+from .options import Range, checkpoint_argument, method_option, run_options, scheduler_times_option, space_options
 from .spaces import DEFAULT, described, spaces, taken
 
 PRINCIPAL = {**DEFAULT, "features": ("pca",)}
@@ -20,6 +20,7 @@ PRINCIPAL = {**DEFAULT, "features": ("pca",)}
               "[default: 1024, or all]")
 @click.option("--n-steps", type=click.IntRange(1), default=100, show_default=True, help="Steps from t = 0 to 1.")
 @method_option()
+@scheduler_times_option()
 @click.option("--metric", "metrics", multiple=True, default=("frechet", "kid", "prdc"), show_default=True,
               help="Metric; may be given several times; others: mifid, fld, ct, authpct, carlini, dcr, "
               "memorised_fraction.")

@@ -2,7 +2,7 @@
 
 import click
 
-from .options import checkpoint_argument, decoder_option, run_options
+from .options import checkpoint_argument, decoder_option, run_options, scheduler_times_option
 
 
 @click.command()
@@ -13,6 +13,7 @@ from .options import checkpoint_argument, decoder_option, run_options
 @click.option("--n-gradients", type=click.IntRange(2), default=32, show_default=True, help="Pairs of the gradient "
               "variance.")
 @click.option("--n-steps", type=click.IntRange(1), default=100, show_default=True, help="Solver steps, Euler.")
+@scheduler_times_option()
 @decoder_option()
 @run_options
 def command(checkpoint, n_pairs, n_samples, n_noises, n_gradients, n_steps, **options):

@@ -50,6 +50,19 @@ def given_reading(options):
     return given
 
 
+def sampling_times(session, n_steps):
+    """Return the times of samples where --times-of-scheduler asks for the scheduler's own; else None."""
+    from fmdiag.errors import FmdiagError
+
+    if not session.options.get("times_of_scheduler"):
+        return None
+    times = getattr(getattr(session.checkpoint.field, "foreign", None), "times", None)
+    if times is None:
+        raise FmdiagError(f"--times-of-scheduler: {session.checkpoint.file} has no scheduler beside its network: leave "
+                          "it out")
+    return times(n_steps)
+
+
 def open_decoder(session):
     """Return the decoder, tried on a training row, and note what the pictures show; None for other commands."""
     if "decoder" not in session.options:
