@@ -59,16 +59,17 @@ def carry(field, x, times, method="euler", *, straight_from=1.0):
     low, high = getattr(field, "reachable", (0.0, 1.0))
     with torch.no_grad(), non_finite_allowed():
         if times[0] < low or times[-1] > min(high, straight_from):
-            return _within(solver, x, times, method, low, min(high, straight_from)), solver.lost
+            return _within(solver, x, times, method, (low, high), straight_from), solver.lost
         return solver.solved(x, times, method), solver.lost
 
 
-def _within(solver, x, times, method, low, high):
+def _within(solver, x, times, method, reachable, straight_from):
     """Integrate as far as the field's schedule reaches, and carry noise before it and data after it."""
+    low, high = reachable
     if times[0] >= high:
         raise FmdiagError(f"t = {times[0]:g} lies beyond the last time that the model's schedule has ({high:.4g}): "
                           "start earlier")
-    start, end = max(times[0], min(low, times[-1])), min(times[-1], high)
+    start, end = max(times[0], min(low, times[-1])), min(times[-1], high, straight_from)
     x = x * (math.hypot(start, 1 - start) / math.hypot(times[0], 1 - times[0]))
     if end > start:
         x = solver.solved(x, [start, *(t for t in times if start < t < end), end], method)
