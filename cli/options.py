@@ -34,6 +34,8 @@ RUN = [
     option("Run", "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
     option("Run", "--memory", type=Size(), help="Memory that û* may use, in every process, e.g. 1GB.  "
            "[default: a quarter of what is free, at least 1GiB]"),
+    option("Run", "--times-of-scheduler", is_flag=True, help="Draw samples at the times of the scheduler beside the "
+           "network (diffusers folders) instead of evenly spaced ones."),
     option("Run", "--out", type=click.Path(file_okay=False), help="Run folder.  [default: reports/COMMAND-DATASET]"),
     option("Run", "--overwrite", is_flag=True, help="Replace an earlier run folder once the new one is complete."),
     option("Run", "--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout."),

@@ -63,6 +63,12 @@ def wrong_reading(options):
     return f"wrong-reading: the network fits its training rows better in another reading: give {options}"
 
 
+def scheduler_times_caution(setting):
+    """Return the caution about a scheduler whose sampler does not take evenly spaced times."""
+    return (f"scheduler-times: the scheduler's own sampler takes other times than evenly spaced ones ({setting}): with "
+            "few steps its samples are others; --times-of-scheduler draws at its times")
+
+
 def unreachable(low, high):
     """Return the caution about times that a schedule does not have."""
     return (f"unreachable-times: the model's schedule covers t in [{low:.4g}, {high:.4g}] only: other times are left "

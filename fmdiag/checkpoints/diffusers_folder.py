@@ -9,10 +9,11 @@ training scripts holds averaged weights already), a training checkpoint (unet/, 
 
 from fmdiag.checkpoints.calls import calling, order_of
 from fmdiag.checkpoints.candidates import Candidate
-from fmdiag.checkpoints.cautions import LATENTS
+from fmdiag.checkpoints.cautions import LATENTS, scheduler_times_caution
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.diffusers_call import call, check_call, check_signature
 from fmdiag.checkpoints.diffusers_schedulers import ddpm_convention, flow_convention, scheduler_convention
+from fmdiag.checkpoints.diffusers_times import scheduler_times, uneven
 from fmdiag.checkpoints.factories import build_from_factory
 from fmdiag.checkpoints.folders import tensors_of
 from fmdiag.checkpoints.foreign import READ, Foreign
@@ -39,7 +40,7 @@ def load(source, choices):
     if choices.factory:
         return _own_class(source.file, folder, config, choices, {**assumed_weights, **weights})
     cls = check_signature(class_of(config, folder), folder)
-    convention, read = _convention(source.file, folder, config, choices)
+    convention, read, scheduler = _convention(source.file, folder, config, choices)
     module = read_module(cls, config, folder)
     channels, outputs = config.get("in_channels"), config.get("out_channels") or config.get("in_channels")
     side = config.get("sample_size")
@@ -58,7 +59,15 @@ def load(source, choices):
     if outputs == 2 * (channels or 0):
         read["learned_variance"] = True
     return Foreign("diffusers", module, call, convention, read, assumed, shape, n_classes=n_classes, null_label=null,
-                   warnings=[LATENTS] if latents else [], convention_read=bool(read.get("scheduler")))
+                   warnings=[LATENTS] * latents + _cautions(scheduler, convention),
+                   convention_read=bool(read.get("scheduler")),
+                   times=None if scheduler is None else scheduler_times(scheduler, convention))
+
+
+def _cautions(scheduler, convention):
+    """Return the caution about times that are not the scheduler's own."""
+    found = None if scheduler is None else uneven(scheduler, convention)
+    return [] if found is None else [scheduler_times_caution(found)]
 
 
 def _own_class(file, folder, config, choices, weights):
@@ -110,20 +119,20 @@ def _network_folder(file, choices):
 
 
 def _convention(file, folder, config, choices):
-    """Return (Convention, facts): what the user gives, else by the scheduler beside it, else what is usual."""
+    """Return (Convention, facts, scheduler's configuration or None): as given, by the scheduler, or as is usual."""
     if {"alphas_cumprod", "sigma_max"} & choices.convention.keys():
-        return convention_of(choices), {}
+        return convention_of(choices), {}, None
     name = str(config.get("_class_name") or "")
     places = (file / "scheduler", folder.parent / "scheduler", file)  # the first pipelines had it beside the network
     found = next((place / SCHEDULER for place in places if (place / SCHEDULER).is_file()), None)
     if found is None:
-        return ddpm_convention() if name.startswith("UNet") or "DiT" in name else flow_convention(name), {}
+        return ddpm_convention() if name.startswith("UNet") or "DiT" in name else flow_convention(name), {}, None
     scheduler = read_json(found)
     try:
-        return scheduler_convention(scheduler, name), {"scheduler": scheduler["_class_name"]}
+        return scheduler_convention(scheduler, name), {"scheduler": scheduler["_class_name"]}, scheduler
     except FmdiagError as error:
         if choices.path is not None:  # then the scheduler is not needed
-            return Convention(PathSchedule(LinearPath())), {}
+            return Convention(PathSchedule(LinearPath())), {}, None
         raise FmdiagError(f"{found}: {error}") from error
 
 

@@ -44,6 +44,8 @@ class Foreign:
         Whether training gave the network the label for none; None where the file does not say.
     own_class : bool
         Whether a model card names the class, which may or may not use the label that it is given.
+    times : callable, optional
+        ``times(n_steps)`` -> times from noise to data, ending with 1, at which its own sampler asks it.
     warnings : list of str
         What would mislead a reader of the results, each ``code: sentence``.
     """
@@ -61,6 +63,7 @@ class Foreign:
     own_class: bool = False
     warnings: list = field(default_factory=list)
     convention_read: bool = False
+    times: object = None
 
 
 class ForeignField:

@@ -16,7 +16,8 @@ READING = ("split", "size", "hflip", "held_out", "data_root", "skip_bad", "value
            "orientation")
 CHOICES = ("family", "weights", "parameterisation", "time_direction", "time_scale", "path_name", "class_label",
            "guidance", "coupling", "heads", "model", "trust_code")
-OTHER = ("allow_mismatch", "accept_reading")
+MISMATCHES = ("allow_mismatch", "accept_reading")
+OTHER = (*MISMATCHES, "times_of_scheduler")
 LACKING = {"field": "a velocity field: give a checkpoint, or field=", "samples": "samples: give them, or a model",
            "held_out": "held-out examples: give held_out=", "checkpoint": "a checkpoint file",
            "gradients": "a network whose parameters gradients reach", "images": "pictures",
@@ -91,7 +92,7 @@ def _training_set(given, checkpoint):
     reading = given.chosen(("n", *READING))
     if checkpoint is None:
         return load_dataset(given.train, **reading)
-    return checkpoint.training_set(given.train, **recorded_reading(given.options), **given.chosen(OTHER))
+    return checkpoint.training_set(given.train, **recorded_reading(given.options), **given.chosen(MISMATCHES))
 
 
 def recorded_reading(options):

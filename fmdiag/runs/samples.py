@@ -37,10 +37,23 @@ def caution_of_lost(lost, n_steps, method):
 
 def _in_batches(run, noise, n_steps, method):
     """Return the samples of noises, flat, each followed by the time at which it diverged or NaN."""
+    times = _times(run, n_steps)
+
     def batch(first):
-        samples, lost = carry_noise(run.field, noise[first : first + BATCH], n_steps, method)
+        samples, lost = carry_noise(run.field, noise[first : first + BATCH], n_steps, method, times=times)
         return torch.cat([samples.flatten(1).cpu(), lost[:, None].to("cpu", samples.dtype)], dim=1)
 
     asked = {"n": len(noise), "n_steps": n_steps, "method": method}
     return torch.cat([run.kept("samples", {"first": k, **asked}, lambda k=k: batch(k))
                       for k in run.progress(range(0, len(noise), BATCH), "samples")])
+
+
+def _times(run, n_steps):
+    """Return the times of samples where the scheduler's own are asked for; else None."""
+    if not run.given.options.get("times_of_scheduler"):
+        return None
+    times = getattr(getattr(run.field, "foreign", None), "times", None)
+    if times is None:
+        name = run.checkpoint.file if run.checkpoint else "this field"
+        raise FmdiagError(f"--times-of-scheduler: {name} has no scheduler beside its network: leave it out")
+    return times(n_steps)

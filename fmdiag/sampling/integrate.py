@@ -44,8 +44,10 @@ def integrate(field, x, times, method="euler"):
     return carry(field, x, times, method)[0]
 
 
-def carry(field, x, times, method="euler"):
+def carry(field, x, times, method="euler", *, straight_from=1.0):
     """Return (samples, lost): where `integrate` leads, and when each trajectory was lost, NaN where it was not.
+
+    From `straight_from` on, as from the last time that the field reaches, one step goes straight to the data.
 
     Returns
     -------
@@ -56,21 +58,21 @@ def carry(field, x, times, method="euler"):
         return x, solver.lost
     low, high = getattr(field, "reachable", (0.0, 1.0))
     with torch.no_grad(), non_finite_allowed():
-        if times[0] < low or times[-1] > high:
-            return _within(solver, x, times, method, low, high), solver.lost
+        if times[0] < low or times[-1] > min(high, straight_from):
+            return _within(solver, x, times, method, (low, high), straight_from), solver.lost
         return solver.solved(x, times, method), solver.lost
 
 
-def _within(solver, x, times, method, low, high):
+def _within(solver, x, times, method, reachable, straight_from):
     """Integrate as far as the field's schedule reaches, and carry noise before it and data after it."""
+    low, high = reachable
     if times[0] >= high:
         raise FmdiagError(f"t = {times[0]:g} lies beyond the last time that the model's schedule has ({high:.4g}): "
                           "start earlier")
-    start, end = max(times[0], min(low, times[-1])), min(times[-1], high)
+    start, end = max(times[0], min(low, times[-1])), min(times[-1], high, straight_from)
     x = x * (math.hypot(start, 1 - start) / math.hypot(times[0], 1 - times[0]))
-    if end <= start:
-        return x
-    x = solver.solved(x, [start, *(t for t in times if start < t < end), end], method)
+    if end > start:
+        x = solver.solved(x, [start, *(t for t in times if start < t < end), end], method)
     if end == times[-1]:
         return x
     return solver.marked(x + (times[-1] - end) * solver(torch.tensor(end, dtype=torch.float64), x), times[-1])

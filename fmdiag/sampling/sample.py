@@ -1,5 +1,6 @@
 """Where does a velocity field carry noise? û* and hybrids take û*'s own step, everything else torchdiffeq's."""
 
+import math
 import warnings
 
 import torch
@@ -11,7 +12,7 @@ from fmdiag.sampling.closed_form import closed_form_samples, closed_form_states
 from fmdiag.sampling.integrate import carry, check_steps, nearest_time, time_grid
 
 
-def sample(field, x0, n_steps=100, method="euler"):
+def sample(field, x0, n_steps=100, method="euler", *, times=None):
     """Integrate a velocity field from noise to data.
 
     Parameters
@@ -25,6 +26,9 @@ def sample(field, x0, n_steps=100, method="euler"):
         Uniform steps (for dopri5: ignored, the step is adaptive with rtol = atol = 1e-5).
     method : str
         One of ``euler``, ``midpoint``, ``heun2``, ``rk4``, ``dopri5``.
+    times : sequence of float, optional
+        Increasing times that end with 1, instead of uniform steps; for a network's field only. The noise is that of
+        the first one.
 
     Returns
     -------
@@ -45,12 +49,12 @@ def sample(field, x0, n_steps=100, method="euler"):
     >>> bool((x1[:, None] - digits[:]).abs().flatten(2).amax(2).min(1).values.max() < 1e-5)
     True
     """
-    x, lost = carry_noise(field, x0, n_steps, method)
+    x, lost = carry_noise(field, x0, n_steps, method, times=times)
     say_lost(lost)
     return x
 
 
-def carry_noise(field, x0, n_steps=100, method="euler"):
+def carry_noise(field, x0, n_steps=100, method="euler", *, times=None):
     """Return (samples, lost): what `sample` returns, and when each trajectory diverged, NaN where it did not.
 
     Returns
@@ -69,8 +73,19 @@ def carry_noise(field, x0, n_steps=100, method="euler"):
         x = closed_form_samples(field, solved, n_steps)
         lost = torch.full((len(x),), torch.nan, dtype=torch.float64)
     else:
-        x, lost = carry(field, solved, time_grid(n_steps), method)
+        grid = time_grid(n_steps) if times is None else _checked(times)
+        # Noise of the level of the first time: the sum of alpha x1 + sigma x0 has no data yet.
+        last = 1.0 if times is None or getattr(field, "reachable", (0.0, 1.0))[1] == 1 else grid[-2]
+        x, lost = carry(field, solved * math.hypot(grid[0], 1 - grid[0]), grid, method, straight_from=last)
     return x.to(wanted), lost
+
+
+def _checked(times):
+    """Return increasing times in [0, 1] that end with 1, as a list of floats."""
+    times = [float(t) for t in times]
+    if len(times) < 2 or times[-1] != 1 or times[0] < 0 or any(b <= a for a, b in zip(times, times[1:], strict=False)):
+        raise FmdiagError(f"times must increase from 0 or above to 1, got {times[:3]} ... {times[-1:]}")
+    return times
 
 
 def lost_sentence(lost):

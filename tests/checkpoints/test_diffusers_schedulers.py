@@ -251,3 +251,90 @@ def test_the_first_dit_class_has_a_label_for_none_too(tmp_path):
     checkpoint = load_checkpoint(tmp_path)
     assert checkpoint.description["class_label"] == 10
     assert checkpoint.field(torch.zeros(2, 3, 8, 8), 0.5).isfinite().all()
+
+
+def gaussian(x, time, schedule, variance=0.25):
+    """Return what an ideal network of data N(0, variance) returns: its field is linear in x, and no step is exact."""
+    alpha, sigma, d_alpha, d_sigma = oracle.SCHEDULES[schedule](oracle_time(time.reshape(-1), schedule))
+    alpha, sigma = alpha.reshape(-1, 1, 1, 1), sigma.reshape(-1, 1, 1, 1)
+    mean = alpha * variance / (alpha**2 * variance + sigma**2) * x.double()
+    noise = (x - alpha * mean) / sigma
+    return noise - mean if schedule == "sigma1000" else noise
+
+
+@pytest.mark.parametrize("scheduler, schedule", [
+    (diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0), "sigma1000"),
+    (diffusers.FlowMatchEulerDiscreteScheduler(use_karras_sigmas=True), "sigma1000"),
+    # A step of DDIM holds epsilon and the estimate of x1: it is Euler's on the straight path.
+    (diffusers.DDIMScheduler(clip_sample=False, timestep_spacing="trailing"), "ddpm")])
+def test_fault_2_29_samples_at_the_schedulers_times_are_its_own(scheduler, schedule, tmp_path, monkeypatch):
+    from fmdiag.sampling import sample
+
+    saved(tmp_path, scheduler)
+    monkeypatch.setattr(diffusers.UNet2DModel, "forward", lambda self, sample, timestep, class_labels=None, return_dict=
+                        True: UNet2DOutput(sample=gaussian(sample, timestep, schedule)))
+    checkpoint = load_checkpoint(tmp_path)
+    times = checkpoint.field.foreign.times(10)
+    assert len(times) == 11 and times[-1] == 1 and all(a < b for a, b in zip(times, times[1:], strict=False))
+    noise = torch.randn(6, *oracle.SHAPE, generator=torch.Generator().manual_seed(0))
+    ours, x = sample(checkpoint.field, noise, times=times), noise.double()
+    scheduler.set_timesteps(10)
+    for step in scheduler.timesteps:
+        x = scheduler.step(gaussian(x, step, schedule), step, x).prev_sample.double()
+    even = sample(checkpoint.field, noise, 10)
+    assert (ours - x).abs().max() < 2e-5 and (even - x).abs().max() > 0.005
+    said = [text.partition(":")[0] for text in checkpoint.description["warnings"]]
+    assert ("scheduler-times" in said) == (schedule == "sigma1000")
+
+
+def test_fault_2_29_the_option_draws_at_the_schedulers_times(tmp_path, monkeypatch, capsys):
+    import numpy as np
+
+    from fmdiag.results import load_run
+
+    saved(tmp_path / "theirs", diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0))
+    ideal(monkeypatch, "sigma1000", "velocity")
+    np.save(tmp_path / "rows.npy", ROWS.numpy())
+    np.save(tmp_path / "held_out.npy", oracle.points(seed=9).numpy())
+    words = ["memorization", str(tmp_path / "theirs"), "--dataset", str(tmp_path / "rows.npy"), "--held-out",
+             str(tmp_path / "held_out.npy"), "--n-samples", "8", "--n-steps", "10", "--out"]
+    with pytest.warns(UserWarning):
+        assert run([*words, str(tmp_path / "even")]) == 0
+        assert run([*words, str(tmp_path / "theirs_times"), "--times-of-scheduler"]) == 0
+    found = load_run(tmp_path / "theirs_times")
+    assert found["diagnostics"]["memorization"]["solver"].endswith("at the scheduler's times")
+    assert "--times-of-scheduler" in found["diagnostics"]["memorization"]["command"]
+    capsys.readouterr()
+    saved(tmp_path / "dynamic", diffusers.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True))
+    words[1] = str(tmp_path / "dynamic")
+    assert run([*words, str(tmp_path / "no"), "--times-of-scheduler"]) == 2
+    assert "gives no times for 10 steps" in capsys.readouterr().err and not (tmp_path / "no").exists()
+    assert run(["memorization", "--n-samples", "8", "--times-of-scheduler", "--out", str(tmp_path / "no"),
+                str(bundled())]) == 2
+    assert "has no scheduler beside its network" in capsys.readouterr().err
+
+
+def bundled():
+    from fmdiag.checkpoints import bundled_checkpoint
+
+    return bundled_checkpoint()
+
+
+@pytest.mark.parametrize("times", [[0.0], [0.0, 0.5], [0.5, 0.5, 1.0], [-0.1, 1.0]])
+def test_times_of_samples_are_checked(times):
+    from fmdiag.sampling import sample
+
+    with pytest.raises(FmdiagError, match="times must increase"):
+        sample(lambda x, t: 0 * x, torch.zeros(2, 3), times=times)
+
+
+def test_one_step_at_the_schedulers_times_goes_to_the_data(tmp_path, monkeypatch):
+    from fmdiag.sampling import sample
+
+    saved(tmp_path, diffusers.DDIMScheduler(timestep_spacing="trailing"))
+    monkeypatch.setattr(diffusers.UNet2DModel, "forward", lambda self, sample, timestep, class_labels=None, return_dict=
+                        True: UNet2DOutput(sample=oracle.answer(ROW, sample, timestep, "ddpm", "epsilon")))
+    field = load_checkpoint(tmp_path).field
+    times = field.foreign.times(1)
+    assert len(times) == 2
+    assert (sample(field, torch.randn(2, *oracle.SHAPE), times=times) - ROW).abs().max() < 0.01
