@@ -34,7 +34,8 @@ def command_of(card, checkpoint_option=None):
         made = card.own_data(own, options["seed"])
         if made is not None and (checkpoint is not None or options["dataset"] is not None):
             raise click.UsageError("these options bring their own data: leave CHECKPOINT and --dataset out")
-        with opened(card.name, checkpoint, {**options, "dataset": options["dataset"] if made is None else made}) as run:
+        with opened(card.name, checkpoint, {**options, "dataset": options["dataset"] if made is None else made},
+                    page=card.page) as run:
             run.measure(card, **own)
 
     command = GroupedCommand(card.name, callback=call, short_help=card.short, help=help_of(card),
@@ -55,7 +56,7 @@ def help_of(card):
 
 
 @contextlib.contextmanager
-def opened(name, checkpoint, options, default="digits"):
+def opened(name, checkpoint, options, *, page=False, default="digits"):
     """Yield the Run of a command's options; afterwards it is saved, and its summary printed."""
     import torch
 
@@ -70,10 +71,10 @@ def opened(name, checkpoint, options, default="digits"):
     out = (lambda training_set: _free(name, training_set)) if out is None else out
     with Run(checkpoint, name=name, out=out, new=True, command=typed_command(), **given) as run:
         yield run
-        page = run.page or run.save()
+        saved = run.page or run.save(page=page)
         run.leave()
     if run.speaks:
-        show(run, page, as_json)
+        show(run, saved, as_json)
 
 
 def _free(name, training_set):

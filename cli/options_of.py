@@ -26,7 +26,8 @@ def _parameter(name, spec, default):
         return click.Argument([name], type=click.Path())
     option = spec.option or f"--{name.replace('_', '-')}"
     if spec.kind == "bool":
-        return Grouped([option, name], is_flag=True, default=default, help=spec.help, group=spec.group)
+        both = f"{option}/--no-{option.removeprefix('--')}" if default else option
+        return Grouped([both, name], is_flag=True, default=default, help=spec.help, group=spec.group)
     # A default that is nothing is told in words, at the end of the help line; click shows the others.
     empty = default is None or default == ()
     shown = False if empty else spec.shown or True

@@ -107,6 +107,8 @@ class Diagnostic(Card):
         Line of the list of commands.
     command : bool
         Whether it is a command of its own.
+    page : bool
+        Whether its command writes a page, index.html, as a report does.
     """
 
     parameters: type
@@ -120,6 +122,7 @@ class Diagnostic(Card):
     examples: tuple = ()
     short: str = ""
     command: bool = True
+    page: bool = False
 
     def __post_init__(self):
         """Refuse names that are no command, and needs that no run has."""

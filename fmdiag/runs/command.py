@@ -23,7 +23,8 @@ def remade(run, name, result):
 
 
 def _options(run):
-    given = {**run.given.options, "dataset": run.given.train if isinstance(run.given.train, str | Path) else None,
+    split = run.given.options.get("split")
+    given = {**run.given.options, "split": None if split == "train" else split, "dataset": run.given.train if isinstance(run.given.train, str | Path) else None,
              "seed": run.seed or None, "memory": run.given_memory, "decoder": run.given.decoder}
     return [word for name, value in given.items() for word in _words(NAMES.get(name, name).replace("_", "-"), value)]
 

@@ -19,7 +19,7 @@ CHOICES = ("family", "weights", "parameterisation", "time_direction", "time_scal
 MISMATCHES = ("allow_mismatch", "accept_reading")
 OTHER = (*MISMATCHES, "times_of_scheduler")
 LACKING = {"field": "a velocity field: give a checkpoint, or field=", "samples": "samples: give them, or a model",
-           "held_out": "held-out examples: give held_out=", "checkpoint": "a checkpoint file",
+           "held_out": "held-out examples, and there are no held-out rows: give --held-out (held_out=)", "checkpoint": "a checkpoint file",
            "gradients": "a network whose parameters gradients reach", "images": "pictures",
            "second_checkpoint": "a second checkpoint", "canaries": "a folder of planted canaries"}
 

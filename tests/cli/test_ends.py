@@ -6,7 +6,7 @@ import click
 import pytest
 import torch
 
-from fmdiag.cli.main import COMMANDS
+from fmdiag.cli.main import commands
 from fmdiag.cli.main import fmdiag as group
 
 COMMAND = {"hybrid": ["--tau", "0.3"], "pairing": [], "checkpoint": []}
@@ -29,7 +29,7 @@ def limit():
 def with_checkpoint():
     """Return {command: words that come before a checkpoint} of every command that takes one."""
     found = {}
-    for name in COMMANDS:
+    for name in commands():
         parameters = group.get_command(click.Context(group), name).params
         if any(parameter.name == "model" for parameter in parameters):
             takes = any(isinstance(p, click.Argument) and p.name in ("checkpoint", "file") for p in parameters)
