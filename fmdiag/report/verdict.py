@@ -19,9 +19,9 @@ def verdict(run):
     Parameters
     ----------
     run : RunData
-        The run; ``run.json["verdict"]`` is a sentence, or such a dict.
+        The run; ``run.json["verdict"]`` is a sentence, or such a dict; ``run.json["reading"]`` stands for it.
     """
-    given = run.run.get("verdict")
+    given = run.run.get("verdict") or run.run.get("reading")
     given = given if isinstance(given, dict) else {"text": given} if given else from_summary(run)
     own = given.get("details") or None
     own = details(run) if own is None and "runs" not in run.run else own

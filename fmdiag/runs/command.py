@@ -23,8 +23,9 @@ def remade(run, name, result):
 
 
 def _options(run):
-    split = run.given.options.get("split")
-    given = {**run.given.options, "split": None if split == "train" else split, "dataset": run.given.train if isinstance(run.given.train, str | Path) else None,
+    asked = {name: value for name, value in run.given.options.items()
+             if (name, value) != ("split", "train") and (value is not False or name == "hflip")}
+    given = {**asked, "dataset": run.given.train if isinstance(run.given.train, str | Path) else None,
              "seed": run.seed or None, "memory": run.given_memory, "decoder": run.given.decoder}
     return [word for name, value in given.items() for word in _words(NAMES.get(name, name).replace("_", "-"), value)]
 
@@ -56,7 +57,7 @@ def _is_plain(value):
 
 
 def _words(option, value):
-    if value is None or value is False and option != "hflip":
+    if value is None:
         return []
     if isinstance(value, bool):
         return [f"--{option}" if value else f"--no-{option}"]

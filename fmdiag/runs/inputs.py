@@ -1,6 +1,7 @@
 """Inputs of a run: checkpoint or field, training set, held-out examples and decoder, opened and checked together."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
@@ -19,7 +20,9 @@ CHOICES = ("family", "weights", "parameterisation", "time_direction", "time_scal
 MISMATCHES = ("allow_mismatch", "accept_reading")
 OTHER = (*MISMATCHES, "times_of_scheduler")
 LACKING = {"field": "a velocity field: give a checkpoint, or field=", "samples": "samples: give them, or a model",
-           "held_out": "held-out examples, and there are no held-out rows: give --held-out (held_out=)", "checkpoint": "a checkpoint file",
+
+           "held_out": "held-out examples, and there are no held-out rows: give --held-out (held_out=)",
+           "checkpoint": "a checkpoint file",
            "gradients": "a network whose parameters gradients reach", "images": "pictures",
            "second_checkpoint": "a second checkpoint", "canaries": "a folder of planted canaries"}
 
@@ -42,6 +45,9 @@ class Given:
             check_choice("option of a run", name, ("n", *READING, *CHOICES, *OTHER))
         if self.checkpoint is not None and self.field is not None:
             raise FmdiagError("give a checkpoint or field=, not both")
+        # What the reader of the training set splits off or reads beside it; arrays are put beside it afterwards.
+        if isinstance(self.held_out, str | Path | float) and not isinstance(self.train, TrainingSet):
+            self.options["held_out"] = str(self.held_out)
         if self.checkpoint is None and self.train is None:
             raise FmdiagError("a run needs a training set: give train=, or a checkpoint that names its own")
 
@@ -106,7 +112,7 @@ def recorded_reading(options):
 
 
 def _with_held_out(training_set, held_out, given):
-    if held_out is None or held_out is training_set.held_out:
+    if held_out is None or "held_out" in given.options or held_out is training_set.held_out:
         return training_set
     if held_out is False:
         return replace(training_set, held_out_source=None)

@@ -77,9 +77,9 @@ def test_each_part_is_remade_by_its_command(undrawn, audited, tmp_path):
 
 
 def test_an_audit_goes_on_from_its_finished_parts(undrawn, audited, monkeypatch, checkpoint, tmp_path, capsys):
-    from fmdiag.cli import provenance
-    from fmdiag.diagnostics.membership import measure as membership
-    from fmdiag.diagnostics.memorization import measure as memorization
+    from fmdiag.diagnostics.membership import run as membership
+    from fmdiag.diagnostics.memorization import run as memorization
+    from fmdiag.diagnostics.provenance import run as provenance
 
     class Killed(BaseException):
         pass
@@ -93,7 +93,7 @@ def test_an_audit_goes_on_from_its_finished_parts(undrawn, audited, monkeypatch,
         with pytest.raises(Killed):
             run(words)
     for module in (memorization, membership):
-        monkeypatch.setattr(module, "measure", None)  # calling it would fail
+        monkeypatch.setattr(module, "run", None)  # calling it would fail
     assert run(words) == 0
     said = capsys.readouterr().err
     assert all(f"resumed: {name} from " in said for name in ("memorization", "samples", "metrics", "membership"))
@@ -126,7 +126,7 @@ def test_metrics_are_recorded_under_their_definitions(undrawn, monkeypatch, chec
 
     import pandas as pd
 
-    from fmdiag import metrics
+    from fmdiag.diagnostics.metrics import run as metrics
     from fmdiag.errors import FmdiagError
 
     def measure(generated, train, test, *, generator):

@@ -96,7 +96,7 @@ def test_fault_2_7_where_all_diverge_one_line_says_so(half_exploding, tmp_path, 
 def test_fault_2_27_the_verdict_names_solver_and_steps_and_says_whether_they_matter(checkpoint, tmp_path, capsys):
     assert run(["memorization", str(checkpoint), *SMALL["memorization"], "--out", str(tmp_path / "run"), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert "of 8 samples (euler, 4 steps) have d1/d2 < 1/3" in printed["verdict"]
+    assert "of 8 samples (euler, 4 steps) have d1/d2 < 1/3" in printed["verdict"]["text"]
     assert printed["steps"].startswith("with 2 steps instead of 4 (euler, the same 8 noises): ")
     quantities = {row["quantity"]: row for row in printed["summary"]}
     assert quantities["f_mem_other_steps"]["n"] == quantities["f_mem_same_noises"]["n"] == 8
@@ -104,4 +104,4 @@ def test_fault_2_27_the_verdict_names_solver_and_steps_and_says_whether_they_mat
     assert run(["memorization", str(checkpoint), "--n-samples", "8", "--method", "dopri5", "--out",
                 str(tmp_path / "adaptive"), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert "(dopri5, tolerance 1e-05)" in printed["verdict"] and "steps" not in printed
+    assert "(dopri5, tolerance 1e-05)" in printed["verdict"]["text"] and "steps" not in printed

@@ -159,7 +159,7 @@ def test_imagenette_as_the_issue_writes_it(undrawn, imagenette, tmp_path, monkey
     monkeypatch.setenv("FMDIAG_DATA_ROOT", str(imagenette))
     monkeypatch.chdir(tmp_path)
     # All 55 times of 256 pairs of 76 800 coordinates take minutes; two of them show the same.
-    monkeypatch.setattr("fmdiag.diagnostics.alignment.TIMES", [0.1, 0.5])
+    monkeypatch.setattr("fmdiag.diagnostics.alignment.measure.TIMES", [0.1, 0.5])
     assert run("alignment --dataset imagenette".split()) == 0
     described = load_run(tmp_path / "reports" / "alignment-imagenette")["dataset"]
     assert (described["n"], described["shape"]) == (6, [3, 160, 160])

@@ -42,17 +42,17 @@ def test_gaussian(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    ([], "give a CHECKPOINT, or --gaussian"),
-    (["CKPT", "--gaussian"], "leave one of them out"),
+    ([], "needs a checkpoint or a network, or --gaussian"),
+    (["CKPT", "--gaussian"], "leave CHECKPOINT and --dataset out"),
     (["CKPT", "--sigma", "-0.1"], "sigma must be 0 or more"),
-    (["CKPT", "--sigma", "nan"], "sigma must be 0 or more"),
+    (["CKPT", "--sigma", "nan"], "sigma must be finite"),
     (["CKPT", "--times", "1.5"], "values must be in [0, 1]"),
     (["CKPT", "--times", "1.0", "--target", "forward"], "must be in [0, 1)"),
     (["CKPT", "--times", "0", "--target", "backward"], "must be in (0, 1]"),
     (["CKPT", "--pairing", "fixed"], "--pairs FILE"),
-    (["CKPT", "--pairs", "missing.npz"], "no such file"),
+    (["CKPT", "--pairs", "missing.npz"], "missing.npz: no such .npz file"),
     (["CKPT", "--layers", "nothing*"], "no parameter matches --layers nothing*"),
-    (["--gaussian", "--covariance", "1,-1"], "above 0"),
+    (["--gaussian", "--covariance", "1,-1"], "must be finite and at least 0"),
     (["--gaussian", "--mean", "1"], "--mean has 1 numbers"),
     (["--gaussian", "--sigmas", "0,-1"], "at least 0"),
 ])

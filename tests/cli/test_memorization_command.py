@@ -25,7 +25,7 @@ def test_planted_copies_are_found(samples, tmp_path, capsys):
     out = tmp_path / "run"
     assert run(["memorization", "--samples", str(samples), "--dataset", "digits", "--out", str(out), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert printed["verdict"].startswith("The model memorises: 20.0%")
+    assert printed["verdict"]["text"].startswith("The model memorises: 20.0%")
     assert load_run(out)["verdict"] == printed["verdict"]
     table = load_table(out, "memorization")
     model = table[table["source"] == "model"]
@@ -66,6 +66,6 @@ def test_rows_that_are_held_out_and_trained_on_are_said_everywhere(samples, tmp_
                         "--held-out", str(tmp_path / "held.npy"), "--out", str(out), "--json"]) == 0
         captured = capsys.readouterr()
         record = load_run(out)
-        assert record["verdict"].startswith(judged) and json.loads(captured.out)["verdict"] == record["verdict"]
+        assert record["verdict"]["text"].startswith(judged) and json.loads(captured.out)["verdict"] == record["verdict"]
         assert record["held_out"]["training_rows"] == leaked and record["held_out"]["used"] == 100 - leaked
         assert f"{leaked} of 100" in record["cautions"][0]

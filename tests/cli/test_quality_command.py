@@ -26,7 +26,7 @@ def test_a_run(samples, tmp_path, capsys):
     table = load_table(out, "quality")
     assert set(table["source"]) == {"model", "heldout"} and (table["feature"] == "pca").all()
     assert (out / "figures" / "quality.png").is_file()
-    assert load_run(out)["diagnostics"]["quality"]["command"].startswith("fmdiag quality --samples")
+    assert load_run(out)["diagnostics"]["quality"]["command"].startswith("fmdiag quality --dataset digits --samples")
 
 
 def test_wrong_names_are_one_line(samples, fails_cleanly):

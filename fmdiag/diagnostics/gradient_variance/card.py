@@ -82,6 +82,7 @@ CARD = Diagnostic(
     data="fmdiag.diagnostics.gradient_variance.run:data",
     applies_if="fmdiag.diagnostics.gradient_variance.run:applies",
     needs=("gradients",),
+    page=True,
     cost="one backward pass per pair and time",
     figures=FIGURES,
     tables={"gradient-variance": "pair and time",

@@ -75,6 +75,7 @@ CARD = Diagnostic(
     data="fmdiag.diagnostics.pairing.run:data",
     cost="training of a model per noise on the path",
     ranks=False,
+    page=True,
     tables={"pairing": "pair, source and noise on the path"},
     examples=("fmdiag pairing --dataset mixture-3",
               "fmdiag pairing --dataset fashion-mnist --n-pairs 500 --network unet2d --width 32",
