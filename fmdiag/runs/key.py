@@ -25,7 +25,8 @@ def key_of(run, name, parameters):
     if name not in WITHOUT_HELD_OUT and examples.held_out is not None:
         held_out = examples.held_out.fingerprint
     facts = [name, plain(parameters), run.seed, run.given_memory, examples.fingerprint, held_out, code_hash(),
-             packages(), _model(run), plain(run.given.decoder, "decoder"), bool(run.given.options.get("times_of_scheduler")), str(run.device), run.group.size]
+             packages(), _model(run), plain(run.given.decoder, "decoder"),
+             bool(run.given.options.get("times_of_scheduler")), str(run.device), run.group.size]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
 
 
