@@ -7,10 +7,18 @@ Other packages add to a registry by an entry point of its group, so that ``pip i
 """
 
 import importlib
+import traceback
 from collections.abc import Mapping
 from importlib.metadata import entry_points
+from pathlib import Path
 
 from fmdiag.errors import FmdiagError, check_choice
+
+OURS = Path(__file__).parent
+
+
+class ForeignError(FmdiagError):
+    """Raised where code of somebody else's fails that fmdiag called."""
 
 
 class Registry(Mapping):
@@ -79,13 +87,15 @@ class Registry(Mapping):
 
 
 def resolve(place, what="object"):
-    """Return the object at ``"module:attribute"``.
+    """Return the object at ``"module:attribute"``; a function as it is.
 
     Raises
     ------
     FmdiagError
         If there is none.
     """
+    if callable(place):
+        return place
     module, _, attribute = place.partition(":")
     try:
         found = importlib.import_module(module)
@@ -95,3 +105,13 @@ def resolve(place, what="object"):
         raise FmdiagError(f"{what} is named {place!r}, which cannot be imported ({error}): check the package that "
                           "brings it") from error
     return found
+
+
+def foreign_place(error, caller):
+    """Return file:line at which code failed that our function `caller` called, where it is not ours; else None."""
+    frames = traceback.extract_tb(error.__traceback__)
+    called = next((k for k, frame in enumerate(frames) if frame.name == caller), None)
+    if called is None or called + 1 >= len(frames) or OURS in Path(frames[called + 1].filename).parents:
+        return None
+    own = [frame for frame in frames[called + 1 :] if frame.filename == frames[called + 1].filename]
+    return f"{own[-1].filename}:{own[-1].lineno}"

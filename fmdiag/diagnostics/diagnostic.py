@@ -28,25 +28,25 @@ class Figure:
     ----------
     name : str
         File name of the figure, without suffix.
-    draw : str
-        ``"module:function"``, called with a `fmdiag.figures.RunData`; returns a matplotlib Figure, or None where the
+    draw : str or callable
+        The function or ``"module:function"``, called with a `fmdiag.figures.RunData`; returns a matplotlib Figure, or None where the
         run has nothing to draw.
     caption, alt : str
         Texts; ``{data}``, ``{interval}``, ``{pairs}``, ``{feature}`` and others stand for facts of the run.
     intervals : tuple of str, optional
         Quantities of the summary whose intervals are drawn; empty for all of them, None where there are none.
-    panel : str, optional
-        ``"module:function"`` (summary rows, ax) -> Axes, which draws the main panel.
+    panel : str or callable, optional
+        The function or ``"module:function"`` (summary rows, ax) -> Axes, which draws the main panel.
     points_caption, points_alt : str
         Texts where the examples are points and not pictures.
     """
 
     name: str
-    draw: str
+    draw: object
     caption: str = ""
     alt: str = ""
     intervals: tuple | None = None
-    panel: str | None = None
+    panel: object = None
     points_caption: str = ""
     points_alt: str = ""
 
@@ -161,8 +161,7 @@ class Diagnostic(Card):
         return self._called(self.run, context, parameters)
 
     def _called(self, function, *arguments):
-        function = resolve(function, f"diagnostic {self.name!r}") if isinstance(function, str) else function
-        return function(*arguments)
+        return resolve(function, f"diagnostic {self.name!r}")(*arguments)
 
 
 NAMES = ("alignment", "error", "hybrid", "memorization", "quality", "membership", "provenance", "agreement",

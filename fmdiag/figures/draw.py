@@ -1,16 +1,17 @@
 """Which figures does a run have? Every registered one that applies, as PNG, PDF and SVG, from saved tables alone."""
 
 import json
+import warnings
 from pathlib import Path
 
-from fmdiag.errors import FmdiagError
+from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.figures.captions import captions
 from fmdiag.figures.cards import figure_cards
 from fmdiag.figures.comparison import comparison_figures
 from fmdiag.figures.readings import readings
 from fmdiag.figures.run_data import RunData
 from fmdiag.figures.style import DPI, paper_style
-from fmdiag.registry import resolve
+from fmdiag.registry import ForeignError, foreign_place, resolve
 from fmdiag.results import note_files, remedy, replace_atomically
 
 # No time stamps and no version strings: the same tables give the same bytes.
@@ -41,7 +42,7 @@ def draw_all(run_path):
     with paper_style():
         # The figures of cards show one run each.
         for name, draw in (comparison_figures(run) or figure_cards()).items():
-            figure = drawn_figure(run, name, draw)
+            figure = _drawn_or_left_out(run, name, draw)
             if figure is not None:
                 _lay_out(figure)
                 drawn[name] = readings(figure)
@@ -57,9 +58,26 @@ def drawn_figure(run, name, draw):
     """Return a figure of a run, drawn by a function or the one that a `Figure` card names; None where it is empty."""
     try:
         return (draw if callable(draw) else resolve(draw.draw, f"figure {name!r}"))(run)
-    except KeyError as error_:
+    except FmdiagError:
+        raise
+    except Exception as error_:
+        place = foreign_place(error_, "drawn_figure")
+        if place is not None:
+            raise ForeignError(f"figure {name!r} fails in {place} ({type(error_).__name__}: {error_}): mend it, or "
+                               "leave it out") from error_
+        if not isinstance(error_, KeyError):
+            raise
         raise FmdiagError(f"{run.path}: figure {name!r} needs the column or array {error_}, which this run lacks; "
                           "make the run again") from error_
+
+
+def _drawn_or_left_out(run, name, draw):
+    """Return a figure, None where it is empty; one of somebody else's that fails is said and left out."""
+    try:
+        return drawn_figure(run, name, draw)
+    except ForeignError as error:
+        warnings.warn(str(error), FmdiagWarning, stacklevel=3)
+        return None
 
 
 def _lay_out(figure):

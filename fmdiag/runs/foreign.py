@@ -8,9 +8,8 @@ from pathlib import Path
 from fmdiag.diagnostics import DIAGNOSTICS, Diagnostic, register
 from fmdiag.errors import FmdiagError
 from fmdiag.out_of_memory import is_out_of_memory
+from fmdiag.registry import foreign_place
 from fmdiag.results import Result
-
-OURS = Path(__file__).parents[1]
 
 
 def load_diagnostics(file):
@@ -49,7 +48,7 @@ def measured(card, context, parameters):
     try:
         result = card.measured(context, parameters)
     except Exception as error:
-        place = _foreign_place(error)
+        place = foreign_place(error, "_called")
         if isinstance(error, FmdiagError) or place is None or is_out_of_memory(error):
             raise
         raise FmdiagError(f"diagnostic {card.name!r} fails in {place} ({type(error).__name__}: {error}): mend it, or "
@@ -57,16 +56,6 @@ def measured(card, context, parameters):
     if not isinstance(result, Result) or result.name != card.name:
         raise FmdiagError(f"diagnostic {card.name!r} must return a fmdiag.Result of its own name, got {result!r:.80}")
     return result
-
-
-def _foreign_place(error):
-    """Return file:line of the code that failed, where it is a diagnostic's that is not ours; else None."""
-    frames = traceback.extract_tb(error.__traceback__)
-    called = next((k for k, frame in enumerate(frames) if frame.name == "_called"), None)
-    if called is None or called + 1 >= len(frames) or OURS in Path(frames[called + 1].filename).parents:
-        return None
-    own = [frame for frame in frames[called + 1 :] if frame.filename == frames[called + 1].filename]
-    return f"{own[-1].filename}:{own[-1].lineno}"
 
 
 def _place(error, file):

@@ -1,6 +1,9 @@
 """Tiny inputs: forty digits, twelve held out, and a network of one layer."""
 
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -75,3 +78,20 @@ def tiny(trained, monkeypatch):
         return "c.pt" if name == "canaries" else "a.pt", TINY[name] | further.get(name, {})
 
     return inputs
+
+
+@pytest.fixture
+def fmdiag_process():
+    """Return a function that starts `fmdiag ARGUMENTS` as a process, its output captured; none outlives the test."""
+    started = []
+
+    def start(*arguments):
+        started.append(subprocess.Popen(
+            [sys.executable, "-m", "fmdiag.cli.main", *map(str, arguments)], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
