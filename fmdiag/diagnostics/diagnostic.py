@@ -29,8 +29,8 @@ class Figure:
     name : str
         File name of the figure, without suffix.
     draw : str or callable
-        The function or ``"module:function"``, called with a `fmdiag.figures.RunData`; returns a matplotlib Figure, or None where the
-        run has nothing to draw.
+        The function or ``"module:function"``, called with a `fmdiag.figures.RunData`; returns a matplotlib Figure, or
+        None where the run has nothing to draw.
     caption, alt : str
         Texts; ``{data}``, ``{interval}``, ``{pairs}``, ``{feature}`` and others stand for facts of the run.
     intervals : tuple of str, optional
