@@ -24,7 +24,7 @@ def run(context, parameters):
     features, plan = context.spaces(parameters)
     samples, asked = judged_samples(context, parameters)
     solver = solver_text(parameters.method, parameters.n_steps) if parameters.samples is None else None
-    if solver is not None and context.reading("times_of_scheduler"):
+    if solver is not None and context.reading("times_of_scheduler").get("times_of_scheduler"):
         solver += " at the scheduler's times"
     table = measure(samples, rows, n_steps=parameters.n_steps, feature=features, threshold=parameters.threshold,
                     plan=plan, generator=context.generator(), **surroundings(context), **shown(context, "memorization"))
