@@ -70,13 +70,14 @@ def plain(value, name=None):
     if isinstance(value, dict):
         return {str(key): plain(value[key], key) for key in sorted(value, key=str)}
     if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
+        return [plain(one, name) for one in value]
     if isinstance(value, (torch.Tensor, np.ndarray)):
         return _array(value)
     if isinstance(value, pd.DataFrame):
         return plain({str(k): pd.util.hash_pandas_object(column).to_numpy() for k, column in value.items()})
     if isinstance(value, (str, Path)):
-        return str(value), content(value) if name in FILES else None
+        file = value.partition("=")[2] if name == "feature_weights" else value if name in FILES else None
+        return str(value), content(file) if file else None
     if value is None or isinstance(value, (bool, int, float)):
         return repr(value)
     # What is not known to be written out in full would let other inputs pass for the same.

@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmdiag.cli import error, parts, quality, session, session_outputs
-from fmdiag.cli.lock import Lock
 from fmdiag.cli.main import run
-from fmdiag.diagnostics.alignment import measure as alignment_diagnostic
-from fmdiag.diagnostics.memorization import measure as memorization_diagnostic
+from fmdiag.diagnostics.alignment import run as alignment_diagnostic
+from fmdiag.diagnostics.error import run as error
 from fmdiag.diagnostics.memorization import null_size
+from fmdiag.diagnostics.memorization import run as memorization_diagnostic
+from fmdiag.diagnostics.quality import run as quality
 from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.files.lock import Lock
 from fmdiag.results import RunFolder
+from fmdiag.runs import parts
 
 REPORT = ["report", "--n-pairs", "4", "--n-samples", "70", "--n-noises", "4", "--n-gradients", "4", "--n-steps", "4"]
 
@@ -64,7 +66,8 @@ def test_a_report_goes_on_from_its_finished_parts(tmp_path, capsys, monkeypatch)
     assert f"kept what was finished in {kept}/" in capsys.readouterr().err
     for module in (alignment_diagnostic, memorization_diagnostic):
         monkeypatch.setattr(module, "measure", never)
-    monkeypatch.setattr("fmdiag.sampling.sample", never)  # samples that memorization judged are judged by quality too
+    # Samples that memorization judged are judged by quality too.
+    monkeypatch.setattr("fmdiag.runs.samples.carry_noise", never)
     assert start(*REPORT, "--out", broken) == 0
     said = capsys.readouterr().err
     for name in ("alignment", "error", "hybrid", "memorization", "samples"):
@@ -123,7 +126,7 @@ def test_a_part_that_is_not_whole_is_made_again(tmp_path, monkeypatch, checkpoin
 def test_a_second_process_is_refused(tmp_path, capsys, checkpoint):
     words = ["error", checkpoint, "--n-pairs", "4", "--times", "0.2,0.6", "--out", tmp_path / "run"]
     holder = subprocess.Popen(
-        [sys.executable, "-c", "import sys; from fmdiag.cli.lock import Lock; lock = Lock(sys.argv[1], 'x'); "
+        [sys.executable, "-c", "import sys; from fmdiag.files.lock import Lock; lock = Lock(sys.argv[1], 'x'); "
          "lock.acquire(); print('held', flush=True); sys.stdin.read()", str(tmp_path / ".run.parts" / "lock")],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert holder.stdout.readline() == "held\n"
@@ -200,11 +203,11 @@ def test_parts_of_another_run_are_kept_beside_one_that_is_whole(tmp_path, capsys
     assert start(*words) == 0
     again = [*words, "--seed", "1", "--overwrite"]
     with monkeypatch.context() as patch:
-        patch.setattr(session_outputs, "draw", stops)
+        patch.setattr("fmdiag.figures.draw_all", stops)
         with pytest.raises(Killed):
             start(*again)
     assert start(*words) == 2, "exists"
-    monkeypatch.setattr("fmdiag.diagnostics.error.measure", never)
+    monkeypatch.setattr(error, "measure", never)
     capsys.readouterr()
     assert start(*again) == 0
     assert "resumed: error" in capsys.readouterr().err
@@ -215,7 +218,7 @@ def test_a_damaged_part_is_made_again(tmp_path, capsys, monkeypatch, checkpoint)
     """A machine that dies, unlike a process, can leave files of a finished part empty."""
     words = ["error", checkpoint, "--n-pairs", "4", "--times", "0.2", "--out", tmp_path / "run"]
     with monkeypatch.context() as patch:
-        patch.setattr(session_outputs, "draw", stops)
+        patch.setattr("fmdiag.figures.draw_all", stops)
         with pytest.raises(Killed):
             start(*words)
     table = next((tmp_path / ".run.parts").glob("*/tables/error.parquet"))
@@ -244,7 +247,7 @@ def test_a_resumed_run_repeats_its_warnings(tmp_path, capsys, monkeypatch, check
     words = ["memorization", "--samples", tmp_path / "rows.npy", "--dataset", tmp_path / "rows.npy", "--held-out",
              "0.05", "--out", tmp_path / "run"]
     with monkeypatch.context() as patch:
-        patch.setattr(session_outputs, "draw", stops)
+        patch.setattr("fmdiag.figures.draw_all", stops)
         with pytest.warns(FmdiagWarning, match="only 5 held-out rows"), pytest.raises(Killed):
             start(*words)
     monkeypatch.setattr(memorization_diagnostic, "measure", never)
@@ -286,7 +289,7 @@ def test_a_data_set_that_is_taken_away_during_the_run(tmp_path, capsys, monkeypa
     def taken_away(*arguments, **options):
         (tmp_path / "test.npy").unlink()
 
-    monkeypatch.setattr(session, "key_of", lambda session, name, parameters: "key")  # which would have read them
+    monkeypatch.setattr("fmdiag.runs.run.key_of", lambda run, name, parameters: 24 * "0")  # which would have read them
     monkeypatch.setattr(null_size, "check_held_out", taken_away)   # the first to look at them
     code = start("memorization", "--samples", tmp_path / "samples.npy", "--dataset", tmp_path / "train.npy",
                  "--held-out", tmp_path / "test.npy", "--out", tmp_path / "run")
