@@ -5,6 +5,7 @@
 3. Prove by the bound on the rounding error that no row left out could have won: the k-th distance must be less than
    the largest computed d² that was fetched, minus the bound.
 
+In few dimensions a k-d tree gives the candidates (`fmdiag.neighbors.tree`), in float64 from the start.
 Queries without a proof are searched again in float64 with four times the candidates, at last with all rows.
 """
 
@@ -14,6 +15,8 @@ import numpy as np
 import torch
 
 from fmdiag.errors import FmdiagError
+from fmdiag.memory import default_memory
+from fmdiag.neighbors import tree
 from fmdiag.neighbors.candidates import error_bound, knn, roundoff
 from fmdiag.neighbors.plan import EXACT
 from fmdiag.out_of_memory import in_pieces
@@ -42,6 +45,7 @@ class Search:
 
     def __init__(self, training_set, rows, device, plan=EXACT):
         self.training_set, self.rows, self.device, self.scale = training_set, rows, device, plan.scale
+        self.by_tree = device.type == "cpu" and tree.serves(training_set, len(rows), plan.memory or default_memory())
         self.block_size = max(1, int(BLOCK_BYTES * self.scale) // (4 * training_set.dim))
         first = training_set[slice(0, min(training_set.n, 1024))].reshape(-1, training_set.dim)
         # Any centre is right, one amid the rows makes the bound small; rows that are not finite are named later.
@@ -101,6 +105,8 @@ class Search:
 
         Rows are int64 and d2 float64, shape (p, count), -1 and inf where fewer were found; error has shape (p,).
         """
+        if self.by_tree:
+            return tree.candidates(self.training_set, self.rows, np.asarray(queries, np.float64), count)
         centred = (torch.from_numpy(queries).double() - self.center.double()).to(self.device, dtype)
         rows, d2 = np.full((len(queries), count), -1), np.full((len(queries), count), np.inf)
         largest = 0.0

@@ -11,7 +11,7 @@ import math
 import torch
 
 from fmdiag.posterior.dense import means, stats_at
-from fmdiag.posterior.lowdim import Differences
+from fmdiag.posterior.lowdim import STRIP, Differences
 from fmdiag.posterior.products import PairProducts, product_dtype
 from fmdiag.posterior.rounding import UNIT, moved
 from fmdiag.posterior.running import RunningMeans, worth_running
@@ -23,6 +23,7 @@ MASS_LOW = 1e-14         # the same in few dimensions, where a list's rows cost 
 ROUNDING = 2e-5          # of a log-weight: beyond it dense pairs are handed to the plain posterior
 LIST_ALIVE, LIST_ESS = 16, 512   # a pair becomes a list at n / 16 rows above the cutoff and n / 512 effective ones
 LIST_ESS_LOW = 1024      # in few dimensions, where a row costs little: all pairs at n / 1024 effective rows, on average
+ENTRY_BYTES = 100        # of a list's entry, with what is made from it at a time
 COORDINATES_AT_ONCE = 1 << 22    # of pairs, where further passes over the rows come from memory
 SHARPEN_ROWS = 16        # rows per list, on average, that are measured again in float64 whatever their rounding
 
@@ -58,7 +59,9 @@ def posterior_curve(plain, store, x0, x1, rows, times, *, mass=MASS):
     # A chunk of pairs costs passes over the rows: from storage that is time, so that fewer chunks get more memory.
     share = plain.memory * (2 / 3 if store.kept is None else 1 / 3)
     at_once = max(1, int(share / (2 * size * most_rows)))
-    if store.kept is not None:
+    if Differences.fit(flat[0], store):
+        at_once = max(1, int(share / (8 * most_rows / STRIP)))   # no coefficients are kept, the tops of strips are
+    elif store.kept is not None:
         at_once = min(at_once, max(32, COORDINATES_AT_ONCE // store.dim))
     for chunk in torch.arange(len(rows), device=device).split(at_once):
         curve = _Curve(plain, store, flat[0][chunk], flat[1][chunk], rows[chunk], times, mass)
@@ -89,11 +92,13 @@ class _Curve:
         """In few dimensions: all rows by differences until few are left, then lists."""
         dense, lists = Differences(self.x0, self.x1, self.store), None
         pairs, few = torch.arange(len(self.rows), device=self.x0.device), False
+        # A list of e effective rows holds about e times the cutoff, in nats, of rows.
+        room = max(1.0, self.plain.memory / (4 * ENTRY_BYTES * self.cutoff * len(pairs)))
         for k in self.s.argsort().tolist():
             s = self.s[k].item()
             if lists is None and not few:
                 stats, mean = dense.stats_at(s)
-                few = stats.ess.mean().item() <= self.store.n / LIST_ESS_LOW
+                few = stats.ess.mean().item() <= min(self.store.n / LIST_ESS_LOW, room)
                 rounding, summed = dense.rounding(s), UNIT[torch.float64] * dense.steps
                 yield k, pairs, self._posterior(k, pairs, stats.sums, mean, moved(rounding, rounding) + 4 * summed,
                                                 (dense.reach, summed, dense.center))

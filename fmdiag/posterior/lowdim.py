@@ -18,6 +18,7 @@ from fmdiag.posterior.dense import FLOOR, DenseStats
 from fmdiag.posterior.rounding import UNIT
 
 LN2 = math.log(2)
+SCALE = (0.5 / LN2) ** 0.5
 MOST_DIM = 8
 MOST_LOG = 300.0         # float64 overflows at e^709
 BLOCK_BYTES = 3 << 20    # of log-weights at a time: with the differences, what one core of two keeps in cache
@@ -38,17 +39,15 @@ class Differences:
 
     def __init__(self, x0, x1, store):
         self.center, self.group, self.first = store.center(), store.group, store.first
-        self.x0, self.x1 = x0, x1 - self.center
-        rows = (store.kept.double() - self.center).T.contiguous()          # (dim, m)
-        norms = rows.square().sum(0, keepdim=True)
-        farthest = torch.cat([norms.reshape(-1), self.x1.square().sum(1)]).max().reshape(1)
-        self.reach = self.group.max(farthest).item() ** 0.5                # largest ||X - center||
+        self.x0, self.x1, self.kept, self.dim = x0, x1 - self.center, store.kept, store.dim
         self.noise = x0.norm(dim=1)
-        self.rows, self.missing = rows, -rows.shape[1] % STRIP   # rows missing to whole strips
-        self.sums_of = F.pad(torch.cat([rows, norms, torch.ones_like(norms)]), (0, self.missing))
         self.block = max(STRIP, BLOCK_BYTES // (8 * len(x0)) // STRIP * STRIP)
         # Additions in a row of any sum, on any rank.
         self.steps = self.block + store.n / self.block + self.group.size + 8
+        # Rows in float64 are made block by block: all of them at once would take five times what they are kept in.
+        farthest = [part.double().sub_(self.center).square().sum(1).max() for part in self.kept.split(1 << 20)]
+        farthest = torch.stack([*farthest, self.x1.square().sum(1).max()]).max().reshape(1)
+        self.reach = self.group.max(farthest).item() ** 0.5                # largest ||X - center||
         # Reused: fresh buffers of this size are pages from the system, which cost more than the arithmetic in them.
         self.buffers = torch.empty(2, len(x0) * self.block, dtype=torch.float64, device=x0.device)
 
@@ -62,29 +61,33 @@ class Differences:
 
         s X and s z are off by a few units in their last place, and their squared difference by its root times that.
         """
-        dim, unit = len(self.rows), UNIT[torch.float64]
+        dim, unit = self.dim, UNIT[torch.float64]
         square = self.noise.square() + 2 * FLOOR
         entry = 4 * unit * (s * self.reach + self.noise)
         return dim**0.5 * entry * square.sqrt() + (dim + 8) * unit * square
 
     def stats_at(self, s):
         """Return (DenseStats, posterior means) of all pairs at `s`; shapes (b,) and (b, dim)."""
-        b, m = len(self.x0), self.rows.shape[1]
-        sums = torch.zeros(b, len(self.rows) + 2, dtype=torch.float64, device=self.x0.device)
+        b, m = len(self.x0), len(self.kept)
+        sums = torch.zeros(b, self.dim + 2, dtype=torch.float64, device=self.x0.device)
         square, log = torch.zeros_like(sums[:, 0]), torch.zeros_like(sums[:, 0])
         tops, expanded, scaled = [], s * self.reach <= EXPANDED, self._scaled(s)
         # The largest distance of s X from s z tells whether denormals can occur.
         far = (2 * s * self.reach + self.noise.max().item()) ** 2 / 2 > FLOOR
         for start in range(0, m, self.block):
-            logs = self._logs(scaled, slice(start, start + self.block))
+            rows = self._rows(start)
+            logs = self._logs(rows, s, scaled)
+            logs[:, m - start:] = -FLOOR / LN2   # what fills the last strip
             tops.append(logs.unflatten(1, (-1, STRIP)).amax(2))
-            if far or start + self.block > m:   # what fills the last strip is infinitely far
+            if far:
                 logs.clamp_(min=-FLOOR / LN2)
             # In place where the log-weights are not needed again: less to go through the cache.
             weights = torch.exp2(logs, out=logs if expanded else self._buffer(0, logs.shape))
             square += torch.linalg.vector_norm(weights, dim=1).square()
             # (b, 4), not (4, b): a product with its long side in front uses both cores.
-            sums += F.linear(weights, self.sums_of[:, start : start + self.block])
+            ones = torch.ones_like(rows[:1])
+            ones[:, m - start:] = 0
+            sums += F.linear(weights, torch.cat([rows, rows.square().sum(0, keepdim=True), ones]))
             if not expanded:
                 log += logs.mul_(weights).sum(1)
         tops = torch.cat(tops or [torch.full((b, 1), -torch.inf, dtype=torch.float64, device=self.x0.device)], 1)
@@ -92,15 +95,17 @@ class Differences:
         return self._finish(s, scaled, tops, merged, expanded)
 
     def _scaled(self, s):
-        """Return (rows, points, largest log-weights) of which the log-weights are differences, in units of ln 2."""
-        scale = (0.5 / LN2) ** 0.5
-        largest = 0.5 / LN2 * self.x0.square().sum(1, keepdim=True)
-        rows = F.pad(scale * s * self.rows, (0, self.missing), value=torch.inf)
-        return rows, scale * (s * self.x1 + self.x0), largest
+        """Return (points, largest log-weights): log-weights are their differences from the rows, in units of ln 2."""
+        return SCALE * (s * self.x1 + self.x0), 0.5 / LN2 * self.x0.square().sum(1, keepdim=True)
 
-    def _logs(self, scaled, span):
-        """Return l_i(s) / ln 2 on a span of rows, shape (b, m), valid until the next call."""
-        rows, points, logs = scaled[0][:, span], *scaled[1:]
+    def _rows(self, start):
+        """Return a block of rows less the center, float64, shape (dim, m): whole strips, filled up with zeros."""
+        rows = self.kept[start : start + self.block].double().sub_(self.center).T
+        return F.pad(rows, (0, -rows.shape[1] % STRIP)).contiguous()
+
+    def _logs(self, rows, s, scaled):
+        """Return l_i(s) / ln 2 of a block of rows, shape (b, m), valid until the next call."""
+        rows, (points, logs) = rows * (SCALE * s), scaled
         shape = (len(points), rows.shape[1])
         difference, out = self._buffer(0, shape), self._buffer(1, shape)
         for j in range(len(rows)):
@@ -125,34 +130,34 @@ class Differences:
             half = (log + s * linear) / s**2
         factor = (-top).exp()
         stats = DenseStats(s, top, weight * factor, square * factor.square(), (log - top * weight) * factor,
-                           half * factor, self._top_rows(scaled, tops, highest), torch.ones_like(top)[:, None])
+                           half * factor, self._top_rows(s, scaled, tops, highest), torch.ones_like(top)[:, None])
         return stats, rows / weight[:, None] + self.center
 
-    def _top_rows(self, scaled, tops, highest):
+    def _top_rows(self, s, scaled, tops, highest):
         """Return each pair's row of largest weight, from the strip of rows that holds it; shape (b,)."""
         top_row = torch.full_like(highest, torch.iinfo(torch.int64).max, dtype=torch.int64)
         here = torch.nonzero(tops.amax(1) == highest).reshape(-1)
-        if len(here) and self.rows.shape[1]:
-            rows, points, _ = scaled
-            strip = tops[here].argmax(1)
-            near = rows.unflatten(1, (-1, STRIP)).index_select(1, strip)             # (dim, pairs here, STRIP)
-            nearest = (near - points[here].T[:, :, None]).square().sum(0).argmin(1)
-            top_row[here] = STRIP * strip + nearest + self.first
+        if len(here) and len(self.kept):
+            numbers = STRIP * tops[here].argmax(1)[:, None] + torch.arange(STRIP, device=here.device)
+            near = self.kept[numbers.clamp(max=len(self.kept) - 1)].double().sub_(self.center).mul_(SCALE * s)
+            nearest = (near - scaled[0][here, None]).square().sum(2).argmin(1)
+            top_row[here] = numbers.gather(1, nearest[:, None])[:, 0] + self.first
         return self.group.min(top_row)
 
     def above(self, s, cutoff):
         """Return (pairs, rows, -a, -b / 2), flat and by pair: every row with l_i(s) > -cutoff, and its coefficients."""
         found, scaled = [], self._scaled(s)
-        for start in range(0, self.rows.shape[1], self.block):
-            logs = self._logs(scaled, slice(start, start + self.block))
-            pair, row = torch.nonzero(logs > -cutoff / LN2, as_tuple=True)
+        for start in range(0, len(self.kept), self.block):
+            rows = self._rows(start)
+            pair, row = torch.nonzero(self._logs(rows, s, scaled)[:, : len(self.kept) - start] > -cutoff / LN2,
+                                      as_tuple=True)
             found.append((pair, row + start))
         pair, row = (torch.cat(parts) for parts in zip(*found, strict=True)) if found else [torch.empty(0).long()] * 2
         order = pair.argsort(stable=True)
         pair, row = pair[order], row[order]
         linear, quadratic = torch.zeros_like(pair, dtype=torch.float64), torch.zeros_like(pair, dtype=torch.float64)
-        for x0, x1, rows in zip(self.x0.T, self.x1.T, self.rows, strict=True):
-            difference = x1[pair] - rows[row]
+        for x0, x1, center, rows in zip(self.x0.T, self.x1.T, self.center, self.kept.T, strict=True):
+            difference = x1[pair] - (rows[row].double() - center)
             linear -= x0[pair] * difference
             quadratic -= 0.5 * difference.square()
         return pair, row, linear, quadratic

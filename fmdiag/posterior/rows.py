@@ -13,6 +13,7 @@ from fmdiag.ranks.group import SINGLE
 
 BLOCK_BYTES = 1 << 23   # of float32 rows: a block stays in cache while queries pass over it
 MOST_ROWS = 1024        # and so do the log-weights of 256 queries on it
+MOST_SHORT_ROWS = 8192  # of few dimensions, where more blocks cost more than what leaves the cache
 GATHER_BYTES = 1 << 26
 SMALL_DIM = 64          # up to here sums in float64 cost less than reading the rows
 
@@ -47,7 +48,8 @@ class RowStore:
         self.first, self.size = self.share.start, self.share.stop - self.share.start
         bytes_per_row = 4 * self.dim
         fitting = min(max(BLOCK_BYTES, 256 * bytes_per_row), memory // 8) // bytes_per_row
-        self.block_rows = block_rows or max(1, min(MOST_ROWS, int(fitting)))
+        self.block_rows = block_rows or max(1, min(MOST_ROWS if self.dim > SMALL_DIM else MOST_SHORT_ROWS,
+                                                        int(fitting)))
         self.kept = None
         if self.size * bytes_per_row <= memory // 2:
             kept = torch.empty(self.size, self.dim, device=device)

@@ -20,6 +20,7 @@ MARGIN = 15.0            # in nats beyond it: how far rows are listed that do no
 ROUNDING = 1e-9          # of a log-weight: beyond it a scan's mean is not taken
 SHARE = 32               # a list is cheaper than a scan up to n / SHARE rows
 AT_ONCE = 256            # points per scan
+ENTRY_BYTES = 256        # of a list's entry, with what is made from it at a time, and room for other lists
 
 
 class Walk:
@@ -48,7 +49,8 @@ class Walk:
         self.spread = torch.full_like(self.bound, torch.inf)     # tr Cov where listed
         self.count = torch.full_like(self.active, self.store.n, dtype=torch.int64)
         self.cut = math.log(self.store.n / OMITTED) + MARGIN
-        self.most = max(16, min(self.store.n // SHARE, GATHER_BYTES // (8 * self.store.dim)))
+        room = plain.memory // (ENTRY_BYTES * len(x0))
+        self.most = max(16, min(self.store.n // SHARE, GATHER_BYTES // (8 * self.store.dim), room))
 
     def at(self, t):
         """Return (alpha, sigma) at a time, floats."""
