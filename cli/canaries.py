@@ -56,13 +56,14 @@ def command(images, multiplicities, each, seed, out, overwrite, as_json, **optio
     from fmdiag.runs.parts import Parts
     from fmdiag.runs.versions import versions
 
-    from .shown import typed_command
+    from .shown import given_places, typed_command
 
     check_destination(out, "canaries", overwrite=overwrite)
     reading = {name: options[name] for name in READING}
     rows = load_dataset(options["dataset"] or "digits", n=options["n_rows"], **reading | {"hflip": False})
     own = None if images is None else load_dataset(Path(images), size=options["size"], skip_bad=options["skip_bad"])
     with Parts(out, "canaries"), RunFolder(out, "canaries", overwrite=overwrite) as folder:
+        folder.places = given_places()
         manifest = plant(folder.path, rows, rows.held_out, multiplicities=multiplicities, n_each=each, images=own,
                          seed=seed)
         folder.add_json("canaries.json", manifest)

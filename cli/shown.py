@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from fmdiag.files.places import is_elsewhere, shown_path
+
 from .echo import echo, echo_json
 from .tables import short_table
 
@@ -47,8 +49,26 @@ def _say(name, text):
         echo(f"{name}: {text}")
 
 
-def typed_command():
-    """Return the command line as it was typed: the root context of click keeps the words."""
+def typed_words():
+    """Return the words of the command line: the root context of click keeps them."""
     context = click.get_current_context(silent=True)
     words = context.find_root().obj if context else None
-    return shlex.join(["fmdiag", *(sys.argv[1:] if words is None else words)])
+    return list(sys.argv[1:] if words is None else words)
+
+
+def typed_command():
+    """Return the command line as it was typed, but for places outside the working folder: of them the name alone."""
+    return shlex.join(["fmdiag", *map(_shown_word, typed_words())])
+
+
+def given_places(words=None):
+    """Return what in the command line names a place outside the working folder, or in it by an absolute path."""
+    words = typed_words() if words is None else words
+    return [value for word in words for value in (word, word.partition("=")[2]) if is_elsewhere(value)]
+
+
+def _shown_word(word):
+    option, sign, value = word.partition("=")
+    if is_elsewhere(word):
+        return shown_path(word)
+    return f"{option}={shown_path(value)}" if sign and word.startswith("-") and is_elsewhere(value) else word

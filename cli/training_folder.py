@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import json
 import os
 import time
 from pathlib import Path
@@ -93,12 +92,13 @@ class TrainingFolder:
         """Write ``run.json`` and return what it says."""
         from fmdiag import __version__
         from fmdiag.checkpoints.file import file_sha256
-        from fmdiag.errors import printable
+        from fmdiag.files.documents import as_json
         from fmdiag.files.marker import write_marker
+        from fmdiag.files.places import without_places
         from fmdiag.results import replace_atomically
         from fmdiag.runs.versions import versions
 
-        from .shown import typed_command
+        from .shown import given_places, typed_command
 
         kept = ("network", "path", "loss", "seed", "dataset")
         record = {"fmdiag": __version__, "command": typed_command(), "name": "train",
@@ -108,7 +108,7 @@ class TrainingFolder:
                   "device": str(next(state.module.parameters()).device), "dtype": state.settings["precision"],
                   "versions": versions(), "started": self.started.isoformat(timespec="seconds"),
                   "seconds": round(time.monotonic() - self.clock, 1)}
-        text = json.dumps(printable(record), indent=1, default=str) + "\n"
+        text = as_json(without_places(record, given_places()), indent=1) + "\n"
         replace_atomically(self.path / "run.json", lambda temporary: Path(temporary).write_text(text))
         write_marker(self.path, KIND, FILES)
         return record
@@ -116,5 +116,5 @@ class TrainingFolder:
 
 def _clear_partial(path):
     for file in map(path.joinpath, (*FILES, MARKER)):
-        for leftover in file.parent.glob(f".{file.name}.????????.partial"):
+        for leftover in file.parent.glob(f".{file.name}.*.partial"):
             leftover.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fmdiag.diagnostics import DIAGNOSTICS
 from fmdiag.diagnostics.parameters import specs
-from fmdiag.runs.paths import relative
+from fmdiag.files.places import is_elsewhere, shown_path
 
 # Option of a run -> option of the command line, where it is not the name with hyphens.
 NAMES = {"path_name": "path"}
@@ -18,7 +18,7 @@ def remade(run, name, result):
     if not card.command or run.field is not None and run.checkpoint is None:
         return run.command
     words = ["fmdiag", name, *_options(run), *_parameters(card, result.asked)]
-    model = [] if run.checkpoint is None else [*MODEL.get(name, ()), relative(run.checkpoint.file)]
+    model = [] if run.checkpoint is None else [*MODEL.get(name, ()), shown_path(run.checkpoint.file)]
     return shlex.join([*words, *model, *_arguments(card, result.asked)])
 
 
@@ -43,7 +43,7 @@ def _parameters(card, asked):
 
 
 def _arguments(card, asked):
-    return [relative(asked[name]) for name, (spec, _) in specs(card.parameters).items()
+    return [shown_path(asked[name]) for name, (spec, _) in specs(card.parameters).items()
             if spec.argument and asked.get(name) is not None]
 
 
@@ -65,4 +65,6 @@ def _words(option, value):
 
 
 def _text(value):
-    return ",".join(map(_text, value)) if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, list | tuple):
+        return ",".join(map(_text, value))
+    return shown_path(value) if is_elsewhere(str(value)) else str(value)

@@ -6,6 +6,7 @@ import numpy as np
 
 from fmdiag.errors import FmdiagError
 from fmdiag.files.documents import as_json
+from fmdiag.files.places import without_places
 from fmdiag.files.staged import StagedFolder
 from fmdiag.registry import resolve
 from fmdiag.results import SUMMARY_COLUMNS, save_table
@@ -39,9 +40,9 @@ def filled(folder, run, *, page, document):
     save_table(folder, "summary", _cautioned(ordered(run.summary()), run))
     record = run.record()
     if document is not None:
-        _json(folder / f"{run.name}.json", document)
+        _json(folder / f"{run.name}.json", without_places(document, run.places()))
         record |= headline(document)
-    _json(folder / "run.json", record)
+    _json(folder / "run.json", without_places(record, run.places()))
     _json(folder / RESULTS, {"key": run.key, "results": {name: entry(found) for name, found in run.results.items()}})
     # Figures and pages come later in the order of imports: they are found by name.
     resolve("fmdiag.figures:draw_all")(folder)

@@ -2,8 +2,8 @@
 
 import time
 
+from fmdiag.files.places import shown_path
 from fmdiag.runs.command import remade
-from fmdiag.runs.paths import relative
 from fmdiag.runs.versions import versions
 
 
@@ -13,7 +13,7 @@ def record_of(run):
 
     checkpoint = None
     if run.checkpoint is not None:
-        checkpoint = {"file": relative(run.checkpoint.file), "sha256": run.checkpoint.sha256,
+        checkpoint = {"file": shown_path(run.checkpoint.file), "sha256": run.checkpoint.sha256,
                       **run.checkpoint.description}
     facts = {name: value for result in run.results.values() for name, value in result.facts.items()}
     verdict = next((result.verdict for result in run.results.values() if result.verdict), None)

@@ -6,6 +6,7 @@ run.report()                                               # index.html; the sam
 """
 
 import datetime
+import os
 import time
 import warnings
 import weakref
@@ -16,6 +17,7 @@ import torch
 
 from fmdiag.diagnostics import DIAGNOSTICS
 from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.files.places import is_elsewhere
 from fmdiag.posterior.empirical import shared_memory
 from fmdiag.ranks.torchrun import join, leave
 from fmdiag.runs import composed, inputs
@@ -269,6 +271,12 @@ class Run:
     def key(self):
         """Hash of the run's inputs, whatever is measured on them."""
         return key_of(self, "run", {})
+
+    def places(self):
+        """Return what was given and names a place outside the working folder, or in it by an absolute path."""
+        given = (self.given.checkpoint, self.given.train, self.given.held_out, self.given.decoder,
+                 *self.given.options.values())
+        return [str(place) for place in given if isinstance(place, str | os.PathLike) and is_elsewhere(str(place))]
 
     def cautions(self):
         """Return what the results are to be read with: of the checkpoint, of the data, and what was found."""

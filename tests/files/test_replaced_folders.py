@@ -193,17 +193,17 @@ def test_fault_5_4_each_kind_replaces_its_own_only(tmp_path, capsys):
 def test_fault_5_4_what_came_into_a_run_while_its_successor_was_made_stays(tmp_path, monkeypatch, capsys):
     """The work is not lost either: the same command, elsewhere or once that is moved, goes on from its parts."""
     assert run([*ALIGNMENT, "--out", str(tmp_path / "out")]) == 0
-    from fmdiag.cli import session_outputs
+    from fmdiag import figures
 
-    draw = session_outputs.draw
+    draw = figures.draw_all
 
-    def note(session):
-        draw(session)
+    def note(folder):
+        draw(folder)
         (tmp_path / "out" / "notes.md").write_text("precious")
 
     capsys.readouterr()
     with monkeypatch.context() as patch:
-        patch.setattr(session_outputs, "draw", note)
+        patch.setattr(figures, "draw_all", note)
         assert run([*ALIGNMENT, "--seed", "1", "--out", str(tmp_path / "out"), "--overwrite"]) == 2
     said = capsys.readouterr().err
     assert "notes.md" in said and "kept what was finished" in said
