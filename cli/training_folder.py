@@ -116,5 +116,5 @@ class TrainingFolder:
 
 def _clear_partial(path):
     for file in map(path.joinpath, (*FILES, MARKER)):
-        for leftover in file.parent.glob(f".{file.name}.????????.partial"):
+        for leftover in file.parent.glob(f".{file.name}.*.partial"):
             leftover.unlink(missing_ok=True)

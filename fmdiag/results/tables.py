@@ -1,5 +1,6 @@
 """How are the tables, arrays and provenance of a run folder written and read?"""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -7,16 +8,37 @@ import pandas as pd
 from fmdiag.errors import FmdiagError, printable
 from fmdiag.files.documents import read_document
 from fmdiag.files.npz import read_npz
+from fmdiag.files.replace import replace_atomically
 from fmdiag.results.schema import Run
+
+# How a formula may begin, and what only looks like one: "-0.3 [-0.5, 0.1]", "+1e-3".
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+NUMBERS = re.compile(r"[-+][\d.,eE%+\-\[\] ]*")
 
 
 def save_table(run, name, table):
-    """Write ``tables/NAME.parquet`` (raw) and ``tables/NAME.csv`` (nine digits) below the folder `run`."""
+    """Write ``tables/NAME.parquet`` (raw) and ``tables/NAME.csv`` (nine digits) below the folder `run`.
+
+    In the CSV, texts that a spreadsheet would run as a formula begin with an apostrophe.
+    """
     folder = Path(run) / "tables"
-    folder.mkdir(exist_ok=True)
     table = spelt_out(table)
-    write_parquet(table, folder / f"{name}.parquet")
-    table.to_csv(folder / f"{name}.csv", index=False, float_format="%.9g")
+    shown = _without_formulas(table)
+    replace_atomically(folder / f"{name}.parquet", lambda temporary: write_parquet(table, temporary))
+    replace_atomically(folder / f"{name}.csv",
+                       lambda temporary: shown.to_csv(temporary, index=False, float_format="%.9g"))
+
+
+def _without_formulas(table):
+    texts = [column for column in table if not pd.api.types.is_numeric_dtype(table[column])]
+    shown = table.assign(**{column: table[column].astype(object).map(_cell) for column in texts})
+    return shown.rename(columns=_cell)
+
+
+def _cell(value):
+    """Return a text as it may stand in a spreadsheet; numbers, also where they stand in texts, as they are."""
+    is_formula = isinstance(value, str) and value.startswith(FORMULAS) and not NUMBERS.fullmatch(value)
+    return f"'{value}" if is_formula else value
 
 
 def load_table(run, name):
