@@ -2,6 +2,8 @@
 
 import click
 
+from fmdiag.files.places import shown_path
+
 from .options import checkpoint_argument, decoder_option, method_option, run_options
 
 
@@ -38,7 +40,7 @@ def run(session, other, other_dataset, *, n_samples, n_steps, method):
     from fmdiag.checkpoints import load_checkpoint
     from fmdiag.diagnostics import agreement
 
-    from .session_outputs import relative, typed_command
+    from .session_outputs import typed_command
 
     second = load_checkpoint(other, device=session.device, trust_code=session.options["trust_code"])
     rows = second.training_set(other_dataset, data_root=session.options["data_root"],
@@ -48,11 +50,11 @@ def run(session, other, other_dataset, *, n_samples, n_steps, method):
     samples = agreement.draw(fields, sets, n_samples=n_samples, n_steps=n_steps, method=method, group=session.group,
                              generator=torch.Generator().manual_seed(session.options["seed"]))
     for text in second.description.get("warnings") or ():
-        session.caution(f"{text} ({relative(other)})")
+        session.caution(f"{text} ({shown_path(other)})")
     table = agreement.compare(samples, sets, device=session.device)
     session.caution_of(table)
     summary = agreement.summarise(table)
-    parameters = {"other": relative(other), "other_sha256": second.sha256, "other_dataset": rows.describe(),
+    parameters = {"other": shown_path(other), "other_sha256": second.sha256, "other_dataset": rows.describe(),
                   "n_samples": n_samples, "n_steps": n_steps, "method": method, "feature": "pixels"}
     session.record("agreement", table, summary, parameters,
                    **agreement.pictures(samples, table, sets, decoder=session.decoder))

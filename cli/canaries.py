@@ -55,13 +55,14 @@ def command(images, multiplicities, each, seed, out, overwrite, as_json, **optio
 
     from .parts import Parts
     from .session_inputs import READING
-    from .session_outputs import typed_command, versions
+    from .session_outputs import given_places, typed_command, versions
 
     check_destination(out, "canaries", overwrite=overwrite)
     reading = {name: options[name] for name in READING}
     rows = load_dataset(options["dataset"] or "digits", n=options["n_rows"], **reading | {"hflip": False})
     own = None if images is None else load_dataset(Path(images), size=options["size"], skip_bad=options["skip_bad"])
     with Parts(out, "canaries"), RunFolder(out, "canaries", overwrite=overwrite) as folder:
+        folder.places = given_places()
         manifest = plant(folder.path, rows, rows.held_out, multiplicities=multiplicities, n_each=each, images=own,
                          seed=seed)
         folder.add_json("canaries.json", manifest)

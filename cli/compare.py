@@ -59,8 +59,9 @@ def _write(folder, runs, cautions):
     from fmdiag.figures import draw_all
     from fmdiag.report import compare, write_report
 
-    from .session_outputs import typed_command
+    from .session_outputs import given_places, typed_command
 
+    folder.places = given_places()
     started = datetime.datetime.now(datetime.UTC)
     summary, table = compare.compared(runs)
     folder.add_summary(summary)

@@ -5,6 +5,8 @@ import shlex
 
 import click
 
+from fmdiag.files.places import is_elsewhere, shown_path
+
 # Where and how the result is shown decides nothing about it.
 OUTPUT = ("out", "overwrite", "as_json")
 
@@ -42,4 +44,6 @@ def _words(parameter, value):
 
 
 def _text(value):
-    return ",".join(map(_text, value)) if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, list | tuple):
+        return ",".join(map(_text, value))
+    return shown_path(value) if is_elsewhere(str(value)) else str(value)

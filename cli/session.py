@@ -8,6 +8,8 @@ import time
 
 import click
 
+from fmdiag.files.places import shown_path
+
 from . import part_content, ranks, session_inputs, session_outputs
 from .part_key import key_of
 from .parts import Parts
@@ -65,6 +67,7 @@ class Session(contextlib.ExitStack):
             if self.speaks:
                 self.parts = self.parts or session_inputs.free_parts(self)
                 self.folder = self.enter_context(RunFolder(self.parts.out, overwrite=self.options["overwrite"]))
+                self.folder.places = session_outputs.given_places()
                 self.parts.of(self.folder)
         return self
 
@@ -181,5 +184,5 @@ class Session(contextlib.ExitStack):
         """Return the command line that makes this diagnostic again."""
         context = click.get_current_context(silent=True)
         values = self.options | (context.params if context else {})
-        checkpoint = self.checkpoint_file and session_outputs.relative(self.checkpoint_file)
+        checkpoint = self.checkpoint_file and shown_path(self.checkpoint_file)
         return remaking(diagnostic, values, checkpoint, self.renamed.get(diagnostic, {}))

@@ -5,9 +5,10 @@ import json
 import shlex
 import sys
 import time
-from pathlib import Path
 
 import click
+
+from fmdiag.files.places import is_elsewhere, shown_path
 
 from .echo import echo, echo_json
 
@@ -18,7 +19,7 @@ def record_of(session):
 
     checkpoint = None
     if session.checkpoint is not None:
-        checkpoint = {"file": relative(session.checkpoint_file), "sha256": session.checkpoint.sha256,
+        checkpoint = {"file": shown_path(session.checkpoint_file), "sha256": session.checkpoint.sha256,
                       **session.checkpoint.description}
     return {"fmdiag": __version__, "command": typed_command(), "name": session.name,
             "diagnostics": session.parameters, "dataset": session.training_set.describe(), "checkpoint": checkpoint,
@@ -97,19 +98,29 @@ def show(session):
     echo(f"wrote {session.folder.out}/", err=True)
 
 
-def relative(path):
-    """Return the path as seen from the working directory where it lies below it, else as it was given."""
-    path = Path(path)
-    with contextlib.suppress(ValueError):
-        return str(path.resolve().relative_to(Path.cwd()))
-    return str(path)
+def typed_words():
+    """Return the words of the command line: the root context of click keeps them."""
+    context = click.get_current_context(silent=True)
+    words = context.find_root().obj if context else None
+    return list(sys.argv[1:] if words is None else words)
 
 
 def typed_command():
-    """Return the command line as it was typed: the root context of click keeps the words."""
-    context = click.get_current_context(silent=True)
-    words = context.find_root().obj if context else None
-    return shlex.join(["fmdiag", *(sys.argv[1:] if words is None else words)])
+    """Return the command line as it was typed, but for places outside the working folder: of them the name alone."""
+    return shlex.join(["fmdiag", *map(_shown_word, typed_words())])
+
+
+def given_places(words=None):
+    """Return what in the command line names a place outside the working folder, or in it by an absolute path."""
+    words = typed_words() if words is None else words
+    return [value for word in words for value in (word, word.partition("=")[2]) if is_elsewhere(value)]
+
+
+def _shown_word(word):
+    option, sign, value = word.partition("=")
+    if is_elsewhere(word):
+        return shown_path(word)
+    return f"{option}={shown_path(value)}" if sign and word.startswith("-") and is_elsewhere(value) else word
 
 
 def versions():

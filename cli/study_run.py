@@ -55,11 +55,14 @@ def own_device(name):
 
 
 def _gather(plan, data, store, folder, options):
+    from fmdiag.files.places import without_places
     from fmdiag.studies.gather import gather
+
+    from .session_outputs import given_places
 
     tables, arrays, found = gather(plan, store)
     record = _record(plan, data, store, folder, found)
-    folder.write(tables, arrays, record, _draw)
+    folder.write(tables, arrays, without_places(record, given_places()), _draw)
     if options["as_json"]:
         rows = json.loads(tables["summary"].to_json(orient="records"))
         echo_json({"study": str(folder.path), **found["counts"], "verdict": found["verdict"], "summary": rows})

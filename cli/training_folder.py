@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import json
 import os
 import time
 from pathlib import Path
@@ -94,11 +93,12 @@ class TrainingFolder:
         """Write ``run.json`` and return what it says."""
         from fmdiag import __version__
         from fmdiag.checkpoints.file import file_sha256
-        from fmdiag.errors import printable
+        from fmdiag.files.documents import as_json
         from fmdiag.files.marker import write_marker
+        from fmdiag.files.places import without_places
         from fmdiag.results import replace_atomically
 
-        from .session_outputs import typed_command, versions
+        from .session_outputs import given_places, typed_command, versions
 
         kept = ("network", "path", "loss", "seed", "dataset")
         record = {"fmdiag": __version__, "command": typed_command(), "name": "train",
@@ -108,7 +108,7 @@ class TrainingFolder:
                   "device": str(next(state.module.parameters()).device), "dtype": state.settings["precision"],
                   "versions": versions(), "started": self.started.isoformat(timespec="seconds"),
                   "seconds": round(time.monotonic() - self.clock, 1)}
-        text = json.dumps(printable(record), indent=1, default=str) + "\n"
+        text = as_json(without_places(record, given_places()), indent=1) + "\n"
         replace_atomically(self.path / "run.json", lambda temporary: Path(temporary).write_text(text))
         write_marker(self.path, KIND, FILES)
         return record

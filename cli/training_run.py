@@ -1,6 +1,8 @@
 """What `fmdiag train` does: gather data and settings, train or resume with progress shown, report the outcome."""
 
 import contextlib
+import os
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -185,4 +187,11 @@ def _report(record, folder, as_json):
         return
     for name, value in result.items():
         echo(f"{name:<12} {value:.4g}" if isinstance(value, float) else f"{name:<12} {value}")
-    echo(f"next: fmdiag report {result['checkpoint']}", err=True)
+    echo(f"next: fmdiag report {result['checkpoint']}{_asked_for(record['dataset'])}", err=True)
+
+
+def _asked_for(recorded):
+    """Return the options that name data outside the working folder, which a checkpoint does not."""
+    places = {option: recorded.get(name) for name, option in (("source", "--dataset"), ("held_out", "--held-out"))}
+    return "".join(f" {option} {shlex.quote(place)}" for option, place in places.items()
+                   if isinstance(place, str) and os.path.isabs(place) and not Path(place).is_relative_to(Path.cwd()))

@@ -85,6 +85,8 @@ def _check_followed(value, file, option, root):
     except (OSError, RuntimeError, ValueError) as error:  # a home or a circle of links, a null byte
         raise FmdiagError(f"{file} names {value} as its data, no path that can be followed ({error}): give {option} "
                           "PATH") from error
+    if outside is None and not os.path.lexists(Path(value).expanduser()):
+        raise FmdiagError(f"{file} was trained on {value}, which is not in the working folder: give {option} PATH")
     if outside is not None:
         leads = "" if outside == Path(value) else f", which leads to {outside}"
         raise FmdiagError(f"{file} names {value}{leads} as its data: that is neither in the working folder nor in the "

@@ -17,6 +17,7 @@ from fmdiag.datasets.memory_mapped import mapping, read_ahead, take
 from fmdiag.datasets.overlap import find_overlap, without
 from fmdiag.datasets.tally import Tally, new_digest, refuse_bad_rows
 from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.files.places import is_elsewhere, shown_path
 
 STORED_DTYPES = ("uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
 HASH_BYTES = 1 << 24
@@ -276,7 +277,8 @@ class TrainingSet:
     def describe(self):
         """Return what `run.json` and checkpoints record of the set: a dict of plain values."""
         turned = {"turned": self.n_turned, "orientation": self.orientation} if self.n_turned else {}
-        return {"name": self.name, "split": self.split, "n": self.n, "shape": list(self.shape), "hflip": self.hflip,
+        name = shown_path(self.name) if is_elsewhere(self.name) else self.name
+        return {"name": name, "split": self.split, "n": self.n, "shape": list(self.shape), "hflip": self.hflip,
                 "dtype": self.rows.dtype.name, "divisor": self.divisor, "shift": self.shift, **turned,
                 "fingerprint": self.fingerprint}
 

@@ -71,17 +71,12 @@ def _hash(content):
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def unicode_text(text):
-    """Return a text that UTF-8 can hold: the name of a file need not be one, and no table or page could hold it."""
-    return str(text).encode("utf-8", "backslashreplace").decode()
-
-
 def _printable(value, depth, finite):
     """Return parsed JSON with lone surrogates, which no text file can hold, written as escapes."""
     if depth > DEEPEST:
         raise ValueError(f"it is nested deeper than {DEEPEST} levels")
     if isinstance(value, str):
-        return unicode_text(value)
+        return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, list):
         return [_printable(one, depth + 1, finite) for one in value]
     if isinstance(value, dict):

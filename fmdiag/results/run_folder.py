@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fmdiag.files.documents import as_json
+from fmdiag.files.places import without_places
 from fmdiag.files.staged import StagedFolder
 from fmdiag.results.tables import save_table
 
@@ -16,11 +17,17 @@ SUMMARY_COLUMNS = ["diagnostic", "quantity", "value", "low", "high", "level", "n
 
 
 class RunFolder(StagedFolder):
-    """A run folder under construction; a context manager, with the parameters of `StagedFolder`."""
+    """A run folder under construction; a context manager, with the parameters of `StagedFolder`.
+
+    Attributes
+    ----------
+    places : iterable of str
+        Paths that the user gave: documents name them as `fmdiag.files.places.shown_path` does.
+    """
 
     def __init__(self, out, kind="run", *, overwrite=False):
         super().__init__(out, kind, overwrite=overwrite)
-        self.summaries = []
+        self.summaries, self.places = [], ()
 
     def add_table(self, name, table):
         """Write a raw table."""
@@ -47,4 +54,4 @@ class RunFolder(StagedFolder):
     def add_json(self, name, content):
         """Write a JSON document at the top of the folder."""
         with self.writing(name):
-            (self.path / name).write_text(as_json(content, indent=1) + "\n")
+            (self.path / name).write_text(as_json(without_places(content, self.places), indent=1) + "\n")

@@ -41,7 +41,7 @@ class StudyData:
     def describe(self):
         """Return what names the data in a plan."""
         rows = self.training_set
-        return {"name": rows.name, "n_stored": rows.n_stored, "shape": list(rows.shape),
+        return {"name": rows.describe()["name"], "n_stored": rows.n_stored, "shape": list(rows.shape),
                 "fingerprint": rows.fingerprint, "held_out": rows.held_out.fingerprint}
 
     @property

@@ -74,11 +74,12 @@ class StudyFolder:
         # Several processes may begin the same study together: one writes, the others read what it wrote.
         with self._locked("begin"):
             found = self._read()
-            if found is not None and found != inputs:
+            changed = found is None or _unnamed(found) != _unnamed(inputs)
+            if found is not None and changed:
                 self._refuse(found, change)
             if read_marker(self.path) is None:
                 write_marker(self.path, KIND, [])
-            if found != inputs:
+            if changed:
                 text = json.dumps({"format": FORMAT, "version": VERSION, "inputs": inputs}, indent=1) + "\n"
                 replace_atomically(self.path / FILE, lambda temporary: Path(temporary).write_text(text))
                 note_files(self.path, [self.path / FILE])
@@ -111,9 +112,10 @@ class StudyFolder:
             raise FmdiagError(f"{self.path} holds a study of other data ({found['data']['name']}, "
                               f"{found['data']['n_stored']} rows): give the same data, or choose another --out")
         if not change:
-            name = next(name for name in self.inputs if found.get(name) != self.inputs[name])
+            found, own = _unnamed(found), _unnamed(self.inputs)
+            name = next((name for name in own if found.get(name) != own[name]), "further inputs")
             raise FmdiagError(f"{self.path}: the study was begun with {name} {_short(found.get(name))}, got "
-                              f"{_short(self.inputs[name])}: give the same, another --out, or --change to go on with "
+                              f"{_short(own.get(name))}: give the same, another --out, or --change to go on with "
                               "the new inputs (finished parts whose own inputs are unchanged are kept)")
 
     def write(self, tables, arrays, record, finish):
@@ -165,6 +167,11 @@ def _save_arrays(file, content):
     import numpy as np
 
     np.savez_compressed(file, **content)
+
+
+def _unnamed(inputs):
+    """Return inputs without the name of the data, which depends on the place that they are looked at from."""
+    return {**inputs, "data": {key: value for key, value in inputs["data"].items() if key != "name"}}
 
 
 def _short(value):

@@ -10,6 +10,7 @@ import torch
 
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import build_network
+from fmdiag.files.places import without_places
 from fmdiag.training.objective import INDEPENDENT, authors_samples, label
 from fmdiag.training.randomness import seeded
 
@@ -60,7 +61,10 @@ class TrainingState:
         objective = self.settings.get("objective") or INDEPENDENT
         if "pool_size" in objective:
             training["authors_n_samples_mean"] = authors_samples(objective, self.settings["batch_size"])
-        return {**{key: self.settings[key] for key in DESCRIBING}, "loss": label(objective), "steps": self.step,
+        # The state keeps whole paths, to go on from anywhere; a checkpoint is given to others.
+        described = {**{key: self.settings[key] for key in DESCRIBING},
+                     "dataset": without_places(self.settings["dataset"])}
+        return {**described, "loss": label(objective), "steps": self.step,
                 "training": training, "weights": self.module.state_dict(), "ema": self.ema}
 
 
