@@ -1,7 +1,10 @@
 """fmdiag checkpoint: what a checkpoint holds, and what was inferred about it."""
 
+import json
 
 import click
+
+from fmdiag.files.documents import as_json
 
 from .echo import echo, echo_json
 from .options import CHOICES, convention_options, reading_options
@@ -88,7 +91,7 @@ def _write_compact(checkpoint, file):
 
 
 def _rows(checkpoint):
-    known = checkpoint.description
+    known = json.loads(as_json(checkpoint.description))  # a file may hold anything: shown as plain values
     dataset, training = known.get("dataset") or {}, known.get("training") or {}
     yield "file", f"{checkpoint.file}  (sha256 {checkpoint.sha256[:12]})"
     yield "family", known["family"]
@@ -99,7 +102,8 @@ def _rows(checkpoint):
     yield "path", _arguments(known["path"]) + ("; converted to it" if "origin" in known else "")
     if dataset.get("fingerprint"):
         flips = ", mirror images included" if dataset.get("hflip") else ""
-        yield "data set", f"{dataset['name']} {dataset['split']}, n = {dataset['n']}{flips}, shape {dataset['shape']}"
+        name, split, n, shape = (dataset.get(key, "unknown") for key in ("name", "split", "n", "shape"))
+        yield "data set", f"{name} {split}, n = {n}{flips}, shape {shape}"
         yield "fingerprint", dataset["fingerprint"]
     else:
         yield "data set", "not recorded: give --dataset to the commands that need it"

@@ -1,5 +1,6 @@
 """Intervals cover; run folders are whole or absent."""
 
+import csv
 import os
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from fmdiag.results import (
     mean_interval,
     proportion_interval,
     replace_atomically,
+    save_table,
     summarise,
 )
 
@@ -149,3 +151,23 @@ def test_an_earlier_run_returns_if_the_new_one_cannot_take_its_place(tmp_path, m
         folder.add_json("run.json", {"value": 2})
     assert '"value": 1' in (tmp_path / "run" / "run.json").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+FORMULAS = ['=HYPERLINK("http://x")', "+cmd|x", "-2+3+cmd|' /C calc'!A0", "@SUM(1)", "\t=1", "\r=1", "\n=1", "＝1"]
+
+
+def test_fault_5_low_a_spreadsheet_runs_nothing_of_a_table(tmp_path):
+    numbers = ["-1.5", "+2e-3", "-0.3 [-0.5, 0.1]", "1/3", "a=b", ""]
+    texts = [*FORMULAS, *numbers]
+    table = pd.DataFrame({"text": texts, "number": -np.arange(len(texts), dtype=float), "kind": pd.Categorical(texts),
+                          "=head": texts, "whole": -np.arange(len(texts))})
+    save_table(tmp_path, "demo", table)
+    raw = load_table(tmp_path, "demo")
+    assert raw["number"].tolist() == table["number"].tolist() and list(raw) == list(table)
+    assert raw["text"][0] == FORMULAS[0] and raw["kind"][3] == "@SUM(1)", "Parquet holds what was measured"
+    with open(tmp_path / "tables" / "demo.csv", newline="") as stream:
+        head, *rows = csv.reader(stream)
+    assert head == ["text", "number", "kind", "'=head", "whole"]
+    for text, number, kind, other, whole in rows[: len(FORMULAS)]:
+        assert {text[0], kind[0], other[0]} <= {"'", "\\"} and float(number) == float(whole) <= 0
+    assert [row[0] for row in rows[len(FORMULAS):]] == numbers
