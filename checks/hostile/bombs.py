@@ -4,7 +4,7 @@
     python -m checks.hostile.bombs --only npz_bomb
     python -m checks.hostile.bombs --write FOLDER          only make the files
 
-Each command runs in a process of its own with --memory 1GiB; its peak resident memory is the system's (ru_maxrss).
+Each command runs in a process of its own with --memory 1GiB; its peak resident memory is the system's (VmHWM).
 Right is a peak of at most 1 GiB + 0.375 GiB, Python and torch among them, an end within 60 seconds of processor time,
 exit code 0 or 2, and less than half a GiB written below the data root.
 """
@@ -36,7 +36,7 @@ RESULTS = Path(__file__).parents[1] / "results/bombs.json"
 BEYOND = 9 << 25   # bytes, a little more than any file may become
 MEMORY, MARGIN, SECONDS, DISK = 1 << 30, 3 << 27, 60, 4 << 27
 COMMANDS = {"rows": "alignment --dataset {file} --memory 1GiB --n-pairs 8", "checkpoint": "checkpoint {file}",
-            "pairs": "pairing --from {digits} --pairs {file} --memory 1GiB",
+            "pairs": "gradient-variance {digits} --pairs {file} --memory 1GiB",
             "onnx": "memorization {digits} --feature onnx --feature-weights onnx={file} --memory 1GiB --n-samples 8"}
 
 
@@ -320,9 +320,10 @@ def measured(role, file, folder):
     words += ["--out", str(folder / "out")] if role != "checkpoint" else []
     environment = os.environ | {"FMDIAG_DATA_ROOT": str(folder / "root"), "FMDIAG_CACHE": str(folder / "features"),
                                 "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
-    run = ("import resource, sys; from fmdiag.cli.main import run; code = run(sys.argv[1:]); "
-           "sys.stderr.flush(); u = resource.getrusage(resource.RUSAGE_SELF); "
-           "print(f'\\n{code} {u.ru_maxrss << 10} {u.ru_utime + u.ru_stime}', file=sys.stderr)")
+    # Of the process itself: ru_maxrss would hold what its parent had when it was forked.
+    run = ("import sys, time; from fmdiag.cli.main import run; code = run(sys.argv[1:]); sys.stderr.flush(); "
+           "peak = next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')); "
+           "print(f'\\n{code} {int(peak) << 10} {time.process_time()}', file=sys.stderr)")
     limit = lambda: resource.setrlimit(resource.RLIMIT_CPU, (2 * SECONDS, 2 * SECONDS))  # noqa: E731
     ended = subprocess.run([sys.executable, "-c", run, *words], capture_output=True, text=True, env=environment,
                            cwd=folder, preexec_fn=limit, check=False)

@@ -6,12 +6,14 @@ footer says of a chunk need not be true of them. Fields 1 to 3 of a header are i
 
 import pyarrow.parquet as pq
 
+from fmdiag.errors import FmdiagError
 from fmdiag.files.bounded import Budget, damaged
 from fmdiag.files.names import spelt
 
 DICTIONARY = 2            # kind of the page that others refer to
 LONGEST_HEADER = 1 << 16  # with the least and greatest value of the page
 DEEPEST = 8               # structs in structs
+FREE_PAGE = 1 << 26       # bytes that any page may become; beyond them twice the file: pictures are packed already
 VARINTS = (4, 5, 6)       # 16, 32 and 64 bits
 
 
@@ -63,6 +65,9 @@ def _check_chunk(file, chunk, path, packed):
             raise damaged(path, "a page's header is not readable") from error
         if unpacked < 0 or in_file < 0:
             raise damaged(path, "a page of less than nothing")
+        if unpacked > max(FREE_PAGE, 2 * packed):
+            raise FmdiagError(f"{path}: {packed} bytes hold a page that would unpack to {unpacked} "
+                              f"({unpacked / 2**30:.1f} GiB): refused as a decompression bomb; write it again")
         budget.spend(unpacked)
         largest = max(largest, unpacked if kind == DICTIONARY else 0)
         place += length + in_file
