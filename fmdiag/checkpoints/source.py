@@ -23,6 +23,8 @@ from fmdiag.files.trust import TRUST, check_trust
 from fmdiag.files.zips import is_zip
 
 PICKLE = "a pickle"
+# How torch.save began before torch 1.6: a pickle of a number, before that of the content.
+OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
 @dataclass(frozen=True)
@@ -114,9 +116,10 @@ class _OnCPU(pickle.Unpickler):
 def _unpickled(file):
     check_records(file)
     try:
-        if is_zip(file):
-            return torch.load(file, map_location="cpu", weights_only=False)
         with open(file, "rb") as stream:
+            if is_zip(file) or stream.read(len(OLD_TORCH)) == OLD_TORCH:
+                return torch.load(file, map_location="cpu", weights_only=False)
+            stream.seek(0)
             return _OnCPU(stream).load()
     except ModuleNotFoundError as error:
         raise FmdiagError(f"{file} needs the package {error.name}, which is not installed: install it, or put the "
