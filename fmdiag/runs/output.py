@@ -85,6 +85,7 @@ class Output:
     def __init__(self, out, *, overwrite=False, new=False):
         self.out, self.overwrite, self.mine = Path(out), overwrite, False
         if new and self.out.exists() and not overwrite:
+            _clear_up(self.out)
             raise TakenError(f"{self.out} exists: choose another --out, or --overwrite to replace that run")
         self.parts, self.open = Parts(self.out), True
         if not new:
@@ -163,6 +164,14 @@ def _let_go(out):
     earlier = _OPEN.pop(out.absolute(), None)
     if earlier is not None:
         earlier.close()
+
+
+def _clear_up(out):
+    """Take away what a run that was killed after it was whole left beside it; finished parts of another run stay."""
+    parts = Parts(out)
+    if parts.path.is_dir():
+        parts.open()
+        parts.close(remove="new")
 
 
 def first_free(folders, *, overwrite=False):

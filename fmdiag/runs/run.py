@@ -198,6 +198,9 @@ class Run:
             result = self._measured(card, chosen)
             result.key, result.asked = key, plain_values(asdict(chosen))
             result = self.output.keep(key, result)
+        else:
+            for text in result.cautions:  # as when it was measured
+                warnings.warn(text, FmdiagWarning, stacklevel=2)
         self.results[card.name], self.page = result, None
         result.run = self.record()
         return result

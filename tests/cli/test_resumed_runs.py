@@ -1,6 +1,7 @@
 """A run that was interrupted goes on from its finished parts, for the same inputs only; one process per output."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -28,6 +29,24 @@ def undrawn(monkeypatch):
     """Leave out figures and page, which take most of a small run's time and are made of what is compared here."""
     monkeypatch.setattr("fmdiag.figures.draw_all", lambda run: [])
     monkeypatch.setattr("fmdiag.report.write_report", lambda run: run)
+
+
+class Remarks(logging.Handler):
+    """Prints what the command line says on stderr, as the process of a command does."""
+
+    def emit(self, record):
+        print(record.getMessage(), file=sys.stderr)
+
+
+@pytest.fixture(autouse=True)
+def remarks():
+    logger, handler = logging.getLogger("fmdiag"), Remarks()
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    yield
+    logger.removeHandler(handler)
+    logger.setLevel(before)
 
 
 class Killed(BaseException):
