@@ -26,7 +26,7 @@ def work(n, n_pairs):
     import torch
 
     from fmdiag import load_dataset
-    from fmdiag.cli.ranks import end, join, leave
+    from fmdiag.ranks.torchrun import end, join, leave
     from fmdiag.diagnostics.alignment import measure as alignment
 
     torch.set_flush_denormal(True)

@@ -5,7 +5,7 @@ import os
 
 from docs.measure import EXAMPLES, FACTS, GALLERY, STUDIES
 from docs.texts import ABOUT, CALLED, COMMANDS, COST, MODELS, SIZE, USUAL_SIZE, text_of
-from fmdiag.cli.main import COMMANDS as SHORT
+from fmdiag.cli.main import commands
 
 TABLES = "The tables that it writes are described in the docstrings of the [API reference](../api/README.md)."
 
@@ -24,7 +24,7 @@ def index():
 
 def _page(name, models):
     called = {model: CALLED.get(name, MODELS)[model].format(n=models[model]["n"]) for model in MODELS}
-    lines = _head(name, COMMANDS.get(name, [f"fmdiag {name} ckpt.pt"]), SHORT[name])
+    lines = _head(name, COMMANDS.get(name, [f"fmdiag {name} ckpt.pt"]), commands()[name])
     for figure in dict.fromkeys(figure for model in models.values() for figure in model["figures"]):
         lines += _pair(figure, models, called)
     lines += _reading(name)

@@ -40,6 +40,7 @@ CARD = Diagnostic(
     parameters=Parameters,
     run="fmdiag.diagnostics.canaries.run:run",
     needs=("samples",),
+    ranks=False,
     cost="one search for neighbors per canary",
     figures=FIGURES,
     tables={"canaries": "canary"},

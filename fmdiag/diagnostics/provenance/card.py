@@ -56,6 +56,7 @@ CARD = Diagnostic(
     parameters=Parameters,
     run="fmdiag.diagnostics.provenance.run:run",
     needs=("field",),
+    ranks=False,
     cost="trajectories of the model and of û*",
     figures=FIGURES,
     tables={"provenance": "sample, time and training example",
