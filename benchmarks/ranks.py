@@ -26,8 +26,8 @@ def work(n, n_pairs):
     import torch
 
     from fmdiag import load_dataset
-    from fmdiag.ranks.torchrun import end, join, leave
     from fmdiag.diagnostics.alignment import measure as alignment
+    from fmdiag.ranks.torchrun import end, join, leave
 
     torch.set_flush_denormal(True)
     group, device = join(torch.device("cpu"))

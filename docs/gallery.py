@@ -43,7 +43,7 @@ def _page(name, models):
 def _study(name, models):
     """Return the page of a study, whose own series goes from models that memorise to models that generalise."""
     found, kind = models["study"], name.partition("_")[2]
-    lines = _head(name, [found["command"]], SHORT["study"])
+    lines = _head(name, [found["command"]], commands()["study"])
     lines += ["One study has both: its series goes from models that memorise to models that generalise.", ""]
     for figure, text in found["figures"].items():
         place = f"figures/{figure}.png"
