@@ -35,6 +35,13 @@ def commands():
     return {name: OWN[name] for name in FIRST} | cards | OWN
 
 
+def shared_by_ranks():
+    """Return the commands whose work several processes share."""
+    from fmdiag.diagnostics import DIAGNOSTICS
+
+    return ["report", "train", "study", *(name for name, card in DIAGNOSTICS.items() if card.ranks and card.command)]
+
+
 class Stopped(BaseException):
     """Ctrl-C or a signal, once every run folder has been removed; click would print a blank line for Ctrl-C itself."""
 
@@ -128,7 +135,8 @@ def run(arguments):
         if hasattr(stream, "reconfigure"):  # names may hold what no encoding has: shown escaped
             stream.reconfigure(errors="backslashreplace")
     try:
-        ranks.check(arguments)
+        if ranks.world()[1] > 1:
+            ranks.check(arguments, shared_by_ranks())
         return fmdiag.main(args=arguments, prog_name="fmdiag", standalone_mode=False, obj=list(arguments)) or 0
     except click.exceptions.Exit as stop:
         return stop.exit_code

@@ -15,8 +15,6 @@ import os
 import sys
 import time
 
-# Commands that are no diagnostic's own; of diagnostics the card says whether ranks share the work.
-COMMANDS = ("report", "train", "study")
 ENVIRONMENT = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 # For a machine that is cut off. A process that ends is noticed at once.
 TIMEOUT = datetime.timedelta(minutes=30)
@@ -30,15 +28,10 @@ def world():
     return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
 
 
-def check(arguments):
-    """Refuse commands that write without asking which rank they are."""
+def check(arguments, shared):
+    """Refuse commands that write without asking which rank they are; `shared` are those that ask."""
     from fmdiag.errors import FmdiagError
 
-    if world()[1] == 1:
-        return
-    from fmdiag.diagnostics import DIAGNOSTICS
-
-    shared = [*COMMANDS, *(name for name, card in DIAGNOSTICS.items() if card.ranks and card.command)]
     if not arguments or arguments[0] not in shared:
         raise FmdiagError(f"fmdiag {' '.join(arguments[:1])} runs as one process: start it without torchrun, or with "
                           f"one rank; several ranks serve {', '.join(shared)}")

@@ -63,7 +63,8 @@ def test_every_interval_is_there(audited):
     assert set(summary["level"]) == {0.95}
 
 
-def test_each_part_is_remade_by_its_command(undrawn, audited, tmp_path):
+def test_each_part_is_remade_by_its_command(undrawn, audited, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.chdir(checkpoint.parent)  # records name what lies elsewhere without its folder
     lines = {name: part["command"] for name, part in load_run(audited)["diagnostics"].items()}
     assert re.search(r"--sample \d+ --sample \d+", lines["provenance"])
     import shlex

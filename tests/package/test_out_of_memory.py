@@ -99,7 +99,7 @@ def test_a_network_that_does_not_fit_is_asked_about_fewer_points():
 
 
 def test_the_posterior_goes_on_with_less_memory(monkeypatch):
-    expected = ClosedFormField(ROWS).posterior(POINTS, 0.5)
+    expected, memory = ClosedFormField(ROWS).posterior(POINTS, 0.5), 1 << 30
     chunk, failures = empirical.EmpiricalPosterior._chunk, [ERRORS[0], ERRORS[1]]
 
     def hungry(self, *arguments):
@@ -109,7 +109,7 @@ def test_the_posterior_goes_on_with_less_memory(monkeypatch):
 
     monkeypatch.setattr(empirical.EmpiricalPosterior, "_chunk", hungry)
     with pytest.warns(FmdiagWarning, match="bytes of memory for û") as said:
-        found = ClosedFormField(ROWS).posterior(POINTS, 0.5)
+        found = ClosedFormField(ROWS, memory=memory).posterior(POINTS, 0.5)
     assert len(said) == 1 and str(said[0].message).startswith(f"out of memory: going on with {1 << 28} ")
     torch.testing.assert_close(found.mean, expected.mean, rtol=1e-12, atol=1e-12)
 
