@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -128,7 +129,29 @@ def main():
 
 
 def run(arguments):
-    """Run `arguments` and return the exit code."""
+    """Run `arguments`, our remarks a line each on stderr, and return the exit code."""
+    logger, remarks = logging.getLogger("fmdiag"), Remarks()
+    before = logger.level
+    logger.addHandler(remarks)
+    logger.setLevel(logging.INFO)
+    try:
+        return _run(arguments)
+    finally:
+        logger.removeHandler(remarks)
+        logger.setLevel(before)
+
+
+class Remarks(logging.Handler):
+    """Prints what the library remarks, such as "resumed: ..."; names in it are those of files."""
+
+    def emit(self, record):
+        """Print one record."""
+        from fmdiag.errors import one_line
+
+        click.echo(one_line(record.getMessage()), err=True)
+
+
+def _run(arguments):
     from fmdiag.errors import FmdiagError
 
     for stream in (sys.stdout, sys.stderr):
@@ -194,10 +217,7 @@ def _terminate(number, frame):
 
 def _only_our_messages():
     """Show our own warnings and remarks, a line each on stderr; those of libraries mean nothing to a user."""
-    import logging
     import warnings
-
-    from fmdiag.errors import one_line
 
     def show(message, category, *place, **file):
         from fmdiag.errors import FmdiagWarning
@@ -208,10 +228,6 @@ def _only_our_messages():
     warnings.showwarning = show
     # A handler at the root, though it does nothing, keeps logging from printing what libraries log.
     logging.getLogger().addHandler(logging.NullHandler())
-    remarks = logging.StreamHandler()
-    remarks.format = lambda record: one_line(record.getMessage())  # names in it are those of files
-    logging.getLogger("fmdiag").addHandler(remarks)
-    logging.getLogger("fmdiag").setLevel(logging.INFO)
 
 
 if __name__ == "__main__":
