@@ -43,7 +43,8 @@ def filled(folder, run, *, page, document):
         _json(folder / f"{run.name}.json", without_places(document, run.places()))
         record |= headline(document)
     _json(folder / "run.json", without_places(record, run.places()))
-    _json(folder / RESULTS, {"key": run.key, "results": {name: entry(found) for name, found in run.results.items()}})
+    kept = {"key": run.key, "results": {name: entry(found) for name, found in run.results.items()}}
+    _json(folder / RESULTS, without_places(kept, run.places()))
     # Figures and pages come later in the order of imports: they are found by name.
     resolve("fmdiag.figures:draw_all")(folder)
     if page:

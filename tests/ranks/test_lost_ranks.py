@@ -30,7 +30,7 @@ def rank_process(launcher, rank):
 
 def wait_for_folder(root):
     deadline = time.monotonic() + 90
-    while not list(root.glob(".run.*.partial")):
+    while not list(root.glob(".run.parts/lock*")):
         assert time.monotonic() < deadline, "the run never began"
         time.sleep(0.05)
 
