@@ -35,7 +35,7 @@ def pair(train, held_out, **options):
 
 def judged(training_set, samples):
     summary = summarise(measure(samples, training_set, n_closed_form=8, generator=torch.Generator().manual_seed(0)))
-    return verdict(summary, not_judged=training_set.overlap.not_judged())
+    return verdict(summary, not_judged=training_set.overlap.not_judged()).text
 
 
 def test_fault_2_2_overlap_does_not_hide_copies():

@@ -63,7 +63,7 @@ def test_fresh_low_dimensional_draws_are_no_evidence():
     summary = summarise(measure(gaussian(500, 2, 2), training_set, generator=generator()))
     assert 0.05 < quantity(summary, "f_mem", interval="exact")["value"] < 0.2
     assert quantity(summary, "f_mem", "closed_form")["value"] == 1
-    assert verdict(summary).startswith("No evidence of memorisation: ")
+    assert verdict(summary).text.startswith("No evidence of memorisation: ")
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.02])
@@ -86,7 +86,7 @@ def test_planted_copies_are_recovered_with_rows_repeated_or_not(noise):
         assert row["value"] == 0.1 and row["low"] < 0.1 < row["high"]
         assert quantity(summary, "copied_rows")["value"] == 40
         assert quantity(summary, "identical")["value"] == (0.1 if noise == 0 else 0)
-        assert verdict(summary).startswith("The model memorises: 10.0% [7.2%, 13.4%] of 400 samples")
+        assert verdict(summary).text.startswith("The model memorises: 10.0% [7.2%, 13.4%] of 400 samples")
 
 
 def test_copies_of_mirrored_rows_are_seen_only_with_flips():
@@ -154,13 +154,13 @@ def table_of(model, heldout, closed_form, n=100):
     ((50, 2, 99), "No verdict, positive control failed: only 99.0%"),
 ])
 def test_the_verdict_is_decided_against_the_controls(counts, opening):
-    sentence = verdict(summarise(table_of(*counts)))
+    sentence = verdict(summarise(table_of(*counts))).text
     assert sentence.startswith(opening)
     assert sentence.endswith(".") and "\n" not in sentence
 
 
 def test_a_missing_positive_control_is_said():
-    assert "positive control is missing" in verdict(summarise(table_of(50, 2, None)))
+    assert "positive control is missing" in verdict(summarise(table_of(50, 2, None))).text
 
 
 def test_summary_intervals():
