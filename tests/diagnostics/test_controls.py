@@ -50,7 +50,7 @@ def test_a_perfect_sampler_is_no_evidence_and_the_positive_control_is_complete(n
     assert f_mem(summary, "closed_form")["value"] == 1
     # In 64 and 784 dimensions a fresh draw passes with probability near 3^-m: none of 140, or one by a near-duplicate.
     assert f_mem(summary, "heldout")["value"] <= 0.01 and f_mem(summary)["value"] <= 0.01
-    assert verdict(summary).startswith("No evidence of memorisation: ") and "would be found" in verdict(summary)
+    assert verdict(summary).text.startswith("No evidence of memorisation: ") and "would be found" in verdict(summary).text
     auc = summary[summary["quantity"] == "auc"].set_index("source")
     assert auc.loc["model", "low"] < 0.5 < auc.loc["model", "high"]
     assert auc.loc["closed_form", "value"] == 1
@@ -72,10 +72,10 @@ def test_a_known_tenth_of_copies_is_recovered_where_pixels_see_them(name, kind):
             row = f_mem(summary, interval=interval)
             assert row["low"] < 0.1 < row["high"] and row["value"] == pytest.approx(0.1, abs=0.01)
     if SEEN[kind]:
-        assert verdict(summary).startswith("The model memorises: 10.") and "one-sided p" in verdict(summary)
+        assert verdict(summary).text.startswith("The model memorises: 10.") and "one-sided p" in verdict(summary).text
     else:
         # Symmetric pictures, such as trousers, are their own mirror images: at most two of the 14.
-        assert f_mem(summary)["value"] <= 0.02 and verdict(summary).startswith("No evidence")
+        assert f_mem(summary)["value"] <= 0.02 and verdict(summary).text.startswith("No evidence")
     if kind == "flipped":
         with_flips = summarise(measure(samples, training_set.with_hflip(), held_out=held_out, closed_form=False,
                                        generator=generator()))
@@ -96,7 +96,7 @@ def test_where_a_third_of_fresh_draws_pass_the_rule_the_verdict_is_no_evidence()
         summary = summarise(table)
         shares.append(f_mem(summary)["value"])
         assert k or f_mem(summary, "closed_form")["value"] == 1
-        wrong += not verdict(summary).startswith("No evidence of memorisation: ")
+        wrong += not verdict(summary).text.startswith("No evidence of memorisation: ")
     assert wrong <= 4
     # 5 000 draws, binomial given the rows: standard error 0.0067; the null's drift at n = 500 is below 0.01.
     assert np.mean(shares) == pytest.approx(1 / 3, abs=0.04)
@@ -112,8 +112,8 @@ def test_p_values_are_corrected_for_feature_spaces():
             for source, values in ratio.items()])
     alone = summarise(table("pixels"))
     assert alone.set_index("quantity").loc["p_value", "value"] == pytest.approx(0.0174, abs=1e-3)
-    assert verdict(alone).startswith("The model memorises")
-    several = verdict(summarise(pd.concat([table(f"f{k}") for k in range(4)])))
+    assert verdict(alone).text.startswith("The model memorises")
+    several = verdict(summarise(pd.concat([table(f"f{k}") for k in range(4)]))).text
     assert "Holm over 4 feature spaces" in several and "The model memorises" not in several
 
 

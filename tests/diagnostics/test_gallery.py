@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fmdiag.datasets import TrainingSet
-from fmdiag.diagnostics.memorization.measure import gallery
+from fmdiag.diagnostics.memorization import gallery
 
 RNG = np.random.default_rng(0)
 

@@ -27,7 +27,7 @@ def test_the_warning_begins_below_forty_and_names_what_is_needed():
     (None, False, None), (2, True, None)])
 def test_without_an_interval_there_is_no_null(n, required, said):
     rows = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)).numpy()
-    held_out = None if n is None else TrainingSet(rows[:n])
+    held_out = None if n is None else TrainingSet(rows[:n] + 9)
     training_set = TrainingSet(rows, name="rows", held_out_source=held_out)
     if said is None:
         return null_size.check_held_out(training_set, required=required)
