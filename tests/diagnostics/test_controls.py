@@ -50,7 +50,8 @@ def test_a_perfect_sampler_is_no_evidence_and_the_positive_control_is_complete(n
     assert f_mem(summary, "closed_form")["value"] == 1
     # In 64 and 784 dimensions a fresh draw passes with probability near 3^-m: none of 140, or one by a near-duplicate.
     assert f_mem(summary, "heldout")["value"] <= 0.01 and f_mem(summary)["value"] <= 0.01
-    assert verdict(summary).text.startswith("No evidence of memorisation: ") and "would be found" in verdict(summary).text
+    text = verdict(summary).text
+    assert text.startswith("No evidence of memorisation: ") and "would be found" in text
     auc = summary[summary["quantity"] == "auc"].set_index("source")
     assert auc.loc["model", "low"] < 0.5 < auc.loc["model", "high"]
     assert auc.loc["closed_form", "value"] == 1

@@ -115,7 +115,7 @@ def test_squared_error_of_training_images_is_that_of_the_error_diagnostic():
 
 def test_batches_change_nothing(monkeypatch):
     whole = measure(constant, DIGITS, **SMALL, generator=generator())
-    monkeypatch.setattr("fmdiag.diagnostics.membership.POINTS_AT_ONCE", 7)
+    monkeypatch.setattr("fmdiag.diagnostics.membership.measure.POINTS_AT_ONCE", 7)
     pd.testing.assert_frame_equal(measure(constant, DIGITS, **SMALL, generator=generator()), whole, rtol=1e-9)
 
 

@@ -36,7 +36,7 @@ def rates(model, null):
 def test_without_a_verdict_of_its_own_a_run_gets_the_diagnostics_rule(tmp_path, model, null, words):
     found = verdict(run_with(tmp_path, rates(model, null)))
     text = found["text"]
-    assert found["kind"] == ("memorises" if "memorises" in words else "generalises")
+    assert found["kind"] == ("memorises" if "memorises" in words else "open")
     assert text.startswith(words) and f"{model[0] / model[1]:.1%} [" in text
 
 

@@ -67,7 +67,9 @@ def test_a_checkpoint_carries_its_objective_and_caution(tmp_path, loss, code):
     description = load_checkpoint(tmp_path / "c.pt").description
     assert description["loss"] == label(make_objective(loss, **objective))
     assert description["training"]["objective"]["loss"] == loss
-    assert [text.partition(":")[0] for text in description["warnings"]] == ([code] if code else [])
+    # A few steps leave most of the initial network in the average, which is said of every objective.
+    codes = [text.partition(":")[0] for text in description["warnings"]]
+    assert [one for one in codes if one != "initial-weights"] == ([code] if code else [])
 
 
 def test_the_objective_decides_the_outcome_and_the_seed_repeats_it():

@@ -17,7 +17,7 @@ import torch
 
 from fmdiag.checkpoints import load_checkpoint
 from fmdiag.cli.main import run
-from fmdiag.errors import FmdiagWarning
+from fmdiag.errors import FmdiagError, FmdiagWarning
 
 SMALL = ["--dataset", "digits", "--n", "12", "--network", "mlp", "--width", "16", "--depth", "1", "--batch-size", "8",
          "--precision", "fp32"]
@@ -124,14 +124,18 @@ def test_resume_clears_what_a_killed_save_left(folder):
     assert not list(folder.glob(".*.partial"))
 
 
-def test_data_and_paths_are_recorded_absolutely(tmp_path, monkeypatch):
+def test_data_are_found_again_from_the_folder_in_which_they_were_named(tmp_path, monkeypatch):
     np.save(tmp_path / "points.npy", np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32))
     monkeypatch.chdir(tmp_path)
     options = ["--network", "mlp", "--width", "8", "--depth", "1", "--steps", "1", "--precision", "fp32"]
     assert run(["train", "--dataset", "points.npy", "--held-out", "0.25", *options, "--out", "run"]) == 0
-    monkeypatch.chdir("/")
     training_set = load_checkpoint(tmp_path / "run" / "checkpoint.pt").training_set()
     assert training_set.n == 15 and training_set.held_out.n == 5
+    monkeypatch.chdir("/")
+    checkpoint = load_checkpoint(tmp_path / "run" / "checkpoint.pt")
+    with pytest.raises(FmdiagError, match="give --dataset"):
+        checkpoint.training_set()
+    assert checkpoint.training_set(tmp_path / "points.npy").n == 15
 
 
 @pytest.mark.parametrize("options, message", [

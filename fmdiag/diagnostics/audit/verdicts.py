@@ -2,7 +2,7 @@
 
 from fmdiag.diagnostics.audit.hypotheses import by_feature, controls
 from fmdiag.diagnostics.audit.schema import LEVEL
-from fmdiag.diagnostics.memorization.rule import verdict as copies_sentence
+from fmdiag.diagnostics.memorization.rule import verdict as copies_verdict
 
 
 def verdicts(summary, found, not_judged=None, solver=None):
@@ -37,8 +37,8 @@ def _copies(summary, found, not_judged, solver):
         above = {feature for (feature, _), rows in parts
                  if (rows.loc[rows["quantity"] == "f_mem_excess", "low"] > 0).any()}
         answer = "yes" if significant & above else "no evidence"
-    return _entry("copies", question, answer, copies_sentence(summary, solver=solver, not_judged=not_judged),
-                  deciding)
+    text = copies_verdict(summary, solver=solver, not_judged=not_judged).text
+    return _entry("copies", question, answer, text, deciding)
 
 
 def _field(summary, found, not_judged):
