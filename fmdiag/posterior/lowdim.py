@@ -45,7 +45,8 @@ class Differences:
         # Additions in a row of any sum, on any rank.
         self.steps = self.block + store.n / self.block + self.group.size + 8
         # Rows in float64 are made block by block: all of them at once would take five times what they are kept in.
-        farthest = [part.double().sub_(self.center).square().sum(1).max() for part in self.kept.split(1 << 20)]
+        farthest = [part.double().sub_(self.center).square().sum(1).max() for part in self.kept.split(1 << 20)
+                    if len(part)]  # a rank may have no rows at all
         farthest = torch.stack([*farthest, self.x1.square().sum(1).max()]).max().reshape(1)
         self.reach = self.group.max(farthest).item() ** 0.5                # largest ||X - center||
         # Reused: fresh buffers of this size are pages from the system, which cost more than the arithmetic in them.

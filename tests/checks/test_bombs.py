@@ -23,7 +23,7 @@ import torch, pyarrow.parquet, scipy.stats
 from PIL import Image
 from fmdiag.checkpoints import load_checkpoint
 from fmdiag.datasets import load_dataset
-from fmdiag.diagnostics.couplings import load_pairs
+from fmdiag.diagnostics.gradient_variance.couplings import load_pairs
 from fmdiag.errors import FmdiagError
 def peak():
     return next(int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith("VmHWM"))

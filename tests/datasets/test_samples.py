@@ -7,7 +7,7 @@ from PIL import Image
 
 from fmdiag.datasets import TrainingSet, load_dataset
 from fmdiag.datasets.samples import load_samples, remedy
-from fmdiag.diagnostics.memorization import measure
+from fmdiag.diagnostics.memorization.measure import measure
 from fmdiag.errors import FmdiagError, FmdiagWarning
 
 DIGITS = load_dataset("digits")

@@ -90,7 +90,7 @@ def test_fault_2_15_arrays_are_data_sets():
 
 @pytest.mark.parametrize("source", [[[1.0, 2.0]], None, 3, {"x": 1}])
 def test_other_objects_are_refused_by_their_type(source):
-    with pytest.raises(FmdiagError, match="a name, a path or an array"):
+    with pytest.raises(FmdiagError, match="a name, a path, an array"):
         load_dataset(source)
 
 
