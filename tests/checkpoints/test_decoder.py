@@ -145,12 +145,12 @@ def test_figures_and_page_say_what_the_pictures_are(latents, vae, tmp_path, caps
     words = ["report", str(flow), "--trust-code", "--dataset", str(latents / "rows.npy"), "--n-pairs", "4",
              "--n-noises", "4", *SMALL]
     assert run([*words, "--decoder", str(vae), "--out", str(tmp_path / "run")]) == 0
-    captions, said = captions_of(tmp_path / "run"), f"latents decoded by {vae}"
+    captions, said = captions_of(tmp_path / "run"), f"latents decoded by {vae.name}"
     assert all(said in captions[figure]["caption"] for figure in ("hybrid_strips", "memorization_gallery"))
     assert said not in captions["error"]["caption"]
     assert said in (tmp_path / "run" / "index.html").read_text()
     commands = [facts["command"] for facts in load_run(tmp_path / "run")["diagnostics"].values()]
-    assert [f"--decoder {vae}" in command for command in commands] == [False, False, True, True]
+    assert [f"--decoder {vae.name}" in command for command in commands] == [False, False, True, True]
 
 
 def test_rows_that_are_no_pictures_have_none(tmp_path, capsys):

@@ -11,7 +11,7 @@ from odd_fields import DIM, GLOBAL, Net, Plain, bad_fields, good_fields, plain, 
 
 import fmdiag
 from fmdiag.diagnostics.agreement import measure as agreement
-from fmdiag.diagnostics.gradient_variance import measure as gradient_variance
+from fmdiag.diagnostics.gradient_variance.measure import measure as gradient_variance
 from fmdiag.diagnostics.membership import energy
 from fmdiag.diagnostics.membership import excess_alignment as excess
 from fmdiag.errors import FmdiagError, FmdiagWarning
