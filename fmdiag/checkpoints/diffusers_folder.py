@@ -78,7 +78,7 @@ def _own_class(file, folder, config, choices, weights):
     module = build_from_factory(choices)
     candidate = Candidate(folder.name, weights["weights"] == "ema", tensors_of(folder))
     module, facts = Chosen(weights["weights"], False, candidate, None, folder).into(module)
-    convention, read = _convention(file, folder, config, choices)
+    convention, read, _ = _convention(file, folder, config, choices)
     if not read:
         convention = convention_of(choices)
     order, origin = order_of(module, choices)

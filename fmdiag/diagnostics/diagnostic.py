@@ -149,8 +149,12 @@ class Diagnostic(Card):
         return checked(self.parameters(**given), self.name)
 
     def applies(self, context, given):
-        """Return whether a report should measure it with the parameters in `given`, a dict."""
-        return self.applies_if is None or self._called(self.applies_if, context, self.made(given))
+        """Return whether a report should measure it with the parameters in `given`, a dict, that others take too."""
+        try:
+            parameters = self.made(given)
+        except FmdiagError:  # of fewer samples than it needs, for instance
+            return False
+        return self.applies_if is None or self._called(self.applies_if, context, parameters)
 
     def own_data(self, given, seed):
         """Return the TrainingSet that the diagnostic makes from its parameters, a dict; None where it needs one."""
