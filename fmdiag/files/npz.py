@@ -31,7 +31,11 @@ class Npz:
         self.members = None
 
     def __enter__(self):
-        self.members = {name.removesuffix(".npy"): member for name, member in self.zip.by_name().items()}
+        try:
+            self.members = {name.removesuffix(".npy"): member for name, member in self.zip.by_name().items()}
+        except BaseException:
+            self.zip.__exit__()
+            raise
         return self
 
     def __exit__(self, *error):
