@@ -6,8 +6,30 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 
+import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 # The same cases on every run and machine; how long they take says nothing about them.
 settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fixed")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Spell out what a worker cannot send: names of files that are no UTF-8, in what a test logged or printed."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    if isinstance(report.longrepr, str):
+        report.longrepr = report.longrepr.encode("utf-8", "backslashreplace").decode()
+    return report
+
+
+@pytest.fixture(autouse=True)
+def _registered():
+    """What a test registers is gone after it."""
+    from fmdiag.diagnostics import DIAGNOSTICS
+
+    before = dict(DIAGNOSTICS._entries)
+    yield
+    DIAGNOSTICS._entries.clear()
+    DIAGNOSTICS._entries.update(before)

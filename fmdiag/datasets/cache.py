@@ -1,4 +1,4 @@
-"""Where are decoded pictures and unpacked archives kept, so that they are made once?
+"""Cache of decoded pictures and unpacked archives, which are made once.
 
 An entry is a folder named by a hash of what it is made from: the files (see `source_files`) and the transform. It is
 built under a temporary name and renamed, so that an entry is whole or absent whatever interrupts the work.
@@ -11,6 +11,10 @@ import tempfile
 from pathlib import Path
 
 from fmdiag.errors import FmdiagError
+
+
+class CacheError(FmdiagError):
+    """Raised where an entry cannot be written; its cause is the OSError."""
 
 
 def content_key(*facts):
@@ -92,5 +96,5 @@ def writing_to(folder):
     try:
         yield
     except OSError as error:
-        raise FmdiagError(f"cannot write to {folder} ({error.strerror or error}): free some space, or choose another "
-                          f"place with --data-root or FMDIAG_DATA_ROOT") from error
+        raise CacheError(f"cannot write to {folder} ({error.strerror or error}): free some space, or choose another "
+                         f"place with --data-root or FMDIAG_DATA_ROOT") from error

@@ -68,7 +68,6 @@ def decoded_rows(pictures, files, kind, reading, name=None):
 
 
 def _build(pictures, folder, *, size, skip_bad, name, packed, upright):
-    LOG.info("decoding %s once; later runs read the decoded copy", name)
     bad = {}
     with strict_decoding(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         headers = _survey(pictures, pool, bad, skip_bad, upright)
@@ -91,6 +90,7 @@ def _build(pictures, folder, *, size, skip_bad, name, packed, upright):
     (folder / "turned.txt").write_text(str(sum(headers[k].turned for k in kept)))
     lines = "".join(f"{bad[k]}\n" for k in sorted(bad))
     (folder / "skipped.txt").write_text(lines, encoding="utf-8", errors="backslashreplace")
+    LOG.info("decoded %s once; later runs read the decoded copy", name)
 
 
 def _check_amount(headers, shape, packed, name):

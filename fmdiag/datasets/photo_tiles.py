@@ -91,7 +91,6 @@ def _part(files, size, cache, sources, part):
 
 
 def _build(files, size, folder):
-    LOG.info("cutting photographs into tiles of %d px once; later runs read the tiles", size)
     found = {"train": ([], []), "test": ([], [])}
     for number, cut in enumerate(_tiles_by_photograph(files, size)):
         tiles, owners = found["train" if number % 10 else "test"]
@@ -105,6 +104,7 @@ def _build(files, size, folder):
         order = rng.permutation(len(tiles))[:MOST_ROWS]
         np.save(folder / f"{part}.npy", np.stack([tiles[k] for k in order]))
         np.save(folder / f"{part}_photograph.npy", np.array(owners, np.int64)[order])
+    LOG.info("cut photographs into tiles of %d px once; later runs read the tiles", size)
 
 
 def _tiles_by_photograph(files, size):

@@ -1,9 +1,10 @@
-"""Were these vectors computed before? Features on disk, found by the content of all that decides them.
+"""Cache of features: vectors on disk, found by the content of all that decides them.
 
 An entry is a folder ``KEY`` with ``features.npy`` and ``entry.json`` (its SHA-256 and what it is of); KEY hashes the
 data's fingerprint (rows, map to model range, flips) and the feature's key (transform, weights). It is written under a
-temporary name and renamed; read back as a memory map after its hash was checked, and removed where that differs. A
-cache that cannot be written, or is full, costs time, not the run.
+temporary name and renamed; read back as a memory map after its hash was checked, and removed where that differs. What
+cannot be written there, or read back, is kept by the cache object alone, for as long as it lives: it costs one warning
+and the time of computing it again in a later run, not the run.
 """
 
 import json
@@ -16,8 +17,8 @@ import numpy as np
 import platformdirs
 import pooch
 
-from fmdiag.datasets.cache import cached, content_key
-from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.datasets.cache import CacheError, cached, content_key
+from fmdiag.errors import FmdiagWarning
 from fmdiag.files.npy import load_npy
 
 MAX_BYTES = 20 * 10**9
@@ -39,11 +40,14 @@ class FeatureCache:
         Default `default_folder`.
     max_bytes : int
         Nothing is added beyond; a warning says what to delete.
+    disk : bool
+        False: neither read nor written, vectors are kept as long as the object lives.
     """
 
-    def __init__(self, folder=None, *, max_bytes=MAX_BYTES):
+    def __init__(self, folder=None, *, max_bytes=MAX_BYTES, disk=True):
         self.folder = Path(folder) if folder else default_folder()
-        self.max_bytes = max_bytes
+        self.max_bytes, self.disk = max_bytes, disk
+        self._held, self._warned = {}, False
 
     @staticmethod
     def key(data_fingerprint, feature):
@@ -51,10 +55,10 @@ class FeatureCache:
         return content_key("features", data_fingerprint, feature.key)
 
     def get(self, key):
-        """Return the vectors, a read-only memory map, or None where there are none or they are damaged."""
+        """Return the vectors, from disk a read-only memory map, or None where there are none or they are damaged."""
         place = self.folder / key
-        if not place.is_dir():
-            return None
+        if key in self._held or not self.disk or not os.path.isdir(place):
+            return self._held.get(key)
         try:
             entry = json.loads((place / ENTRY).read_text())
             if pooch.file_hash(str(place / ARRAY)) == entry["sha256"]:
@@ -67,7 +71,7 @@ class FeatureCache:
         return None
 
     def put(self, key, shape, write, describe):
-        """Have `write` fill a new entry; return its vectors, or None where there is no room for it.
+        """Have `write` fill a new entry; return its vectors, or None where it cannot be kept on disk.
 
         Parameters
         ----------
@@ -88,21 +92,36 @@ class FeatureCache:
             entry = {"sha256": pooch.file_hash(str(folder / ARRAY)), "shape": list(shape), **describe}
             (folder / ENTRY).write_text(json.dumps(entry, indent=1, default=str) + "\n")
 
-        return load_npy(cached(self.folder, key, build) / ARRAY)
+        try:
+            return load_npy(cached(self.folder, key, build) / ARRAY)
+        except CacheError as error:
+            return self._warn(str(error.__cause__))
+
+    def hold(self, key, vectors):
+        """Keep vectors that the disk does not, for as long as this object lives; return them."""
+        self._held[key] = vectors
+        return vectors
 
     def _has_room(self, n_bytes):
+        if not self.disk:
+            return False
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             held = sum(file.stat().st_size for file in self.folder.glob(f"*/{ARRAY}"))
             free = shutil.disk_usage(self.folder).free
             writable = os.access(self.folder, os.W_OK)
         except OSError as error:
-            raise FmdiagError(f"the feature cache {self.folder} cannot be used ({error.strerror}): choose another "
-                              "folder with FMDIAG_CACHE, or --no-cache") from error
+            return self._warn(error.strerror)
         if writable and held + n_bytes <= self.max_bytes and 2 * n_bytes <= free:
             return True
         reason = ("it may not be written to" if not writable else f"it holds {held / 1e9:.1f} GB of at most "
                   f"{self.max_bytes / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free on its disk")
-        warnings.warn(f"features of {n_bytes / 1e9:.1f} GB are not kept in the cache {self.folder}: {reason}; delete "
-                      "entries of it, or choose another folder with FMDIAG_CACHE", FmdiagWarning, stacklevel=3)
-        return False
+        return self._warn(reason)
+
+    def _warn(self, reason):
+        """Say once that features are not kept, and why."""
+        if not self._warned:
+            self._warned = True
+            warnings.warn(f"features are not kept in the cache {self.folder} ({reason}), the next run computes them: "
+                          "delete entries of it, choose another folder with FMDIAG_CACHE, or give --no-cache",
+                          FmdiagWarning, stacklevel=4)

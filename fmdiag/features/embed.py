@@ -1,4 +1,4 @@
-"""What are the vectors of all rows of a data set? Computed in batches, kept where they fit, found again by content."""
+"""Vectors of all rows of a data set under a feature: computed in batches, kept where they fit, found by content."""
 
 import hashlib
 import tempfile
@@ -69,7 +69,30 @@ def embed(data, feature, *, cache=None, batch_size=None, memory=None, progress=i
     kept = cache.put(key, shape, write, {"feature": feature.describe(), "data": _name(data)}) if cache else None
     if kept is not None:
         return kept
-    return _filled(shape, write, memory or default_memory())
+    vectors = _filled(shape, write, memory or default_memory())
+    return cache.hold(key, vectors) if cache else vectors
+
+
+def embed_rows(data, numbers, feature, *, cache=None):
+    """Return the vectors of some rows: those of all rows where `numbers` are all, or where these are kept already.
+
+    Parameters
+    ----------
+    data : TrainingSet, Tensor or ndarray, shape (n, *shape)
+        In model range.
+    numbers : ndarray of int, shape (m,)
+        Of the rows.
+    feature, cache
+        As for `embed`.
+
+    Returns
+    -------
+    ndarray, float32, shape (m, dim)
+    """
+    kept = cache.get(cache.key(_fingerprint(data), feature)) if cache and hasattr(feature, "key") else None
+    if kept is None and len(numbers) < len(data):
+        return embed(data[numbers], feature, cache=cache)
+    return (embed(data, feature, cache=cache) if kept is None else kept)[numbers]
 
 
 def _vectors(data, feature, start, size, fitting):

@@ -142,7 +142,7 @@ def _singles(rows, level, extra):
 def _keys(rows, axis, extra):
     """Return the columns that tell rows of one quantity apart."""
     return [key for key in rows if key not in FIXED and key != axis
-            and (rows[key].nunique() > 1 or key in (*extra, *NAMING))]
+            and (rows[key].nunique() > 1 or (key in (*extra, *NAMING) and rows[key].notna().any()))]
 
 
 def words(name):

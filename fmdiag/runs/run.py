@@ -93,6 +93,7 @@ class Run:
         # First of all, where its name is known: another process there, or another run, is known before any work.
         self.output = Output(out, overwrite=overwrite, new=new) if writes and not callable(out) else Nowhere()
         self.results, self._drawn, self._spaces, self.model_facts, self.page = {}, {}, {}, None, None
+        self.feature_caches = {}   # whether on disk -> FeatureCache, one for all diagnostics
         try:
             self.given = inputs.Given(checkpoint, field, train, held_out, path, decoder, options)
             self._take(inputs.opened(self.given, self.device, self.group))

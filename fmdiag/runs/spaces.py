@@ -21,7 +21,8 @@ def load_spaces(run, parameters):
 
     weights, names = _weights(parameters), list(parameters.features)
     _check(parameters, names)
-    cache = FeatureCache() if run.cache and not parameters.no_cache else None
+    on_disk = run.cache and not parameters.no_cache
+    cache = run.feature_caches.setdefault(on_disk, FeatureCache(disk=on_disk))
     plan = SearchPlan(getattr(parameters, "index", "flat"), getattr(parameters, "duplicate_tolerance", 0.0), run.memory,
                       cache, progress=lambda batches: run.progress(batches, "features"))
     around = run.given.chosen(("data_root", "offline", "trust_code"))

@@ -118,7 +118,7 @@ def status(key):
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(key)) / 1e3
 from fmdiag.datasets import load_dataset
 from fmdiag.datasets.duplicates import duplicate_groups
-from fmdiag.diagnostics.transitions import data_std, top_eigenvalue
+from fmdiag.diagnostics.alignment.transitions import data_std
 from fmdiag.fields import ClosedFormField
 data = load_dataset(sys.argv[1])
 u_star = ClosedFormField(data, memory=20_000_000)

@@ -7,6 +7,7 @@ import torch
 from fmdiag.datasets import TrainingSet
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.features import Feature, FeatureCache, embed
+from fmdiag.features.embed import embed_rows
 
 ROWS = np.random.default_rng(0).integers(0, 256, (50, 1, 4, 4), dtype=np.uint8)
 
@@ -104,10 +105,44 @@ def test_a_full_cache_costs_time_not_the_run(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+@pytest.mark.parametrize("place", ["file/below", "file"])
+def test_fault_2_19_a_cache_that_cannot_be_written_costs_one_warning(tmp_path, place):
+    """The vectors are computed once all the same: the cache object holds what the disk does not."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(FmdiagError, match="feature cache .*file.* cannot be used .*FMDIAG_CACHE, or --no-cache"):
-        embed(training_set(), Counting().feature, cache=tmp_path / "file" / "below")
+    cache, counting = FeatureCache(tmp_path / place), Counting()
+    with pytest.warns(FmdiagWarning, match="not kept in the cache .*file.*FMDIAG_CACHE, or give --no-cache"):
+        first = embed(training_set(), counting.feature, cache=cache)
+    np.testing.assert_allclose(first, oracle(), rtol=1e-6)
+    assert embed(training_set(), counting.feature, cache=cache) is first and counting.seen == 50
+    embed(training_set(ROWS + 1), counting.feature, cache=cache)  # said once: a second warning would be an error
+
+
+def test_fault_2_19_a_disk_that_fills_meanwhile_costs_one_warning(tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    cache, counting = FeatureCache(tmp_path), Counting()
+    monkeypatch.setattr("fmdiag.features.cache.np.lib.format.open_memmap", full)
+    with pytest.warns(FmdiagWarning, match="No space left on device"):
+        np.testing.assert_allclose(embed(training_set(), counting.feature, cache=cache), oracle(), rtol=1e-6)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_disk_vectors_are_held(tmp_path):
+    cache, counting = FeatureCache(tmp_path / "none", disk=False), Counting()
+    for _ in range(2):
+        np.testing.assert_allclose(embed(training_set(), counting.feature, cache=cache), oracle(), rtol=1e-6)
+    assert counting.seen == 50 and not (tmp_path / "none").exists()
+
+
+def test_rows_are_taken_from_a_whole_set_that_is_kept(tmp_path):
+    cache, counting, some, close = FeatureCache(tmp_path), Counting(), np.array([3, 10]), np.testing.assert_allclose
+    close(embed_rows(training_set(), some, counting.feature, cache=cache), oracle()[some], rtol=1e-6)
+    assert counting.seen == 2
+    embed_rows(training_set(), np.arange(50), counting.feature, cache=cache)
+    close(embed_rows(training_set(), some, counting.feature, cache=cache), oracle()[some], rtol=1e-6)
+    close(embed_rows(training_set()[:], some, counting.feature), oracle()[some], rtol=1e-6)
+    assert counting.seen == 54
 
 
 def test_the_folder_is_chosen_by_the_environment(tmp_path, monkeypatch):

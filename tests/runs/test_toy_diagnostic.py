@@ -83,15 +83,6 @@ def written(folder, name, draw="draw"):
     return file
 
 
-@pytest.fixture
-def forgotten():
-    """Take what a test registers away again."""
-    before = dict(DIAGNOSTICS._entries)
-    yield
-    DIAGNOSTICS._entries.clear()
-    DIAGNOSTICS._entries.update(before)
-
-
 def test_by_entry_point(trained, tmp_path):
     file = written(tmp_path, "toy-speed", '"toy_speed_toy:draw"')
     info = tmp_path / "toy_speed-1.0.dist-info"
@@ -119,7 +110,7 @@ def test_by_a_file(trained, tmp_path, fmdiag_process):
     assert "Traceback" not in said and not (tmp_path / "no").exists()
 
 
-@pytest.mark.usefixtures("forgotten", "undrawn")
+@pytest.mark.usefixtures("undrawn")
 def test_one_that_fails_leaves_the_others_of_a_report(trained, tmp_path, monkeypatch, inputs):
     file = written(tmp_path, "bad-speed")
     file.write_text(file.read_text().replace("if parameters.fail:", "if True:"))
@@ -134,7 +125,6 @@ def test_one_that_fails_leaves_the_others_of_a_report(trained, tmp_path, monkeyp
     assert set(run.results) == {"alignment"}
 
 
-@pytest.mark.usefixtures("forgotten")
 @pytest.mark.parametrize(("broken", "said"), [
     ("1 / 0", "fails in line 1 .ZeroDivisionError"), ("x = 3", "holds no fmdiag.Diagnostic"), (None, "no such file")])
 def test_files_that_are_none(broken, said, tmp_path):
@@ -145,7 +135,6 @@ def test_files_that_are_none(broken, said, tmp_path):
         load_diagnostics(file)
 
 
-@pytest.mark.usefixtures("forgotten")
 def test_by_register(inputs, tmp_path):
     space = {}
     exec(compile(TOY.replace("NAME", "own-speed").replace("DRAW", "draw"), "notebook", "exec"), space)
@@ -164,7 +153,6 @@ def test_by_register(inputs, tmp_path):
     assert set(TINY) < set(DIAGNOSTICS)
 
 
-@pytest.mark.usefixtures("forgotten")
 def test_a_figure_that_fails_leaves_the_others(inputs, tmp_path):
     file = written(tmp_path, "blind-speed")
     file.write_text(file.read_text().replace("    figure = Figure()\n", "    figure = 1 / 0\n"))

@@ -14,20 +14,20 @@ from fmdiag.results import Result
 
 def run(context, parameters):
     """Return the Result, a row per feature and metric; one that these data do not allow is noted with the reason."""
-    features, _ = context.spaces(parameters)
+    features, plan = context.spaces(parameters)
     samples, drawn = judged_samples(context, parameters)
     _, samples, _ = measurable(samples, context.training_set)
     left_out = {}
-    tables = [table for feature in features for table in _tables(context, samples, feature, left_out)]
+    tables = [table for feature in features for table in _tables(context, samples, feature, left_out, plan.cache)]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["metric", "feature"])
     summary = table.rename(columns={"metric": "quantity"}).assign(diagnostic="metrics")
     return Result("metrics", table, summary, {"features": [feature.name for feature in features],
                                               "n_samples": drawn["n_samples"], "left_out": left_out})
 
 
-def _tables(context, samples, feature, left_out):
+def _tables(context, samples, feature, left_out, cache):
     train, test = context.training_set, context.training_set.unseen
-    vectors = [None if rows is None else embed(rows, feature) for rows in (samples, train, test)]
+    vectors = [None if rows is None else embed(rows, feature, cache=cache) for rows in (samples, train, test)]
     for module in METRICS.values():
         if vectors[2] is None and getattr(module, "NEEDS_TEST", True):
             continue

@@ -16,14 +16,14 @@ Heusel et al. 2017; Bińkowski et al. 2018; Kynkäänniemi et al. 2019; Naeem et
 
 import numpy as np
 import pandas as pd
-import torch
 
 from fmdiag.datasets import as_training_set
 from fmdiag.datasets.overlap import usable
 from fmdiag.diagnostics.points.checks import check_range
 from fmdiag.diagnostics.points.measurable import measurable, noted
 from fmdiag.errors import FmdiagError
-from fmdiag.features import as_features, embed
+from fmdiag.features import as_features
+from fmdiag.features.embed import embed_rows
 from fmdiag.metrics import METRICS
 from fmdiag.metrics.arrays import numpy_generator, subset
 from fmdiag.results import SUMMARY_COLUMNS
@@ -37,7 +37,7 @@ FEWEST = 7  # one more than the neighbours of precision and recall, with a group
 
 
 def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=MEASURED, most=MOST, device="cpu",
-            progress=iter, generator=None, seed=0):
+            cache=None, progress=iter, generator=None, seed=0):
     """Return the metrics of samples, and of a perfect sampler at the same n, a row per value.
 
     Parameters
@@ -58,6 +58,8 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
         held-out rows and `most`.
     device : str or torch.device
         Where features are computed.
+    cache : FeatureCache, optional
+        Where features are kept between measurements.
     progress : callable
         Wraps the sequence of feature spaces, e.g. to show how far the work is.
     generator, seed
@@ -98,7 +100,7 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
     if held_out is not None:
         rows["test"] = subset(free, most, rng)
     for space in progress(as_features(features, training_set, device)):
-        vectors = {name: embed(_take(source, rows[name]), space) for name, source in
+        vectors = {name: embed_rows(source, rows[name], space, cache=cache) for name, source in
                    (("train", training_set), ("test", held_out), ("model", samples)) if name in rows}
         found = _compare(vectors, n, metrics, rng, generator)
         # Distances in pixels' components and in a network's features have nothing but the formula in common.
@@ -133,7 +135,3 @@ def summarise(table):
     """Return the summary rows: the table's own, the quantity being the metric, with the definition as a further key."""
     renamed = table.rename(columns={"metric": "quantity"}).assign(diagnostic=NAME)
     return renamed[["diagnostic", "quantity", "feature", "dim", "definition", "source", *SUMMARY_COLUMNS[2:]]]
-
-
-def _take(source, numbers):
-    return source[torch.from_numpy(numbers)] if isinstance(source, torch.Tensor) else source[numbers]

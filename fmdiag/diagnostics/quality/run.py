@@ -20,10 +20,10 @@ def run(context, parameters):
     """Return the Result."""
     for name in parameters.metrics:
         check_choice("metric", name, METRICS)
-    features, _ = context.spaces(parameters)
+    features, plan = context.spaces(parameters)
     samples, drawn = judged_samples(context, parameters)
     table = measure(samples, context.training_set, features=features, metrics=parameters.metrics, most=parameters.most,
-                    device=context.device, generator=context.generator(), **shown(context, "quality"))
+                    device=context.device, cache=plan.cache, generator=context.generator(), **shown(context, "quality"))
     return Result("quality", table, summarise(table), {
         **drawn, "features": [feature.describe() for feature in features], "metrics": list(parameters.metrics),
         "most": parameters.most})
