@@ -1,21 +1,22 @@
-"""Who writes to this output? The one process that holds the operating system's lock on a file beside it.
+"""Locks on output folders and on parts of studies: one process writes, others are refused or wait.
 
-A process that dies, by kill -9 too, lets go of its lock: a file that it leaves blocks nobody. Where a file system has
-no locks, nothing is locked.
+A lock is the operating system's, on a file of its own (`filelock`). A process that dies, by kill -9 too, lets go of
+it: a file that it leaves blocks nobody. Where a file system has no locks, nothing is locked.
 """
 
 import contextlib
 import errno
-import fcntl
 import os
 import socket
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from fmdiag.errors import FmdiagError
 from fmdiag.files.replace import remedy
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-ATTEMPTS = 20  # the file may be taken away while it is being opened, by its last owner
+PATIENCE, ATTEMPTS = 0.2, 20  # seconds, and how often: the file may be taken away while it is opened, by its last owner
 
 
 class LockedError(FmdiagError):
@@ -36,13 +37,16 @@ class Lock:
     ----------
     held : bool
         Whether this process holds the lock; False too where the file system has no locks.
-    taken : bool
-        Whether `acquire` found another process to hold it.
     """
 
     def __init__(self, file, out):
-        self.file, self.out, self.stream, self.made = Path(file), out, None, []
-        self.held = self.taken = False
+        self.file, self.out, self.made, self.status = Path(file), out, [], None
+        self.lock = _file_lock(self.file)
+
+    @property
+    def held(self):
+        """Return whether this process holds the lock."""
+        return self.lock.is_locked
 
     def acquire(self):
         """Take the lock.
@@ -54,65 +58,74 @@ class Lock:
         """
         self.made = [folder for folder in self.file.parents if not folder.exists()]
         try:
-            for attempt in range(ATTEMPTS):
-                if self._opened(last=attempt == ATTEMPTS - 1) and self._locked():
-                    break
-        except BlockingIOError as error:
-            self.stream.seek(0)
-            owner, self.taken = self.stream.read(200).strip() or "of unknown number", True
-            self._close()
-            raise LockedError(f"{self.out}: another fmdiag, process {owner}, is writing there: wait until it ends, "
-                              "or choose another --out") from error
-        except OSError as error:
-            self._close()
-            self._remove_made()
-            raise FmdiagError(f"{self.out}: cannot be written ({error.strerror}); {remedy(error)}") from error
-        with contextlib.suppress(OSError):
-            self.stream.truncate(0)
-            self.stream.write(f"{os.getpid()} on {socket.gethostname()}")
-            self.stream.flush()
-
-    def _opened(self, *, last):
-        """Return whether the file could be opened; not where its folder was taken away meanwhile."""
-        self._close()
-        try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            self.stream = open(self.file, "a+")
-        except FileNotFoundError:
-            if last:
-                raise
-        return self.stream is not None
-
-    def _locked(self):
-        """Lock the open file; return whether it is still the one of that name, and not one that was taken away."""
-        try:
-            fcntl.flock(self.stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.held = True
+            self._take()
+        except Timeout as error:
+            raise LockedError(f"{self.out}: another fmdiag, process {self._owner()}, is writing there: wait until it "
+                              "ends, or choose another --out") from error
         except OSError as error:
             if error.errno not in NO_LOCKS:
-                raise
-        return self._is_current()
+                self._remove_made()
+                raise FmdiagError(f"{self.out}: cannot be written ({error.strerror}); {remedy(error)}") from error
+        with contextlib.suppress(OSError):
+            self.status = os.stat(self.file)
+            self.file.write_text(f"{os.getpid()} on {socket.gethostname()}")
 
-    def _is_current(self):
-        with contextlib.suppress(FileNotFoundError):
-            return os.path.samestat(os.fstat(self.stream.fileno()), os.stat(self.file))
-        return False
+    def _take(self):
+        for attempt in range(ATTEMPTS):
+            try:
+                self.lock.acquire(timeout=PATIENCE)
+                return
+            except FileNotFoundError:  # the folder went with its last owner
+                if attempt == ATTEMPTS - 1:
+                    raise
 
-    def _close(self):
-        if self.stream is not None:
-            self.stream.close()
-        self.stream, self.held = None, False
+    def _owner(self):
+        with contextlib.suppress(OSError):
+            return self.file.read_text()[:200].strip() or "of unknown number"
+        return "of unknown number"
 
     def release(self):
         """Let go, and take the file away, with the folders that were made for it as far as they are empty."""
-        if self.stream is None:
-            return
-        if self._is_current():
-            self.file.unlink(missing_ok=True)
-        self._close()
+        with contextlib.suppress(OSError):
+            # Not a file that was put in its place.
+            if self.status is not None and os.path.samestat(self.status, os.stat(self.file)):
+                self.file.unlink()
+        self.status = None
+        self.lock.release()
         self._remove_made()
 
     def _remove_made(self):
         for folder in self.made:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+@contextlib.contextmanager
+def claim(file, *, wait=False):
+    """Yield whether this process now holds the lock on `file`, which is made if missing and stays.
+
+    Parameters
+    ----------
+    file : path
+        Lock file; its content does not matter.
+    wait : bool
+        Wait for the lock instead of yielding False where another process holds it.
+    """
+    lock = _file_lock(file)
+    try:
+        lock.acquire(blocking=wait)
+    except Timeout:
+        yield False
+        return
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _file_lock(file):
+    # A lock that is a mere file (the fallback) would outlive a process that is killed.
+    return FileLock(file, fallback_to_soft=False, thread_local=False)

@@ -16,10 +16,10 @@ from typing import TypedDict
 from fmdiag.errors import FmdiagError
 from fmdiag.files.destination import check_name, check_place
 from fmdiag.files.documents import as_json, read_document
+from fmdiag.files.lock import claim
 from fmdiag.files.marker import FILE as MARKER
 from fmdiag.files.marker import note_files, read_marker, write_marker
 from fmdiag.results import check_writable, load_run, replace_atomically, save_table
-from fmdiag.studies.claims import claim
 
 FORMAT, VERSION, FILE, KIND = "fmdiag-study", 1, "study.json", "study"
 

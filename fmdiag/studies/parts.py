@@ -23,9 +23,9 @@ import torch
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.files.code import made_by
 from fmdiag.files.documents import is_sealed, read_document, sealed
+from fmdiag.files.lock import claim
 from fmdiag.files.npz import read_npz
 from fmdiag.results.tables import read_parquet, write_parquet
-from fmdiag.studies.claims import claim
 
 RECORD, NAME = "part.json", re.compile("[0-9a-f]{20}")
 

@@ -284,21 +284,6 @@ def test_a_run_that_was_made_meanwhile_is_not_replaced(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
 
 
-def test_a_lock_that_was_replaced_is_left_to_its_new_owner(tmp_path):
-    first, second = (Lock(tmp_path / "lock", "x") for _ in range(2))
-    first.acquire()
-    (tmp_path / "lock").unlink()
-    second.acquire()
-    first.release()
-    assert (tmp_path / "lock").exists()
-    third = Lock(tmp_path / "lock", "x")
-    with pytest.raises(FmdiagError, match="another fmdiag, process"):
-        third.acquire()
-    assert third.taken
-    second.release()
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_data_set_that_is_taken_away_during_the_run(tmp_path, capsys, monkeypatch):
     """The held-out rows are read when they are needed: one line, and nothing half-written."""
     rows = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)

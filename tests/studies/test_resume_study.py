@@ -109,12 +109,3 @@ def test_only_what_a_part_depends_on_is_in_its_name(plan):
     # What is measured on the rows alone does not depend on how a model is trained.
     slower = replace(plan, training={**plan.training, "lr": 1e-2})
     assert names & {part.key for part in slower.parts()} == {part.key for part in plan.parts()[1:]}
-
-
-def test_a_claimed_part_is_left_to_its_process(tmp_path):
-    from fmdiag.studies.claims import claim
-
-    with claim(tmp_path / "lock") as first, claim(tmp_path / "lock") as second:
-        assert first and not second
-    with claim(tmp_path / "lock") as again:
-        assert again
