@@ -91,8 +91,8 @@ class TrainingFolder:
     def finish(self, state):
         """Write ``run.json`` and return what it says."""
         from fmdiag import __version__
-        from fmdiag.checkpoints.file import file_sha256
         from fmdiag.files.documents import as_json
+        from fmdiag.files.hashing import file_sha256
         from fmdiag.files.marker import write_marker
         from fmdiag.files.places import without_places
         from fmdiag.results import replace_atomically

@@ -1,7 +1,6 @@
 """What is in a file that says it is a torch checkpoint? Read without running anything that it contains."""
 
 import errno
-import hashlib
 import os
 import pickle
 import warnings
@@ -18,8 +17,6 @@ from fmdiag.files.regular import check_regular, open_regular
 from fmdiag.files.torch_zip import check_records, torch_zip
 from fmdiag.files.zips import is_zip
 from fmdiag.results import replace_atomically
-
-CHUNK = 1 << 22
 
 
 def read_torch_file(file):
@@ -116,15 +113,6 @@ def check_sums(file):
         return
     with torch_zip(file) as archive:
         archive.check_sums()
-
-
-def file_sha256(file):
-    """Return the SHA-256 (hex) of a file's bytes."""
-    digest = hashlib.sha256()
-    with open_regular(file) as stream:
-        while chunk := stream.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _explain(file, error):

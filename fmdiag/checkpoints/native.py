@@ -8,11 +8,12 @@ used in float32.
 
 from fmdiag.checkpoints.cautions import FIXED_PAIRS, NOISED, OT, initial_weights
 from fmdiag.checkpoints.checkpoint import Checkpoint
-from fmdiag.checkpoints.file import check_sums, file_sha256, write_torch_file
+from fmdiag.checkpoints.file import check_sums, write_torch_file
 from fmdiag.checkpoints.initial_share import LEAST, initial_share
 from fmdiag.checkpoints.weights import load_weights
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import NetworkField, build_network
+from fmdiag.files.hashing import file_sha256
 from fmdiag.paths import path_from_description
 
 FORMAT = "fmdiag-checkpoint"

@@ -12,10 +12,11 @@ from pathlib import Path
 import torch
 
 from fmdiag.checkpoints.container import PROGRAMS, program_in
-from fmdiag.checkpoints.file import check_sums, file_sha256, read_safetensors, read_torch_file
+from fmdiag.checkpoints.file import check_sums, read_safetensors, read_torch_file
 from fmdiag.checkpoints.folders import distributed_part, is_diffusers, tensors_of, what_is
 from fmdiag.checkpoints.pickles import LONGEST
 from fmdiag.errors import FmdiagError
+from fmdiag.files.hashing import file_sha256, folder_sha256
 from fmdiag.files.names import spelt
 from fmdiag.files.regular import check_regular
 from fmdiag.files.torch_zip import check_records, torch_zip
@@ -38,14 +39,7 @@ class Source:
     @cached_property
     def sha256(self):
         """Hash of the file, or of the names and hashes of a folder's files."""
-        if not self.file.is_dir():
-            return file_sha256(self.file)
-        import hashlib
-
-        digest = hashlib.sha256()
-        for path in sorted(p for p in self.file.rglob("*") if p.is_file()):
-            digest.update(f"{path.relative_to(self.file)} {file_sha256(path)}\n".encode())
-        return digest.hexdigest()
+        return folder_sha256(self.file) if self.file.is_dir() else file_sha256(self.file)
 
     @property
     def trusted(self):

@@ -5,12 +5,12 @@ built under a temporary name and renamed, so that an entry is whole or absent wh
 """
 
 import contextlib
-import hashlib
 import shutil
 import tempfile
 from pathlib import Path
 
 from fmdiag.errors import FmdiagError
+from fmdiag.files.hashing import text_sha256
 
 
 class CacheError(FmdiagError):
@@ -19,7 +19,7 @@ class CacheError(FmdiagError):
 
 def content_key(*facts):
     """Return a name for what is made from `facts`, nested tuples of plain values."""
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+    return text_sha256(repr(facts))[:32]
 
 
 def cached_from(files, cache, facts, build):

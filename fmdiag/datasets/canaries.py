@@ -10,7 +10,6 @@ planted ones show beyond held-out ones, training did. The folder is a data set t
                     (0: held out), its rows in train.npy and the SHA-256 of its bytes
 """
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import torch
 
 from fmdiag.datasets.training_set import TrainingSet
 from fmdiag.errors import FmdiagError
+from fmdiag.files.hashing import arrays_sha256
 from fmdiag.files.npy import load_npy
 from fmdiag.files.regular import open_regular
 
@@ -89,7 +89,7 @@ def plant(folder, training_set, held_out, *, multiplicities=(1, 4, 16), n_each=1
     where = [np.flatnonzero(order == training_set.n_stored + k).tolist() for k in range(len(planted))]
     train = TrainingSet(load_npy(Path(folder) / "train.npy", empty=False), *_map(training_set))
     entries = [{"id": k, "multiplicity": int(planted[k]), "rows": where[k], "origin_row": int(chosen[k]),
-                "sha256": _hash(stored[k])} for k in range(len(planted))]
+                "sha256": arrays_sha256(stored[k])} for k in range(len(planted))]
     return {"schema": SCHEMA, "seed": seed, "source": training_set.describe(), "canaries_from": source.name,
             "train": {"file": "train.npy", "n": train.n, "fingerprint": train.fingerprint}, "canaries": entries}
 
@@ -101,10 +101,10 @@ def _choose(source, training_set, k, rng):
     if source.shape != training_set.shape:
         raise FmdiagError(f"canaries have shape {source.shape}, the rows of {training_set.name} {training_set.shape}: "
                           "give pictures of one kind, or --size")
-    seen = {_hash(row) for block in _blocks(training_set) for row in block}
+    seen = {arrays_sha256(row) for block in _blocks(training_set) for row in block}
     free = {}
     for number in rng.permutation(source.n_stored):
-        key = _hash(_stored(source, training_set, [number])[0])
+        key = arrays_sha256(_stored(source, training_set, [number])[0])
         if key not in seen:
             free.setdefault(key, number)
         if len(free) == k:
@@ -146,10 +146,6 @@ def _write_rows(path, training_set, stored, order):
     out.flush()
 
 
-def _hash(row):
-    return hashlib.sha256(np.ascontiguousarray(row).tobytes()).hexdigest()
-
-
 def load_canaries(folder, training_set):
     """Return the Canaries of a folder that `plant` wrote, checked against the training set.
 
@@ -161,7 +157,7 @@ def load_canaries(folder, training_set):
     folder = Path(folder)
     entries = _entries(folder)
     stored = np.array(load_npy(folder / "canaries.npy", empty=False))
-    if stored.ndim < 2 or [entry["sha256"] for entry in entries] != [_hash(row) for row in stored]:
+    if stored.ndim < 2 or [entry["sha256"] for entry in entries] != [arrays_sha256(row) for row in stored]:
         raise FmdiagError(f"{folder}: canaries.npy is not what canaries.json describes: plant them again")
     images = _read(stored)
     for entry, image in zip(entries, images, strict=True):

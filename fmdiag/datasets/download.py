@@ -19,6 +19,7 @@ from rich.progress import Progress
 from fmdiag.datasets.cache import writing_to
 from fmdiag.datasets.extract import is_archive
 from fmdiag.errors import FmdiagError
+from fmdiag.files.hashing import file_sha256
 from fmdiag.files.regular import read_text
 from fmdiag.results import replace_atomically
 
@@ -124,7 +125,7 @@ def _reason(error):
 def _record(path, root):
     content = _recorded(root)
     status = path.stat()
-    digest = f"sha256:{pooch.file_hash(str(path))}"
+    digest = f"sha256:{file_sha256(path)}"
     content[_key(path, root)] = {"hash": digest, "size": status.st_size, "modified": status.st_mtime_ns,
                                    "changed": status.st_ctime_ns, "inode": status.st_ino}
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
@@ -138,7 +139,7 @@ def _check_unchanged(path, root):
     if known is None or [known.get(name) for name in ("size", "modified", "changed", "inode")] == [
             status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]:
         return
-    if f"sha256:{pooch.file_hash(str(path))}" != known.get("hash"):
+    if f"sha256:{file_sha256(path)}" != known.get("hash"):
         raise FmdiagError(f"{path}: no longer the file that was downloaded ({known.get('hash')}): delete it to fetch "
                           f"it again, or delete its entry in {root / LOCK} to use it as it is")
 

@@ -11,14 +11,12 @@ import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from fmdiag.errors import FmdiagError
-from fmdiag.files.regular import open_regular
+from fmdiag.files.hashing import file_sha256
 
 FACTS = struct.Struct("<6q")
 TICK = 20_000_000   # ns; two changes within one tick of the system's clock have one change time
-CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +122,4 @@ def _signed(value):
 
 
 def _content(path):
-    digest = hashlib.sha256()
-    with open_regular(Path(path)) as file:
-        while part := file.read(CHUNK):
-            digest.update(part)
-    return digest.digest()
+    return bytes.fromhex(file_sha256(path))

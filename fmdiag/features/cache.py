@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import platformdirs
-import pooch
 
 from fmdiag.datasets.cache import CacheError, cached, content_key
 from fmdiag.errors import FmdiagWarning
+from fmdiag.files.hashing import file_sha256
 from fmdiag.files.npy import load_npy
 
 MAX_BYTES = 20 * 10**9
@@ -61,7 +61,7 @@ class FeatureCache:
             return self._held.get(key)
         try:
             entry = json.loads((place / ENTRY).read_text())
-            if pooch.file_hash(str(place / ARRAY)) == entry["sha256"]:
+            if file_sha256(place / ARRAY) == entry["sha256"]:
                 return load_npy(place / ARRAY)
             reason = "its content has changed"
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -89,7 +89,7 @@ class FeatureCache:
             array = np.lib.format.open_memmap(folder / ARRAY, "w+", np.float32, shape)
             write(array)
             array.flush()
-            entry = {"sha256": pooch.file_hash(str(folder / ARRAY)), "shape": list(shape), **describe}
+            entry = {"sha256": file_sha256(folder / ARRAY), "shape": list(shape), **describe}
             (folder / ENTRY).write_text(json.dumps(entry, indent=1, default=str) + "\n")
 
         try:

@@ -7,7 +7,6 @@ not ours: values in the two spaces differ in scale, orderings within one can be 
 The weights are rounded to half precision once, when training ends; the accuracy is that of the rounded network.
 """
 
-import hashlib
 import json
 from functools import cache
 from importlib import resources
@@ -20,6 +19,7 @@ from fmdiag.datasets.source import Reading, chosen_data_root
 from fmdiag.datasets.source_files import facts_of
 from fmdiag.errors import FmdiagError
 from fmdiag.features.feature import Feature
+from fmdiag.files.hashing import weights_sha256
 from fmdiag.files.torch_zip import check_records
 from fmdiag.results import replace_atomically
 
@@ -89,11 +89,7 @@ class ClassifierFeature:
     @property
     def key(self):
         """SHA-256 of the weights: content hash of the feature."""
-        digest = hashlib.sha256(json.dumps([FORMAT, VERSION, list(self.shape)]).encode())
-        for name, weight in sorted(self.content["weights"].items()):
-            digest.update(name.encode())
-            digest.update(weight.contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return weights_sha256(self.content["weights"], json.dumps([FORMAT, VERSION, list(self.shape)]))
 
     def describe(self):
         """Return what a run records of the feature."""

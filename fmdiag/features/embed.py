@@ -1,6 +1,5 @@
 """Vectors of all rows of a data set under a feature: computed in batches, kept where they fit, found by content."""
 
-import hashlib
 import tempfile
 
 import numpy as np
@@ -9,6 +8,7 @@ import torch
 from fmdiag.datasets import TrainingSet
 from fmdiag.errors import FmdiagError
 from fmdiag.features.cache import FeatureCache
+from fmdiag.files.hashing import arrays_sha256
 from fmdiag.memory import default_memory
 from fmdiag.out_of_memory import in_pieces
 
@@ -125,7 +125,7 @@ def _fingerprint(data):
     if isinstance(data, TrainingSet):
         return data.fingerprint
     values = np.ascontiguousarray(data.numpy() if isinstance(data, torch.Tensor) else data)
-    return hashlib.sha256(repr((values.shape, values.dtype.name)).encode() + values.tobytes()).hexdigest()
+    return arrays_sha256(values, header=repr((values.shape, values.dtype.name)))
 
 
 def _name(data):

@@ -10,13 +10,13 @@ References
 Zhang et al. 2018, arXiv 1801.03924, equation 1.
 """
 
-import hashlib
 
 import torch
 
 from fmdiag.errors import FmdiagError
 from fmdiag.features.feature import Feature
 from fmdiag.features.preparation import Preparation, declared_range
+from fmdiag.files.hashing import weights_sha256
 
 NETWORKS = ("alex", "vgg", "squeeze")
 LEAST_SIDE = 64  # below, the network's pools have nothing left to pool
@@ -45,7 +45,7 @@ def load(*, weights=None, training_set=None, device="cpu"):
     model = lpips.LPIPS(net=choice, verbose=False).eval().requires_grad_(False).to(device)
     prepare = Preparation(*declared_range(training_set), _side(training_set), "bilinear", "symmetric")
     return Feature("lpips", lambda x: vectors_of(model, prepare(x)), {**prepare.describe(), "network": choice},
-                   weights=_hash(model), device=device)
+                   weights=weights_sha256(model.state_dict()), device=device)
 
 
 def vectors_of(model, images):
@@ -81,10 +81,3 @@ def vectors(activations, weights):
 
 def _side(training_set):
     return None if training_set is None or min(training_set.shape[1:]) >= LEAST_SIDE else LEAST_SIDE
-
-
-def _hash(model):
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

@@ -1,15 +1,14 @@
 """How different are two images for a network saved as ONNX? Run by onnxruntime; the first output, flattened."""
 
-import hashlib
 
 import torch
 
-from fmdiag.checkpoints.file import file_sha256
 from fmdiag.errors import FmdiagError
 from fmdiag.features.feature import Feature
 from fmdiag.features.onnx_content import check_onnx
 from fmdiag.features.program import in_batches_of, preparation
 from fmdiag.features.weights import existing
+from fmdiag.files.hashing import file_sha256, text_sha256
 from fmdiag.files.names import spelt
 
 DTYPES = {"tensor(float)": torch.float32, "tensor(uint8)": torch.uint8, "tensor(double)": torch.float64,
@@ -64,7 +63,7 @@ def _settings(onnxruntime):
 def _hash(file, outside):
     """Return the SHA-256 (hex) of a model, or of those of the model and its outside files."""
     hashes = [file_sha256(one) for one in (file, *outside)]
-    return hashes[0] if not outside else hashlib.sha256(" ".join(hashes).encode()).hexdigest()
+    return hashes[0] if not outside else text_sha256(" ".join(hashes))
 
 
 def _providers(device):

@@ -8,11 +8,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from fmdiag.checkpoints.file import file_sha256
 from fmdiag.datasets.cards import File
 from fmdiag.datasets.download import fetch
 from fmdiag.datasets.source import Reading, chosen_data_root
 from fmdiag.errors import FmdiagError
+from fmdiag.files.hashing import file_sha256
 from fmdiag.files.regular import check_regular
 
 

@@ -1,12 +1,12 @@
 """JSON documents: checked against a type when they are read, whatever a file claims to be; written as plain values."""
 
-import hashlib
 import json
 import math
 
 import msgspec
 
 from fmdiag.errors import FmdiagError, printable
+from fmdiag.files.hashing import text_sha256
 from fmdiag.files.regular import open_regular
 
 LARGEST, DEEPEST = 256 << 20, 60  # bytes of a document, and levels of nesting, that are read
@@ -68,7 +68,7 @@ def is_sealed(content):
 
 
 def _hash(content):
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return text_sha256(json.dumps(content, sort_keys=True))
 
 
 def _printable(value, depth, finite):

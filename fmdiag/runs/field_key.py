@@ -4,12 +4,13 @@ What cannot be told from another by its content is given a key that no other fie
 never mistaken for another one.
 """
 
-import hashlib
 import types
 import uuid
 from pathlib import Path
 
 import torch
+
+from fmdiag.files.hashing import text_sha256
 
 KNOWN = ("builtins", "math", "torch", "numpy")  # packages whose versions, not code, are part of a key
 DEEPEST = 4  # functions that call functions
@@ -100,4 +101,4 @@ def _names(code):
 
 def _code(code):
     constants = [_code(one) if isinstance(one, types.CodeType) else repr(one) for one in code.co_consts]
-    return hashlib.sha256(repr([code.co_code, code.co_names, constants]).encode()).hexdigest()
+    return text_sha256(repr([code.co_code, code.co_names, constants]))

@@ -1,15 +1,14 @@
 """Key of a finished result: the hash of everything that decides it, so that for other inputs nothing is ever reused."""
 
 import functools
-import hashlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-from fmdiag.checkpoints.file import file_sha256
 from fmdiag.files.code import code_hash
+from fmdiag.files.hashing import arrays_sha256, file_sha256, text_sha256
 from fmdiag.runs.field_key import field_key
 from fmdiag.runs.versions import versions
 
@@ -27,7 +26,7 @@ def key_of(run, name, parameters):
     facts = [name, plain(parameters), run.seed, run.given_memory, examples.fingerprint, held_out, code_hash(),
              packages(), _model(run), plain(run.given.decoder, "decoder"),
              bool(run.given.options.get("times_of_scheduler")), str(run.device), run.group.size]
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
+    return text_sha256(repr(facts))[:24]
 
 
 @functools.cache
@@ -89,7 +88,7 @@ def _array(value):
         value = value.detach().cpu()
         value = value.float() if value.dtype == torch.bfloat16 else value
     array = np.ascontiguousarray(np.asarray(value))
-    return array.shape, str(array.dtype), hashlib.sha256(array).hexdigest()
+    return array.shape, str(array.dtype), arrays_sha256(array)
 
 
 def content(path):

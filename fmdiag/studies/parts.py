@@ -7,7 +7,6 @@ changed, are never used.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -23,6 +22,7 @@ import torch
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.files.code import made_by
 from fmdiag.files.documents import is_sealed, read_document, sealed
+from fmdiag.files.hashing import file_sha256, text_sha256
 from fmdiag.files.lock import claim
 from fmdiag.files.npz import read_npz
 from fmdiag.results.tables import read_parquet, write_parquet
@@ -49,7 +49,7 @@ class Part:
     def key(self):
         """Return the name of the part: a hash of its kind and inputs."""
         text = json.dumps([self.kind, self.inputs], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:20]
+        return text_sha256(text)[:20]
 
 
 class Record(TypedDict):
@@ -75,7 +75,7 @@ class PartStore:
 
     def name(self, part):
         """Return the name of a part's folder: of its key and of the code that makes it here."""
-        return hashlib.sha256(f"{part.key} {made_by()}".encode()).hexdigest()[:20]
+        return text_sha256(f"{part.key} {made_by()}")[:20]
 
     def path(self, part):
         """Return the folder of a finished part."""
@@ -183,8 +183,8 @@ def _read(folder):
 
 def _sum(file):
     """Return the SHA-256 of a file, None where there is none."""
-    with contextlib.suppress(OSError), open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    with contextlib.suppress(OSError, FmdiagError):
+        return file_sha256(file)
     return None
 
 

@@ -6,7 +6,6 @@ with x_t and the target of an `Interpolant`. Without noise on the path a field o
 noise's own partner, even where lines cross (Reu et al., arXiv 2510.18118). Adam, linear warm-up, then a cosine to 0.
 """
 
-import hashlib
 import math
 import time
 
@@ -14,6 +13,7 @@ import torch
 
 from fmdiag.errors import FmdiagError
 from fmdiag.files.code import made_by
+from fmdiag.files.hashing import arrays_sha256
 from fmdiag.training.ema import update_ema
 from fmdiag.training.interpolants import Interpolant
 from fmdiag.training.losses import regression_loss
@@ -68,10 +68,7 @@ def train_pairs(x0, x1, spec, *, interpolant=None, steps=4000, batch_size=128, l
 
 def pairs_fingerprint(x0, x1):
     """Return the SHA-256 (hex) of the pairs' float32 values."""
-    digest = hashlib.sha256(repr(tuple(x0.shape)).encode())
-    for part in (x0, x1):
-        digest.update(part.detach().cpu().float().contiguous().numpy().data)
-    return digest.hexdigest()
+    return arrays_sha256(*(part.detach().cpu().float().numpy() for part in (x0, x1)), header=repr(tuple(x0.shape)))
 
 
 def checkpoint_of(state):
