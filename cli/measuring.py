@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from fmdiag.errors import FmdiagError
+
 from .grouped import Grouped, GroupedCommand
 from .options import CONVENTION, DATA, DECODER, MISMATCHES, RUN, added
 from .options_of import options_of
@@ -24,8 +26,9 @@ def command_of(card, checkpoint_option=None):
     checkpoint_option : str, optional
         The option that names the checkpoint, where it is no argument.
     """
-    parameters = options_of(card.parameters)
+    parameters, shared = options_of(card.parameters), [*DATA, *MISMATCHES, *RUN, DECODER, *CONVENTION]
     names = {parameter.name for parameter in parameters}
+    _check_free(card, parameters, added(shared, click.Command("shared")).params)
 
     def call(checkpoint=None, **options):
         own = {name: options.pop(name) for name in names & options.keys()}
@@ -40,7 +43,17 @@ def command_of(card, checkpoint_option=None):
 
     command = GroupedCommand(card.name, callback=call, short_help=card.short, help=help_of(card),
                              params=[_checkpoint(card, checkpoint_option), *parameters])
-    return added([*DATA, *MISMATCHES, *RUN, DECODER, *CONVENTION], command)
+    return added(shared, command)
+
+
+def _check_free(card, own, shared):
+    """Refuse a parameter of a diagnostic that is an option of every command."""
+    taken = {word: option for option in shared for word in (option.name, *option.opts)}
+    for parameter in own:
+        for word in (parameter.name, *parameter.opts):
+            if word in taken:
+                raise FmdiagError(f"diagnostic {card.name!r}: its parameter {parameter.name!r} has the name of an "
+                                  f"option of every command ({taken[word].opts[0]}): give it another name")
 
 
 def _checkpoint(card, option):

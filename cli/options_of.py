@@ -48,7 +48,7 @@ def _type(spec):
     if spec.choices is not None:
         return click.Choice(spec.choices)
     if spec.kind in ("times", "ints", "floats"):
-        return Numbers(spec.kind, spec.minimum, spec.maximum)
+        return Numbers(spec.kind, spec.minimum, spec.maximum, above=spec.above)
     if spec.kind in ("range", "path", "data"):
         return Range() if spec.kind == "range" else click.Path()
     if spec.kind in ("int", "float"):

@@ -36,18 +36,19 @@ class Registry(Mapping):
 
     def __init__(self, kind, entries=(), group=None):
         self.kind, self.group = kind, group
-        self._entries = dict(entries)
+        self._entries, self._ours = dict(entries), frozenset(dict(entries))
 
     def add(self, name, entry):
-        """Add an object, or ``"module:attribute"``; a name that is taken by another object is refused.
+        """Add an object, or ``"module:attribute"``, in place of what was added under its name before.
 
         Raises
         ------
         FmdiagError
-            If the name is taken.
+            If the name is one of ours.
         """
-        if self._entries.setdefault(name, entry) is not entry and self._entries[name] != entry:
+        if name in self._ours and self[name] is not entry:
             raise FmdiagError(f"there is a {self.kind} {name!r} already: choose another name")
+        self._entries[name] = entry
         return entry
 
     def __getitem__(self, name):

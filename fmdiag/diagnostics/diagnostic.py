@@ -180,12 +180,12 @@ def register(card):
     Parameters
     ----------
     card : Diagnostic
-        Its name must be free.
+        Its name must be none of ours; one of yours takes the place of the one before, as when a cell is run again.
 
     Raises
     ------
     FmdiagError
-        If it is no Diagnostic, or the name is taken.
+        If it is no Diagnostic, or the name is one of ours.
 
     Examples
     --------
@@ -193,7 +193,7 @@ def register(card):
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
     ... class Parameters:
-    ...     n: int = fmdiag.parameter(10, "Samples.")
+    ...     n_samples: int = fmdiag.parameter(10, "Samples.")
     >>> def speed(context, parameters):
     ...     raise NotImplementedError
     >>> card = fmdiag.Diagnostic(name="speed", title="Speed", parameters=Parameters, run=speed)

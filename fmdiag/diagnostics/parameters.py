@@ -160,10 +160,9 @@ def _inside(name, value, spec):
 def _words(spec):
     kind = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false",
             "path": "a path"}.get(spec.kind, "numbers")
-    low = f" above {spec.minimum:g}" if spec.above else f" of at least {spec.minimum:g}"
-    return (kind + (low if spec.minimum is not None else "")
-            + (f" {'and' if spec.minimum is not None else 'of'} at most {spec.maximum:g}"
-               if spec.maximum is not None else ""))
+    low = "" if spec.minimum is None else f" {'above' if spec.above else 'of at least'} {spec.minimum:g}"
+    high = "" if spec.maximum is None else f" {'and' if low else 'of'} at most {spec.maximum:g}"
+    return kind + low + high
 
 
 def _whole(value):

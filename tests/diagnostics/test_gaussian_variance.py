@@ -133,3 +133,17 @@ def test_the_exact_curve_integrates_to_the_pooled_value():
 def test_bad_gaussians_are_refused(mean, covariance, sigma, words):
     with pytest.raises(FmdiagError, match=words):
         GaussianFlow(mean, covariance, 0.0, sigma)
+
+
+def test_fault_4_4_a_ratio_of_rounding_to_rounding_is_null():
+    """A coupling under its own field has gradients of rounding only: their variance over their mean is no number."""
+    options = {"angles": (0.0, 60.0), "sigmas": (0.0,)}
+    table = gaussian_variance.measure(MEAN, COVARIANCE, **options, n_samples=50,
+                                      generator=torch.Generator().manual_seed(0))
+    own = [(name, name) for name in ("ot", "60°")]
+    rounding = table.set_index(["coupling", "field"]).index.isin(own)
+    assert table.loc[rounding, "squared_norm"].max() < 1e-25
+    table.loc[rounding, ["squared_norm", "inner"]] = 2e-31, 1e-31   # a mean clearly above 0, as in some seeds
+    rows = gaussian_variance.summarise(table, MEAN, COVARIANCE, **options)
+    ratio = rows[rows["quantity"] == "relative_variance"].set_index(["coupling", "field"])["value"]
+    assert ratio[own].isna().all() and ratio[[("ot", "60°"), ("60°", "ot")]].notna().all()

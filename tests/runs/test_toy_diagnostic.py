@@ -8,6 +8,7 @@ import pytest
 from tiny import TINY
 
 import fmdiag
+from fmdiag.cli.main import run
 from fmdiag.diagnostics import DIAGNOSTICS
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.runs import composed
@@ -151,6 +152,19 @@ def test_by_register(inputs, tmp_path):
     with pytest.raises(FmdiagError, match="register takes a Diagnostic, got a function"):
         fmdiag.register(card.run)
     assert set(TINY) < set(DIAGNOSTICS)
+    exec(compile(TOY.replace("NAME", "own-speed").replace("DRAW", "draw"), "notebook", "exec"), space)
+    again = fmdiag.register(space["CARD"])
+    assert DIAGNOSTICS["own-speed"] is again is not card, "a cell that is run again"
+
+
+@pytest.mark.parametrize("name", ["seed", "n_rows", "n", "out"])
+def test_a_parameter_that_is_an_option_of_every_command_is_refused(name, tmp_path, capsys):
+    file = written(tmp_path, "clash-speed")
+    file.write_text(file.read_text().replace("n_samples", name))
+    for _ in range(2):   # the same file twice in one process, as in a notebook
+        assert run(["--diagnostic", str(file), "clash-speed", "--help"]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and f"its parameter {name!r} has the name of an option of every command" in error
 
 
 def test_a_figure_that_fails_leaves_the_others(inputs, tmp_path):
