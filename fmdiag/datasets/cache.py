@@ -5,12 +5,10 @@ built under a temporary name and renamed, so that an entry is whole or absent wh
 """
 
 import contextlib
-import shutil
-import tempfile
-from pathlib import Path
 
 from fmdiag.errors import FmdiagError
 from fmdiag.files.hashing import text_sha256
+from fmdiag.files.store import Store
 
 
 class CacheError(FmdiagError):
@@ -65,29 +63,11 @@ def cached(cache, key, build):
     FmdiagError
         If the cache cannot be written: full disk, read-only folder.
     """
-    entry = Path(cache) / key
-    if entry.is_dir():
-        return entry
-    with writing_to(cache):
-        Path(cache).mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=cache, prefix=f".{key}.", suffix=".partial"))
-    try:
+    store = Store(cache, record=None)
+    if store.find(key) is None:
         with writing_to(cache):
-            build(temporary)
-            temporary.chmod(0o755)
-            _publish(temporary, entry)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return entry
-
-
-def _publish(temporary, entry):
-    try:
-        temporary.rename(entry)
-    except OSError:
-        # Another process may have built the same entry meanwhile: either may stay.
-        if not entry.is_dir():
-            raise
+            store.add(key, build)
+    return store.path(key)
 
 
 @contextlib.contextmanager

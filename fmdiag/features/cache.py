@@ -1,13 +1,12 @@
 """Cache of features: vectors on disk, found by the content of all that decides them.
 
-An entry is a folder ``KEY`` with ``features.npy`` and ``entry.json`` (its SHA-256 and what it is of); KEY hashes the
-data's fingerprint (rows, map to model range, flips) and the feature's key (transform, weights). It is written under a
-temporary name and renamed; read back as a memory map after its hash was checked, and removed where that differs. What
+An entry of the store (`fmdiag.files.store`) holds ``features.npy``; its key hashes the data's fingerprint (rows, map to
+model range, flips) and the feature's key (transform, weights). It is read back as a memory map after its hash was
+checked, and removed where that differs. What
 cannot be written there, or read back, is kept by the cache object alone, for as long as it lives: it costs one warning
 and the time of computing it again in a later run, not the run.
 """
 
-import json
 import os
 import shutil
 import warnings
@@ -16,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from fmdiag.datasets.cache import CacheError, cached, content_key
+from fmdiag.datasets.cache import content_key
 from fmdiag.errors import FmdiagWarning
-from fmdiag.files.hashing import file_sha256
 from fmdiag.files.npy import load_npy
+from fmdiag.files.store import Store
 
 MAX_BYTES = 20 * 10**9
-ARRAY, ENTRY = "features.npy", "entry.json"
+ARRAY = "features.npy"
 
 
 def default_folder():
@@ -46,27 +45,23 @@ class FeatureCache:
 
     def __init__(self, folder=None, *, max_bytes=MAX_BYTES, disk=True):
         self.folder = Path(folder) if folder else default_folder()
-        self.max_bytes, self.disk = max_bytes, disk
+        self.store, self.max_bytes, self.disk = Store(self.folder), max_bytes, disk
         self._held, self._warned = {}, False
 
     @staticmethod
     def key(data_fingerprint, feature):
         """Return the name of an entry."""
-        return content_key("features", data_fingerprint, feature.key)
+        return content_key("features", 2, data_fingerprint, feature.key)
 
     def get(self, key):
         """Return the vectors, from disk a read-only memory map, or None where there are none or they are damaged."""
-        place = self.folder / key
+        place = self.store.path(key)
         if key in self._held or not self.disk or not os.path.isdir(place):
             return self._held.get(key)
-        try:
-            entry = json.loads((place / ENTRY).read_text())
-            if file_sha256(place / ARRAY) == entry["sha256"]:
-                return load_npy(place / ARRAY)
-            reason = "its content has changed"
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = f"it cannot be read ({type(error).__name__})"
-        warnings.warn(f"{place}: {reason}: these features are computed again", FmdiagWarning, stacklevel=2)
+        if self.store.find(key) is not None:
+            return load_npy(place / ARRAY)
+        warnings.warn(f"{place}: it is damaged or was changed: these features are computed again", FmdiagWarning,
+                      stacklevel=2)
         shutil.rmtree(place, ignore_errors=True)
         return None
 
@@ -89,13 +84,11 @@ class FeatureCache:
             array = np.lib.format.open_memmap(folder / ARRAY, "w+", np.float32, shape)
             write(array)
             array.flush()
-            entry = {"sha256": file_sha256(folder / ARRAY), "shape": list(shape), **describe}
-            (folder / ENTRY).write_text(json.dumps(entry, indent=1, default=str) + "\n")
 
         try:
-            return load_npy(cached(self.folder, key, build) / ARRAY)
-        except CacheError as error:
-            return self._warn(str(error.__cause__))
+            return load_npy(self.store.add(key, build, shape=list(shape), **describe) / ARRAY)
+        except OSError as error:
+            return self._warn(error.strerror or str(error))
 
     def hold(self, key, vectors):
         """Keep vectors that the disk does not, for as long as this object lives; return them."""

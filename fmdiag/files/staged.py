@@ -13,6 +13,17 @@ from fmdiag.files.marker import FILE, foreign_entry, marker_text, read_marker, r
 from fmdiag.files.replace import remedy, umask
 
 
+@contextlib.contextmanager
+def partial_folder(path):
+    """Yield a new folder beside `path`, under a temporary name; it is removed afterwards unless it was renamed."""
+    folder = Path(tempfile.mkdtemp(dir=Path(path).parent, prefix=f".{Path(path).name}.", suffix=".partial"))
+    try:
+        folder.chmod(0o777 & ~umask())
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 class OccupiedError(FmdiagError):
     """Raised where something came to lie at the destination while the folder was made: the work need not be lost."""
 
@@ -37,6 +48,7 @@ class StagedFolder:
 
     def __init__(self, out, kind="run", *, overwrite=False):
         self.out, self.kind, self.overwrite, self.path = Path(out), kind, overwrite, None
+        self.stack = contextlib.ExitStack()
         self.check()
 
     def check(self):
@@ -48,8 +60,7 @@ class StagedFolder:
         self.made = [folder for folder in self.out.parents if not folder.exists()]
         with self.writing("the folder"):
             self.out.parent.mkdir(parents=True, exist_ok=True)
-            self.path = Path(tempfile.mkdtemp(dir=self.out.parent, prefix=f".{self.out.name}.", suffix=".partial"))
-        self.path.chmod(0o777 & ~umask())
+            self.path = self.stack.enter_context(partial_folder(self.out))
         return self
 
     def __exit__(self, kind, error, traceback):
@@ -65,6 +76,7 @@ class StagedFolder:
         except BaseException:
             self._abandon()
             raise
+        self.stack.close()
 
     def _check_again(self):
         """Another process may have made a folder of this name meanwhile, or put something into the one there."""
@@ -74,7 +86,7 @@ class StagedFolder:
             raise OccupiedError(f"{error}; it was not so when this began") from error
 
     def _abandon(self):
-        shutil.rmtree(self.path, ignore_errors=True)
+        self.stack.close()
         for folder in self.made:
             # Only empty folders can be removed this way: what others put there in the meantime stays.
             with contextlib.suppress(OSError):

@@ -1,11 +1,10 @@
 """Parts of a run under way: its lock and its finished results, kept beside the output until it is whole.
 
-``.NAME.parts/KEY/`` is a saved Result, ``KEY.npz`` an array such as a batch of samples. A part is moved into place
-whole, and is plain values: reading it runs nothing. One that was damaged, as by a machine that died, is made again.
+``.NAME.parts/`` is a store (`fmdiag.files.store`) of saved Results, and of arrays such as a batch of samples. One that
+was damaged, as by a machine that died, is made again.
 """
 
 import contextlib
-import json
 import logging
 import os
 import re
@@ -16,17 +15,16 @@ import numpy as np
 
 from fmdiag.errors import FmdiagError
 from fmdiag.files.destination import check_destination
-from fmdiag.files.documents import read_document
-from fmdiag.files.hashing import sums
 from fmdiag.files.lock import Lock, LockedError
 from fmdiag.files.npz import read_npz
-from fmdiag.files.replace import remedy, replace_atomically
+from fmdiag.files.replace import remedy
 from fmdiag.files.staged import remove_retired
+from fmdiag.files.store import Store
 from fmdiag.results import Result
 
-WHOLE, LOCK, SUMS = ".whole", "lock", "sums.json"
-# A part, an array, either under construction, work folders, or the mark of a whole run; nothing else is ours.
-OURS = re.compile(r"\.?[0-9a-f]{24}(\.npz)?(\.[a-z0-9_]{8})?(\.partial)?|work-[a-z-]+-[0-9a-f]{24}|\.whole")
+WHOLE, LOCK, ARRAY = ".whole", "lock", "array.npz"
+# A part, one under construction, work folders, or the mark of a whole run; nothing else is ours.
+OURS = re.compile(r"\.?[0-9a-f]{24}(\.[a-z0-9_]{8})?(\.partial)?|work-[a-z-]+-[0-9a-f]{24}|\.whole")
 
 
 class Parts:
@@ -43,6 +41,7 @@ class Parts:
     def __init__(self, out, kind="run"):
         self.out, self.kind = Path(out), kind
         self.path = self.out.parent / f".{self.out.name}.parts"
+        self.store = Store(self.path)
         self.lock, self.earlier, self.said = Lock(self.path / LOCK, self.out), set(), set()
 
     def open(self):
@@ -86,40 +85,32 @@ class Parts:
 
     def result(self, name, key):
         """Return the Result that was kept under a key, or None; what is left of a damaged one is removed."""
-        folder = self.path / key
-        try:
-            if read_document(folder / SUMS, dict[str, str]) != sums(folder, but=(SUMS,)):
-                raise FmdiagError(f"{folder} is damaged")
-            result = Result.load(folder)
-        except (OSError, ValueError):
-            _remove(folder)
-            return None
-        self._resumed(name)
-        return result
+        return self._found(name, key, Result.load)
 
     def keep(self, key, result):
         """Keep a Result; return it as it is read back."""
-        partial = self.path / f".{key}.partial"
         with self.writing("a finished part"):
-            _remove(partial)
-            result.save(partial)
-            (partial / SUMS).write_text(json.dumps(sums(partial)))
-            _remove(self.path / key)
-            os.replace(partial, self.path / key)
-        return Result.load(self.path / key)
+            _remove(self.store.path(key))
+            return Result.load(self.store.add(key, result.save))
 
     def array(self, name, key, compute):
         """Return the array that `compute` makes, computed once whatever interrupts the run."""
-        file = self.path / f"{key}.npz"
-        try:
-            found = read_npz(file, ["array"])["array"]
-        except FmdiagError:  # not there, or not whole
+        found = self._found(name, key, lambda folder: read_npz(folder / ARRAY, ["array"])["array"])
+        if found is None:
             found = compute()
             with self.writing(f"part {name}"):
-                replace_atomically(file, lambda temporary: _save(temporary, found))
-            return found
-        self._resumed(name)
+                self.store.add(key, lambda folder: np.savez(folder / ARRAY, array=found))
         return found
+
+    def _found(self, name, key, load):
+        """Return what was kept under a key, or None; what is left of a damaged one is removed."""
+        if self.store.find(key) is not None:
+            with contextlib.suppress(FmdiagError):  # of a format that this version does not read
+                found = load(self.store.path(key))
+                self._resumed(name)
+                return found
+        _remove(self.store.path(key))
+        return None
 
     def work(self, name):
         """Return the folder `name` among the parts, made where it is not there."""
@@ -199,11 +190,6 @@ def beside(out, suffix):
 def _identity(folder):
     status = os.stat(folder)
     return f"{status.st_dev} {status.st_ino}"
-
-
-def _save(file, array):
-    with open(file, "wb") as stream:
-        np.savez(stream, array=array)
 
 
 def _say(text):

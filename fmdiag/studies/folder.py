@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TypedDict
 
@@ -19,6 +18,7 @@ from fmdiag.files.documents import as_json, read_document
 from fmdiag.files.lock import claim
 from fmdiag.files.marker import FILE as MARKER
 from fmdiag.files.marker import note_files, read_marker, write_marker
+from fmdiag.files.staged import partial_folder
 from fmdiag.results import check_writable, load_run, replace_atomically, save_table
 
 FORMAT, VERSION, FILE, KIND = "fmdiag-study", 1, "study.json", "study"
@@ -133,8 +133,7 @@ class StudyFolder:
         with self._locked("gather"):
             for stray in self.path.glob(".gather.*.partial"):  # of a process that was killed
                 shutil.rmtree(stray, ignore_errors=True)
-            staged = Path(tempfile.mkdtemp(dir=self.path, prefix=".gather.", suffix=".partial"))
-            try:
+            with partial_folder(self.path / "gather") as staged:
                 for name, table in tables.items():
                     save_table(staged, name, table)
                 if arrays:
@@ -144,8 +143,6 @@ class StudyFolder:
                 (staged / "run.json").write_text(as_json(record, indent=1) + "\n")
                 finish(staged)
                 note_files(self.path, self._move(staged))
-            finally:
-                shutil.rmtree(staged, ignore_errors=True)
 
     def _move(self, staged):
         """Move every file to its place and return the places."""

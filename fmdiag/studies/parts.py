@@ -21,10 +21,11 @@ import torch
 
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.files.code import made_by
-from fmdiag.files.documents import is_sealed, read_document, sealed
-from fmdiag.files.hashing import file_sha256, text_sha256
+from fmdiag.files.documents import read_document
+from fmdiag.files.hashing import text_sha256
 from fmdiag.files.lock import claim
 from fmdiag.files.npz import read_npz
+from fmdiag.files.store import Store
 from fmdiag.results.tables import read_parquet, write_parquet
 
 RECORD, NAME = "part.json", re.compile("[0-9a-f]{20}")
@@ -72,6 +73,7 @@ class PartStore:
 
     def __init__(self, folder):
         self.folder, self.whole = Path(folder), set()
+        self.store = Store(self.folder, RECORD)
 
     def name(self, part):
         """Return the name of a part's folder: of its key and of the code that makes it here."""
@@ -79,20 +81,14 @@ class PartStore:
 
     def path(self, part):
         """Return the folder of a finished part."""
-        return self.folder / self.name(part)
+        return self.store.path(self.name(part))
 
     def finished(self, part):
         """Return whether the part is there, made by this code and unchanged since; files are hashed once."""
-        if part.key not in self.whole and self._is_whole(part):
-            self.whole.add(part.key)
-        return part.key in self.whole
-
-    def _is_whole(self, part):
-        record = _read(self.path(part))
-        if record is None or not is_sealed(record) or record["made_by"] != made_by():
-            return False
-        sums = {name: _sum(self.path(part) / name) for name in record["files"]}
-        return Part(record["kind"], record["inputs"]).key == part.key and sums == record["files"]
+        name = self.name(part)
+        if name not in self.whole and self.store.find(name) is not None:
+            self.whole.add(name)
+        return name in self.whole
 
     def warn_of_others(self, parts):
         """Warn of parts that are damaged, and of those with the same inputs that other code made: neither is used."""
@@ -144,21 +140,20 @@ class PartStore:
         files : iterable of path
             Files of the work folder to keep.
         """
-        staged = self._work(part) / "finished"
-        shutil.rmtree(staged, ignore_errors=True)
-        staged.mkdir(parents=True)
-        for name, table in tables.items():
-            write_parquet(table, staged / f"{name}.parquet")
-        for name, content in arrays.items():
-            np.savez_compressed(staged / f"{name}.npz", **content)
-        for file in files:
-            os.replace(file, staged / Path(file).name)
-        record = {"kind": part.kind, "inputs": part.inputs, "made_by": made_by(), "versions": _versions(),
-                  "files": {file.name: _sum(file) for file in sorted(staged.iterdir())}, **facts}
-        (staged / RECORD).write_text(json.dumps(sealed(record), indent=1) + "\n")
+        def fill(folder):
+            for name, table in tables.items():
+                write_parquet(table, folder / f"{name}.parquet")
+            for name, content in arrays.items():
+                np.savez_compressed(folder / f"{name}.npz", **content)
+            for file in files:
+                shutil.copyfile(file, folder / Path(file).name)
+
+        for stray in self.folder.glob(f".{self.name(part)}.*.partial"):  # of a process that was killed
+            shutil.rmtree(stray, ignore_errors=True)
         if os.path.lexists(self.path(part)):
             os.replace(self.path(part), _free(self.path(part).with_suffix(".damaged")))
-        os.replace(staged, self.path(part))
+        self.store.add(self.name(part), fill, kind=part.kind, inputs=part.inputs, made_by=made_by(),
+                       versions=_versions(), **facts)
         shutil.rmtree(self._work(part), ignore_errors=True)
 
     def table(self, part, name):
@@ -178,13 +173,6 @@ def _read(folder):
     """Return the record of a part's folder, None where it has none that can be read."""
     with contextlib.suppress(FmdiagError):
         return read_document(folder / RECORD, Record)
-    return None
-
-
-def _sum(file):
-    """Return the SHA-256 of a file, None where there is none."""
-    with contextlib.suppress(OSError, FmdiagError):
-        return file_sha256(file)
     return None
 
 
