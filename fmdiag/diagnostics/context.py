@@ -11,7 +11,10 @@ class Context(Protocol):
     training_set : TrainingSet
         The examples that the model was trained on, with their held-out examples.
     field : callable or None
-        Velocity field v(x, t), t = 0 noise, t = 1 data.
+        Velocity field v(x, t), t = 0 noise, t = 1 data, under the contract of `fmdiag.fields.contract`: asked without
+        gradients, with arguments and answers of its own.
+    network : callable or None
+        What the user handed over, or the checkpoint's own field: for gradients.
     checkpoint : Checkpoint or None
         Where the field comes from.
     path : GaussianPath or None
@@ -30,6 +33,7 @@ class Context(Protocol):
 
     training_set: Any
     field: Any
+    network: Any
     checkpoint: Any
     path: Any
     seed: int

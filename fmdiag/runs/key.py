@@ -37,10 +37,10 @@ def packages():
 
 def _model(run):
     """Return what decides the field: a file's content and reading, a network's weights, the source of its classes."""
-    if run.field is None:
+    if run.network is None:
         return None
     if run.model_facts is None:  # once: hashing weights takes a while
-        module = getattr(run.field, "module", run.field)
+        module = getattr(run.network, "module", run.network)
         card = run.given.options.get("model")
         sources = {*_sources(module), *([] if card is None else Path(card).parent.glob("*.py"))}
         read = run.checkpoint and [run.checkpoint.sha256, repr(run.checkpoint.description)]

@@ -17,6 +17,7 @@ import torch
 
 from fmdiag.diagnostics import DIAGNOSTICS
 from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.fields.contract import as_field
 from fmdiag.files.places import is_elsewhere
 from fmdiag.posterior.empirical import shared_memory
 from fmdiag.ranks.torchrun import join, leave
@@ -106,7 +107,8 @@ class Run:
         self._finalizer = weakref.finalize(self, self.output.close)
 
     def _take(self, found):
-        self.checkpoint, self.field, self.path = found.checkpoint, found.field, found.path
+        self.checkpoint, self.network, self.path = found.checkpoint, found.field, found.path
+        self.field = None if found.field is None else as_field(found.field)
         self.training_set, self.decoder, self.facts = found.training_set, found.decoder, found.facts
 
     @property

@@ -250,3 +250,16 @@ def test_wrong_requests_say_what_to_do(digits, network, tmp_path, monkeypatch):
     with pytest.raises(FmdiagError, match="needs a training set"):
         Run(field=network)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_diagnostic_asks_the_network_under_the_contract(inputs):
+    """A field that spoils its arguments, and is in training mode, spoils no diagnostic, a user's own neither."""
+    class Spoiling(torch.nn.Module):
+        def forward(self, x, t):
+            return x.mul_(-1)
+
+    network = Spoiling()
+    run = Run(**{**inputs, "field": network})
+    x = torch.ones(2, 1, 8, 8)
+    assert torch.equal(run.field(x, torch.zeros(2)), -x) and torch.equal(x, torch.ones(2, 1, 8, 8))
+    assert run.network is network

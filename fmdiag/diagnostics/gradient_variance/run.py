@@ -18,11 +18,11 @@ N_GAUSSIAN_EXAMPLES = 1000
 
 def applies(context, parameters):
     """Return whether the field is that of a network with parameters that gradients reach."""
-    module = getattr(context.field, "module", context.field)
+    module = getattr(context.network, "module", context.network)
     if not isinstance(module, torch.nn.Module) or not any(p.is_floating_point() for p in module.parameters()):
         return False
     try:
-        measure(context.field, context.training_set, times=[0.5], n_samples=2, method="loop",
+        measure(context.network, context.training_set, times=[0.5], n_samples=2, method="loop",
                 generator=torch.Generator().manual_seed(0))
     except NoGradient:
         return False
@@ -45,7 +45,7 @@ def run(context, parameters):
     _check(context, parameters)
     fixed = None if parameters.pairs is None else load_pairs(parameters.pairs, context.training_set.shape)
     names = ("sigma", "noise", "target", "points", "layers", "angle", "n_samples", "times", "n_steps")
-    table = measure(context.field, context.training_set, coupling=parameters.pairing if fixed is None else "fixed",
+    table = measure(context.network, context.training_set, coupling=parameters.pairing if fixed is None else "fixed",
                     batch=parameters.ot_batch, pairs=fixed, generator=context.generator(),
                     **{name: getattr(parameters, name) for name in names}, **shown(context, "gradient-variance"))
     return Result("gradient-variance", table, summarise(table), {
@@ -57,7 +57,7 @@ def run(context, parameters):
 
 def _check(context, parameters):
     """Refuse values that no data could make right."""
-    if context.field is None:
+    if context.network is None:
         raise FmdiagError("gradient-variance needs a checkpoint or a network, or --gaussian for the closed-form fields "
                           "between Gaussians")
     interpolant = Interpolant(parameters.sigma, parameters.noise)
