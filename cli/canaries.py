@@ -61,7 +61,8 @@ def command(images, multiplicities, each, seed, out, overwrite, as_json, **optio
     check_destination(out, "canaries", overwrite=overwrite)
     reading = {name: options[name] for name in READING}
     rows = load_dataset(options["dataset"] or "digits", n=options["n_rows"], **reading | {"hflip": False})
-    own = None if images is None else load_dataset(Path(images), size=options["size"], skip_bad=options["skip_bad"])
+    alike = {name: options[name] for name in ("size", "skip_bad", "orientation", "value_range")}
+    own = None if images is None else load_dataset(Path(images), **alike)
     with Parts(out, "canaries"), RunFolder(out, "canaries", overwrite=overwrite) as folder:
         folder.places = given_places()
         manifest = plant(folder.path, rows, rows.held_out, multiplicities=multiplicities, n_each=each, images=own,

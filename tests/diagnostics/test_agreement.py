@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from fmdiag import ClosedFormField, TrainingSet, load_dataset
+from fmdiag import ClosedFormField, TrainingSet, load_checkpoint, load_dataset
+from fmdiag.checkpoints import bundled_checkpoint
 from fmdiag.diagnostics.agreement.measure import compare, draw, measure, pictures, summarise, verdict
+from fmdiag.diagnostics.agreement.run import _rows_of
 from fmdiag.errors import FmdiagError
 
 DIGITS = load_dataset("digits", n=60)
@@ -76,3 +78,8 @@ def test_models_of_different_shapes_and_too_few_samples_are_refused():
         measure((population, population), (DIGITS, moons), generator=generator())
     with pytest.raises(FmdiagError, match="at least 2"):
         measure((population, population), HALVES, n_samples=1, generator=generator())
+
+
+def test_what_is_wrong_with_the_second_set_names_its_option():
+    with pytest.raises(FmdiagError, match="rows of shape .2,.: give its own --other-dataset"):
+        _rows_of(load_checkpoint(bundled_checkpoint()), "two-moons-20", {})
