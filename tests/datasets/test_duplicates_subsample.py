@@ -1,5 +1,9 @@
+"""Duplicates of rows against a dictionary, and nested random subsets."""
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fmdiag.datasets import TrainingSet, duplicate_groups, load_dataset, subsample
 from fmdiag.datasets import duplicates as duplicates_module
@@ -65,3 +69,12 @@ def test_held_out_rows_are_subsampled_too():
 def test_impossible_sizes_are_refused(shape, dim):
     with pytest.raises(FmdiagError, match="between 1 and 6|only images"):
         subsample(TrainingSet(np.zeros(shape)), dim)
+
+
+@settings(max_examples=50)
+@given(st.lists(st.sampled_from([0.0, -0.0, 1.0, 2.0]), min_size=1, max_size=60), st.integers(1, 3), st.booleans())
+def test_groups_are_those_of_a_dictionary(values, dim, hflip):
+    rows = np.resize(np.array(values, np.float32), (max(1, len(values) // dim), 1, 1, dim))
+    training_set, first = TrainingSet(rows, hflip=hflip), {}
+    expected = [first.setdefault(tuple(row.flatten().tolist()), k) for k, row in enumerate(training_set[:])]
+    assert duplicate_groups(training_set).tolist() == expected

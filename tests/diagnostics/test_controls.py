@@ -13,7 +13,7 @@ import torch
 
 import fmdiag
 from fmdiag.datasets import TrainingSet
-from fmdiag.diagnostics.memorization.measure import measure, summarise
+from fmdiag.diagnostics.memorization.measure import control_size, measure, summarise
 from fmdiag.diagnostics.memorization.rule import verdict
 from fmdiag.diagnostics.memorization.sweep import roc, sweep
 
@@ -137,3 +137,8 @@ def test_sweep_and_roc_of_a_known_table():
     assert area == pytest.approx(13 / 16)                        # 13 of the 16 pairs are in order
     no_null = table[table["source"] != "heldout"]
     assert roc(no_null).empty and sweep(no_null)["p_value"].isna().all()
+
+
+@pytest.mark.parametrize(("n_rows", "n"), [(10, 64), (10**6, 64), (2 * 10**6, 32), (10**7, 16), (10**9, 16)])
+def test_the_positive_control_is_smaller_where_rows_are_very_many(n_rows, n):
+    assert control_size(n_rows) == n

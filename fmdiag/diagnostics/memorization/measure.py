@@ -42,7 +42,7 @@ THRESHOLD = 1 / 3
 SOURCES = ("model", "heldout", "closed_form")
 
 
-def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_form=64, path=None, n_steps=100,
+def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_form=None, path=None, n_steps=100,
             feature="pixels", threshold=THRESHOLD, plan=EXACT, memory=None, device="cpu", progress=iter, group=SINGLE,
             generator=None, seed=0):
     """Return the distances of samples and of both controls to the training set, a row per sample.
@@ -58,8 +58,10 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
         drawn, and none that is a training row itself. False, or a set without any: no null.
     closed_form : Tensor, ndarray, callable or False, optional
         Samples of û*, or û* itself; default û* of the training set on `path`. False: no positive control.
-    n_closed_form, n_steps : int
-        Number of samples drawn from û* and uniform steps to each.
+    n_closed_form : int, optional
+        Number of samples drawn from û*; default 64, beyond a million rows fewer, in inverse proportion, at least 16.
+    n_steps : int
+        Uniform steps to each.
     path, memory, device, progress, group, generator, seed
         As in `fmdiag.alignment`; each rank searches for its share of the samples.
     feature : str, Feature, or sequence of these
@@ -102,7 +104,8 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
               "heldout": _held_out_rows(held_out, training_set, len(samples), generator)}
     if closed_form is None:
         closed_form = ClosedFormField(training_set, path, memory=memory, device=device)
-    points["closed_form"] = _closed_form_points(closed_form, training_set, n_closed_form, n_steps, group, generator)
+    n = control_size(training_set.n) if n_closed_form is None else n_closed_form
+    points["closed_form"] = _closed_form_points(closed_form, training_set, n, n_steps, group, generator)
     asked = [source for source in SOURCES if points[source] is not None]
     tables = [tabulate(*points[source], training_set, source=source, feature=feature, threshold=threshold, plan=plan,
                        device=device, group=group)
@@ -148,6 +151,11 @@ def _held_out_rows(held_out, training_set, n_samples, generator):
     rows = check_samples(held_out[numbers], training_set, what="held-out row")
     check_range(rows, training_set, what="held-out rows")
     return numbers, rows
+
+
+def control_size(n_rows):
+    """Return how many samples of û* make the positive control: each costs a pass over all rows per step."""
+    return min(64, max(16, 64 * 10**6 // n_rows))
 
 
 def _closed_form_points(closed_form, training_set, n, n_steps, group, generator):
