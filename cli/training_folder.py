@@ -82,9 +82,9 @@ class TrainingFolder:
         from fmdiag.results import save_table
 
         self.path.mkdir(parents=True, exist_ok=True)
+        write_torch_file(state.content(), self.path / STATE)  # first: a folder with anything in it can be resumed
         if read_marker(self.path) is None:
             write_marker(self.path, KIND, [])  # what is in it is listed when it is whole
-        write_torch_file(state.content(), self.path / STATE)
         save_checkpoint(state.checkpoint(), self.path / CHECKPOINT)
         save_table(self.path, "loss", pd.DataFrame(state.log, columns=["step", "loss", "lr", "grad_norm"]))
 

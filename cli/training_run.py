@@ -57,7 +57,7 @@ def _new(options, folder, device):
     given = {name: options[name] for name in SETTINGS if options[name] is not None}
     source = options["dataset"] or "digits"
     training_set = load_dataset(source, **_reading(options), n=options["n_rows"])
-    _warn_without_held_out(training_set)
+    _look_at_held_out(training_set, options)
     spec = choose_network(training_set.shape, options["kind"] or "auto", width=options["width"],
                           depth=options["depth"], dropout=options["dropout"] or 0.0)
     path = path_from_description({"name": options["path_name"] or "linear"})
@@ -65,12 +65,14 @@ def _new(options, folder, device):
     return partial(train, training_set, spec, path=path, objective=objective, dataset=_record(options, source), **given)
 
 
-def _warn_without_held_out(training_set):
-    """Say before anything long that a model of all rows has no null."""
+def _look_at_held_out(training_set, options):
+    """Read the held-out rows that were named, and say where there are none, before anything long."""
     import warnings
 
     from fmdiag.errors import FmdiagWarning
 
+    if options["held_out"] is not None:
+        training_set.held_out  # noqa: B018  (read for its refusals: nothing else looks at it before a measurement)
     if training_set.held_out_source is None:
         warnings.warn(f"{training_set.name}: no rows are held out, so that what is measured of this model will have no "
                       "null: no verdict on copies, no membership, no audit; stop and give --held-out 0.1 (a share of "
@@ -96,6 +98,7 @@ def _resumed(options, folder, device):
     if options["n_rows"] is not None:
         given["n"] = options["n_rows"]
     training_set = load_recorded(state.settings["dataset"], options["dataset"], **given)
+    _look_at_held_out(training_set, options)
     return partial(resume, state, training_set, steps=options["steps"])
 
 

@@ -159,14 +159,23 @@ def card(rng, path):
                                 "[convention]\ntime_scale = -1", "[convention]\nalphas_cumprod = []", "[convention]\nparameterisation = 'x'")))
 
 
+def training_folder(rng, path):
+    """A folder that is no training run's, or whose state is damaged."""
+    path.mkdir()
+    (path / rng.choice(("run.json", "notes.txt", ".fmdiag.json"))).write_text(rng.choice(("{", "[]", "{}", "null")))
+    if rng.random() < 0.8:
+        rng.choice((noise, started, empty, zeros, text, cut, code, value, state, fifo, device, void))(rng, path / "state.pt")
+
+
 COMMON = (noise, started, empty, zeros, text, cut, code, archive, fifo, dangling, device, missing)
 KINDS = {
     "checkpoint": (*COMMON, value, state, safe, objects, numbers, texts, configured, void),
     "rows": (*COMMON, value, objects, numbers, texts, configured, void),
     "program": (*COMMON, value, objects, numbers, void),
-    "card": (*COMMON, card, card, card, void),
+    "card": (*(kind for kind in COMMON if kind is not empty), card, card, card, void),  # an empty card says nothing wrong
     "pairs": (*COMMON, value, objects, numbers, void),
     "run": (*COMMON, run_folder, run_folder, run_folder, texts, void),
+    "training": (*COMMON, *(training_folder,) * 5, texts, void),
 }
 
 

@@ -1,6 +1,7 @@
 """Unknown and damaged files in every place where a command takes one: each refused in one line, at once, without traces.
 
-    python -m checks.hostile.damaged_files                      200 files, every command, results beside the others
+    python -m checks.hostile.damaged_files --results checks/results/damaged_files.json     200 files, every command
+    python -m checks.hostile.damaged_files --results checks/results/damaged_files.json --go-on     after an interruption
     python -m checks.hostile.damaged_files --files 20 --command error
 
 A case is right where the exit code is 2, stderr holds one line beginning with "Error:" that names the file, less than
@@ -8,7 +9,6 @@ five seconds of processor time went by, and neither the working folder nor that 
 """
 
 import argparse
-import collections
 import contextlib
 import io
 import json
@@ -22,25 +22,31 @@ from checks.fuzz.loop import TooLong, limits
 from checks.hostile.bad_files import KINDS, make
 
 RESULTS = Path(__file__).parents[1] / "results/damaged_files.json"
+RUN = Path(__file__).parents[2] / "reports/example/figure-1a-two-moons"
 SECONDS = 5.0
-# Role of the file -> command lines in which {file} takes that role. {digits} is the bundled checkpoint.
+OWN_OUTPUT = ("checkpoint", "figures", "compare", "classifier")  # commands that write where their file is, or elsewhere
+MEASURES = ("report", "audit", "error", "hybrid --tau 0.3", "memorization", "quality", "membership", "provenance",
+            "gradient-variance")
+# Role of the file -> command lines in which {file} takes that role. {digits} is the bundled checkpoint, {run} a run.
 PLACES = {
-    "checkpoint": [*(f"{name} {{file}}" for name in ("checkpoint", "report", "audit", "error", "hybrid --tau 0.3",
-                                                     "memorization", "quality", "membership", "provenance",
-                                                     "gradient-variance")),
+    "checkpoint": [*(f"{name} {{file}}" for name in (*MEASURES, "checkpoint", "alignment")),
                    "agreement {digits} {file}", "agreement {file} {digits}", "pairing --from {file}"],
-    "rows": [*(f"{name} --dataset {{file}}" for name in ("alignment", "train", "study size", "error {digits}",
-                                                         "report {digits}", "gradient-variance {digits}",
-                                                         "classifier", "pairing", "canaries")),
+    "rows": [*(f"{name} --dataset {{file}}" for name in (
+                "alignment", "train", "study size", "study losses", "study time", "classifier", "pairing", "canaries",
+                "agreement {digits} {digits}", *(f"{name} {{digits}}" for name in MEASURES))),
              *(f"{name} --samples {{file}} --dataset digits" for name in ("memorization", "audit", "quality")),
-             "memorization {digits} --held-out {file}", "canaries --dataset digits --images {file}"],
-    "program": ["memorization {digits} --feature torchscript --feature-weights torchscript={file}",
-                "memorization {digits} --feature onnx --feature-weights onnx={file}",
-                "quality {digits} --feature inception --feature-weights inception={file}",
-                "report {digits} --decoder {file}"],
-    "card": ["error {digits} --model {file}", "checkpoint {digits} --model {file}"],
+             *(f"{name} --held-out {{file}}" for name in ("memorization {digits}", "audit {digits}", "train",
+                                                          "study size")),
+             "canaries --dataset digits --images {file}"],
+    "program": [*(f"{name} {{digits}} --feature {feature} --feature-weights {feature}={{file}}"
+                  for name, feature in (("memorization", "torchscript"), ("memorization", "onnx"), ("memorization", "sscd"),
+                                        ("memorization", "dinov2"), ("quality", "inception"), ("hybrid --tau 0.3", "onnx"))),
+                *(f"{name} {{digits}} --decoder {{file}}" for name in ("report", "hybrid --tau 0.3", "memorization"))],
+    "card": [f"{name} {{digits}} --model {{file}}" for name in (*MEASURES, "checkpoint", "alignment",
+                                                                "agreement {digits}")],
     "pairs": ["gradient-variance {digits} --pairs {file}", "pairing --pairs {file}"],
-    "run": ["figures {file}", "compare {file}", "compare {file} {file}", "audit {digits} --canaries {file}"],
+    "run": ["figures {file}", "compare {run} {file}", "compare {file} {run}", "audit {digits} --canaries {file}"],
+    "training": ["train --resume --out {file}"],
 }
 
 
@@ -50,30 +56,29 @@ def main():
     parser.add_argument("--files", type=int, default=200)
     parser.add_argument("--command", help="only commands that begin with this word")
     parser.add_argument("--results", type=Path, help=f"JSON file of the outcome, e.g. {RESULTS.name}")
+    parser.add_argument("--go-on", action="store_true", help="leave out command lines that the JSON file has already")
     options = parser.parse_args()
-    outcome = run_all(options.files, options.command)
-    for line, found in outcome.items():
+    outcome = json.loads(options.results.read_text()) if options.go_on else {}
+    for role, line in places(options.command):
+        if line in outcome:
+            continue
+        found = outcome[line] = over_files(role, line, options.files)
         print(f"{found['refused']:4d} of {found['files']} refused, slowest {found['slowest']:.1f} s  {line}", flush=True)
         for failure in found["failures"][:3]:
-            print(f"     {failure}")
-    if options.results:
-        options.results.write_text(json.dumps(outcome, indent=1) + "\n")
+            print(f"     {failure}", flush=True)
+        if options.results:
+            options.results.write_text(json.dumps(outcome, indent=1) + "\n")
     raise SystemExit(any(found["failures"] for found in outcome.values()))
 
 
-def run_all(n_files, only=None, say=lambda line: None):
-    """Return {command line: counts and failures} over `n_files` files for each place."""
-    outcome = {}
-    for role, lines in PLACES.items():
-        for line in lines:
-            if only is None or line.split()[0] == only:
-                say(line)
-                outcome[line] = _over_files(role, line, n_files)
-    return outcome
+def places(only=None):
+    """Return (role, command line) of all places, or of those of one command."""
+    return [(role, line) for role, lines in PLACES.items() for line in lines if only in (None, line.split()[0])]
 
 
-def _over_files(role, line, n_files):
-    refused, slowest, failures, kinds = 0, 0.0, [], collections.Counter()
+def over_files(role, line, n_files):
+    """Return counts and failures of one command line over `n_files` files."""
+    refused, slowest, failures = 0, 0.0, []
     for number in range(n_files):
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder).resolve()
@@ -82,7 +87,6 @@ def _over_files(role, line, n_files):
         slowest = max(slowest, seconds)
         refused += what is None
         if what is not None:
-            kinds[file.name] += 1
             failures.append(f"{file.name} (case {number}): {what}")
     return {"files": n_files, "kinds": len(KINDS[role]), "refused": refused, "slowest": round(slowest, 2),
             "failures": failures}
@@ -95,8 +99,8 @@ def judge(line, file, place):
 
     work = place / "work"
     work.mkdir()
-    words = [word.replace("{file}", str(file)).replace("{digits}", str(bundled_checkpoint())) for word in line.split()]
-    words += [] if words[0] in ("checkpoint", "figures", "compare", "classifier") else ["--out", str(work / "out")]
+    words = [word.format(file=file, digits=bundled_checkpoint(), run=RUN) for word in line.split()]
+    words += [] if words[0] in OWN_OUTPUT or "--out" in words else ["--out", str(work / "out")]
     errors, start, before = io.StringIO(), time.process_time(), _listing(place)
     try:
         with (contextlib.chdir(work), contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()),

@@ -1,11 +1,12 @@
-"""End a command by kill -9 at random moments until it is done, and compare with a run that was left alone.
+"""End a command by kill -9 at many moments until it is done, and compare with a run that was left alone.
 
     python -m checks.kills --command report --kills 20
     python -m checks.kills --command report --kills 4 --ranks 2     under torchrun
     python -m checks.kills --results checks/results/kills.json
 
-Moments are uniform over the time that the command takes. Killed are all of its processes, ranks included. A command
-that ends is compared (tables, arrays and weights, to the last bit) and begun anew, until all kills are used.
+Moments are spread over the command's work, and over the time in which its output comes into being. Killed are all of
+its processes, ranks included. A command that ends is compared (the names of its files; tables, arrays and weights, to
+the last bit) and begun anew, until all kills are used.
 """
 
 import argparse
@@ -22,6 +23,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from checks.kills.moments import WAIT, family, is_seen, planned, processor_seconds
 
 MLP = ["--network", "mlp", "--width", "16", "--depth", "1", "--batch-size", "8"]
 COMMANDS = {
@@ -66,12 +69,11 @@ def refused(name, out, ranks):
 
 def kill_all(pid):
     """Kill a process and its children, ranks in sessions of their own too; return when the children are gone."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    children = [int(child) for task in tasks for child in task.read_text().split()]
-    for number in (*children, pid):
+    members = family(pid)
+    for number in reversed(members):
         with contextlib.suppress(ProcessLookupError):
             os.kill(number, signal.SIGKILL)
-    while any(runs(child) for child in children):
+    while any(runs(child) for child in members[1:]):
         time.sleep(0.02)
 
 
@@ -118,43 +120,85 @@ def compare(whole, killed):
             np.testing.assert_array_equal(expected, killed[name], err_msg=name)
 
 
+def listing(out):
+    """Return the names of the files of a run folder."""
+    return {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+
+
 def left_over(folder, out):
     """Return what no run may leave: hidden files beside it, half-written ones in it."""
     found = [path.name for path in folder.iterdir() if path.name.startswith(".")]
     return found + [str(path.relative_to(out)) for path in out.rglob("*.partial")]
 
 
-def kill_at_random(name, kills, folder, *, seed=0, ranks=1, say=print):
-    """Kill a command `kills` times; return how it went, a dict of plain values."""
-    rng, start = random.Random(f"{name} {seed}"), time.monotonic()
-    finished(started(name, folder / "whole", ranks))
-    lasts, expected = time.monotonic() - start, contents(folder / "whole")
-    assert expected
-    killed, runs, resumed, moments = 0, 0, 0, []
-    while killed < kills or runs == 0:
-        out = folder / f"killed-{runs}"
-        while not is_whole(name, out):
-            resumed += has_finished_work(out)
-            process, after = started(name, out, ranks), lasts * rng.random()
-            try:
-                errors = process.communicate(timeout=after if killed < kills else None)[1]
-                assert process.returncode == 0, errors
-                break
-            except subprocess.TimeoutExpired:
-                kill_all(process.pid)
-                process.communicate()
-                killed += 1
-                moments.append(round(after / lasts, 3))
-                say(f"{name}: kill {killed} after {after:.1f} of {lasts:.1f} s")
-        else:
-            refused(name, out, ranks)
-        compare(expected, contents(out))
+def watch(name, out, ranks):
+    """Let the command end; return the processor seconds at which it first wrote something, and in all."""
+    process, begins, ends = started(name, out, ranks), None, 0.0
+    while process.poll() is None:
+        ends = max(ends, processor_seconds(process.pid))
+        if begins is None and has_finished_work(out):
+            begins = ends
+        time.sleep(0.005)
+    finished(process)
+    return ends if begins is None else begins, ends
+
+
+def killed(process, out, moment):
+    """Kill a process at a moment; return whether it had not ended before."""
+    seen = None
+    while process.poll() is None:
+        if seen is None and moment.sign is not None and is_seen(moment.sign, out):
+            seen = time.monotonic()
+        if moment.has_come(process.pid, seen):
+            kill_all(process.pid)
+            process.communicate()
+            return True
+        time.sleep(WAIT)
+    return False
+
+
+def kill_often(name, kills, folder, *, seed=0, ranks=1, say=print):
+    """Kill a command `kills` times, each time at another moment; return how it went, a dict of plain values."""
+    begins, ends = watch(name, folder / "whole", ranks)
+    whole, files = contents(folder / "whole"), listing(folder / "whole")
+    moments, used, counts = planned(kills, name, begins, ends, random.Random(f"{name} {seed}")), [], [0, 0]
+    assert whole
+    while moments or not counts[0]:
+        out = folder / f"killed-{counts[0]}"
+        counts[1] += _until_whole(name, out, ranks, moments, used, say)
+        compare(whole, contents(out))
+        assert listing(out) == files, listing(out) ^ files
         assert not left_over(folder, out), left_over(folder, out)
-        runs += 1
-    return {"kills": killed, "runs completed": runs, "processes that found finished work": resumed, "tables": sum(
-        isinstance(value, pd.DataFrame) for value in expected.values()), "arrays and weights": sum(
-        isinstance(value, np.ndarray) for value in expected.values()), "different": 0, "ranks": ranks,
-        "seconds of a whole run": round(lasts, 1), "moments, of a whole run": " ".join(map(str, sorted(moments)))}
+        counts[0] += 1
+    kinds = [isinstance(value, pd.DataFrame) for value in whole.values()]
+    return {"kills": len(used), "runs completed": counts[0], "processes that found finished work": counts[1],
+            "tables": sum(kinds), "arrays and weights": len(kinds) - sum(kinds), "different": 0, "ranks": ranks,
+            "processor seconds of a whole run": round(ends, 1), "of them before anything was written": round(begins, 1),
+            "kills after": {sign or "the start": " ".join(f"{after:.2f}" for after in afters)
+                            for sign, afters in _by_sign(used).items()}}
+
+
+def _until_whole(name, out, ranks, moments, used, say):
+    """Start and kill until a process ends by itself; return how many found finished work."""
+    found = 0
+    while not is_whole(name, out):
+        has_work = has_finished_work(out)
+        found += has_work
+        process = started(name, out, ranks)
+        if not moments or not killed(process, out, moments[0]):
+            finished(process)
+            if moments and not has_work:  # a whole run took less than the one that was watched
+                moments[0] = moments[0].earlier()
+            return found
+        used.append(moments.pop(0))
+        say(f"{name}: kill {len(used)}, {used[-1]}", flush=True)
+    refused(name, out, ranks)
+    return found
+
+
+def _by_sign(moments):
+    return {sign: sorted(moment.after for moment in moments if moment.sign == sign)
+            for sign in dict.fromkeys(moment.sign for moment in sorted(moments, key=lambda moment: moment.sign or ""))}
 
 
 def main():
@@ -167,7 +211,7 @@ def main():
     options = parser.parse_args()
     for name in options.command or COMMANDS:
         with tempfile.TemporaryDirectory() as folder:
-            found = kill_at_random(name, options.kills, Path(folder), seed=options.seed, ranks=options.ranks)
+            found = kill_often(name, options.kills, Path(folder), seed=options.seed, ranks=options.ranks)
         print(f"{name}: {found['kills']} kills, {found['runs completed']} runs completed, "
               f"{found['processes that found finished work']} processes found finished work; tables, arrays and "
               "weights are those of the run that was left alone, to the last bit", flush=True)
