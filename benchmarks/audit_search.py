@@ -23,7 +23,7 @@ import torch
 
 from fmdiag.datasets import load_dataset
 from fmdiag.neighbors import SearchPlan, nearest_distinct
-from fmdiag.results import proportion_interval
+from fmdiag.stats import proportion_interval
 
 RESULTS = Path(__file__).parent / "results"
 NOISE, COPIES = 0.02, 0.1

@@ -28,8 +28,9 @@ from fmdiag.cli.main import run
 from fmdiag.diagnostics.membership import measure as membership
 from fmdiag.metrics.frechet import frechet_distance
 from fmdiag.neighbors import nearest_distinct
-from fmdiag.results import proportion_interval, replace_atomically
+from fmdiag.results import replace_atomically
 from fmdiag.sampling import draw_noise
+from fmdiag.stats import proportion_interval
 
 RESULTS = Path(__file__).parent / "results" / "membership_auc.json"
 MODELS = Path(__file__).parent / "runs"

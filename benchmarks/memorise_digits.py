@@ -22,8 +22,8 @@ import torch
 from fmdiag import load_dataset, sample
 from fmdiag.fields import NetworkField
 from fmdiag.neighbors import nearest_distinct
-from fmdiag.results import proportion_interval
 from fmdiag.sampling import draw_noise
+from fmdiag.stats import proportion_interval
 from fmdiag.training import choose_network, train
 
 THRESHOLD = 1 / 3

@@ -12,7 +12,7 @@ import fmdiag
 HERE = Path(__file__).parent / "api"
 FIELDS = ("Parameters", "Returns", "Yields", "Raises", "Attributes")
 # Packages beside the public names, each a page: what other people's scripts may build on.
-PACKAGES = ("datasets", "posterior", "fields", "checkpoints", "training", "sampling", "neighbors", "features",
+PACKAGES = ("datasets", "posterior", "fields", "checkpoints", "training", "sampling", "neighbors", "features", "stats",
             "diagnostics", "metrics", "studies", "results", "paths", "report")
 
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from fmdiag.metrics.arrays import checked, numpy_generator, subset
 from fmdiag.metrics.near_rows import near_rows
-from fmdiag.metrics.resampling import cluster_bootstrap
 from fmdiag.metrics.table import metric_row, metric_table
+from fmdiag.stats import cluster_bootstrap
 
 DEFINITION = "authpct/dgm-eval"
 FLD = "authpct/fld-10k-minus-50"

@@ -17,8 +17,8 @@ import numpy as np
 
 from fmdiag.metrics.arrays import checked, numpy_generator
 from fmdiag.metrics.near_rows import near_rows
-from fmdiag.metrics.resampling import cluster_bootstrap, quantile_interval
 from fmdiag.metrics.table import metric_row, metric_table
+from fmdiag.stats import cluster_bootstrap, quantile_interval
 
 DEFINITION = "carlini-2023/alpha-{:g}-{}-neighbours-of-{}"
 REFERENCE = "N. Carlini et al. 2023, section 5.1"

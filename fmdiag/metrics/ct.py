@@ -25,8 +25,8 @@ from sklearn.exceptions import ConvergenceWarning
 from fmdiag.errors import FmdiagError
 from fmdiag.metrics.arrays import checked, numpy_generator
 from fmdiag.metrics.near_rows import near_rows
-from fmdiag.metrics.resampling import GROUPS, from_left_out, group_labels
 from fmdiag.metrics.table import metric_row, metric_table
+from fmdiag.stats.resampling import GROUPS, from_left_out, group_labels
 
 DEFINITION = "ct/meehan-2020-pca{}-{}means-cells-above-{}"
 REFERENCE = "C. Meehan et al. 2020"
@@ -70,7 +70,7 @@ def measure(generated, train, test, *, level=0.95, n_groups=GROUPS, generator):
         labels = group_labels(points.shape[1], n_groups, rng)
         left = (points[:, labels != h] for h in range(labels.max() + 1))
         parts.append([_statistic(*((part, rows) if place == 0 else (samples, part))) for part in left])
-    low, high = (part[0] for part in from_left_out(value, parts).interval(level)[1:])
+    _, low, high = from_left_out(value, parts).interval(level)
     definition = DEFINITION.format(DIMENSIONS, CELLS, FEWEST)
     return metric_table([metric_row("ct", definition, value, low, high, level=level, n=len(generated),
                                     interval="jackknife")])

@@ -21,8 +21,8 @@ import numpy as np
 
 from fmdiag.metrics.arrays import checked
 from fmdiag.metrics.near_rows import near_rows
-from fmdiag.metrics.resampling import clustered_share, quantile_interval
 from fmdiag.metrics.table import metric_row, metric_table
+from fmdiag.stats import clustered_share, quantile_interval
 
 DEFINITION = "dcr/platzer-2021-all-rows-against-n-over-n-plus-m"
 QUANTILE = "dcr/5-percent-quantile-to-train"

@@ -25,8 +25,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from fmdiag.metrics.arrays import checked, numpy_generator, subset
-from fmdiag.metrics.resampling import GROUPS, from_left_out, group_labels
 from fmdiag.metrics.table import metric_row, metric_table
+from fmdiag.stats.resampling import GROUPS, from_left_out, group_labels
 
 DEFINITION = "fld/jiralerspong-2023-with-mean-component-by-em"
 REFERENCE = "M. Jiralerspong et al. 2023"
@@ -104,7 +104,7 @@ def measure(generated, train, test, *, level=0.95, most=MOST, n_groups=GROUPS, g
             ("fld", nll_test.mean() - baseline, [left_test - baseline, means_test - baseline]),
             ("fld_gap", nll_train.mean() - nll_test.mean(),
              [left_train - left_test, means_train - nll_test.mean(), nll_train.mean() - means_test])):
-        value, low, high = (100 * part[0] for part in from_left_out(value, parts).interval(level))
+        value, low, high = (100 * part for part in from_left_out(value, parts).interval(level))
         rows.append(metric_row(name, DEFINITION, value, low, high, level=level, n=len(generated),
                                interval="jackknife"))
     return metric_table(rows)

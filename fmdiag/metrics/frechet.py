@@ -23,8 +23,8 @@ import numpy as np
 
 from fmdiag.errors import FmdiagWarning
 from fmdiag.metrics.arrays import checked, numpy_generator
-from fmdiag.metrics.resampling import GROUPS, from_left_out, group_labels
 from fmdiag.metrics.table import metric_row, metric_table
+from fmdiag.stats.resampling import GROUPS, from_left_out, group_labels
 
 DEFINITION = "fid/heusel-2017-unbiased-covariance"
 INFINITY = "fid/jackknife-to-infinite-n"
@@ -81,7 +81,7 @@ def measure(generated, train, test=None, *, level=0.95, n_groups=GROUPS, generat
         estimate = distance_estimate(generated, reference, rng, n_groups)
         for metric, definition, corrected in ((f"frechet_{name}", DEFINITION, False),
                                               (f"frechet_infinity_{name}", INFINITY, True)):
-            value, low, high = (part[0] for part in estimate.interval(level, corrected=corrected))
+            value, low, high = estimate.interval(level, corrected=corrected)
             rows.append(metric_row(metric, definition, value, low if corrected else max(0.0, low), high, level=level,
                                    n=len(generated), interval="jackknife"))
     return metric_table(rows)

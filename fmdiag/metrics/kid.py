@@ -19,6 +19,7 @@ from scipy import stats
 from fmdiag.errors import FmdiagError
 from fmdiag.metrics.arrays import checked, numpy_generator
 from fmdiag.metrics.table import metric_row, metric_table
+from fmdiag.stats import from_left_out
 
 DEFINITION = "kid/binkowski-2018-all-pairs"
 SUBSETS = "kid/binkowski-2018-{}x{}"
@@ -95,12 +96,10 @@ def measure(generated, train, test=None, *, level=0.95, n_subsets=100, size=1000
 
 def standard_error(aa, bb, ab, ba):
     """Return the jackknife standard error of `_value` over both sets, one row left out at a time."""
-    variance = 0.0
-    for own, cross, other_size in ((aa, ab, len(bb)), (bb, ba, len(aa))):
-        m = len(own)
-        left_out = (own.sum() - 2 * own) / ((m - 1) * (m - 2)) - 2 * (cross.sum() - cross) / ((m - 1) * other_size)
-        variance += (m - 1) / m * np.square(left_out - left_out.mean()).sum()
-    return np.sqrt(variance)
+    left_out = [(own.sum() - 2 * own) / ((len(own) - 1) * (len(own) - 2))
+                - 2 * (cross.sum() - cross) / ((len(own) - 1) * other_size)
+                for own, cross, other_size in ((aa, ab, len(bb)), (bb, ba, len(aa)))]
+    return from_left_out(0.0, left_out).error
 
 
 def _value(aa, bb, ab, ba):

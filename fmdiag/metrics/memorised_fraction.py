@@ -18,12 +18,9 @@ import torch
 from fmdiag.datasets import TrainingSet
 from fmdiag.errors import FmdiagError
 from fmdiag.metrics.arrays import checked, numpy_generator
-from fmdiag.metrics.excess import excess_p_value
-from fmdiag.metrics.resampling import cluster_bootstrap
-from fmdiag.metrics.roc import auc_interval
 from fmdiag.metrics.table import metric_row, metric_table
 from fmdiag.neighbors import nearest_distinct
-from fmdiag.results import difference_interval, proportion_interval
+from fmdiag.stats import cluster_bootstrap, delong_interval, difference_interval, fisher_p, proportion_interval
 
 DEFINITION = "f_mem/gu-2023-distinct-second-row"
 REFERENCE = "T. Yoon et al. 2023; X. Gu et al. 2023; T. Bonnaire et al. 2025"
@@ -82,8 +79,8 @@ def measure(generated, train, test=None, *, level=0.95, threshold=THRESHOLD, gen
                        n=null.size, interval="exact"),
             metric_row("f_mem_excess", definition, *difference_interval(*counts, level=level), interval="newcombe",
                        **facts),
-            metric_row("f_mem_p_value", f"{definition}/fisher-one-sided", excess_p_value(*counts), interval="none",
+            metric_row("f_mem_p_value", f"{definition}/fisher-one-sided", fisher_p(*counts), interval="none",
                        **facts),
-            metric_row("f_mem_auc", f"{definition}/auc-against-heldout", *auc_interval(-ratio, -null_ratio,
-                       level=level), interval="delong", **facts)]
+            metric_row("f_mem_auc", f"{definition}/auc-against-heldout",
+                       *delong_interval(-ratio, -null_ratio, level=level), interval="delong", **facts)]
     return metric_table(rows)

@@ -22,8 +22,8 @@ from fmdiag.errors import FmdiagError
 from fmdiag.metrics.arrays import checked, numpy_generator
 from fmdiag.metrics.frechet import frechet_distance, leave_out
 from fmdiag.metrics.near_rows import near_rows
-from fmdiag.metrics.resampling import GROUPS, from_left_out, group_labels
 from fmdiag.metrics.table import metric_row, metric_table
+from fmdiag.stats.resampling import GROUPS, from_left_out, group_labels
 
 KAGGLE = "mifid/kaggle-min-over-train"
 TORCHMETRICS = "mifid/torchmetrics-min-over-generated"
@@ -74,7 +74,7 @@ def measure(generated, train, test=None, *, level=0.95, n_groups=GROUPS, generat
         parts = parts if first == 0 else parts[::-1]
         scores = [[mifid(*pair) for pair in zip(*both, strict=True)] for both in zip(left, parts, strict=True)]
         for name, center, each in (("mifid", mifid(distance, value), scores), ("mifid_distance", value, parts)):
-            low, high = (part[0] for part in from_left_out(center, each).interval(level)[1:])
+            _, low, high = from_left_out(center, each).interval(level)
             rows.append(metric_row(name, definition, center, max(0.0, low), high, level=level, n=len(generated),
                                    interval="jackknife"))
     return metric_table(rows)

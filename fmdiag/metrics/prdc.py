@@ -23,8 +23,8 @@ import numpy as np
 from fmdiag.errors import FmdiagError
 from fmdiag.metrics.arrays import checked, numpy_generator, subset
 from fmdiag.metrics.near_rows import near_rows
-from fmdiag.metrics.resampling import jackknife
 from fmdiag.metrics.table import metric_row, metric_table
+from fmdiag.stats import jackknife
 
 DEFINITION = "prdc/naeem-2020-open-balls-k{}"
 REFERENCE = "T. Kynkäänniemi et al. 2019; M. Naeem et al. 2020"

@@ -23,9 +23,9 @@ import re
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from fmdiag.results import SUMMARY_COLUMNS, difference_interval, mean_interval
+from fmdiag.results import SUMMARY_COLUMNS
+from fmdiag.stats import difference_interval, mean_interval, mover, paired_shares, welch
 
 UNITS = ("pair", "sample")
 DIGITS = 9
@@ -121,36 +121,3 @@ def paired_units(raw, row, keys):
     whole = len(first) == len(chosen[0]) == len(chosen[1])
     agree = np.allclose([first.mean(), other.mean()], [row["value_first"], row["value_other"]], rtol=1e-6, atol=1e-12)
     return (first.to_numpy(), other.to_numpy()) if whole and agree else None
-
-
-def welch(first, other, *, level=0.95):
-    """Return (difference, low, high) of two independent means, each (value, low, high, n) with Student's interval."""
-    errors = [(high - low) / 2 / stats.t.ppf((1 + level) / 2, n - 1) for _, low, high, n in (first, other)]
-    squares, freedom = np.square(errors), [first[3] - 1, other[3] - 1]
-    value = other[0] - first[0]
-    if squares.sum() == 0:
-        return value, value, value
-    degrees = squares.sum() ** 2 / (squares**2 / freedom).sum()
-    half = stats.t.ppf((1 + level) / 2, degrees) * np.sqrt(squares.sum())
-    return value, value - half, value + half
-
-
-def mover(first, other):
-    """Return (difference, low, high) of two independent quantities, each (value, low, high)."""
-    (a, a_low, a_high), (b, b_low, b_high) = first, other
-    return b - a, b - a - np.hypot(b - b_low, a_high - a), b - a + np.hypot(b_high - b, a - a_low)
-
-
-def paired_shares(first, other, *, level=0.95):
-    """Return (difference, low, high) of two shares of the same units; `first`, `other`: 0 or 1 per unit."""
-    first, other, n = np.asarray(first, bool), np.asarray(other, bool), len(first)
-    a, b, c, d = (first & other).sum(), (other & ~first).sum(), (first & ~other).sum(), (~first & ~other).sum()
-    product = float(a + b) * (c + d) * (a + c) * (b + d)
-    excess = float(a) * d - float(b) * c
-    # Newcombe's correction: a positive correlation is lowered by n/2 in its numerator, not below 0.
-    phi = 0.0 if product == 0 else (max(excess - n / 2, 0.0) if excess > 0 else excess) / np.sqrt(product)
-    value, null = other.mean(), first.mean()
-    p, q = (stats.binomtest(int(part.sum()), n).proportion_ci(level, method="wilson") for part in (other, first))
-    low = np.sqrt((value - p.low) ** 2 - 2 * phi * (value - p.low) * (q.high - null) + (q.high - null) ** 2)
-    high = np.sqrt((p.high - value) ** 2 - 2 * phi * (p.high - value) * (null - q.low) + (null - q.low) ** 2)
-    return value - null, value - null - low, value - null + high

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from fmdiag.results import mean_interval, summary_row
+from fmdiag.stats import mean_interval, summary_row
 
 AGREES, CONTRADICTS, OPEN = "Agrees with the paper", "Differs from the paper", "Not decided by this budget"
 

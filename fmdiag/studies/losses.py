@@ -11,7 +11,7 @@ Bertrand et al., arXiv 2506.03719, figure 4 and appendix C.
 
 import pandas as pd
 
-from fmdiag.results import mean_interval
+from fmdiag.stats import mean_interval
 from fmdiag.studies.judgement import OPEN, budget, last_evaluation, number, paired, seeds_row, sign_verdict, value_of
 from fmdiag.studies.published import published
 from fmdiag.studies.size import reference_rows

@@ -13,7 +13,7 @@ import math
 
 import pandas as pd
 
-from fmdiag.results import difference_interval
+from fmdiag.stats import difference_interval
 from fmdiag.studies.judgement import budget, number, seeds_row, value_of
 from fmdiag.studies.size import reference_rows
 from fmdiag.training import parameters_of

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from fmdiag.cli.tables import short_table
-from fmdiag.results import summary_row
+from fmdiag.stats import summary_row
 
 
 def table(*rows):

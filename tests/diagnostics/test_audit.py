@@ -7,11 +7,10 @@ import pandas as pd
 import pytest
 
 from fmdiag.diagnostics.audit.document import compose
-from fmdiag.diagnostics.audit.limits import resolvable
 from fmdiag.diagnostics.audit.schema import SCHEMA, validate
 from fmdiag.diagnostics.memorization import measure as memorization
 from fmdiag.errors import FmdiagError
-from fmdiag.results import summary_row
+from fmdiag.stats import summary_row
 
 
 def samples(copied, null, n=200, control=20):
@@ -102,12 +101,3 @@ def test_a_document_that_does_not_is_refused(change, message):
     found = {key: value for key, value in found.items() if value is not None}
     with pytest.raises(FmdiagError, match=message):
         validate(found)
-
-
-def test_the_resolvable_excess_is_found_as_often_as_promised():
-    """Excess at 80 % power, n = m = 2000, null 5 %: simulated 1000 times, +- 6 % (3 standard errors)."""
-    excess, rng = resolvable(0.05, 2000, 2000), np.random.default_rng(0)
-    a, b = rng.binomial(2000, 0.05 + excess, 1000) / 2000, rng.binomial(2000, 0.05, 1000) / 2000
-    pooled = (a + b) / 2
-    z = (a - b) / np.sqrt(2 * pooled * (1 - pooled) / 2000)
-    assert np.mean(z > 1.645) == pytest.approx(0.8, abs=0.06)

@@ -6,7 +6,7 @@ import torch
 from fmdiag import TrainingSet
 from fmdiag.diagnostics.memorization import null_size
 from fmdiag.errors import FmdiagError
-from fmdiag.results import proportion_interval
+from fmdiag.stats import proportion_interval
 
 
 @pytest.mark.parametrize("bound", [0.5, 0.1, 0.05, 0.01])

@@ -11,7 +11,7 @@ from fmdiag.diagnostics.memorization import measure as memorization
 from fmdiag.diagnostics.provenance import basins, copied
 from fmdiag.diagnostics.provenance.measure import OTHERS, measure, pictures, row_weights, summarise
 from fmdiag.errors import FmdiagError
-from fmdiag.results import mean_interval
+from fmdiag.stats import mean_interval
 
 DIGITS = fmdiag.load_dataset("digits", n=60)
 

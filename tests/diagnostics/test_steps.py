@@ -3,7 +3,6 @@
 import pandas as pd
 import pytest
 import torch
-from scipy import stats
 
 import fmdiag
 from fmdiag.diagnostics.memorization import measure as memorization
@@ -44,13 +43,6 @@ def test_fault_2_27_a_share_that_has_converged_is_said_to_have():
     summary = steps.summarise(measured(80))
     text, caution = steps.sentences(summary, "euler", 80)
     assert caution is None and "with 40 steps instead of 80" in text and "no difference" in text
-
-
-def test_mcnemar_is_the_binomial_test_of_the_discordant_pairs():
-    a = pd.Series([True] * 9 + [False] * 3 + [True] * 20)
-    b = pd.Series([False] * 9 + [True] * 3 + [True] * 20)
-    assert steps.mcnemar(a, b) == pytest.approx(2 * stats.binom.cdf(3, 12, 0.5))
-    assert steps.mcnemar(a, a) == 1.0
 
 
 def test_samples_that_diverge_with_fewer_steps_are_left_out():

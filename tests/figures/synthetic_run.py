@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from synthetic_study import study_summary, write_study
 
-from fmdiag.results import save_table, summarise, summary_row
+from fmdiag.results import save_table
+from fmdiag.stats import summarise, summary_row
 
 TIMES = np.round(np.linspace(0.01, 0.99, 15), 3)
 TAUS = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from fmdiag.results import save_table, summary_row
+from fmdiag.results import save_table
+from fmdiag.stats import summary_row
 
 STEPS = [100, 200, 400]
 

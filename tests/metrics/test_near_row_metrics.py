@@ -7,8 +7,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from fmdiag.errors import FmdiagError
 from fmdiag.metrics import authpct, carlini, dcr, memorised_fraction
-from fmdiag.metrics.resampling import clustered_share
-from fmdiag.results import proportion_interval
+from fmdiag.stats import clustered_share
 
 
 def gaussian(n, dim, *seed):
@@ -106,15 +105,6 @@ def test_dcr_share_of_fresh_draws_covers_what_is_expected(n, m, repeats):
         _, low, high = clustered_share(*dcr.closer_to_train(samples, gaussian(n, 3, seed, 1), gaussian(m, 3, seed, 2)))
         covered += low <= n / (n + m) <= high
     assert covered >= 52
-
-
-def test_clustered_share_of_independent_samples_is_the_exact_interval():
-    """Each its own cluster: v = p (1 - p) / (n - 1), so n* is n but for the ratio n / (n - 1) that is capped."""
-    values = np.arange(50) < 10
-    assert clustered_share(values, np.arange(50)) == pytest.approx(proportion_interval(10, 50), rel=0.02)
-    assert clustered_share(np.ones(50), np.arange(50)) == pytest.approx(proportion_interval(50, 50))
-    few = clustered_share(np.ones(50), np.arange(50) // 10)
-    assert few == pytest.approx(proportion_interval(5, 5))
 
 
 def test_a_copy_of_a_repeated_row_has_nndr_0():

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = [
     {"errors"},
     {"registry"},
-    {"files", "ranks", "out_of_memory", "memory"},
+    {"files", "ranks", "stats", "out_of_memory", "memory"},
     {"paths", "results"},
     {"datasets"},
     {"posterior"},
@@ -27,7 +27,7 @@ LAYERS = [
     {"cli"},
 ]
 # What figures may import, because it imports torch nowhere at its top.
-WITHOUT_TORCH = {"results", "errors", "figures", "registry", "files", "diagnostics", "studies"}
+WITHOUT_TORCH = {"results", "stats", "errors", "figures", "registry", "files", "diagnostics", "studies"}
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 FILES = sorted([*ROOT.glob("fmdiag/**/*.py"), *ROOT.glob("cli/**/*.py")])
 

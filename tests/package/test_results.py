@@ -1,4 +1,4 @@
-"""Intervals cover; run folders are whole or absent."""
+"""Run folders are whole or absent."""
 
 import csv
 import os
@@ -11,46 +11,11 @@ import pytest
 from fmdiag.errors import FmdiagError
 from fmdiag.results import (
     RunFolder,
-    bootstrap_interval,
     load_array,
     load_table,
-    mean_interval,
-    proportion_interval,
     replace_atomically,
     save_table,
-    summarise,
 )
-
-
-def test_mean_interval_covers_at_its_level():
-    rng = np.random.default_rng(0)
-    hits = sum(low <= 1 <= high for _, low, high in (mean_interval(rng.normal(1, 2, 8)) for _ in range(2000)))
-    # 2000 tries at 95 %: standard error 0.5 %; four of them.
-    assert abs(hits / 2000 - 0.95) < 0.02
-
-
-def test_bootstrap_interval_covers_nearly_at_its_level():
-    rng = np.random.default_rng(0)
-    hits = sum(low <= 1 <= high for _, low, high in
-               (bootstrap_interval(rng.exponential(1, 60), n_resamples=200, seed=k) for k in range(400)))
-    # The percentile bootstrap of 60 skewed values covers about 93 %; 400 tries have a standard error of 1.3 %.
-    assert 0.88 < hits / 400 < 0.98
-
-
-def test_clopper_pearson_at_the_edges():
-    # At 0 of n the upper limit solves (1 - p)^n = 0.025.
-    share, low, high = proportion_interval(0, 20)
-    assert (share, low) == (0, 0)
-    assert high == pytest.approx(1 - 0.025 ** (1 / 20))
-    assert proportion_interval(20, 20)[1] == pytest.approx(0.025 ** (1 / 20))
-
-
-def test_summarise_keeps_the_keys():
-    table = pd.DataFrame({"t": [0.1, 0.1, 0.2, 0.2], "x": [1.0, 3.0, 5.0, 5.0]})
-    rows = summarise("demo", table, ["x"], by=["t"])
-    assert rows["value"].tolist() == [2.0, 5.0]
-    assert rows["n"].tolist() == [2, 2]
-    assert rows["t"].tolist() == [0.1, 0.2]
 
 
 def test_a_run_appears_only_when_complete(tmp_path):

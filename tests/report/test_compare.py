@@ -13,7 +13,8 @@ from fmdiag.cli.compare import command
 from fmdiag.cli.main import run as fmdiag
 from fmdiag.errors import FmdiagError
 from fmdiag.report import compare
-from fmdiag.results import load_run, load_table, save_table, summary_row
+from fmdiag.results import load_run, load_table, save_table
+from fmdiag.stats import summary_row
 
 
 def write(path, *, noise=0, scale=1.0, diagnostic="error", **changes):

@@ -1,12 +1,12 @@
-"""Differences of runs against scipy's intervals, limiting cases and coverage."""
+"""Differences of runs against scipy's intervals, and which rows and units are compared."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from fmdiag.report.differences import differences, mover, paired_shares, welch
-from fmdiag.results import difference_interval, mean_interval, summary_row
+from fmdiag.report.differences import differences
+from fmdiag.stats import difference_interval, mean_interval, summary_row
 
 
 def raw_and_summary(values, **keys):
@@ -61,56 +61,11 @@ def test_a_run_minus_itself_is_exactly_zero(two):
     assert row["value"] == row["low"] == row["high"] == 0
 
 
-def test_constant_runs_differ_by_a_number_without_a_width():
-    assert welch((1.0, 1.0, 1.0, 9), (3.0, 3.0, 3.0, 9)) == (2.0, 2.0, 2.0)
-
-
 def test_shares_of_independent_samples_are_newcombes():
     first, other = np.arange(50) < 10, np.arange(80) < 40
     row = differences(raw_and_summary(first)[1], raw_and_summary(other)[1]).iloc[0]
     assert row["interval"] == "newcombe"
     assert tuple(row[["value", "low", "high"]]) == pytest.approx(difference_interval(40, 80, 10, 50))
-
-
-def test_paired_shares_without_correlation_are_the_unpaired_ones():
-    # 6, 6, 6, 6 units in the four cells: phi = 0, and the formula is that of independent shares of n = 24.
-    first, other = np.repeat([1, 1, 0, 0], 6), np.repeat([1, 0, 1, 0], 6)
-    assert paired_shares(first, other) == pytest.approx(difference_interval(12, 24, 12, 24))
-
-
-def test_paired_shares_that_go_together_have_a_narrower_interval():
-    first = np.repeat([1, 0, 0], [40, 5, 55])
-    other = np.repeat([1, 1, 0], [40, 5, 55])
-    value, low, high = paired_shares(first, other)
-    _, free_low, free_high = difference_interval(45, 100, 40, 100)
-    assert value == pytest.approx(0.05) and 0 < low < value < high
-    assert high - low < 0.6 * (free_high - free_low)
-    assert paired_shares(other, first) == pytest.approx((-value, -high, -low))
-
-
-def test_paired_shares_of_nothing_have_an_interval_all_the_same():
-    value, low, high = paired_shares(np.zeros(20), np.zeros(20))
-    assert value == 0 and low == pytest.approx(-high) and high > 0.1
-
-
-def test_paired_shares_cover_the_truth():
-    """95 % of 400 intervals cover the true difference: Binomial(400, 0.95) lies above 366 with probability 0.999."""
-    rng = np.random.default_rng(1)
-    truth, covered = 0.15, 0
-    for _ in range(400):
-        uniform, switch = rng.random((2, 60))
-        first = uniform < 0.3
-        # Two of ten units change sides independently: shares 0.3 and 0.3 + 0.15.
-        other = np.where(switch < 0.3, rng.random(60) < 0.8, first)
-        _, low, high = paired_shares(first, other)
-        covered += low <= truth <= high
-    assert covered > 366
-
-
-def test_mover_of_wilson_intervals_is_newcombes():
-    wilson = [stats.binomtest(k, n).proportion_ci(method="wilson") for k, n in ((10, 50), (40, 80))]
-    found = mover((0.2, wilson[0].low, wilson[0].high), (0.5, wilson[1].low, wilson[1].high))
-    assert found == pytest.approx(difference_interval(40, 80, 10, 50))
 
 
 def test_medians_take_their_own_intervals_and_numbers_without_one_get_none():

@@ -9,7 +9,8 @@ from synthetic_run import run_json
 
 from fmdiag.figures import RunData
 from fmdiag.report import verdict
-from fmdiag.results import save_table, summary_row
+from fmdiag.results import save_table
+from fmdiag.stats import summary_row
 
 
 def run_with(tmp_path, rows, **document):

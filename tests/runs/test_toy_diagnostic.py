@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 import fmdiag
-from fmdiag.results import summarise
+from fmdiag.stats import summarise
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fmdiag.errors import FmdiagError
-from fmdiag.results import mean_interval
+from fmdiag.stats import mean_interval
 from fmdiag.studies.judgement import AGREES, CONTRADICTS, OPEN, compare, paired, seeds_row
 from fmdiag.studies.plan import evaluation_steps, parse_objective
 from fmdiag.studies.published import APPENDIX_C, published

@@ -28,8 +28,8 @@ from fmdiag.errors import FmdiagError
 from fmdiag.fields import as_field
 from fmdiag.neighbors import nearest
 from fmdiag.ranks.group import SINGLE
-from fmdiag.results import summary_row
 from fmdiag.sampling import draw_noise, sample, seeded
+from fmdiag.stats import summary_row
 
 NAME = "agreement"
 MEAN_ROWS = 4096

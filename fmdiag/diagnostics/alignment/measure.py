@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fmdiag import results
+from fmdiag import stats
 from fmdiag.datasets import as_training_set
 from fmdiag.diagnostics.alignment.transitions import (
     collapse_time,
@@ -128,9 +128,9 @@ def summarise(table):
     Where it has no value its column `note` says why: reached before the first time (low and high then are 0 and that
     time), or never.
     """
-    means = results.summarise(NAME, table, COLUMNS, by=["dim", "t"])
+    means = stats.summarise(NAME, table, COLUMNS, by=["dim", "t"])
     above = table.assign(**{SHARE: table["cosine"] > 0.9})
-    shares = results.summarise(NAME, above, [SHARE], by=["dim", "t"], interval="exact")
+    shares = stats.summarise(NAME, above, [SHARE], by=["dim", "t"], interval="exact")
     marks = [row for dim, group in table.groupby("dim") for row in _transition_rows(dim, group, means)]
     summary = pd.concat([means, shares, pd.DataFrame(marks)], ignore_index=True)
     return summary.assign(image_size=summary["dim"].map(table.groupby("dim")["image_size"].first()))
@@ -147,7 +147,7 @@ def _transition_rows(dim, group, means):
         "speciation_time": (speciation_time(first["top_eigenvalue"]), np.nan, np.nan),
     }
     for quantity, (value, low, high) in values.items():
-        row = results.summary_row(NAME, quantity, [value], dim=dim)
+        row = stats.summary_row(NAME, quantity, [value], dim=dim)
         kind = "band crossing" if quantity == "collapse_time_measured" else "none"
         note = {"note": _why_none(group, crossing)} if kind != "none" and value != value else {}
         yield {**row, "low": low, "high": high, "n": group["pair"].nunique(), "interval": kind, **note}

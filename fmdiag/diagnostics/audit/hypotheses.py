@@ -1,9 +1,6 @@
 """Which hypotheses does an audit test, and do its controls hold? From the summaries of its parts."""
 
-import numpy as np
-from scipy import stats
-
-from fmdiag.diagnostics.membership.ranking import holm
+from fmdiag.stats import fisher_p, holm
 
 
 def tests(summary):
@@ -42,9 +39,8 @@ def _copies_p(rows):
     exact = exact_rates(rows)
     if not {"model", "heldout"} <= set(exact.index):
         return None
-    table = [[round(exact.loc[s, "value"] * exact.loc[s, "n"]) for s in ("model", "heldout")]]
-    table.append([int(exact.loc[s, "n"]) - k for s, k in zip(("model", "heldout"), table[0], strict=True)])
-    return float(stats.fisher_exact(np.transpose(table), alternative="greater").pvalue)
+    counts = ((round(exact.loc[s, "value"] * exact.loc[s, "n"]), int(exact.loc[s, "n"])) for s in ("model", "heldout"))
+    return float(fisher_p(*next(counts), *next(counts)))
 
 
 def controls(summary):

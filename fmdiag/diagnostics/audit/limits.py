@@ -2,10 +2,9 @@
 
 import math
 
-from scipy import optimize, stats
-
 from fmdiag.diagnostics.audit.hypotheses import by_feature, exact_rates
-from fmdiag.diagnostics.audit.schema import LEVEL
+from fmdiag.stats import resolvable_excess
+from fmdiag.stats.power import POWER
 
 
 def limits(record, summary):
@@ -46,25 +45,12 @@ def advice(summary):
             found.append(f"In {feature}: give held-out rows; without a null there is no verdict.")
             continue
         n, m, null = exact.loc["model", "n"], exact.loc["heldout", "n"], exact.loc["heldout", "value"]
-        if null + resolvable(null, n, m) > 1:
+        excess, more = (resolvable_excess(null, k * int(n), k * int(m)) for k in (1, 10))
+        if math.isnan(excess):
             found.append(f"In {feature}: {null:.0%} of the held-out rows look like copies themselves, so that no "
                          "excess over them could be found: are they training rows?")
             continue
         found.append(f"In {feature}: {n:.0f} samples against {m:.0f} held-out rows find an excess of "
-                     f"{100 * resolvable(null, n, m):.1f} points with a power of 80 %; ten times as many of both, "
-                     f"{100 * resolvable(null, 10 * n, 10 * m):.1f} points.")
+                     f"{100 * excess:.1f} points with a power of {POWER:.0%}; ten times as many of both, "
+                     f"{100 * more:.1f} points.")
     return found
-
-
-def resolvable(null, n, m, *, power=0.8, level=LEVEL):
-    """Return the excess of a share over `null` that n samples and m held-out rows find with `power` (normal law)."""
-    share = min(max(null, 1 / (m + 1)), 0.5)
-
-    def missing(excess):
-        alternative = min(share + excess, 1.0)
-        pooled = (n * alternative + m * share) / (n + m)
-        needed = stats.norm.ppf(1 - level) * math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-        spread = math.sqrt(alternative * (1 - alternative) / n + share * (1 - share) / m)
-        return excess - needed - stats.norm.ppf(power) * spread
-
-    return optimize.brentq(missing, 0.0, 2.0)

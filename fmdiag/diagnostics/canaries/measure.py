@@ -18,18 +18,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
 
 from fmdiag.datasets import as_training_set
 from fmdiag.diagnostics.error.measure import evaluate, mean_square, reachable_times
 from fmdiag.diagnostics.membership.measure import TIMES
-from fmdiag.diagnostics.membership.ranking import bootstrap_auc, newcombe_auc
 from fmdiag.diagnostics.points.measurable import measurable
 from fmdiag.fields import as_field
 from fmdiag.neighbors import nearest
 from fmdiag.paths import LinearPath
-from fmdiag.results import summary_row
 from fmdiag.sampling import draw_noise, seeded
+from fmdiag.stats import bootstrap_auc, fisher_p, newcombe_auc, row, summary_row
 
 NAME = "canaries"
 THRESHOLD = 1 / 3
@@ -132,15 +130,12 @@ def summarise(table):
             if multiplicity and len(held_out):
                 rows += _auc_rows(-group["cfm_loss"], -held_out["cfm_loss"], **keys)
     planted = table[table["multiplicity"] > 0]
-    counts = [[part["returned"].sum(), (~part["returned"]).sum()] for part in (planted, held_out)]
-    p = stats.fisher_exact(counts, alternative="greater").pvalue
-    rows.append(rows[0] | {"quantity": "canary_p", "multiplicity": np.nan, "value": float(p), "low": np.nan,
-                           "high": np.nan, "n": len(table), "interval": "fisher"})
+    p = fisher_p(planted["returned"].sum(), len(planted), held_out["returned"].sum(), len(held_out))
+    rows.append(row(NAME, "canary_p", p, multiplicity=np.nan, n=len(table), interval="fisher"))
     return pd.DataFrame(rows)
 
 
 def _auc_rows(planted, held_out, **keys):
     for interval, function in (("bootstrap", bootstrap_auc), ("newcombe", newcombe_auc)):
-        value, low, high = function(planted.to_numpy(), held_out.to_numpy())
-        yield {"diagnostic": NAME, "quantity": "loss_auc", **keys, "value": value, "low": low, "high": high,
-               "level": 0.95, "n": len(planted) + len(held_out), "interval": interval}
+        found = function(planted.to_numpy(), held_out.to_numpy())
+        yield row(NAME, "loss_auc", found, **keys, n=len(planted) + len(held_out), interval=interval)

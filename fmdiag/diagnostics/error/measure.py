@@ -14,7 +14,7 @@ import warnings
 import pandas as pd
 import torch
 
-from fmdiag import results
+from fmdiag import stats
 from fmdiag.datasets import as_training_set
 from fmdiag.diagnostics.points.pairs import check_times, cosine, draw_pairs, joined, shared
 from fmdiag.errors import FmdiagError, FmdiagWarning
@@ -132,4 +132,4 @@ def mean_square(difference):
 
 def summarise(table):
     """Return the summary rows: each column's mean per t with its Student interval."""
-    return results.summarise(NAME, table, COLUMNS, by=["t"])
+    return stats.summarise(NAME, table, COLUMNS, by=["t"])

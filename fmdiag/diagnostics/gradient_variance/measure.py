@@ -15,13 +15,13 @@ Reu et al., "Gradient Variance Reveals Failure Modes in Flow-Based Generative Mo
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
 
 from fmdiag.datasets import as_training_set
 from fmdiag.diagnostics.gradient_variance.couplings import coupled_pairs
 from fmdiag.diagnostics.gradient_variance.per_sample import PerSampleGradients
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.sampling import draw_noise, integrate, seeded
+from fmdiag.stats import from_left_out, row
 from fmdiag.training.interpolants import Interpolant
 
 NAME = "gradient-variance"
@@ -172,16 +172,9 @@ def jackknife(norms, inner, *, level=0.95):
         return {name: (float(value) if name != "relative_variance" else np.nan, np.nan, np.nan)
                 for name, value in found.items()}
     without = _from_sums(n - 1, norms.sum() - norms, total - 2 * n * inner + norms)
-    found = {name: (float(value), *_interval(value, left, level))
+    found = {name: from_left_out(float(value), [left]).interval(level)
              for (name, value), left in zip(found.items(), without, strict=True)}
     return found if found["squared_mean"][1] > 0 else found | {"relative_variance": (np.nan, np.nan, np.nan)}
-
-
-def _interval(value, without, level):
-    n = len(without)
-    error = np.sqrt((n - 1) / n * np.square(without - without.mean()).sum())
-    half = stats.t.ppf((1 + level) / 2, n - 1) * error
-    return value - half, value + half
 
 
 def summarise(table, *, level=0.95):
@@ -189,8 +182,7 @@ def summarise(table, *, level=0.95):
     rows = []
     for keys, group in table.groupby([*KEYS, "t"], sort=True):
         found = jackknife(group["squared_norm"], group["inner"], level=level)
-        for quantity, (value, low, high) in found.items():
-            rows.append({"diagnostic": NAME, "quantity": quantity, **dict(zip([*KEYS, "t"], keys, strict=True)),
-                         "value": value, "low": low, "high": high, "level": level, "n": len(group),
-                         "interval": "jackknife"})
+        named = dict(zip([*KEYS, "t"], keys, strict=True))
+        rows += [row(NAME, quantity, values, **named, level=level, n=len(group), interval="jackknife")
+                 for quantity, values in found.items()]
     return pd.DataFrame(rows)

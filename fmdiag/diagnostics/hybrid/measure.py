@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fmdiag import results
+from fmdiag import stats
 from fmdiag.datasets import as_training_set
 from fmdiag.diagnostics.points.measurable import diverged, noted, say_left_out
 from fmdiag.diagnostics.points.nearest_rows import nearest_rows
@@ -164,11 +164,11 @@ def pictures(samples, table, training_set, n_shown=8, decoder=None):
 def summarise(table):
     """Return the summary rows: mean distance (Student) and memorised fraction (exact interval) per tau."""
     by = ["tau", "feature"]
-    distances = results.summarise(NAME, table, ["distance"], by=by)
-    shares = results.summarise(NAME, table, ["memorized"], by=by, interval="exact")
+    distances = stats.summarise(NAME, table, ["distance"], by=by)
+    shares = stats.summarise(NAME, table, ["memorized"], by=by, interval="exact")
     tables = [distances, shares]
     if "recalled" in table:
         checked = table.dropna(subset="recalled")
-        tables.append(pd.DataFrame([results.summary_row(NAME, "recall", part["recalled"] == 1, interval="exact",
+        tables.append(pd.DataFrame([stats.summary_row(NAME, "recall", part["recalled"] == 1, interval="exact",
                                                         feature=name) for name, part in checked.groupby("feature")]))
     return pd.concat(tables, ignore_index=True)

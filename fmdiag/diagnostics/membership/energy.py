@@ -20,8 +20,8 @@ from fmdiag.diagnostics.membership.measure import NAME
 from fmdiag.diagnostics.points.measurable import diverged, noted, say_left_out
 from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.ranks.group import SINGLE
-from fmdiag.results import summary_row
 from fmdiag.sampling import draw_noise, path_energy, trajectory
+from fmdiag.stats import summary_row
 
 TERMINAL = 0.9
 

@@ -20,7 +20,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
 
 from fmdiag.diagnostics.error.measure import evaluate, reachable_times
 from fmdiag.diagnostics.membership.examples import draw_members
@@ -28,8 +27,8 @@ from fmdiag.diagnostics.membership.measure import NAME, TIMES
 from fmdiag.diagnostics.points.pairs import check_times, cosine
 from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.ranks.group import SINGLE
-from fmdiag.results import summary_row
 from fmdiag.sampling import draw_noise
+from fmdiag.stats import from_left_out, row
 
 PARTS = 20
 MOST_ROWS = 4096
@@ -117,17 +116,16 @@ def _table(times, values, label, n_rows):
 def summarise(table):
     """Return the summary rows: excess_alignment per t and excess_alignment_overall, over all times.
 
-    Mean and Student's interval of the jackknife's pseudo-values, which corrects for the bias of small sets; excess_p,
-    the one-sided p-value of the overall excess, not corrected.
+    The jackknife's intervals, corrected for the bias of small sets; excess_p, the one-sided p-value of the overall
+    excess, not corrected for other tests.
     """
     wide = {name: table.pivot(index="part", columns="t", values=name) for name in ("excess", "excess_without")}
-    n_parts = len(wide["excess"])
-    pseudo = n_parts * wide["excess"] - (n_parts - 1) * wide["excess_without"]
-    n_images = int(table["n_images"].iloc[0])
-    rows = [summary_row(NAME, "excess_alignment", pseudo[t], t=t) for t in pseudo]
-    rows.append(summary_row(NAME, "excess_alignment_overall", pseudo.mean(axis=1)))
-    rows = [row | {"n": n_images, "interval": "jackknife"} for row in rows]
-    p = stats.ttest_1samp(pseudo.mean(axis=1), 0, alternative="greater").pvalue
-    rows.append(rows[-1] | {"quantity": "excess_p", "value": float(p), "low": np.nan, "high": np.nan,
-                            "interval": "jackknife t"})
+    facts = {"n": int(table["n_images"].iloc[0]), "interval": "jackknife"}
+    left_out = wide["excess_without"]
+    per_t = from_left_out(wide["excess"].iloc[0].to_numpy(), [left_out.to_numpy()]).interval(corrected=True)
+    rows = [row(NAME, "excess_alignment", found, t=t, **facts)
+            for t, found in zip(left_out, zip(*per_t, strict=True), strict=True)]
+    whole = from_left_out(wide["excess"].iloc[0].mean(), [left_out.mean(axis=1)])
+    rows.append(row(NAME, "excess_alignment_overall", whole.interval(corrected=True), **facts))
+    rows.append(row(NAME, "excess_p", whole.larger_p(), **facts | {"interval": "jackknife t"}))
     return pd.DataFrame(rows)

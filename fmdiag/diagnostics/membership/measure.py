@@ -30,19 +30,17 @@ Matsumoto et al. 2023 (diffusion losses per time). û* as a reference field: Ber
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
 
 from fmdiag.datasets import as_training_set
 from fmdiag.diagnostics.error.measure import evaluate, mean_square, reachable_times
 from fmdiag.diagnostics.membership.counterfactual import copies, counterfactual
 from fmdiag.diagnostics.membership.examples import draw_members
-from fmdiag.diagnostics.membership.ranking import bootstrap_auc, larger_p, newcombe_auc, roc
 from fmdiag.diagnostics.points.pairs import check_times
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.ranks.group import SINGLE
-from fmdiag.results import summary_row
 from fmdiag.sampling import draw_noise, seeded
+from fmdiag.stats import bootstrap_auc, larger_p, mean_interval, newcombe_auc, roc_curve, row, summary_row, welch
 
 NAME = "membership"
 TIMES = [0.05, *(round(0.1 * k, 1) for k in range(1, 10)), 0.95]
@@ -177,24 +175,18 @@ def summarise(table):
 
 def _auc_rows(quantity, members, others, **keys):
     for interval, function in (("bootstrap", bootstrap_auc), ("newcombe", newcombe_auc)):
-        value, low, high = function(members.to_numpy(), others.to_numpy())
-        yield _row(quantity, value, low, high, len(members) + len(others), interval, **keys)
+        found = function(members.to_numpy(), others.to_numpy())
+        yield row(NAME, quantity, found, **keys, n=len(members) + len(others), interval=interval)
 
 
-def _gap_row(members, others, *, level=0.95, **keys):
-    found = stats.ttest_ind(members, others, equal_var=False) if np.ptp(np.r_[members, others]) > 0 else None
-    low, high = (0.0, 0.0) if found is None else found.confidence_interval(level)
-    return _row("gap", members.mean() - others.mean(), low, high, len(members) + len(others), "welch", **keys)
+def _gap_row(members, others, **keys):
+    found = welch(*((*mean_interval(values), len(values)) for values in (others, members)))
+    return row(NAME, "gap", found, **keys, n=len(members) + len(others), interval="welch")
 
 
 def _p_row(values, **keys):
     p = larger_p(values.loc["train"].to_numpy(), values.loc["heldout"].to_numpy())
-    return _row("auc_p", p, np.nan, np.nan, len(values), "mann-whitney", **keys)
-
-
-def _row(quantity, value, low, high, n, interval, *, level=0.95, **keys):
-    return {"diagnostic": NAME, "quantity": quantity, **keys, "value": value, "low": low, "high": high, "level": level,
-            "n": n, "interval": interval}
+    return row(NAME, "auc_p", p, **keys, n=len(values), interval="mann-whitney")
 
 
 def curves(table):
@@ -202,6 +194,6 @@ def curves(table):
     arrays = {}
     for score, values in scores(table).items():
         whole = overall(values)
-        rates = roc(whole.loc["train"].to_numpy(), whole.loc["heldout"].to_numpy())
+        rates = roc_curve(whole.loc["train"].to_numpy(), whole.loc["heldout"].to_numpy())
         arrays |= {f"{score}_fpr": rates[0], f"{score}_tpr": rates[1]}
     return arrays

@@ -34,8 +34,8 @@ from fmdiag.features import as_features
 from fmdiag.fields import ClosedFormField
 from fmdiag.neighbors import EXACT
 from fmdiag.ranks.group import SINGLE
-from fmdiag.results import difference_interval, summary_row
 from fmdiag.sampling import closed_form_samples, draw_noise, seeded
+from fmdiag.stats import difference_interval, row, summary_row
 
 NAME = "memorization"
 THRESHOLD = 1 / 3
@@ -199,14 +199,12 @@ def _source_rows(group, **keys):
         quantities += (("recall", group["recalled"].dropna() == 1, "exact"),)
     rows = [summary_row(NAME, name, values, interval=interval, **keys) for name, values, interval in quantities]
     copied = group.loc[group["memorized"], "nearest"].nunique()
-    return [*rows, rows[0] | {"quantity": "copied_rows", "value": float(copied), "low": np.nan, "high": np.nan,
-                              "interval": "none"}]
+    return [*rows, row(NAME, "copied_rows", copied, n=len(group), **keys)]
 
 
 def _excess_row(model, null, *, level=0.95, **keys):
-    value, low, high = difference_interval(model.sum(), model.size, null.sum(), null.size, level=level)
-    return {"diagnostic": NAME, "quantity": "f_mem_excess", **keys, "source": "model", "value": value, "low": low,
-            "high": high, "level": level, "n": model.size, "interval": "newcombe"}
+    found = difference_interval(model.sum(), model.size, null.sum(), null.size, level=level)
+    return row(NAME, "f_mem_excess", found, **keys, source="model", level=level, n=model.size, interval="newcombe")
 
 
 def gallery(samples, training_set, table, m=32, decoder=None):

@@ -7,7 +7,7 @@ ends at 1 - ((1 - level) / 2)^(1/n): with fewer rows a larger null cannot be tol
 import math
 
 from fmdiag.errors import FmdiagError
-from fmdiag.results import proportion_interval
+from fmdiag.stats import proportion_interval
 
 FEWEST = 2  # one row has no interval worth the name: [0, 0.975]
 FEW = 40    # with fewer, a null of about 10 % cannot be told from 0

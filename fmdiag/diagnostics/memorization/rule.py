@@ -5,8 +5,8 @@ measurement itself is broken; then copies are found if the interval of the exces
 Fisher's one-sided p-value, corrected for the number of feature spaces (Holm), is at most 0.05.
 """
 
-from fmdiag.metrics.excess import holm
 from fmdiag.results import Verdict
+from fmdiag.stats import holm
 
 NO_CONTROL = "no samples of û* were measured, so the positive control is missing"
 # Of several feature spaces the first of these answers that one of them has is that of the run.

@@ -4,22 +4,16 @@ The share of samples that are copies grows with the number of steps of a solver 
 some of the samples it is measured again with half the steps (with two, where there was one): pairs of one noise, whose
 shares are compared by McNemar's exact test of the samples that are copies with one of the two only. No difference says
 that more steps would hardly change the share; a difference, that it is a property of the solver as well.
-
-References
-----------
-McNemar 1947; exact: binomial test with probability 1/2 of the discordant pairs.
 """
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from fmdiag.diagnostics.memorization.measure import NAME, tabulate
 from fmdiag.diagnostics.points.measurable import diverged
-from fmdiag.metrics.excess import holm
 from fmdiag.neighbors import EXACT
 from fmdiag.ranks.group import SINGLE
-from fmdiag.results import summary_row
+from fmdiag.stats import holm, mcnemar_p, row, summary_row
 
 MOST, FEWEST, SHARE = 128, 32, 5
 LEVEL = 0.05
@@ -77,16 +71,9 @@ def summarise(table):
         keys = {"interval": "exact", "feature": feature, "threshold": threshold, "source": "model"}
         rows += [summary_row(NAME, "f_mem_same_noises", part["memorized"], **keys),
                  summary_row(NAME, "f_mem_other_steps", part["memorized_other"], **keys)]
-        p = mcnemar(part["memorized"], part["memorized_other"])
-        rows.append(rows[-1] | {"quantity": "steps_p", "value": p, "low": np.nan, "high": np.nan,
-                                "interval": "mcnemar"})
+        p = mcnemar_p(part["memorized"], part["memorized_other"])
+        rows.append(row(NAME, "steps_p", p, n=len(part), **keys | {"interval": "mcnemar"}))
     return pd.DataFrame(rows)
-
-
-def mcnemar(a, b):
-    """Return the two-sided p-value of McNemar's exact test of two shares of the same units; 1 where none differs."""
-    one, other = int((a & ~b).sum()), int((b & ~a).sum())
-    return float(stats.binomtest(one, one + other).pvalue) if one + other else 1.0
 
 
 def sentences(summary, method, n_steps):

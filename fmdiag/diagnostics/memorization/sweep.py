@@ -17,10 +17,18 @@ Fisher 1935; Holm 1979; DeLong et al. 1988; Newcombe 1998.
 import numpy as np
 import pandas as pd
 
-from fmdiag.metrics.excess import excess_p_value, holm, resolvable_excess, samples_needed
-from fmdiag.metrics.resampling import cluster_bootstrap
-from fmdiag.metrics.roc import auc_interval, roc_curve
-from fmdiag.results import difference_interval, proportion_interval
+from fmdiag.stats import (
+    cluster_bootstrap,
+    delong_interval,
+    difference_interval,
+    fisher_p,
+    holm,
+    proportion_interval,
+    resolvable_excess,
+    roc_curve,
+    row,
+    samples_needed,
+)
 
 NAME = "memorization"
 THRESHOLDS = np.sort([*np.round(np.arange(0.05, 1, 0.05), 2), 1 / 3])
@@ -100,23 +108,23 @@ def summary_rows(table, *, level=0.95):
     keys = {"feature": table["feature"].iloc[0], "threshold": table["threshold"].iloc[0]}
     rows = []
 
-    def add(quantity, value, low=np.nan, high=np.nan, *, source="model", interval="none"):
-        rows.append({"diagnostic": NAME, "quantity": quantity, **keys, "source": source, "value": float(value),
-                     "low": low, "high": high, "level": level, "n": len(sources[source]), "interval": interval})
+    def add(quantity, found, source="model", interval="none"):
+        rows.append(row(NAME, quantity, found, **keys, source=source, level=level, n=len(sources[source]),
+                        interval=interval))
 
     for source, group in sources.items():
         *values, kind = cluster_bootstrap(group["memorized"], group["nearest"], level=level,
                                           rng=np.random.default_rng(0))
         if kind == "cluster_bootstrap":
-            add("f_mem", *values, source=source, interval=kind)
+            add("f_mem", tuple(values), source, kind)
     for (_, source), positive, negative in _pairs(table):
-        add("auc", *auc_interval(-positive, -negative, level=level), source=source, interval="delong")
+        add("auc", delong_interval(-positive, -negative, level=level), source, "delong")
     if {"model", "heldout"} <= set(sources):
         k, n, k0, n0 = (count for source in ("model", "heldout")
                         for count in (sources[source]["memorized"].sum(), len(sources[source])))
-        add("p_value", excess_p_value(k, n, k0, n0))
+        add("p_value", fisher_p(k, n, k0, n0))
         model, null = (sources[source]["ratio"].to_numpy() for source in ("model", "heldout"))
-        add("p_sweep", holm([excess_p_value((model < bound).sum(), n, (null < bound).sum(), n0)
+        add("p_sweep", holm([fisher_p((model < bound).sum(), n, (null < bound).sum(), n0)
                              for bound in THRESHOLDS]).min())
         add("resolvable_excess", resolvable_excess(k0 / n0, n, n0))
         for excess in EXCESSES:
@@ -130,7 +138,7 @@ def _excess(counts, level):
         return {}
     excess, low, high = difference_interval(*counts["model"], *counts["heldout"], level=level)
     return {"excess": excess, "excess_low": low, "excess_high": high,
-            "p_value": excess_p_value(*counts["model"], *counts["heldout"])}
+            "p_value": fisher_p(*counts["model"], *counts["heldout"])}
 
 
 def _pairs(table):

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fmdiag import results
+from fmdiag import stats
 from fmdiag.diagnostics.gradient_variance.couplings import optimal_partners
 from fmdiag.diagnostics.pairing.mmd import mmd_change, mmd_paired, mmd_unpaired
 from fmdiag.errors import FmdiagError
@@ -125,13 +125,13 @@ def summarise(table):
     memorised_minus_ot is the mean of to_memorised - to_ot over the same ends: below 0 they lie nearer the former.
     """
     by = ["source", "sigma"]
-    means = results.summarise(NAME, table, ["to_memorised", "to_ot"], by=by)
+    means = stats.summarise(NAME, table, ["to_memorised", "to_ot"], by=by)
     differ = table[table["between"] > 0]
     if differ.empty:
         return means
-    shares = results.summarise(NAME, differ, ["nearer_memorised"], by=by, interval="exact")
+    shares = stats.summarise(NAME, differ, ["nearer_memorised"], by=by, interval="exact")
     differ = differ.assign(memorised_minus_ot=differ["to_memorised"] - differ["to_ot"])
-    gaps = results.summarise(NAME, differ, ["memorised_minus_ot"], by=by)
+    gaps = stats.summarise(NAME, differ, ["memorised_minus_ot"], by=by)
     return pd.concat([means, gaps, shares], ignore_index=True)
 
 
@@ -151,8 +151,7 @@ def discrepancies(ends, pairs, law=None, *, level=0.95):
         end) against (x0, memorised) and (x0, OT partner), jointly).
     """
     def row(quantity, source, sigma, found, n):
-        return {"diagnostic": NAME, "quantity": quantity, "source": source, "sigma": sigma, "value": found[0],
-                "low": found[1], "high": found[2], "level": level, "n": n, "interval": "jackknife"}
+        return stats.row(NAME, quantity, found, source=source, sigma=sigma, level=level, n=n, interval="jackknife")
 
     chosen = slice(0, MOST_MMD)
     x0, memorised, ot = (part[chosen].flatten(1) for part in (pairs.x0, pairs.x1, pairs.ot))

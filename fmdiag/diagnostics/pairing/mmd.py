@@ -6,9 +6,9 @@ with all terms, the diagonal too (Gretton et al. 2012, equation 5): never negati
 about (1 - E k)(1/n + 1/m) for two samples of one law. h: the median distance in the second sample.
 """
 
-import numpy as np
 import torch
-from scipy import stats
+
+from fmdiag.stats import from_left_out
 
 MOST_FOR_MEDIAN = 1000
 
@@ -21,8 +21,8 @@ def median_distance(y):
 def mmd_unpaired(x, y, bandwidth=None, *, level=0.95):
     """Return (MMD^2, low, high) of two independent samples, shapes (n, d) and (m, d), by the jackknife over both."""
     h = bandwidth or median_distance(y)
-    value, over_x, over_y = _left_out(x.double(), y.double(), h)
-    low, high = _interval(value, np.hypot(_error(over_x), _error(over_y)), min(len(x), len(y)), level)
+    value, *left_out = _left_out(x.double(), y.double(), h)
+    _, low, high = from_left_out(value, left_out).interval(level)
     return value, max(0.0, low), high
 
 
@@ -33,8 +33,7 @@ def mmd_change(x, other, y, bandwidth=None, *, level=0.95):
     """
     h = bandwidth or median_distance(y)
     (a, *over_a), (b, *over_b) = (_left_out(part.double(), y.double(), h) for part in (x, other))
-    error = np.hypot(*(_error(first - second) for first, second in zip(over_a, over_b, strict=True)))
-    return a - b, *_interval(a - b, error, min(len(x), len(y)), level)
+    return from_left_out(a - b, [first - second for first, second in zip(over_a, over_b, strict=True)]).interval(level)
 
 
 def _left_out(x, y, h):
@@ -51,7 +50,7 @@ def mmd_paired(x, y, bandwidth=None, *, level=0.95):
     cross = _kernel(x, y, h)
     both = _kernel(x, x, h) + _kernel(y, y, h) - cross - cross.T
     value = float(both.mean())
-    low, high = _interval(value, _error(_without(both)), len(x), level)
+    _, low, high = from_left_out(value, [_without(both)]).interval(level)
     return value, max(0.0, low), high
 
 
@@ -69,13 +68,3 @@ def _without_rows(matrix):
     """Return the mean of a matrix without row i, for every i."""
     n, m = matrix.shape
     return (matrix.sum() - matrix.sum(1)) / ((n - 1) * m)
-
-
-def _error(without):
-    n = len(without)
-    return float(((without - without.mean()).square().sum() * (n - 1) / n).sqrt())
-
-
-def _interval(value, error, n, level):
-    half = stats.t.ppf((1 + level) / 2, max(1, n - 1)) * error
-    return value - half, value + half

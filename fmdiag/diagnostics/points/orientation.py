@@ -6,10 +6,9 @@ it so looks new beside upright rows.
 
 from dataclasses import replace
 
-from scipy import stats
-
 from fmdiag.diagnostics.points.nearest_rows import nearest_rows
 from fmdiag.errors import FmdiagError
+from fmdiag.stats import fisher_p
 
 LEVEL = 0.01
 WORDS = {"upright": "turned upright by their EXIF orientation", "stored": "as stored"}
@@ -35,7 +34,7 @@ def other_orientation(samples, training_set, n_copies, *, threshold, **search):
     if other is None:
         return None
     n, k = len(samples), int((nearest_rows(samples, other, **search).ratio < threshold).sum())
-    if stats.fisher_exact([[k, n - k], [n_copies, n - n_copies]], alternative="greater").pvalue > LEVEL:
+    if fisher_p(k, n, n_copies, n) > LEVEL:
         return None
     return (f"{k} of {n} samples are copies of the pictures of {training_set.name} {WORDS[other.orientation]}, "
             f"{n_copies} of them {WORDS[training_set.orientation]}: the model was trained on the former; give "

@@ -7,9 +7,9 @@ once more, each less its mean and divided by its norm, and the map is read off t
 
 import numpy as np
 import torch
-from scipy import stats
 
 from fmdiag.datasets.duplicates import duplicate_groups
+from fmdiag.stats import fisher_p
 
 N_COMPARED = 256
 NEAREST = 6
@@ -40,8 +40,7 @@ def other_scale(samples, training_set):
     cosines, rows = _nearest([standardised(q) for q in queries], training_set)
     copies = _copies(cosines[0], rows[0], groups, None)
     chance = _copies(cosines[1], rows[1], groups, groups[own])
-    table = [[int(c.sum()), int((~c).sum())] for c in (copies, chance)]
-    if stats.fisher_exact(table, alternative="greater").pvalue > LEVEL:
+    if fisher_p(int(copies.sum()), len(copies), int(chance.sum()), len(chance)) > LEVEL:
         return None
     words = _map(queries[0][copies], training_set, rows[0][copies, 0], len(queries[0]))
     return None if words is None else (words, copies.double().mean().item())

@@ -24,8 +24,8 @@ from fmdiag.diagnostics.points.nearest_rows import nearest_rows
 from fmdiag.diagnostics.provenance.measure import NAME
 from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.ranks.group import SINGLE
-from fmdiag.results import mean_interval, proportion_interval, summary_row
 from fmdiag.sampling import closed_form_samples, draw_noise, sample
+from fmdiag.stats import from_left_out, proportion_interval, row, summary_row
 
 
 def measure(field, training_set, *, samples=None, n_samples=1024, n_steps=100, method="euler", path=None, memory=None,
@@ -89,10 +89,8 @@ def summarise(table):
     """
     same = table["row_closed_form"] == table["row_model"]
     rows = [summary_row(NAME, "same_row", same, interval="exact")]
-    value, low, high = divergence(table["row_closed_form"], table["row_model"])
-    rows.append(rows[0] | {"quantity": "basin_divergence", "value": value, "low": low, "high": high,
-                           "interval": "jackknife"})
-    return pd.DataFrame(rows)
+    found = divergence(table["row_closed_form"], table["row_model"])
+    return pd.DataFrame([*rows, row(NAME, "basin_divergence", found, n=len(table), interval="jackknife")])
 
 
 def divergence(a, b, *, level=0.95):
@@ -107,6 +105,6 @@ def divergence(a, b, *, level=0.95):
     across_k = across - (q[a] - same) - (p[b] - same)
     if within == 0 or (within_k <= 0).any():
         return (np.nan if within == 0 else 1 - 2 * across / within), np.nan, np.nan
-    value, n = 1 - 2 * across / within, len(a)
-    _, low, high = mean_interval(n * value - (n - 1) * (1 - 2 * across_k / within_k), level=level)
+    value = 1 - 2 * across / within
+    _, low, high = from_left_out(value, [1 - 2 * across_k / within_k]).interval(level, corrected=True)
     return value, min(low, value), max(high, value)

@@ -5,7 +5,7 @@ import pandas as pd
 
 from fmdiag.datasets.duplicates import duplicate_groups
 from fmdiag.diagnostics.points.pictures import as_pictures
-from fmdiag.results import proportion_interval
+from fmdiag.stats import proportion_interval
 
 COLUMNS = ["rank", "row", "n_copied", "share", "low", "high", "closest_sample", "d1", "ratio", "n_heldout",
            "n_duplicates", "duplicates"]

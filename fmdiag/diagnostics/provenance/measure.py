@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fmdiag import results
+from fmdiag import stats
 from fmdiag.datasets import as_training_set
 from fmdiag.datasets.duplicates import duplicate_groups
 from fmdiag.diagnostics.points.measurable import diverged, noted, say_left_out
@@ -171,7 +171,7 @@ def summarise(table):
     named = table[table["row"] != OTHERS]
     top = named.groupby(["source", "sample", "t"], as_index=False)["weight"].max()
     interval = "bootstrap" if top["sample"].nunique() > 1 else "student"
-    return results.summarise(NAME, top.rename(columns={"weight": "top_weight"}), ["top_weight"], by=["source", "t"],
+    return stats.summarise(NAME, top.rename(columns={"weight": "top_weight"}), ["top_weight"], by=["source", "t"],
                              interval=interval)
 
 

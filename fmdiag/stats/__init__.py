@@ -1,0 +1,49 @@
+"""Statistics of measured values: intervals, resampling, ROC curves, tests of shares, power, differences, rows."""
+
+from fmdiag.stats.differences import difference_interval, mover, paired_shares, welch
+from fmdiag.stats.intervals import (
+    clustered_share,
+    mean_interval,
+    median_interval,
+    proportion_interval,
+    quantile_interval,
+    wilson_interval,
+)
+from fmdiag.stats.power import power_to_find, resolvable_excess, samples_needed
+from fmdiag.stats.resampling import bootstrap_interval, cluster_bootstrap, from_left_out, group_labels, jackknife
+from fmdiag.stats.roc import auc, bootstrap_auc, delong_interval, larger_p, newcombe_auc, roc_curve
+from fmdiag.stats.shares import fisher_p, holm, mcnemar_p
+from fmdiag.stats.summary import row, summarise, summary_row
+
+__all__ = [
+    "auc",
+    "bootstrap_auc",
+    "bootstrap_interval",
+    "cluster_bootstrap",
+    "clustered_share",
+    "delong_interval",
+    "difference_interval",
+    "fisher_p",
+    "from_left_out",
+    "group_labels",
+    "holm",
+    "jackknife",
+    "larger_p",
+    "mcnemar_p",
+    "mean_interval",
+    "median_interval",
+    "mover",
+    "newcombe_auc",
+    "paired_shares",
+    "power_to_find",
+    "proportion_interval",
+    "quantile_interval",
+    "resolvable_excess",
+    "roc_curve",
+    "row",
+    "samples_needed",
+    "summarise",
+    "summary_row",
+    "welch",
+    "wilson_interval",
+]

@@ -1,0 +1,61 @@
+"""Summary rows: one value with its interval, and what it belongs to, a row of the table `summary`."""
+
+import numpy as np
+import pandas as pd
+
+from fmdiag.stats.intervals import mean_interval, median_interval, proportion_interval
+from fmdiag.stats.resampling import bootstrap_interval
+
+
+def exact_interval(values, *, level=0.95):
+    """Return (share, low, high) of booleans, Clopper and Pearson's interval."""
+    return proportion_interval(np.sum(values), np.size(values), level=level)
+
+
+INTERVALS = {"student": mean_interval, "bootstrap": bootstrap_interval, "median": median_interval,
+             "exact": exact_interval}
+
+
+def row(diagnostic, quantity, found, *, n, interval="none", level=0.95, **keys):
+    """Return a summary row of a value (found : float), or of (value, low, high), that was computed elsewhere."""
+    value, low, high = found if isinstance(found, tuple) else (float(found), np.nan, np.nan)
+    return {"diagnostic": diagnostic, "quantity": quantity, **keys, "value": value, "low": low, "high": high,
+            "level": level, "n": n, "interval": interval}
+
+
+def summary_row(diagnostic, quantity, values, *, interval="student", level=0.95, **keys):
+    """Return one row of the summary table: mean of `values` with its interval.
+
+    Parameters
+    ----------
+    diagnostic, quantity : str
+        Which diagnostic and which column (or named quantity) the mean is of.
+    values : array_like, shape (n,)
+        Raw values, one per independent unit; booleans with ``interval="exact"`` for Clopper-Pearson.
+    interval : str
+        ``"student"``, ``"bootstrap"``, ``"exact"``, or ``"median"`` for the median instead of the mean.
+    **keys
+        What the row belongs to, e.g. ``t=0.5`` or ``source="model"``.
+    """
+    values = np.asarray(values)
+    return row(diagnostic, quantity, INTERVALS[interval](values, level=level), n=values.size, interval=interval,
+               level=level, **keys)
+
+
+def summarise(diagnostic, table, columns, *, by, interval="student", level=0.95):
+    """Return the summary rows of several columns of a raw table, grouped by other columns.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Raw rows; within a group they are independent units.
+    columns : list of str
+        Columns whose means are wanted.
+    by : list of str
+        Grouping columns, kept as columns of the summary.
+    """
+    rows = []
+    for keys, group in table.groupby(by, sort=True, observed=True):
+        named = dict(zip(by, keys, strict=True))
+        rows += [summary_row(diagnostic, c, group[c], interval=interval, level=level, **named) for c in columns]
+    return pd.DataFrame(rows)

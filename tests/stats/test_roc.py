@@ -1,0 +1,87 @@
+"""ROC and AUC: all pairs by hand, ties, separation, coverage of the three intervals."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from fmdiag.errors import FmdiagError
+from fmdiag.stats import auc, bootstrap_auc, delong_interval, larger_p, newcombe_auc, roc_curve
+
+INTERVALS = (delong_interval, newcombe_auc, bootstrap_auc)
+
+
+def scores(seed, m=40, n=60, shift=0.5):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=m).round(1) + shift, rng.normal(size=n).round(1)
+
+
+def test_auc_equals_all_pairs():
+    positive, negative = scores(0)
+    pairs = np.mean([(p > n) + 0.5 * (p == n) for p, n in itertools.product(positive, negative)])
+    assert auc(positive, negative) == pytest.approx(pairs, rel=1e-12)
+    for interval in INTERVALS:
+        value, low, high = interval(positive, negative)
+        assert value == auc(positive, negative) and low < value < high
+
+
+def test_curve_counts_both_groups_and_its_area_is_the_auc():
+    positive, negative = scores(1)
+    fpr, tpr, threshold = roc_curve(positive, negative)
+    assert (fpr[0], tpr[0], fpr[-1], tpr[-1], threshold[0]) == (0, 0, 1, 1, np.inf)
+    assert len(threshold) == 1 + len(np.unique(np.r_[positive, negative]))
+    np.testing.assert_allclose(tpr, (positive >= threshold[:, None]).mean(1), rtol=1e-12)
+    np.testing.assert_allclose(fpr, (negative >= threshold[:, None]).mean(1), rtol=1e-12)
+    assert np.trapezoid(tpr, fpr) == pytest.approx(auc(positive, negative), rel=1e-12)
+
+
+def test_variance_is_delongs_by_its_components():
+    positive, negative = scores(2, 7, 9)
+    compare = (positive[:, None] > negative) + 0.5 * (positive[:, None] == negative)
+    error = np.sqrt(compare.mean(1).var(ddof=1) / 7 + compare.mean(0).var(ddof=1) / 9)
+    area, low, high = delong_interval(positive, negative)
+    half = 1.959963984540054 * error / (area * (1 - area))
+    assert np.log(high / (1 - high)) - np.log(area / (1 - area)) == pytest.approx(half, rel=1e-9)
+    assert np.log(area / (1 - area)) - np.log(low / (1 - low)) == pytest.approx(half, rel=1e-9)
+
+
+def test_separated_groups_have_an_exact_bound():
+    area, low, high = delong_interval(np.arange(30) + 100.0, np.arange(50.0))
+    assert (area, high) == (1, 1) and low == pytest.approx(0.025 ** (1 / 30), rel=1e-9)
+    assert delong_interval(np.arange(3.0), np.arange(3.0) + 9)[::2] == (0, pytest.approx(1 - 0.025 ** (1 / 3)))
+
+
+def test_equal_scores_tell_nothing():
+    area, low, high = delong_interval(np.zeros(40), np.zeros(40))
+    assert area == 0.5 and low < 0.5 < high
+
+
+def test_separated_groups_of_the_other_intervals():
+    members, others = np.arange(16.0) + 100, np.arange(16.0)
+    assert bootstrap_auc(members, others) == (1, 1, 1)
+    value, low, high = newcombe_auc(members, others)
+    assert value == high == 1 and 0.8 < low < 0.95
+    assert newcombe_auc(others, members)[:2] == (0, 0)
+    # One order of all C(32, 16) is as extreme.
+    assert larger_p(members, others) == pytest.approx(1 / 601080390, rel=1e-6)
+    assert larger_p(np.zeros(4), np.zeros(4)) == 1
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+def test_the_intervals_cover(interval):
+    """P(N(1, 1) > N(0, 1)) = Phi(1/sqrt 2) = 0.7602; 300 repetitions: below 269 successes has probability < 1e-4."""
+    truth, hits = stats.norm.cdf(np.sqrt(0.5)), 0
+    fewer = {"n_resamples": 200} if interval is bootstrap_auc else {}
+    for k in range(300):
+        rng = np.random.default_rng([3, k])
+        _, low, high = interval(rng.normal(size=40) + 1, rng.normal(size=60), **fewer)
+        hits += low <= truth <= high
+    assert 269 <= hits < 300
+
+
+@pytest.mark.parametrize("positive", [[np.nan, 1], [np.inf, 1], []])
+def test_scores_without_an_order_are_refused(positive):
+    for function in (*INTERVALS, roc_curve, auc):
+        with pytest.raises(FmdiagError, match="finite and not NaN, in both groups"):
+            function(positive, [1.0])
