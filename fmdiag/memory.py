@@ -1,17 +1,30 @@
-"""How much memory may be used where none was given? A quarter of what is free on this machine, at least 1 GiB.
+"""Memory: how much is used where none was given, and work in halves where it does not suffice.
 
-Free is what the system could hand out without swapping (MemAvailable), and no more than the control groups of this
-process (containers, batch systems; both versions) and its limit on address space still allow. A quarter leaves room
-for what û* is not all of: the data set, a network, the other processes of a machine.
+The default is a quarter of what is free on this machine, at least 1 GiB. Free is what the system could hand out without
+swapping (MemAvailable), and no more than the control groups of this process (containers, batch systems; both versions)
+and its limit on address space still allow. A quarter leaves room for what û* is not all of: the data set, a network,
+the other processes of a machine.
+
+Sizes are chosen from what was asked for (--memory) and not from what other programs leave free, on a shared GPU least
+of all. So work that is done in pieces is tried again in smaller ones, with a warning, until they cannot be halved;
+results differ by rounding only.
 """
 
+import gc
 import os
+import re
 import sys
+import warnings
 from pathlib import Path
+
+from fmdiag.errors import FmdiagWarning
 
 LEAST = 1 << 30        # bytes
 SHARE = 4
 NO_LIMIT = 1 << 60     # control groups of version 1 write a number beyond this where there is no limit
+# What torch writes where it raises a plain RuntimeError: its allocators, the drivers, the libraries on a GPU.
+MESSAGES = re.compile(r"DefaultCPUAllocator: |\b(CUDA|HIP|XPU|MPS)\b.{0,40}\bout of memory|"
+                      r"\bCU(BLAS|DNN)_STATUS_ALLOC_FAILED")
 
 
 def default_memory(device="cpu"):
@@ -41,6 +54,96 @@ def free_memory(root="/"):
     limits = [_available(Path(root)), *_of_groups(Path(root)), _of_address_space()]
     known = [limit for limit in limits if limit is not None]
     return max(0, min(known)) if known else None
+
+
+def is_out_of_memory(error):
+    """Return whether an exception says that memory, a GPU's or the machine's, did not suffice."""
+    import torch
+
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and MESSAGES.search(str(error)) is not None
+
+
+def with_less(work, halve, amount, what, least=1):
+    """Return ``work()``, called again after ``halve()`` for as long as memory does not suffice.
+
+    Parameters
+    ----------
+    work : callable
+        Must be repeatable.
+    halve : callable
+        Makes the next call take half as much.
+    amount : callable
+        Returns how many of `what` are taken at a time now, for the warning that is given once it goes well.
+    what : str
+        What is halved.
+    least : float
+        Below twice this nothing is halved: the error is raised.
+    """
+    failed = False
+    while True:
+        try:
+            found = work()
+        except Exception as error:
+            if not is_out_of_memory(error) or amount() < 2 * least:
+                raise
+        else:
+            if failed:
+                warnings.warn(f"out of memory: going on with {amount()} {what}", FmdiagWarning, stacklevel=3)
+            return found
+        # Only here, where the error and its frames are gone, is what they held free.
+        halve()
+        _release()
+        failed = True
+
+
+def in_pieces(work, n, size, what, shrink=None):
+    """Call ``work(slice)`` for consecutive slices of range(n), `size` long; halve it where memory does not suffice.
+
+    Parameters
+    ----------
+    work : callable
+        Must be repeatable: a piece that failed is done again in halves.
+    n, size : int
+        Number of items, and of items at a time.
+    what : str
+        What a piece is of, for the warning.
+    shrink : callable, optional
+        Called without arguments at each halving, for what else may become smaller.
+
+    Returns
+    -------
+    int
+        The size at which it went well, to begin with next time.
+    """
+    start = 0
+
+    def amount():
+        return min(size, n - start)
+
+    def piece():
+        work(slice(start, start + amount()))
+
+    def halve():
+        nonlocal size
+        size = amount() // 2
+        if shrink is not None:
+            shrink()
+
+    while start < n:
+        with_less(piece, halve, amount, what)
+        start += size
+    return size
+
+
+def _release():
+    """Give memory that nothing refers to back to the device."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _available(root):

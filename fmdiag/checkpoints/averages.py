@@ -18,7 +18,7 @@ import torch
 
 from fmdiag.checkpoints.cautions import averages_differ
 from fmdiag.errors import FmdiagError
-from fmdiag.out_of_memory import is_out_of_memory
+from fmdiag.memory import is_out_of_memory
 
 QUARTERS = ((0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.0))
 N_PAIRS, QUANTILE, MARGIN, LEAST = 64, 4.0, 0.1, 0.01

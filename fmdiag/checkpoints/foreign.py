@@ -12,7 +12,7 @@ from fmdiag.checkpoints.convention import Convention
 from fmdiag.errors import FmdiagError
 from fmdiag.fields.contract import NON_FINITE
 from fmdiag.fields.network import COORDINATES_PER_BATCH
-from fmdiag.out_of_memory import in_pieces, is_out_of_memory
+from fmdiag.memory import in_pieces, is_out_of_memory
 from fmdiag.paths import expand, times_like
 
 # Bounds are no float32 numbers, and libraries compute their schedules in float32.

@@ -9,8 +9,7 @@ from fmdiag.datasets import TrainingSet
 from fmdiag.errors import FmdiagError
 from fmdiag.features.cache import FeatureCache
 from fmdiag.files.hashing import arrays_sha256
-from fmdiag.memory import default_memory
-from fmdiag.out_of_memory import in_pieces
+from fmdiag.memory import default_memory, in_pieces
 
 
 def embed(data, feature, *, cache=None, batch_size=None, memory=None, progress=iter):

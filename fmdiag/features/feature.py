@@ -11,7 +11,7 @@ import torch
 
 from fmdiag.datasets.cache import content_key
 from fmdiag.errors import FmdiagError
-from fmdiag.out_of_memory import is_out_of_memory
+from fmdiag.memory import is_out_of_memory
 
 VERSION = 1  # of what the features of this package compute: raised when any of them changes
 

@@ -16,7 +16,7 @@ import torch
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.fields.answers import as_velocity
 from fmdiag.fields.held_modules import held_modules
-from fmdiag.out_of_memory import is_out_of_memory
+from fmdiag.memory import is_out_of_memory
 
 NON_FINITE = ContextVar("fmdiag_non_finite_allowed", default=False)
 TIMES = ("t", "time", "times", "timestep", "timesteps")

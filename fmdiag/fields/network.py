@@ -12,7 +12,7 @@ from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.fields.contract import NON_FINITE, AskedField
 from fmdiag.fields.mlp import ResidualMLP
 from fmdiag.fields.unet import ImageUNet
-from fmdiag.out_of_memory import in_pieces
+from fmdiag.memory import in_pieces
 from fmdiag.paths import times_like
 
 NETWORKS = {"mlp": ResidualMLP, "unet2d": ImageUNet}

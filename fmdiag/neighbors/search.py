@@ -15,11 +15,10 @@ import numpy as np
 import torch
 
 from fmdiag.errors import FmdiagError
-from fmdiag.memory import default_memory
+from fmdiag.memory import default_memory, in_pieces
 from fmdiag.neighbors import tree
 from fmdiag.neighbors.candidates import error_bound, knn, roundoff
 from fmdiag.neighbors.plan import EXACT
-from fmdiag.out_of_memory import in_pieces
 
 OVER_FETCH = 14
 BLOCK_BYTES = 1 << 27  # of training rows, float32

@@ -12,12 +12,14 @@ References
 Bertrand et al., arXiv 2506.03719, section 2: the closed form of the minimiser.
 """
 
+
+import math
+
 import torch
 
 from fmdiag.datasets import as_training_set
 from fmdiag.errors import FmdiagError
-from fmdiag.memory import default_memory
-from fmdiag.out_of_memory import is_out_of_memory, release, say
+from fmdiag.memory import default_memory, with_less
 from fmdiag.paths import LinearPath, times_like
 from fmdiag.posterior.curve import posterior_curve
 from fmdiag.posterior.rows import RowStore
@@ -104,21 +106,23 @@ class EmpiricalPosterior:
         self._check(x0)
         self._check(x1)
         left = torch.ones(len(times), len(rows), dtype=torch.bool)   # what was not yielded yet
-        failed = False
-        while True:
+        parts = None
+
+        def following():
+            nonlocal parts
             try:
-                for k, pairs, found in self._curve(x0, x1, rows, times):
-                    failed = failed and self._say()
-                    new = left[k, pairs.cpu()]
-                    left[k, pairs.cpu()] = False
-                    if bool(new.any()):
-                        yield k, pairs[new.to(pairs.device)], found.select(new.to(pairs.device))
-                return
-            except Exception as error:
-                if not self._may_use_less(error):
-                    raise
-            self._use_less()
-            failed = True
+                parts = parts or self._curve(x0, x1, rows, times)
+                return next(parts, None)
+            except Exception:
+                parts = None   # begun again
+                raise
+
+        while (found := self._fitting(following)) is not None:
+            k, pairs, posterior = found
+            new = left[k, pairs.cpu()]
+            left[k, pairs.cpu()] = False
+            if bool(new.any()):
+                yield k, pairs[new.to(pairs.device)], posterior.select(new.to(pairs.device))
 
     def _curve(self, x0, x1, rows, times):
         if self._store is None:
@@ -126,38 +130,18 @@ class EmpiricalPosterior:
         return posterior_curve(self, self._store, x0, x1, rows, times)
 
     def _fitting(self, work, *arguments):
-        """Return ``work(*arguments)``, tried again with half the memory for as long as it does not suffice."""
-        failed = False
-        while True:
-            try:
-                found = work(*arguments)
-            except Exception as error:
-                if not self._may_use_less(error):
-                    raise
-            else:
-                failed = failed and self._say()
-                return found
-            self._use_less()
-            failed = True
-
-    def _may_use_less(self, error):
-        """Return whether an error is a lack of memory that half as much may mend.
+        """Return ``work(*arguments)``, tried again with half the memory for as long as it does not suffice.
 
         Ranks must stay in step, so that none of several goes on alone.
         """
-        return is_out_of_memory(error) and self.group.size == 1 and self.memory >= 2 * LEAST_MEMORY
+        least = LEAST_MEMORY if self.group.size == 1 else math.inf
+        return with_less(lambda: work(*arguments), self._use_less, lambda: self.memory, "bytes of memory for û*", least)
 
     def _use_less(self):
-        """Let go of the rows that are kept and halve the memory; called where the error's frames hold nothing more."""
+        """Let go of the rows that are kept and halve the memory."""
         self._store = self._kept = None
-        release()
         self.memory //= 2
         self.block_rows = max(1, self.block_rows // 2)
-
-    def _say(self):
-        """Say how much memory is used now, and return False: it has not failed since."""
-        say(self.memory, "bytes of memory for û*")
-        return False
 
     def _check(self, x):
         if tuple(x.shape[1:]) != self.training_set.shape or x.shape[0] == 0:

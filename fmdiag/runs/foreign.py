@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fmdiag.diagnostics import DIAGNOSTICS, Diagnostic, register
 from fmdiag.errors import FmdiagError
-from fmdiag.out_of_memory import is_out_of_memory
+from fmdiag.memory import is_out_of_memory
 from fmdiag.registry import foreign_place
 from fmdiag.results import Result
 

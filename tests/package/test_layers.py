@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = [
     {"errors"},
     {"registry"},
-    {"files", "ranks", "stats", "out_of_memory", "memory"},
+    {"files", "ranks", "stats", "memory"},
     {"paths", "results"},
     {"datasets"},
     {"posterior"},

@@ -14,7 +14,6 @@ from fmdiag.paths import LinearPath
 from fmdiag.posterior import EmpiricalPosterior, Posterior
 from fmdiag.posterior import curve as curve_module
 from fmdiag.posterior.rounding import ProbedErrors
-from fmdiag.posterior.shortcut import NearestPosterior
 from fmdiag.sampling import draw_noise
 
 EXTENDED = np.finfo(np.longdouble).eps < 1e-18
@@ -79,16 +78,6 @@ def test_fault_4_2_bounds_of_a_call(n, dim, t, scale, shift, repeats, seed, bloc
     x = LinearPath().sample(x0.double(), x1.double(), t).to(dtype)
     weights, means = exact(data, x.double().flatten(1).numpy().astype(np.longdouble), t)
     within(EmpiricalPosterior(data, block_rows=block)(x, t, source_rows=rows), weights, means, rows.numpy())
-
-
-@settings(deadline=None, max_examples=15)
-@given(k=st.integers(1, 40), **SETS)
-def test_fault_4_2_bounds_of_the_nearest_rows(n, dim, t, scale, shift, repeats, seed, k):
-    data = make_set(n, dim, scale, shift, repeats, seed)
-    x0, x1, rows = pairs_of(data, 6, seed)
-    x = LinearPath().sample(x0.double(), x1.double(), t)
-    weights, means = exact(data, x.flatten(1).numpy().astype(np.longdouble), t)
-    within(NearestPosterior(data, k=k)(x, t, source_rows=rows), weights, means, rows.numpy())
 
 
 @pytest.mark.parametrize("list_ess", [1, 10**9], ids=["lists", "dense"])

@@ -11,9 +11,9 @@ from fmdiag.errors import FmdiagWarning
 from fmdiag.features import embed
 from fmdiag.features.feature import Feature
 from fmdiag.fields import ClosedFormField, NetworkField
+from fmdiag.memory import in_pieces, is_out_of_memory
 from fmdiag.neighbors import nearest, search
 from fmdiag.neighbors.search import Search
-from fmdiag.out_of_memory import in_pieces, is_out_of_memory
 from fmdiag.posterior import empirical
 
 ERRORS = [torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), MemoryError(),
