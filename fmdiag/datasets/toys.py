@@ -7,7 +7,6 @@ import re
 from functools import partial
 
 import numpy as np
-from sklearn.datasets import load_digits, make_moons
 
 from fmdiag.datasets.source import Part
 
@@ -28,6 +27,8 @@ def digits(name, reading):
 
 
 def _digits(part):
+    from sklearn.datasets import load_digits  # a second, which other data sets need not wait
+
     pictures, labels = load_digits(return_X_y=True)
     order = np.sort(np.random.default_rng(0).permutation(len(pictures))[part])
     rows = pictures[order].reshape(-1, 1, 8, 8).astype(np.uint8)
@@ -45,6 +46,8 @@ def two_moons(name, reading):
 
 
 def _two_moons(n, seed):
+    from sklearn.datasets import make_moons
+
     points, labels = make_moons(n, noise=0.05, random_state=seed)
     return Part(points.astype(np.float32), labels.astype(np.int64))
 

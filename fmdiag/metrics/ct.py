@@ -19,8 +19,6 @@ import warnings
 
 import numpy as np
 from scipy import stats
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 
 from fmdiag.errors import FmdiagError
 from fmdiag.metrics.arrays import checked, numpy_generator
@@ -82,6 +80,9 @@ def _located(generated, train, test, n_cells, seed):
         mean = train.mean(0)
         _, vectors = np.linalg.eigh(np.cov(train.T))
         generated, train, test = ((x - mean) @ vectors[:, -DIMENSIONS:] for x in (generated, train, test))
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than cells: empty cells are skipped
         clusters = KMeans(n_clusters=n_cells, n_init=10, random_state=seed).fit(train)

@@ -15,7 +15,6 @@ intervals for an effect size measure based on the Mann-Whitney statistic, part 2
 
 import numpy as np
 from scipy import optimize, stats
-from sklearn import metrics
 
 from fmdiag.errors import FmdiagError
 from fmdiag.stats.intervals import proportion_interval
@@ -33,12 +32,16 @@ def roc_curve(positive, negative):
     positive, negative : array_like, shape (m,) and (n,)
         Scores, large for positives; finite.
     """
-    return metrics.roc_curve(*_labelled(positive, negative), drop_intermediate=False)
+    from sklearn.metrics import roc_curve  # imports for a second
+
+    return roc_curve(*_labelled(positive, negative), drop_intermediate=False)
 
 
 def auc(positive, negative):
     """Return the area under the ROC curve of two arrays of scores, shape (m,) and (n,)."""
-    return float(metrics.roc_auc_score(*_labelled(positive, negative)))
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(*_labelled(positive, negative)))
 
 
 def delong_interval(positive, negative, *, level=0.95):
