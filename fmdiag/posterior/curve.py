@@ -12,9 +12,8 @@ import torch
 
 from fmdiag.posterior.dense import means, stats_at
 from fmdiag.posterior.lowdim import STRIP, Differences
-from fmdiag.posterior.products import PairProducts, product_dtype
+from fmdiag.posterior.products import PairProducts
 from fmdiag.posterior.rounding import UNIT, moved
-from fmdiag.posterior.running import RunningMeans, worth_running
 from fmdiag.posterior.sparse import RowLists
 from fmdiag.posterior.state import Posterior
 
@@ -110,7 +109,7 @@ class _Curve:
 
     def _by_products(self):
         """Dense pairs by products, each leaving for a list once that is cheaper."""
-        products, known = self._products()
+        products = PairProducts(self.x0, self.x1, self.rows, self.store)
         lists = RowLists(self.store, self.x0, self.x1, self.rows)
         spans, waiting = self.store.spans(), []
         dense = torch.arange(len(self.rows), device=self.x0.device)
@@ -124,10 +123,6 @@ class _Curve:
                 dense, stats = dense[~leaving], stats.select(~leaving)
             if len(dense) and products.rounding(s) > ROUNDING:
                 yield k, dense, self._plain(k, dense)
-            elif len(dense) and s in known:
-                rounding = self._moved(products, dense, stats)
-                yield k, dense, self._posterior(k, dense, stats.sums, known[s][dense], rounding,
-                                                self._sums(products, 3 * len(spans)))
             elif len(dense):
                 if sum(len(pairs) for _, pairs, _ in waiting) + len(dense) > room:
                     yield from self._dense(products, waiting)
@@ -136,15 +131,6 @@ class _Curve:
             if len(lists.members):
                 yield self._listed(lists, k, s, (products.reach, products.center), products)
         yield from self._dense(products, waiting)
-
-    def _products(self):
-        """Return (PairProducts, {s: posterior means that came with them}): rows from storage are read once."""
-        early = worth_running(self.x0, self.x1, self.store, self.s.tolist(), self.plain.memory / 8)
-        if not early:
-            return PairProducts(self.x0, self.x1, self.rows, self.store), {}
-        running = RunningMeans(early, *self.x0.shape, product_dtype(self.store.dim), self.x0.device)
-        products = PairProducts(self.x0, self.x1, self.rows, self.store, running)
-        return products, running.means(products.center, self.store.group)
 
     def _few_left(self, products, dense, stats):
         """Return which dense pairs, a mask, have so few rows left that a list is cheaper."""

@@ -112,7 +112,7 @@ def means(store, products, entries, mass):
         for run in _runs(wanted, max(1, ENTRIES_AT_ONCE // max(sizes))):
             weights = torch.cat([_weights(products, *entries[e], span) for e in run])
             place = slice(starts[run[0]], starts[run[-1] + 1])
-            rows.add_weighted(total[place], weights)
+            total[place].addmm_(weights, rows)
             covered[place] += weights.sum(1)
     left_out = [(stats.block_share * out).sum(1) for (_, stats), out in zip(entries, skipped, strict=True)]
     total, covered, left_out = group.sum(total), group.sum(covered), group.sum(torch.cat(left_out))

@@ -33,8 +33,6 @@ class PairProducts:
         Which rows; numbers outside [0, m) are another rank's.
     store : RowStore
         This rank's m rows.
-    running : RunningMeans, optional
-        Is given each block of rows on the way.
 
     Attributes
     ----------
@@ -44,7 +42,7 @@ class PairProducts:
         A mean of some rows: distances do not change when it is subtracted, rounding does.
     """
 
-    def __init__(self, x0, x1, rows, store, running=None):
+    def __init__(self, x0, x1, rows, store):
         dtype = product_dtype(x0.shape[1])
         self.dtype, self.center, self.reach, self.group = dtype, store.center(), 0.0, store.group
         self.first = store.first
@@ -53,12 +51,9 @@ class PairProducts:
         self.noise_norm = x0.double().norm(dim=1).max().item()
         probes = ProbedErrors(x0.double(), x1.double() - self.center) if dtype == torch.float32 else None
         for first, block in store.blocks():
-            centred = store.centred(block, self.center, dtype)
-            span = self._add(x0, x1, first, centred)
+            span = self._add(x0, x1, first, store.centred(block, self.center, dtype))
             if probes is not None:
                 probes.add(first, block.double().sub_(self.center), self.linear[:, span], self.quadratic[:, span])
-            if running is not None:
-                running.add(self.linear[:, span], self.quadratic[:, span], centred)
         own = torch.nonzero((rows >= 0) & (rows < store.size)).reshape(-1)
         self.linear[own, rows[own]], self.quadratic[own, rows[own]] = 0.0, 0.0
         # One for all ranks: it decides what they do next.
@@ -72,10 +67,10 @@ class PairProducts:
         return torch.stack([scale * x0.double().norm(dim=1), torch.full_like(x0[:, 0], scale * self.reach).double()])
 
     def _add(self, x0, x1, first, block):
-        noise, target, norms = x0.double(), x1.double() - self.center, block.norms()
+        noise, target, norms = x0.double(), x1.double() - self.center, block.square().sum(1).double()
         span = slice(first, first + len(norms))
         # linear = <x0, X_i> - <x0, x1>; quadratic = <x1, X_i> - (||x1||^2 + ||X_i||^2) / 2, all centred.
-        of_noise, of_target = block.dot(torch.cat([noise, target])).split(len(noise))
+        of_noise, of_target = (torch.cat([noise, target]).to(block.dtype) @ block.T).split(len(noise))
         torch.sub(of_noise, (noise * target).sum(1, keepdim=True).to(self.dtype), out=self.linear[:, span])
         half_squares = (0.5 * (target.square().sum(1, keepdim=True) + norms)).to(self.dtype)
         torch.sub(of_target, half_squares, out=self.quadratic[:, span])

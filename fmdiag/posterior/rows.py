@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 
 from fmdiag.posterior.rounding import UNIT
-from fmdiag.posterior.tensor_cores import FloatRows, SplitRows, serves, split_center
 from fmdiag.ranks.group import SINGLE
 
 BLOCK_BYTES = 1 << 23   # of float32 rows: a block stays in cache while queries pass over it
@@ -42,7 +41,6 @@ class RowStore:
 
     def __init__(self, training_set, memory, device, block_rows=None, group=SINGLE):
         self.training_set, self.device, self.group = training_set, device, group
-        self.split = serves(training_set, device)
         self.n, self.dim = training_set.n, training_set.dim
         self.share = group.share(self.n)
         self.first, self.size = self.share.start, self.share.stop - self.share.start
@@ -78,16 +76,13 @@ class RowStore:
 
         Distances do not change when it is subtracted, rounding does: the mean of the set's first block.
         """
-        if self.split:
-            return split_center(self.training_set).to(self.device)
         _, block = next(self.training_set.blocks(self.block_rows, device=self.device))
         return block.double().mean(0)
 
     def centred(self, block, center, dtype):
-        """Return a block of rows less `center`, ready for products in `dtype`."""
-        if self.split and dtype == torch.float32:
-            return SplitRows(block, self.training_set.divisor, self.training_set.shift)
-        return FloatRows(block, center, dtype)
+        """Return a block of rows less `center`, in `dtype`, float32 or float64; shape (m, dim)."""
+        # In float64 the difference is taken exactly; in float32 the rows' own rounding is as large.
+        return block.double() - center if dtype == torch.float64 else block - center.float()
 
     def take(self, numbers):
         """Return rows by number, float32, shape (k, dim)."""

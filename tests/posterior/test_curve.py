@@ -66,19 +66,6 @@ def test_curve_equals_the_plain_posterior(path, dim):
     compare(make_set(1500, dim), path, TIMES)
 
 
-@pytest.mark.parametrize("dim", [2, 40, 500])
-def test_rows_from_storage_are_read_once_for_early_times(dim, monkeypatch):
-    """At every time but those chosen the mean needs a second pass; the answer is that of all others."""
-    data, passes = make_set(3000, dim, scale=0.3), []
-    blocks = TrainingSet.blocks
-    monkeypatch.setattr(TrainingSet, "blocks", lambda self, *a, **k: passes.append(1) or blocks(self, *a, **k))
-    compare(data, LinearPath(), [0.01, 0.05], memory=max(20_000, 700 * dim), mass=1e-5)
-    monkeypatch.setattr(curve_module, "worth_running", lambda *arguments: [])
-    once, passes[:] = len(passes), []
-    compare(data, LinearPath(), [0.01, 0.05], memory=max(20_000, 700 * dim), mass=1e-5)
-    assert len(passes) > once
-
-
 @settings(deadline=None, max_examples=40)
 @given(n=st.integers(1, 300), dim=st.sampled_from([1, 3, 70]), scale=st.sampled_from([1e-2, 1.0, 10.0]),
        repeats=st.integers(1, 3), block=st.integers(1, 400), memory=st.sampled_from([10_000, 1 << 20, 1 << 30]),
