@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 
-from fmdiag.checkpoints import flow_matching, rectified_flow
 from fmdiag.checkpoints.candidates import candidates
 from fmdiag.checkpoints.choices import Choices
 from fmdiag.checkpoints.factories import factory_facts
-from fmdiag.checkpoints.families import FAMILIES, finished
-from fmdiag.checkpoints.sit import is_bare
+from fmdiag.checkpoints.families import FAMILIES, flow_matching, rectified_flow
+from fmdiag.checkpoints.families.sit import is_bare
+from fmdiag.checkpoints.opened import finished
 from fmdiag.checkpoints.source import open_checkpoint
 from fmdiag.checkpoints.states import outline
 from fmdiag.errors import FmdiagError, FmdiagWarning, check_choice, names_one_of

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from fmdiag.checkpoints import card_of, load_checkpoint, relocated, write_card
-from fmdiag.checkpoints.guided_unet import network_class
+from fmdiag.checkpoints.families.guided_unet import network_class
 from fmdiag.datasets import TrainingSet
 from fmdiag.errors import FmdiagWarning
 from fmdiag.fields import ClosedFormField

@@ -11,7 +11,7 @@ from test_conformance import EVEN, ROWS, agrees
 from test_diffusers import transformer, unet
 
 from fmdiag.checkpoints import load_checkpoint
-from fmdiag.checkpoints.diffusers_schedulers import FLOW_MATCHING, VARIANCE_PRESERVING
+from fmdiag.checkpoints.families.diffusers_schedulers import FLOW_MATCHING, VARIANCE_PRESERVING
 from fmdiag.cli.main import run
 from fmdiag.errors import FmdiagError
 

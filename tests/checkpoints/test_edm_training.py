@@ -7,7 +7,7 @@ import oracle
 import pytest
 
 from fmdiag.checkpoints import load_checkpoint
-from fmdiag.checkpoints.edm_training import recorded
+from fmdiag.checkpoints.families.edm_training import recorded
 
 
 class AugmentPipe:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from test_conformance import EVEN, ROWS, WRONG, agrees, card, save, state
 
-from fmdiag.checkpoints import load_checkpoint, transformer
+from fmdiag.checkpoints import load_checkpoint
+from fmdiag.checkpoints.families import transformer
 from fmdiag.cli.main import run
 from fmdiag.errors import FmdiagError, FmdiagWarning
 

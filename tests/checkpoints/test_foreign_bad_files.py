@@ -10,7 +10,7 @@ import torch
 from test_conformance import ROWS, card, save, state
 
 from fmdiag.checkpoints import load_checkpoint
-from fmdiag.checkpoints.guided_unet import infer_arguments, network_class
+from fmdiag.checkpoints.families.guided_unet import infer_arguments, network_class
 from fmdiag.errors import FmdiagError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*runs the code:fmdiag.errors.FmdiagWarning")  # programs
@@ -232,7 +232,7 @@ def test_options_that_contradict_the_checkpoint(tmp_path):
 
 
 def test_transformer_of_dit_and_sit_reads_its_own_tensors(tmp_path):
-    from fmdiag.checkpoints.transformer import Transformer
+    from fmdiag.checkpoints.families.transformer import Transformer
 
     torch.manual_seed(0)
     network = Transformer(channels=3, out_channels=6, width=384, depth=1, heads=6, patch=2, n_patches=16, n_labels=11)

@@ -10,7 +10,7 @@ from test_conformance import ROWS, save
 from test_foreign_bad_files import refused, torchcfm, unet
 
 from fmdiag.checkpoints import load_checkpoint
-from fmdiag.checkpoints.transformer import Transformer
+from fmdiag.checkpoints.families.transformer import Transformer
 
 # û* of a class: the network over the rows of the class that it is given.
 NET = """import sys

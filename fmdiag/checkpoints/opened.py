@@ -1,27 +1,13 @@
-"""Which families does fmdiag read, and what becomes of a loaded one? Every choice of the user is applied here, once."""
+"""The Checkpoint of a network that a family has read: every choice of the user is applied here, once."""
 
-from fmdiag.checkpoints import (
-    cautions,
-    diffusers_folder,
-    edm,
-    flow_matching,
-    native,
-    programs,
-    rectified_flow,
-    sit,
-    torchcfm,
-)
+from fmdiag.checkpoints import cautions
 from fmdiag.checkpoints.checkpoint import Checkpoint
+from fmdiag.checkpoints.families.torchcfm import ATTENTION
 from fmdiag.checkpoints.foreign import ASSUMED, GIVEN, READ, ForeignField
 from fmdiag.checkpoints.initial_share import young
 from fmdiag.checkpoints.labels import called, condition, unconditional
-from fmdiag.checkpoints.torchcfm import ATTENTION
 from fmdiag.paths import LinearPath
 
-# A further family is one module with `recognise(source)` and `load(source, choices)`, and one line here. The order is
-# that of recognition: files that say more about themselves come first.
-FAMILIES = {"native": native, "torchcfm": torchcfm, "rectified_flow": rectified_flow, "sit": sit.SiT, "dit": sit.DiT,
-            "flow_matching": flow_matching, "diffusers": diffusers_folder, "edm": edm, "module": programs}
 # Keys of a card's [convention] that name a diffusion schedule.
 SCHEDULED = {"alphas_cumprod", "sigma_min", "sigma_max"}
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from fmdiag.checkpoints.cautions import LATENTS, RAW
 from fmdiag.checkpoints.convention import Convention
-from fmdiag.checkpoints.edm_training import recorded
+from fmdiag.checkpoints.families.edm_training import recorded
 from fmdiag.checkpoints.foreign import Foreign
 from fmdiag.checkpoints.schedules import EDMSchedule
 from fmdiag.errors import FmdiagError

@@ -11,9 +11,9 @@ References
 Ma et al., "SiT", arXiv 2401.08740. Peebles and Xie, "Scalable Diffusion Models with Transformers", arXiv 2212.09748.
 """
 
-from fmdiag.checkpoints import transformer
 from fmdiag.checkpoints.cautions import LATENTS
 from fmdiag.checkpoints.convention import Convention
+from fmdiag.checkpoints.families import transformer
 from fmdiag.checkpoints.foreign import Foreign
 from fmdiag.checkpoints.labels import label_dropout
 from fmdiag.checkpoints.schedules import PathSchedule, ddpm_schedule

@@ -10,8 +10,8 @@ Tong et al., "Improving and generalizing flow-based generative models with minib
 arXiv 2302.00482.
 """
 
-from fmdiag.checkpoints import guided_unet
 from fmdiag.checkpoints.convention import Convention
+from fmdiag.checkpoints.families import guided_unet
 from fmdiag.checkpoints.foreign import Foreign
 from fmdiag.checkpoints.schedules import PathSchedule
 from fmdiag.checkpoints.states import choose_state, is_state, look_up

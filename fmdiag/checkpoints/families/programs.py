@@ -6,11 +6,11 @@ is assumed to be the velocity on the straight path, 0 = noise, unless options or
 
 from torch import nn
 
-from fmdiag.checkpoints import rectified_flow
 from fmdiag.checkpoints.calls import calling, order_of
 from fmdiag.checkpoints.candidates import is_averaged
 from fmdiag.checkpoints.cautions import CONVENTION
 from fmdiag.checkpoints.convention import Convention
+from fmdiag.checkpoints.families import rectified_flow
 from fmdiag.checkpoints.foreign import READ, Foreign
 from fmdiag.checkpoints.schedules import DiscreteSchedule, EDMSchedule, PathSchedule
 from fmdiag.checkpoints.states import RAW, choose_state

@@ -11,14 +11,14 @@ from fmdiag.checkpoints.calls import calling, order_of
 from fmdiag.checkpoints.candidates import Candidate
 from fmdiag.checkpoints.cautions import LATENTS, scheduler_times_caution
 from fmdiag.checkpoints.convention import Convention
-from fmdiag.checkpoints.diffusers_call import call, check_call, check_signature
-from fmdiag.checkpoints.diffusers_schedulers import ddpm_convention, flow_convention, scheduler_convention
-from fmdiag.checkpoints.diffusers_times import scheduler_times, uneven
 from fmdiag.checkpoints.factories import build_from_factory
+from fmdiag.checkpoints.families.diffusers_call import call, check_call, check_signature
+from fmdiag.checkpoints.families.diffusers_schedulers import ddpm_convention, flow_convention, scheduler_convention
+from fmdiag.checkpoints.families.diffusers_times import scheduler_times, uneven
+from fmdiag.checkpoints.families.programs import convention_of
 from fmdiag.checkpoints.folders import tensors_of
 from fmdiag.checkpoints.foreign import READ, Foreign
 from fmdiag.checkpoints.pretrained import class_of, read_json, read_module
-from fmdiag.checkpoints.programs import convention_of
 from fmdiag.checkpoints.schedules import PathSchedule
 from fmdiag.checkpoints.states import Chosen
 from fmdiag.errors import FmdiagError
