@@ -33,7 +33,8 @@ COMMANDS = {
               "--n-samples", "32", "--n-nearest", "16", "--n-steps", "5", "--n-pairs", "8", "--warmup", "5"],
 }
 # What was meant to change, by table and column: a reason for each. Nothing else may.
-INTENDED = {}
+INTENDED = {"resolvable_excess column value": "one power formula, of the very rule",
+            "samples_needed_": "one power formula, of the very rule"}
 RTOL = 1e-6
 
 
@@ -95,8 +96,9 @@ def _differences(name, before, after):
         found += lost
     if len(before) != len(after):
         return [*found, f"{name}: {len(before)} rows before, {len(after)} after"]
-    return found + [f"{name}: column {c} differs" for c in before.columns.intersection(after.columns)
-                    if not _equal(before[c], after[c])]
+    groups = before.groupby("quantity").indices if name.endswith("summary.parquet") else {"": slice(None)}
+    return found + [f"{name}: {quantity} column {c} differs" for c in before.columns.intersection(after.columns)
+                    for quantity, rows in groups.items() if not _equal(before[c].iloc[rows], after[c].iloc[rows])]
 
 
 def _aligned(before, after, keys, name):

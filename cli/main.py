@@ -40,7 +40,8 @@ def shared_by_ranks():
     """Return the commands whose work several processes share."""
     from fmdiag.diagnostics import DIAGNOSTICS
 
-    return ["report", "train", "study", *(name for name, card in DIAGNOSTICS.items() if card.ranks and card.command)]
+    shared = [name for name, card in DIAGNOSTICS.items() if card.ranks and card.command]
+    return ["report", "audit", "train", "study", *shared]
 
 
 class Stopped(BaseException):

@@ -77,6 +77,10 @@ class Group:
         _answered(dist.all_gather_object, values, value, group=self.processes)
         return values
 
+    def once(self, work):
+        """Return ``work()`` of rank 0, picklable, on every rank: for what cannot be shared out; the others wait."""
+        return self.gather(work() if self.rank == 0 else None)[0]
+
     def spread(self, items, work):
         """Return ``work(part)`` of each rank's share of `items`, in order, as a list; empty shares are left out.
 

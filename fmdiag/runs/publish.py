@@ -40,7 +40,7 @@ def filled(folder, run, *, page, document):
     save_table(folder, "summary", _cautioned(ordered(run.summary()), run))
     record = run.record()
     if document is not None:
-        _json(folder / f"{run.name}.json", without_places(document, run.places()))
+        _json(folder / "audit.json", without_places(document, run.places()))
         record |= headline(document)
     _json(folder / "run.json", without_places(record, run.places()))
     kept = {"key": run.key, "results": {name: entry(found) for name, found in run.results.items()}}

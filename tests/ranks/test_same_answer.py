@@ -1,12 +1,15 @@
 """Ranks under torchrun give the answer of the single process: posteriors, every diagnostic's table."""
 
 import json
+import pickle
 from pathlib import Path
 
+import audit_by_ranks
 import numpy as np
 import pandas as pd
 import pytest
 
+from fmdiag.cli.main import shared_by_ranks
 from fmdiag.datasets import TrainingSet
 from fmdiag.ranks.group import SINGLE, Group
 
@@ -93,3 +96,21 @@ def test_every_table_of_a_report_agrees(torchrun):
             pd.testing.assert_frame_equal(table, alone, rtol=1e-6, atol=1e-6)
     records = [json.loads((root / folder / "run.json").read_text()) for folder in folders]
     assert [record["ranks"] for record in records] == [1, 2, 3]
+
+
+@pytest.mark.slow
+def test_an_audit_quality_and_agreement_agree(torchrun, tmp_path):
+    """Every table of two ranks is that of one process: shared out, or made by one while the other waits."""
+    process = torchrun(2, Path(__file__).with_name("audit_by_ranks.py"), "two.pickle")
+    tables, answers = audit_by_ranks.measure()
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    shared, given = pickle.loads((tmp_path / "two.pickle").read_bytes())
+    assert given == answers and set(shared) == set(tables)
+    assert {"membership", "provenance", "metrics", "quality", "agreement"} <= {name for name, _ in tables}
+    for name, table in tables.items():
+        pd.testing.assert_frame_equal(shared[name], table, rtol=1e-5, atol=1e-6, obj=str(name))
+
+
+def test_commands_that_share_their_work_are_listed():
+    assert {"membership", "provenance", "agreement", "quality", "audit"} <= set(shared_by_ranks())

@@ -1,6 +1,7 @@
 """A Run: nothing is written without out; with it a lock, results kept, the same bits again, other inputs refused."""
 
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -223,9 +224,10 @@ def test_a_report_in_memory_and_on_disk(inputs, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::fmdiag.errors.FmdiagWarning")
-def test_an_audit_gives_its_document(inputs):
-    document = Run(**inputs).audit(n_samples=8, n_images=4, n_noises=2, n_steps=2).document
-    assert document["verdicts"] and document["limits"]
+def test_an_audit_gives_its_document_and_writes_it(inputs, tmp_path):
+    page = Run(**inputs, out=tmp_path / "run").audit(n_samples=8, n_images=4, n_noises=2, n_steps=2)
+    written = json.loads((page.folder / "audit.json").read_text(encoding="utf-8"))
+    assert page.document["limits"] and page.document["verdicts"] == written["verdicts"]
 
 
 def test_wrong_requests_say_what_to_do(digits, network, tmp_path, monkeypatch):

@@ -49,7 +49,6 @@ CARD = Diagnostic(
     parameters=Parameters,
     run="fmdiag.diagnostics.agreement.run:run",
     needs=("field", "second_checkpoint",),
-    ranks=False,
     cost="samples of both models",
     figures=FIGURES,
     tables={"agreement": "initial noise"},

@@ -15,7 +15,7 @@ def run(context, parameters):
     solver = {"n_samples": parameters.n_samples, "n_steps": parameters.n_steps, "method": parameters.method}
     samples = draw(fields, sets, group=context.group, generator=context.generator(), **solver)
     cautions = [f"{text} ({second.file.name})" for text in second.description.get("warnings") or ()]
-    table = compare(samples, sets, device=context.device)
+    table = context.group.once(lambda: compare(samples, sets, device=context.device))
     summary = summarise(table)
     return Result("agreement", table, summary, {
         "other": str(parameters.other), "other_sha256": second.sha256, "other_dataset": rows.describe(), **solver,

@@ -51,6 +51,6 @@ def advice(summary):
                          "excess over them could be found: are they training rows?")
             continue
         found.append(f"In {feature}: {n:.0f} samples against {m:.0f} held-out rows find an excess of "
-                     f"{100 * excess:.1f} points with a power of {POWER:.0%}; ten times as many of both, "
+                     f"{100 * excess:.1f} points with a power of {100 * POWER:.0f} %; ten times as many of both, "
                      f"{100 * more:.1f} points.")
     return found

@@ -40,7 +40,6 @@ CARD = Diagnostic(
     parameters=Parameters,
     run="fmdiag.diagnostics.canaries.run:run",
     needs=("samples",),
-    ranks=False,
     cost="one search for neighbors per canary",
     figures=FIGURES,
     tables={"canaries": "canary"},

@@ -10,7 +10,8 @@ def run(context, parameters):
     """Return the Result."""
     planted = load_canaries(parameters.folder, context.training_set)
     samples, drawn = judged_samples(context, parameters)
-    table = measure(samples, context.training_set, canaries=planted, path=context.path, device=context.device,
-                    field=context.field, generator=context.generator())
+    table = context.group.once(lambda: measure(samples, context.training_set, canaries=planted, path=context.path,
+                                               device=context.device, field=context.field,
+                                               generator=context.generator()))
     return Result("canaries", table, summarise(table), {"folder": str(parameters.folder), "n_canaries": len(table),
                                                         "n_samples": drawn["n_samples"]})

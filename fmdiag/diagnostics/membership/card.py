@@ -62,7 +62,6 @@ CARD = Diagnostic(
     parameters=Parameters,
     run="fmdiag.diagnostics.membership.run:run",
     needs=("field", "held_out",),
-    ranks=False,
     cost="passes of the network: images x initial noises x times",
     figures=FIGURES,
     tables={"membership": "image, its noise and time",

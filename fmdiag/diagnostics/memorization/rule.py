@@ -7,6 +7,7 @@ Fisher's one-sided p-value, corrected for the number of feature spaces (Holm), i
 
 from fmdiag.results import Verdict
 from fmdiag.stats import holm
+from fmdiag.stats.power import POWER
 
 NO_CONTROL = "no samples of û* were measured, so the positive control is missing"
 # Of several feature spaces the first of these answers that one of them has is that of the run.
@@ -77,7 +78,8 @@ def _test(p_value, comparisons):
 def _resolution(rows):
     """Return what an absence of evidence is worth: the excess that would probably have been found."""
     found = rows[(rows["quantity"] == "resolvable_excess") & rows["value"].notna()]
-    return "".join(f"; one of {100 * value:.1f} points would be found with 90 % power" for value in found["value"])
+    return "".join(f"; one of {100 * value:.1f} points would be found with {100 * POWER:.0f} % power"
+                   for value in found["value"])
 
 
 def _share(row):

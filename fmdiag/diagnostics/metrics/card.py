@@ -23,7 +23,6 @@ CARD = Diagnostic(
     parameters=Parameters,
     run="fmdiag.diagnostics.metrics.run:run",
     needs=("samples",),
-    ranks=False,
     cost="features of samples and examples",
     tables={"metrics": "metric and feature space"},
     command=False,

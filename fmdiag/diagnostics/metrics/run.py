@@ -17,12 +17,16 @@ def run(context, parameters):
     features, plan = context.spaces(parameters)
     samples, drawn = judged_samples(context, parameters)
     _, samples, _ = measurable(samples, context.training_set)
-    left_out = {}
-    tables = [table for feature in features for table in _tables(context, samples, feature, left_out, plan.cache)]
-    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["metric", "feature"])
+    table, left_out = context.group.once(lambda: _measured(context, samples, features, plan.cache))
     summary = table.rename(columns={"metric": "quantity"}).assign(diagnostic="metrics")
     return Result("metrics", table, summary, {"features": [feature.name for feature in features],
                                               "n_samples": drawn["n_samples"], "left_out": left_out})
+
+
+def _measured(context, samples, features, cache):
+    left_out = {}
+    tables = [table for feature in features for table in _tables(context, samples, feature, left_out, cache)]
+    return (pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["metric", "feature"])), left_out
 
 
 def _tables(context, samples, feature, left_out, cache):

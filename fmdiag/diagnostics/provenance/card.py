@@ -56,7 +56,6 @@ CARD = Diagnostic(
     parameters=Parameters,
     run="fmdiag.diagnostics.provenance.run:run",
     needs=("field",),
-    ranks=False,
     cost="trajectories of the model and of û*",
     figures=FIGURES,
     tables={"provenance": "sample, time and training example",

@@ -47,7 +47,6 @@ CARD = Diagnostic(
     run="fmdiag.diagnostics.quality.run:run",
     applies_if="fmdiag.diagnostics.quality.run:applies",
     needs=("samples",),
-    ranks=False,
     cost="features of samples and examples",
     figures=FIGURES,
     tables={"quality": "metric, feature space and source"},

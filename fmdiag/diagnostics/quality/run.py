@@ -22,8 +22,10 @@ def run(context, parameters):
         check_choice("metric", name, METRICS)
     features, plan = context.spaces(parameters)
     samples, drawn = judged_samples(context, parameters)
-    table = measure(samples, context.training_set, features=features, metrics=parameters.metrics, most=parameters.most,
-                    device=context.device, cache=plan.cache, generator=context.generator(), **shown(context, "quality"))
+    # The random numbers of one metric follow on those of another: not to be shared out.
+    table = context.group.once(lambda: measure(
+        samples, context.training_set, features=features, metrics=parameters.metrics, most=parameters.most,
+        device=context.device, cache=plan.cache, generator=context.generator(), **shown(context, "quality")))
     return Result("quality", table, summarise(table), {
         **drawn, "features": [feature.describe() for feature in features], "metrics": list(parameters.metrics),
         "most": parameters.most})
