@@ -1,4 +1,4 @@
-"""Does a flow matching model memorise its training data? Measurements against the closed-form minimiser û*."""
+"""fmdiag measures whether a flow matching model memorises its training data, against the closed-form minimiser û*."""
 
 import importlib
 

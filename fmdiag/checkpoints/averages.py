@@ -1,4 +1,4 @@
-"""Do averaged and raw weights do the same? Their flow matching losses on the same pairs, in each quarter of time.
+"""Averaged beside raw weights: their flow matching losses on the same pairs, in each quarter of time.
 
     l(u) = ||u(x_t, t) - (x1 - x0)||^2, a mean over coordinates;     d_i = l(u_averaged) - l(u_raw) of pair i
 

@@ -1,4 +1,4 @@
-"""How is a network called: the order of x, t and the label, from a model card's `call` or the signature of the class?
+"""Call of a network: the order of x, t and the label, from a model card's `call` or the class's signature.
 
 A call is written as ``"x, t"``, ``"t, x, y"`` or, for an argument by its name, ``"x, t, class_labels=y"``.
 """

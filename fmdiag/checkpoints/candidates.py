@@ -1,4 +1,4 @@
-"""Which state dicts does a checkpoint hold, and which of them are averages? By the words of their keys.
+"""Candidates for the network's state dict in a checkpoint, and which are averages, by the words of their keys.
 
 Averages lie beside the raw weights under a key of their own (``ema``, ``model_ema``, ``swa_model``), as a list in the
 order of ``parameters()`` (``ema.shadow_params``), as a dict in a dict (``ema.shadow``), or in one state dict with the

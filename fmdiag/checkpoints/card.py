@@ -1,4 +1,4 @@
-"""Which model card says what was read and assumed of a checkpoint? To be corrected and given back as --model."""
+"""Model card of what was read and assumed of a checkpoint, to be corrected and given back as --model."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What about a checkpoint would mislead a reader of its results? Sentences that travel to table, figure and page.
+"""Cautions about a checkpoint: what would mislead a reader, as sentences for table, figure and page.
 
 Each is ``code: sentence``; tables carry the codes, figures and the page the sentences.
 """

@@ -1,4 +1,4 @@
-"""What did the user decide about a checkpoint? Options first, then a model card, then what the file tells.
+"""Choices of the user about a checkpoint: options first, then a model card, then what the file holds.
 
 A model card (TOML, or YAML where PyYAML is installed) says what a file cannot:
 

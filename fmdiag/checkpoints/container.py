@@ -1,4 +1,4 @@
-"""Which program is in a file: TorchScript, torch.export, torch.package? By the names in its zip, whatever it is called.
+"""Kind of program in a file: TorchScript, torch.export, torch.package, by the names in its zip, not by its own.
 
 A file that holds a program is one, whatever else it holds too: its end is a zip's, and other bytes may come before.
 """

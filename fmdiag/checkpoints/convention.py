@@ -1,4 +1,4 @@
-"""What does a foreign network's output mean as a velocity u on x_t = (1-t) x0 + t x1, t = 0 noise?
+"""Convention of a network: its output as a velocity u on x_t = (1-t) x0 + t x1, t = 0 noise.
 
 With the native point x^ = alpha x1 + sigma x0 = c x_t, c = alpha + sigma, and output o (each checked against û*):
 

@@ -1,4 +1,4 @@
-"""How does a latent look as a picture? A decoder, for pictures only: no distance and no rate goes through it.
+"""Decoder of latents, for pictures only: no distance and no rate goes through it.
 
     diffusers autoencoder    picture = decode(z / scaling_factor + shift_factor), both from its config.json; with
                              latents_mean and latents_std: decode(z latents_std / scaling_factor + latents_mean)

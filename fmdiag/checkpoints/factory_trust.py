@@ -1,4 +1,4 @@
-"""Whose code is a model card's factory? The user's own in the working folder; a stranger's asks for trust once.
+"""Trust in a model card's factory: the user's own in the working folder runs, a stranger's asks once.
 
 What a card names is found without importing it. Code in the working folder or below, or in an installed package, is the
 user's own. A card there may call it; of any other card only a network's class in it is taken. Everything else needs

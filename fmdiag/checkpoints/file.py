@@ -1,4 +1,4 @@
-"""What is in a file that says it is a torch checkpoint? Read without running anything that it contains."""
+"""Torch checkpoint files, read without running anything that they contain."""
 
 import errno
 import os

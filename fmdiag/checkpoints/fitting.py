@@ -1,4 +1,4 @@
-"""How does a network receive weights whose names have a prefix, lack one, come as a list or bring counters along?"""
+"""Names of weights fitted to a network's: prefixes, lists and counters."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What is a folder that is given as a checkpoint, and which tensors are in it?"""
+"""Folders given as checkpoints: of which kind they are, and their tensors."""
 
 from pathlib import Path
 

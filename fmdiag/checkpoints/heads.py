@@ -1,4 +1,4 @@
-"""With which other numbers of attention heads could the same weights be read?"""
+"""Other numbers of attention heads with which the same weights could be read."""
 
 from fmdiag.checkpoints.foreign import ASSUMED
 from fmdiag.errors import FmdiagError

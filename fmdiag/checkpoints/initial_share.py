@@ -1,4 +1,4 @@
-"""How much of the initial network do averaged weights still hold? From the decay, the steps and the warm-up.
+"""Share of the initial network in averaged weights, from the decay, the steps and the warm-up.
 
     theta_ema <- decay_k theta_ema + (1 - decay_k) theta        share of the first weights = prod_k decay_k
 

@@ -1,4 +1,4 @@
-"""Does a class label reach the network, and was the label that stands for no class ever trained?"""
+"""Class labels of a network: whether they reach it, and whether the label for no class was ever trained."""
 
 from fmdiag.checkpoints import cautions
 from fmdiag.checkpoints.calls import calling, order_of

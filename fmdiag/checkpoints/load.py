@@ -1,4 +1,4 @@
-"""Which family does a checkpoint belong to? Recognised by content, never by its name."""
+"""Loading a checkpoint of any family, which is recognised by content, never by name."""
 
 import warnings
 from dataclasses import fields, replace

@@ -1,4 +1,4 @@
-"""What would a pickle import if it were loaded? Read from its opcodes; nothing is executed."""
+"""Names that a pickle would import, read from its opcodes; nothing is executed."""
 
 import pickletools
 

@@ -1,4 +1,4 @@
-"""Which values beside the tensors of a checkpoint load without trust? Plain ones, rebuilt here; no name runs code.
+"""Plain values beside the tensors of a checkpoint, which load without trust; rebuilt here, no name runs code.
 
 Training scripts keep parsed arguments, paths, numpy scalars, dates and settings beside the weights. torch's restricted
 unpickler calls only names on a list; here each name on it is bound to a function of this module or to a class whose

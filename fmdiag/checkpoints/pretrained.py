@@ -1,4 +1,4 @@
-"""What is in a folder that a diffusers class wrote by ``save_pretrained``? Its configuration, class and tensors."""
+"""Folder that a diffusers class wrote by ``save_pretrained``: its configuration, class and tensors."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""At which native time does a foreign model see the noise level of our x_t, and how is its input scaled?
+"""Schedules of other libraries: the native time at the noise level of our x_t, and the scale of the input.
 
 A model trained on x^ = alpha x1 + sigma x0 sees the noise level of x_t = t x1 + (1-t) x0 where alpha / sigma =
 t / (1-t); there x^ = (alpha + sigma) x_t. So every Gaussian path, diffusion included, becomes the straight one:

@@ -1,4 +1,4 @@
-"""What kind of thing is a checkpoint: a folder, tensors, a program, or a pickle that wants to run code?"""
+"""Source of a checkpoint: a folder, tensors, a program, or a pickle that wants to run code."""
 
 import io
 import json

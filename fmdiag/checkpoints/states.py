@@ -1,4 +1,4 @@
-"""Which of a file's tensors are the network, averaged or raw, and how does a network receive them?"""
+"""State dict of the network, averaged or raw, among a file's tensors, and its way into the network."""
 
 import os
 from dataclasses import dataclass, replace

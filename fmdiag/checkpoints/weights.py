@@ -1,4 +1,4 @@
-"""Do these weights belong to that network? Checked by name, shape and value before any is used."""
+"""Check of weights against a network, by name, shape and value, before any is used."""
 
 import warnings
 

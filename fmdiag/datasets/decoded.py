@@ -1,4 +1,4 @@
-"""How do many pictures become one array that is decoded once and memory-mapped ever after?"""
+"""Decoded pictures: many files as one array that is made once and memory-mapped ever after."""
 
 import functools
 import logging

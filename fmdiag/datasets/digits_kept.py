@@ -1,4 +1,4 @@
-"""Do wide numbers keep their digits in float32, in which rows are compared? Refused where differences are lost."""
+"""Digits of wide numbers in float32, in which rows are compared: refused where differences are lost."""
 
 import numpy as np
 

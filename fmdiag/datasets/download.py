@@ -1,4 +1,4 @@
-"""How does a file of a named set get here, and is it the right one?
+"""Download of a named set's files, and the check that they are the right ones.
 
 A file that the user placed in the data root is used as it is. Else it is downloaded: checked against the published hash
 where there is one; otherwise the first download is trusted and its SHA-256 recorded in ``downloads.json`` in the data

@@ -1,4 +1,4 @@
-"""Which training rows are copies of each other?
+"""Duplicates among training rows, found by content or within a tolerance.
 
 A copied row hides memorisation: the ratio of the distances to the two nearest rows is 1 when both are the same picture.
 Rows are compared byte for byte, by a 128-bit hash where they are longer than that; with flips, a mirror image that

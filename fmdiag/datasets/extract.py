@@ -1,4 +1,4 @@
-"""What is in a zip or tar archive? Unpacked once, into the cache, without letting it write outside its own folder."""
+"""Zip and tar archives, unpacked once into the cache, without letting them write outside their own folder."""
 
 import errno
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How does an array of unknown origin become rows, channels first, with a map to model range?
+"""Layout of an array of unknown origin: rows, channels first, with a map to model range.
 
 - uint8 is pictures: divisor 127.5, shift -1. ``(n, h, w)`` gains a channel axis; ``(n, h, w, 1 or 3)`` is moved to
   channels first unless its second axis could be the channels (is 1 or 3 itself).

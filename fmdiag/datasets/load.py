@@ -1,4 +1,4 @@
-"""Which data set does the user mean, and which of its rows?
+"""Loading a data set by name, path or array, and choosing its rows.
 
 A source is a *name* or a *path*. A string without a path separator that is a named set is that set, even where a file
 of the same name lies in the working directory (write ``./digits`` for the file); every other string and every `Path`
@@ -134,15 +134,15 @@ def _make(source, reading, value_range, load, part, *, silent=False):
         if found.divisor is not None:
             raise FmdiagError(f"{name}: rows have shape {rows.shape[1:]}, and no other size can be had: leave size out")
         rows = resample(rows, reading.size, name)
-    said = remarks(found.rows, rows, name) if (found.divisor, value_range) == (None, None) else ()
+    notes = remarks(found.rows, rows, name) if (found.divisor, value_range) == (None, None) else ()
     if found.n_turned and reading.orientation == "upright":
-        said = (*said, f"{name}: {found.n_turned} of {len(rows)} pictures are turned upright by their EXIF "
+        notes = (*notes, f"{name}: {found.n_turned} of {len(rows)} pictures are turned upright by their EXIF "
                 "orientation; a model that was trained without a look at it saw them as stored: --orientation stored")
-    for sentence in () if silent else said:
+    for sentence in () if silent else notes:
         warnings.warn(sentence, FmdiagWarning, stacklevel=4)
     turned = partial(_turned, source, reading, value_range, part) if found.n_turned else None
     return TrainingSet(rows, divisor=divisor, shift=shift, labels=found.labels, name=name,
-                       split="test" if part == "test" else "train", remarks=said, n_turned=found.n_turned,
+                       split="test" if part == "test" else "train", remarks=notes, n_turned=found.n_turned,
                        orientation=reading.orientation, otherwise_turned=turned)
 
 

@@ -1,4 +1,4 @@
-"""How are rows read from a memory map without the whole file becoming resident?
+"""Memory-mapped rows, read without the whole file becoming resident.
 
 Pages of a map that were touched count as resident until they are given back, so that one pass over a map holds the
 whole file. Here rows are read from the map's file at their offset, into memory of their own; where that cannot be (the

@@ -1,4 +1,4 @@
-"""Which data sets does fmdiag know by name, and which of them are on this machine?
+"""Named data sets, and which of them are on this machine.
 
 A further set is a card ``data/NAME.toml``, a function ``load(name, reading) -> parts`` and a line here.
 """

@@ -1,4 +1,4 @@
-"""Which held-out rows were trained on? The overlap of a held-out set with its training set, found by content.
+"""Overlap of a held-out set with its training set, found by content.
 
 Held-out rows that are training rows look like copies of them: they raise the null until real copies are no more than
 chance, and they are members in a membership test. They are left out wherever held-out rows are used. A row counts if

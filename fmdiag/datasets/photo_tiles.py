@@ -1,4 +1,4 @@
-"""Which real colour photographs are at hand without a download? Tiles of the pictures in three Debian packages.
+"""Photo tiles: real colour photographs without a download, from pictures in three Debian packages.
 
 Every photograph is scaled to several short sides and cut into tiles that do not overlap; nearly uniform tiles (sky or
 blur) are left out. One photograph in ten is the test part: *photographs* are split, not tiles, as the scales of one

@@ -1,4 +1,4 @@
-"""How does one picture file become an array, channels first?
+"""Picture files decoded into arrays, channels first.
 
 Turned upright by its EXIF orientation unless asked otherwise, cropped to the centre square and resampled (Lanczos) if a
 size is asked for, 16 bits reduced to 8, palettes and other colour spaces converted to RGB, transparency dropped, as

@@ -1,4 +1,4 @@
-"""How do the published data sets become parts: MNIST and Fashion-MNIST, CIFAR-10, Imagenette, CelebA?
+"""Published data sets as parts: MNIST and Fashion-MNIST, CIFAR-10, Imagenette, CelebA.
 
 Each is looked for in the layouts in which it usually lies below the data root (its card's `folders`, or the root
 itself); then for its archive there; then it is downloaded.

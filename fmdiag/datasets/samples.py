@@ -80,14 +80,14 @@ def fitted(samples, training_set, *, name="samples"):
     name : str
         What they are, for messages.
     """
-    said = []
+    changes = []
     for convert in (_one_left_out, _channels_moved, _opaque, _grey, _coloured, _border_cut):
         found = None if tuple(samples.shape[1:]) == training_set.shape else convert(samples, training_set.shape)
         if found is not None:
             samples, words = found
-            said.append(words)
-    if said and tuple(samples.shape[1:]) == training_set.shape:
-        warnings.warn(f"{name}: {'; '.join(said)}", FmdiagWarning, stacklevel=3)
+            changes.append(words)
+    if changes and tuple(samples.shape[1:]) == training_set.shape:
+        warnings.warn(f"{name}: {'; '.join(changes)}", FmdiagWarning, stacklevel=3)
     return samples
 
 

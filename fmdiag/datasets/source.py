@@ -1,4 +1,4 @@
-"""What does a source of data offer: which parts, as which arrays, read how?
+"""Source of data: its parts, as which arrays, read how.
 
 A reader turns a file or folder into a dict of *parts*: ``{"train": load, "test": load}`` where the source has a test
 part of its own, else ``{"all": load}``. Each `load` is called only when that part is wanted.

@@ -1,4 +1,4 @@
-"""Which files is a cached copy made from, and are they still those? By device, inode, size and times, or by content.
+"""Source files of a cached copy, told from others by device, inode, size and times, or by content.
 
 A file that is edited in place with its modification time put back has another change time; one that was copied from
 elsewhere with its times has another inode. `verify` looks at nothing but names and content.
@@ -71,8 +71,8 @@ class SourceFiles:
             If `verify` is set and one cannot be read.
         """
         digest = hashlib.sha256(b"content" if self.verify else b"status")
-        told = self._contents() if self.verify else self.facts
-        for name, fact in zip(self.names, told, strict=True):
+        contents = self._contents() if self.verify else self.facts
+        for name, fact in zip(self.names, contents, strict=True):
             digest.update(os.fsencode(name) + b"\0" + fact)
         return digest.hexdigest()
 

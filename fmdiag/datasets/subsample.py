@@ -1,4 +1,4 @@
-"""What does the training set look like at a smaller image size, pixels kept rather than averaged?
+"""Subsampled training sets: a smaller image size, pixels kept rather than averaged.
 
 Figure 1c of Bertrand, Gagneux, Massias, Emonet, "On the Closed-Form of Flow Matching: Generalization Does Not Arise
 from Target Stochasticity" (2025) subsamples Imagenette spatially to dim x dim. Averaging would lower the variance of

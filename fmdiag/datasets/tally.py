@@ -1,4 +1,4 @@
-"""What can be learned of a whole set while it is read for something else? Its fingerprint, its moments, its bad rows.
+"""Fingerprint, moments and bad rows of a whole set, gathered while it is read for something else.
 
 A pass over a file larger than memory takes as long as the measurement itself, so that statistics of a memory-mapped set
 are gathered on its first pass over all rows, whoever makes it; the hash is computed by a thread of its own.

@@ -1,4 +1,4 @@
-"""Which small data sets need no file? Digits from scikit-learn, two moons, a Gaussian, and a mixture of Gaussians.
+"""Small data sets without files: digits from scikit-learn, two moons, a Gaussian, and a mixture of Gaussians.
 
 All are deterministic: the same name gives the same rows, so fingerprints can be compared between machines.
 """
@@ -70,7 +70,7 @@ def mixture(name, reading):
     """Return rows of a mixture of five Gaussians, ``mixture`` (2000 rows of dimension 3), ``mixture-DIM(-N)``.
 
     Equal weights, standard deviation 0.5 in every direction, centres in fixed random directions 3 from the origin. The
-    component is the label; the test part, fresh rows of the same law, has 10 000 rows or N if that is more.
+    component is the label; the test part, fresh rows of the same distribution, has 10 000 rows or N if that is more.
     """
     found = MIXTURE.fullmatch(name)
     dim, n = int(found["dim"] or 3), int(found["n"] or 2000)

@@ -1,4 +1,4 @@
-"""Which finite set of points is the model compared with?
+"""Training set: the finite set of points that a model is compared with.
 
 A `TrainingSet` keeps its rows as they are stored (uint8 stays uint8, memory maps stay on disk) and hands them out as
 float32 in *model range*, the values that the network saw: `rows / divisor + shift`, computed in float32. With

@@ -1,4 +1,4 @@
-"""In which range do the values of pictures lie: [-1, 1], as networks see them, or [0, 1], or [0, 255]?
+"""Range of the values of pictures: [-1, 1], as networks see them, or [0, 1], or [0, 255].
 
 Judged by quantiles of rows spread over the set, not by extremes: one stray value says nothing. Vectors and latents have
 no expected range.

@@ -1,4 +1,4 @@
-"""How different are two images to a small network that was taught to tell the set's classes apart?
+"""Classifier feature: the embedding of a small network that was taught to tell the set's classes apart.
 
 phi(x) is the 128-dimensional layer before the classes of a convolutional classifier, as in appendix C of Bertrand et
 al., arXiv 2506.03719, where Fréchet distances on MNIST and Fashion-MNIST are taken in such a space. Their classifier is

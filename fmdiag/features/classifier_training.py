@@ -1,4 +1,4 @@
-"""How is the classifier of a labelled image set trained? Adam with a falling learning rate, for a few epochs.
+"""Training of the classifier of a labelled image set: Adam with a falling learning rate, for a few epochs.
 
 Appendix C of Bertrand et al., arXiv 2506.03719, uses "a pretrained classifier" without naming it; this one reaches
 90 % on held-out Fashion-MNIST in a few minutes on one core.

@@ -1,4 +1,4 @@
-"""How different are two images for a network that learnt from pictures alone? DINOv2, class token.
+"""DINOv2 feature: the class token of a network that learnt from pictures alone.
 
 The vector is the class token after the last normalisation; its length names the network: 384 ViT-S/14, 768 ViT-B/14,
 1024 ViT-L/14. Fréchet distances of different ones cannot be compared. Pictures are squeezed to 224 x 224.

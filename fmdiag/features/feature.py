@@ -1,4 +1,4 @@
-"""In which space are two images compared? A feature: images in model range -> vectors, and all that decides them.
+"""Feature spaces, in which images are compared: images in model range -> vectors, and all that decides them.
 
 Two features of one key give the same vectors: the key is a hash of the code's name, the transform of the images and the
 content of the weights, so that vectors kept on disk never belong to other weights of the same file name.

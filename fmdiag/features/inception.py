@@ -1,4 +1,4 @@
-"""How different are two images for the network of the Fréchet inception distance? Inception-V3, pool3, 2048 numbers.
+"""Inception feature of the Fréchet inception distance: Inception-V3, pool3, 2048 numbers.
 
 Either the TorchScript file `inception-2015-12-05.pt`, which resizes and normalises itself and is called as
 module(pictures, return_features=True), or a state dict as `pt_inception-2015-12-05-6726825d.pth` for our own network

@@ -1,4 +1,4 @@
-"""What does the FID network compute? Inception-V3 as TensorFlow's graph of 2015-12-05 has it, up to its last pooling.
+"""Inception-V3 as TensorFlow's graph of 2015-12-05 has it, up to its last pooling: the FID network.
 
 It differs from the published Inception-V3 in four ways, each of which changes FID: average pools leave the border's
 zeros out of the mean; the last block pools by maximum; pictures are resized bilinearly without half-pixel centres; and

@@ -1,4 +1,4 @@
-"""Which feature spaces are there, and how is one had? A registry of modules, each with a function `load`."""
+"""Registry of feature spaces: modules, each with a function `load`."""
 
 import importlib
 import inspect

@@ -1,4 +1,4 @@
-"""How different do two images look? LPIPS: activations of a classifier, compared place by place.
+"""LPIPS feature: activations of a classifier, compared place by place, for how different two images look.
 
     LPIPS(x, y) = sum_l 1 / (H_l W_l) sum_hw sum_c w_lc (n_l(x) - n_l(y))²_chw,   n: divided by the norm over channels
 

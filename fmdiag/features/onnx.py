@@ -1,4 +1,4 @@
-"""How different are two images for a network saved as ONNX? Run by onnxruntime; the first output, flattened."""
+"""ONNX feature: a network run by onnxruntime; the first output, flattened."""
 
 
 import torch

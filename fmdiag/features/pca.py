@@ -1,4 +1,4 @@
-"""How different are two images in the directions in which training images differ most?
+"""PCA feature: images in the directions in which training images differ most.
 
     phi(x) = W (x - mean),   W: the k leading eigenvectors of the covariance of the training rows, flips counted
 

@@ -1,4 +1,4 @@
-"""How different are two images, coordinate by coordinate?
+"""Pixel feature: images compared coordinate by coordinate.
 
 The feature is the image itself, flattened: phi(x) = x. Distances are Euclidean in model range. Pixels see exact copies
 and copies with noise; they do not see shifted, cropped or recoloured ones.

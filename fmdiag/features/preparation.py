@@ -1,4 +1,4 @@
-"""How does an image in model range become what a network of photographs was trained on?
+"""Preparation of images in model range for a network of photographs.
 
 The training set's declared map tells which values of model range are black and white. Images are rounded to 8 bits, as
 a picture file would (samples and training rows alike: a row and its saved copy are the same picture); grey ones get

@@ -1,4 +1,4 @@
-"""How different are two images for a network of your own? Any TorchScript or torch.export file, images -> vectors.
+"""Features by a network of your own: any TorchScript or torch.export file, images -> vectors.
 
 It is given float32 images, by default as they are in model range; a size and a normalisation make of them what a
 network of photographs expects. What it returns per image is flattened.

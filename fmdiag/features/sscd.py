@@ -1,4 +1,4 @@
-"""Is one image a copy of another, cropped, recoloured or overlaid? SSCD, 512 numbers of norm 1.
+"""SSCD feature for copies that were cropped, recoloured or overlaid: 512 numbers of norm 1.
 
 The similarity of the literature is the dot product, 1 - d²/2; copies have more than 0.75 (precision 90 % on
 photographs), and memorised samples of diffusion models were called so from 0.5 on.

@@ -1,4 +1,4 @@
-"""Where are a network's weights? A path that the user gave, else the published file below the data root or downloaded.
+"""Weights of feature networks: a path that the user gave, else the published file, downloaded if need be.
 
 Published files lie in the folder ``weights`` of the data root. Downloads work as those of data sets do: where no hash
 was published the first download is trusted and recorded; a name that ends in ``-HASH.pth`` carries the start of it.

@@ -56,8 +56,8 @@ def _single(found, name):
     elif hasattr(found, "__array__") and not isinstance(found, np.generic):
         return np.asarray(found)
     else:
-        said = "None: is its return missing?" if found is None else f"a {type(found).__name__}, not a tensor"
-        raise FmdiagError(f"the field {name} returned {said}")
+        received = "None: is its return missing?" if found is None else f"a {type(found).__name__}, not a tensor"
+        raise FmdiagError(f"the field {name} returned {received}")
     arrays = [part for part in parts if isinstance(part, (torch.Tensor, np.ndarray))]
     if len(arrays) != 1:
         raise FmdiagError(f"the field {name} returned a {type(found).__name__} with {len(arrays)} tensors: return the "

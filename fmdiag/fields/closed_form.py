@@ -1,4 +1,4 @@
-"""What would a model do that fitted the flow matching objective on the training set perfectly?
+"""Closed-form field û*: what a model would do that fitted the flow matching objective perfectly.
 
     û*(x, t) = sum_i lambda_i(x, t) (X_i - x) / (1 - t)                                     (linear path)
     û*(x, t) = alpha'_t D(x, t) + (sigma'_t / sigma_t) (x - alpha_t D(x, t))                (any Gaussian path)

@@ -1,4 +1,4 @@
-"""Which field fits fixed pairs best? The exact minimiser of the loss over n pairs (x0, x1).
+"""Field of fixed pairs: the exact minimiser of the loss over n pairs (x0, x1).
 
     v(x, t) = sum_i w_i (x1_i - x0_i + gamma' (x - x_t^i) / gamma),      w = softmax(-||x - x_t^i||^2 / (2 gamma^2)),
 

@@ -1,4 +1,4 @@
-"""Which field carries N(0, I) to N(mu, M), for pairs coupled by a map or drawn independently?
+"""Gaussian field: carries N(0, I) to N(mu, M), for pairs coupled by a map or drawn independently.
 
 Rotated coupling x1 = mu + M^1/2 R x0 (R = I is optimal transport), Theta = M^1/2 R - I, A = I + t Theta:
 

@@ -1,4 +1,4 @@
-"""Which torch modules does a callable use? Those found in it, its closure, arguments, attributes and globals.
+"""Torch modules that a callable uses: found in it, its closure, arguments, attributes and globals.
 
 A velocity field is often a lambda around a network, a bound method, a partial or an object: the network must be asked
 in evaluation mode whatever holds it. Nothing is called and no property is read: only what lies in plain sight counts.

@@ -1,4 +1,4 @@
-"""What if the model followed û* until tau and its own field afterwards?
+"""Hybrid field: û* until tau, the model's own field afterwards.
 
     v(x, t) = û*(x, t) for t < tau,  u_theta(x, t) for t >= tau.
 

@@ -1,4 +1,4 @@
-"""How does a trained network become a velocity field v(x, t)?
+"""Network field: a trained network as a velocity field v(x, t).
 
 `build_network` makes a network from a plain description (what a checkpoint stores); `NetworkField` wraps any torch
 module called as ``module(x, t)``, whatever it is inside, as a field: under the contract for fields, in batches.

@@ -1,4 +1,4 @@
-"""Are two models' samples from one noise nearer to each other than to the training rows? Kadkhodaie et al. 2024."""
+"""Figure of agreement: two models' samples from one noise, beside their training rows. Kadkhodaie et al. 2024."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""When does û* stop being an average and point at one training row? Paper [1], figures 1a and 1c.
+"""Figure of alignment: when û* stops being an average and points at one training row. Paper [1], figures 1a and 1c.
 
 References
 ----------

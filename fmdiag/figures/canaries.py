@@ -1,4 +1,4 @@
-"""Do planted images come back, and from which multiplicity on? Shares with exact intervals, held-out canaries first."""
+"""Figure of canaries: shares of planted images that come back, by multiplicity, with exact intervals."""
 
 from fmdiag.figures.style import COLORS, MARKERS, new_figure, own_axes
 

@@ -1,4 +1,4 @@
-"""What must a reader know to read a figure? Units, n, the data set and the kind of interval, as text beside it."""
+"""Captions of figures: units, n, the data set and the kind of interval, as text beside each."""
 
 from fmdiag.figures import comparison, memorization, study_losses
 from fmdiag.figures.cards import figure_cards, owner
@@ -54,8 +54,8 @@ def _intervals(name):
 
 def _pictures(run, name):
     """Return what the pictures of a figure show, where they are of latents."""
-    said = run.run.get("pictures")
-    return f" Pictures: {said}." if said and name in PICTURED else ""
+    described = run.run.get("pictures")
+    return f" Pictures: {described}." if described and name in PICTURED else ""
 
 
 def _comparison_caption(run, name):

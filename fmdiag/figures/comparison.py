@@ -1,4 +1,4 @@
-"""How do several runs differ? Every quantity of one diagnostic, the runs' curves and intervals in one panel."""
+"""Figure of a comparison: every quantity of one diagnostic, the runs' curves and intervals in one panel."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How is a summarised quantity drawn against time? A curve of its means with the band of its intervals."""
+"""Curves against time: means of a summarised quantity with the band of their intervals."""
 
 from fmdiag.figures.style import BAND_ALPHA, curve_style, ordered_colors
 

@@ -1,4 +1,4 @@
-"""At which times does the network differ from û*, and how much of its loss could no network avoid? Paper [1], figure 2.
+"""Figure of the error: where the network differs from û*, beside the loss that none could avoid. Paper [1], figure 2.
 
 Per coordinate and in expectation, cfm_loss = squared_error + conditional_variance (PAPERS: derived): the conditional
 variance is the floor that the loss of û* itself reaches, the squared error is what the network adds to it.

@@ -1,4 +1,4 @@
-"""At which times do the gradients of single samples disagree, and under which field and coupling?
+"""Figure of gradient variance: the times at which gradients of single samples disagree, by field and coupling.
 
 For a checkpoint: the variance per time, raw and relative to the squared mean gradient. Between Gaussians: the variance
 per time of every coupling under one field (as the figures of paper [2]), and the table of pooled variances.

@@ -1,4 +1,4 @@
-"""How long must û* lead before the sample becomes a training row? Paper [1], figure 3.
+"""Figure of hybrids: how long û* must lead before the sample becomes a training row. Paper [1], figure 3.
 
 References
 ----------

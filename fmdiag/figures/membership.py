@@ -1,4 +1,4 @@
-"""Does the velocity field know its training images, and at which times? ROC, AUC per time, excess alignment, energy."""
+"""Figure of membership: ROC, AUC per time, excess alignment, energy."""
 
 from fmdiag.figures.curves import draw_curve
 from fmdiag.figures.style import (

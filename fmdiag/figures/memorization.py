@@ -1,4 +1,4 @@
-"""Which samples are copies of training rows, and how many would held-out rows show? The d1/d2 rule with its controls.
+"""Figure of memorization: samples that are copies by the d1/d2 rule, with its controls.
 
 References
 ----------

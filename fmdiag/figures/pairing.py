@@ -1,4 +1,4 @@
-"""Where do training noises end: at the partner that was trained on, or at that of optimal transport? Paper [2].
+"""Figure of pairing: whether training noise ends at the partner trained on or at that of optimal transport. Paper [2].
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""How are samples shown as pictures? Grids of images, or of marked points in the plane."""
+"""Samples as pictures: grids of images, or of marked points in the plane."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Which training rows does a sample come from? Posterior weights along its trajectory, with the rows' pictures."""
+"""Figure of provenance: posterior weights of training rows along a trajectory, with the rows' pictures."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How good are the samples beside a perfect sampler of the same size? Values with intervals, a panel per metric.
+"""Figure of quality: values with intervals beside those of a perfect sampler of the same size, a panel per metric.
 
 References
 ----------

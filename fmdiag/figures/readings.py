@@ -1,4 +1,4 @@
-"""Which values does a drawn figure show, and where on the picture? So that a page can name them under the pointer.
+"""Values that a drawn figure shows, and where on the picture, for a page that names them under the pointer.
 
 Everything is read off the finished matplotlib figure: a figure that is added later needs no code of its own here.
 """

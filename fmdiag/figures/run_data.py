@@ -1,4 +1,4 @@
-"""What of a run can be drawn? Its run.json, its tables and its pictures, each read once and never changed."""
+"""Data of a run for its figures: run.json, tables and pictures, each read once and never changed."""
 
 from functools import cache
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which objective gives the better samples along training? Paper [1], figure 4.
+"""Figure of a study of losses: the quality of samples along training, by objective. Paper [1], figure 4.
 
 References
 ----------

@@ -1,4 +1,4 @@
-"""How do error, quality and memorisation change as the training set grows? Paper [1], figure 2, and its samples.
+"""Figure of a size study: error, quality and memorisation as the training set grows. Paper [1], figure 2.
 
 References
 ----------

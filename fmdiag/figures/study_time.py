@@ -1,4 +1,4 @@
-"""When along training do samples become good, and when copies? Quality and memorised share against the step.
+"""Figure of a time study: quality and memorised share against the training step.
 
 References
 ----------

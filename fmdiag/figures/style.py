@@ -1,4 +1,4 @@
-"""How do fmdiag's figures look? One paper style, readable in greyscale and by colour-blind readers.
+"""Style of the figures: one paper style, readable in greyscale and by colour-blind readers.
 
 Every curve differs from its neighbours by lightness, dash pattern and marker, never by hue alone. Text is set at 8 to 9
 points on 4.8 inches, so that it stays legible at a paper's column width and on a telephone. Figures are

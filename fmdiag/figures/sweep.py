@@ -1,4 +1,4 @@
-"""Does the verdict hang on the threshold? The memorised fraction at every threshold, and the ROC curve, with controls.
+"""Figure of thresholds: the memorised fraction at every one, and the ROC curve, with controls.
 
 References
 ----------

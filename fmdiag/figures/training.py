@@ -1,4 +1,4 @@
-"""How did the training loss fall? The loss per step as recorded by `fmdiag train`."""
+"""Figure of training: the loss per step as recorded by `fmdiag train`."""
 
 from fmdiag.figures.style import COLORS, own_axes
 

@@ -1,4 +1,4 @@
-"""How much do the pages of a Parquet column become? Read from the pages' own headers, which the reader allocates by.
+"""Pages of a Parquet column: what they become, read from their own headers, which the reader allocates by.
 
 A column chunk is a row of pages, each a header in Thrift's compact protocol and its packed bytes. What the file's
 footer says of a chunk need not be true of them. Fields 1 to 3 of a header are its kind, unpacked and packed size.

@@ -1,4 +1,4 @@
-"""Can these features be compared at all? What every metric asks of its arrays before it computes anything."""
+"""Checks of feature arrays, which every metric asks for before it computes anything."""
 
 import numpy as np
 import torch

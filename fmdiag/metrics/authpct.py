@@ -1,4 +1,4 @@
-"""How many samples are authentic: further from their nearest training row than that row's own nearest training row?
+"""AuthPct: the share of samples further from their nearest training row than that row from its own nearest one.
 
     AuthPct = 100 · share of samples with |x_nn - its nearest other training row| < |sample - x_nn|
 

@@ -1,4 +1,4 @@
-"""Which samples are far closer to a training row than its surroundings are? Extraction by relative distance.
+"""Extraction by relative distance (Carlini et al.): samples far closer to a training row than its surroundings.
 
     l(x̂, x) = |x̂ - x| / (alpha · mean over y in S of |. - y|),   alpha = 1/2, S the 50 nearest training rows;
     extracted if l < 1

@@ -1,4 +1,4 @@
-"""Are samples systematically closer to training rows than test rows are, region by region? The data-copying test C_T.
+"""Data-copying test C_T: whether samples are closer to training rows than test rows are, region by region.
 
     Z(cell) = (U - (n m / 2 - 1/2)) / sqrt(n m (n + m + 1) / 12)
     C_T     = sum over cells of P_test(cell) Z(cell) / sum of P_test(cell)

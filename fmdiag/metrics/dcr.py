@@ -1,4 +1,4 @@
-"""Are the samples closer to the rows trained on than to rows held out? Distance to the closest record, and NNDR.
+"""Distance to the closest record, and NNDR: closeness to the rows trained on and to rows held out.
 
     dcr_share  = share of samples whose nearest row of all is a training row rather than a held-out one (ties count
                  half); of n training and m held-out rows n / (n + m) is expected without memorisation, because every

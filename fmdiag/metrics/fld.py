@@ -1,4 +1,4 @@
-"""How likely are test rows, and how much likelier are training rows, under a density made of the samples?
+"""Feature likelihood divergence: test and training rows under a density made of the samples.
 
     p(x) = 1/n sum_j N(x; sample_j, v_j I),   v_j fitted to the training rows by maximum likelihood
     fitted beside one more component, of weight 1, at the mean of these rows; it is left out of p

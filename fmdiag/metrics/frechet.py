@@ -1,4 +1,4 @@
-"""How far is the Gaussian with the samples' mean and covariance from that of the training set, and of the test set?
+"""Fréchet distance between Gaussians with the samples' moments and those of the training set, or the test set.
 
     FD² = |mu_a - mu_b|² + tr S_a + tr S_b - 2 tr (S_a S_b)^(1/2),     reported as it stands (FID is FD²)
 

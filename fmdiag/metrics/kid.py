@@ -1,10 +1,10 @@
-"""Could the samples and the reference rows have the same law? The squared maximum mean discrepancy of a cubic kernel.
+"""Kernel inception distance: the squared maximum mean discrepancy under a cubic kernel.
 
     k(x, y) = (x·y / dim + 1)³,   KID = mean_{i≠j} k(x_i, x_j) + mean_{i≠j} k(y_i, y_j) - 2 mean_{ij} k(x_i, y_j)
 
-Unbiased at every n, unlike the Fréchet distance: samples of the reference law score 0 on average, and may score below.
-Two definitions: over all pairs (a U-statistic, the least variance), and the customary mean over 100 random subsets of
-1000 rows, whose standard deviation over subsets is often quoted but is no standard error (subsets overlap).
+Unbiased at every n, unlike the Fréchet distance: samples of the reference distribution score 0 on average, and may
+score below. Two definitions: over all pairs (a U-statistic, the least variance), and the customary mean over 100 random
+subsets of 1000 rows, whose standard deviation over subsets is often quoted but is no standard error (subsets overlap).
 
 Intervals leave out one row at a time, which the row sums of the kernel give without further products.
 

@@ -1,4 +1,4 @@
-"""Which share of the samples are copies of training rows, and is it more than among rows that were never trained on?
+"""Memorised fraction: the share of samples that are copies, beside that of rows that were never trained on.
 
     memorised if d1/d2 < 1/3, strictly; f_mem = share memorised
 

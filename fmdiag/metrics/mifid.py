@@ -1,4 +1,4 @@
-"""How good are the samples, if closeness to single training rows is held against them? The memorization-informed FID.
+"""Memorization-informed FID: quality with closeness to single training rows held against the samples.
 
     MiFID = FID(generated, train) / M,   M = mean of min 1 - |cos|, counted as 1 where it is at least 0.1
 

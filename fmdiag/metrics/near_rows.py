@@ -1,4 +1,4 @@
-"""Which rows of one feature array are nearest to those of another? Exact, in blocks, whatever the sizes.
+"""Nearest rows between two feature arrays: exact, in blocks, whatever the sizes.
 
 Features are rounded to float32 first, as embeddings are; distances are then exact to float64 (fmdiag.neighbors).
 """

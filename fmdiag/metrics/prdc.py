@@ -1,4 +1,4 @@
-"""Are the samples among the reference rows, and all reference rows among the samples?
+"""Precision, recall, density and coverage of samples and reference rows.
 
 With B_k(x) the open ball around x that reaches to its k-th nearest neighbour within its own set,
 

@@ -1,4 +1,4 @@
-"""How can nearest rows be found faster, if not always the right ones? FAISS's IVF and HNSW indexes, on request.
+"""Approximate nearest rows by FAISS's IVF and HNSW indexes, on request.
 
 Candidates come from the index; their distances are computed again in float64 as in the exact search, so that a distance
 is never wrong, but a row may be missed. How often is measured: `recalled` compares a random part of the queries with

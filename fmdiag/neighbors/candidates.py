@@ -1,4 +1,4 @@
-"""Which rows may be nearest, and how wrong can their computed distances be?
+"""Candidates for the nearest rows, and how wrong their computed distances can be.
 
     d² = ||q||² + ||x||² - 2 <q, x>,   by FAISS on the CPU where it is installed, else by torch (any device)
 

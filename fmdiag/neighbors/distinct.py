@@ -1,4 +1,4 @@
-"""Which of the near rows is the first that is no duplicate of the nearest?
+"""Nearest distinct rows: the first of the near rows that is no duplicate of the nearest.
 
 Equal rows are found by a hash of their content and searched once, under the lowest number. Near-duplicates are those
 within a tolerance of the nearest row: the list of neighbours is lengthened until one lies beyond.

@@ -1,4 +1,4 @@
-"""Which training rows are nearest to a sample, and how far away exactly?
+"""Nearest training rows of samples, with their exact distances.
 
 Distances are Euclidean, sqrt(sum (q - x)²), summed in float64 by differences: the expanded forms of FAISS and torch are
 off by 1e-3 in d² at d = 3072, enough to spoil the ratios of near-copies. See `fmdiag.neighbors.search` for the search.

@@ -1,4 +1,4 @@
-"""How are neighbours searched: exactly or not, in how much memory, and what counts as a duplicate?"""
+"""Plan of a neighbour search: exact or not, in how much memory, and what counts as a duplicate."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

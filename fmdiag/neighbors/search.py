@@ -1,4 +1,4 @@
-"""How can a fast float32 search give the exactly nearest rows?
+"""Exact nearest rows by a fast float32 search.
 
 1. Fetch more candidates than asked for, by computed d² (`fmdiag.neighbors.candidates`).
 2. Compute the candidates' distances again as sum (q - x)² in float64.

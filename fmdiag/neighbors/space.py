@@ -1,4 +1,4 @@
-"""In what are neighbours searched? The rows themselves, or their vectors in a feature space, computed once.
+"""Space of a neighbour search: the rows themselves, or their vectors in a feature space, computed once.
 
 A space is kept with its training set, the latest one only: the samples of every source are searched in it.
 """

@@ -1,4 +1,4 @@
-"""What if a path has no name here? A user's own schedules."""
+"""Custom path of a user's own schedules."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

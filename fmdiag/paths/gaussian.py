@@ -1,4 +1,4 @@
-"""Which probability path leads from noise to data, and what does a network's output mean as a velocity?
+"""Gaussian probability paths from noise to data, and network outputs as velocities on them.
 
 Convention, fixed here for the whole package: t = 0 is noise, t = 1 is data, and
 

@@ -1,4 +1,4 @@
-"""Which path does a name or a description mean?"""
+"""Paths by name or description."""
 
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.paths.schedules import CosinePath, LinearPath, LinearVPPath, PolynomialPath, VPPath

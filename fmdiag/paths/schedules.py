@@ -1,4 +1,4 @@
-"""Which schedules alpha and sigma do models use? The named paths, their derivatives in closed form.
+"""Schedules alpha and sigma of the named paths, their derivatives in closed form.
 
 All are written so that sigma keeps its relative precision as t -> 1, where velocities divide by it.
 """

@@ -1,4 +1,4 @@
-"""Once few rows can matter for a point that moves: which ones, and what do all others weigh at most?
+"""Candidate rows of a moving point for which few rows can matter, and what all others weigh at most.
 
 A step of û* with the posterior mean D moves y = x / sigma to y' = y + (s' - s) D, s = alpha / sigma. For every row,
 with q_i = -||y - s X_i||^2 / 2 and v = -||y - s D||^2 / 2, which the step leaves as it is,

@@ -1,4 +1,4 @@
-"""Which training rows explain the point x at time t, and with what weight?
+"""Empirical posterior: which training rows explain the point x at time t, and with what weight.
 
     lambda_i(x, t) = softmax_i( -||x - alpha_t X_i||^2 / (2 sigma_t^2) )
 

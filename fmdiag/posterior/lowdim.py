@@ -1,4 +1,4 @@
-"""In few dimensions the rows are read for nothing: the posterior of b pairs over all rows, by differences, in one pass.
+"""Posterior in few dimensions: b pairs over all rows, by differences in float64, in one pass.
 
 With z = x1 + x0 / s the log-weight relative to the pair's own row is
 

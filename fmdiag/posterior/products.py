@@ -1,4 +1,4 @@
-"""How do the rows lie to each pair (x0, x1)? Two products that serve every time.
+"""Products of pairs (x0, x1) with all rows: two of them serve every time.
 
 On a Gaussian path x_t = alpha x1 + sigma x0 with s = alpha / sigma, the log-weight of row X_i relative to that of the
 pair's own row x1 is a parabola in s,

@@ -1,4 +1,4 @@
-"""How far may rounding move posterior weights and means? Bounds that the engines of û* report with their answers.
+"""Rounding bounds of posterior weights and means, which the engines of û* report with their answers.
 
 If every log-weight l_i is computed to within delta_i, the weights' total variation distance from the exact ones is
 sum lambda_i |delta_i| to first order; and a mean over rows within R of a point is off by at most twice that, times R,

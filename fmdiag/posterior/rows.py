@@ -1,4 +1,4 @@
-"""Where do the rows come from while û* is computed? From memory as float32 where they fit, else from storage.
+"""Rows for û*: from memory as float32 where they fit, else from storage.
 
 Each rank has its own contiguous share of them, and numbers it from 0.
 """

@@ -1,4 +1,4 @@
-"""Where is the posterior mean of b points at one time, and which rows could matter later? One pass over all rows.
+"""Scan of all rows: the posterior mean of b points at one time, and which rows could matter later.
 
 With y = x / sigma and s = alpha / sigma the log-weight of row X_i is
 

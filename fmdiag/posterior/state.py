@@ -1,4 +1,4 @@
-"""What is known of the posterior over training rows after some of them have been seen?
+"""State of the posterior over training rows after some of them have been seen.
 
 For queries x with log-weights l_i = -||x - alpha X_i||^2 / (2 sigma^2), one pass over the rows keeps, per query, the
 running maximum m and the sums of w_i = exp(l_i - m) that every summary of the posterior needs. Two states over disjoint

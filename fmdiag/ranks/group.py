@@ -1,4 +1,4 @@
-"""How do several processes answer as one? A group of ranks, each with its share of the rows, and their merged numbers.
+"""Group of ranks: each process has its share of the rows, and their numbers are merged.
 
 Every rank runs the same program and takes the same decisions, because it takes them from merged numbers. Rows are
 shared out in contiguous runs; what is summed over rows is summed over ranks. A group of one does nothing.

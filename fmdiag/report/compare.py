@@ -1,4 +1,4 @@
-"""What changes from run to run? Several run folders side by side: checkpoints along training, data-set sizes, losses.
+"""Comparison of run folders side by side: checkpoints along training, data-set sizes, losses.
 
 A comparison is a run folder too: the runs' summaries under a column `run`, their differences from the first run,
 figures with all runs in one panel, and a page.
@@ -143,7 +143,7 @@ def headline(table):
 
 
 def _sentence(row):
-    told = cell(100 * row["value"], 100 * row["low"], 100 * row["high"])
+    shown = cell(100 * row["value"], 100 * row["low"], 100 * row["high"])
     chance = "more than chance" if row["low"] > 0 or row["high"] < 0 else "no more than chance explains"
-    return (f"f_mem of {row['run']} differs from that of {row['against']} by {told['text']} points {told['interval']} "
-            f"({row['interval']}): {chance}.")
+    return (f"f_mem of {row['run']} differs from that of {row['against']} by {shown['text']} points "
+            f"{shown['interval']} ({row['interval']}): {chance}.")

@@ -1,4 +1,4 @@
-"""By how much do two runs differ, and is it more than chance? Differences of summary rows with 95 % intervals.
+"""Differences of summary rows between two runs, with 95 % intervals.
 
 Where both runs measured units of the same noises (the same seed) and keep them in a raw table, differences are taken
 unit by unit: what the units have in common cancels. That is right whatever the data, for units are independent of each

@@ -1,4 +1,4 @@
-"""How do a run's figures fit into one page that can be mailed? Drawings as SVG, pictures as PNG, shrunk where big."""
+"""Figures embedded in one page that can be mailed: drawings as SVG, pictures as PNG, shrunk where big."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""What can a reader of the page move, sort and open? Numbers and pictures for the page's script, as plain data.
+"""Interactive part of the page: numbers and pictures that a reader moves, sorts and opens, as plain data.
 
 Nothing here is needed to read the page: figures and tables show the same without a script.
 """

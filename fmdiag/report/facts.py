@@ -1,4 +1,4 @@
-"""How are run.json's entries shown? As pairs of texts: shapes as 1 × 8 × 8, hashes cut, nested entries flat."""
+"""Entries of run.json as pairs of texts: shapes as 1 × 8 × 8, hashes cut, nested entries flat."""
 
 import re
 

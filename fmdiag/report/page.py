@@ -1,4 +1,4 @@
-"""What did a run find, on one page? run.json, tables and figures of a run folder -> a self-contained index.html.
+"""Page of a run: run.json, tables and figures of a run folder as a self-contained index.html.
 
 The page needs no network, no server and no file beside it: styles, script and pictures are inlined, and its content
 security policy forbids every request and every script but ours, which it names by hash. Text from data (names, paths,

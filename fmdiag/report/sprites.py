@@ -1,4 +1,4 @@
-"""How do hundreds of small pictures fit into a page? As one picture that holds them all, each different one once."""
+"""Sprites: hundreds of small pictures as one picture that holds them all, each different one once."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Which numbers stand on the page? The summary as tables to read and sort, and the first rows of every raw table.
+"""Tables of the page: the summary to read and sort, and the first rows of every raw table.
 
 Rounding happens here and for display only: the files in tables/ hold everything unrounded.
 """

@@ -1,4 +1,4 @@
-"""What did the run find, in a sentence and a few numbers? For the top of the page.
+"""Verdict at the top of the page: what the run found, in a sentence and a few numbers.
 
 A command that judges writes its verdict into run.json; for runs without one it is made here from the summary, by the
 memorization diagnostic's own rule, so that there is one rule only.
@@ -36,8 +36,8 @@ def numbers(run):
     rows = rows[rows["source"] == "model"] if "run" in rows and len(rows) else rows
     several = "feature" in rows and rows["feature"].nunique() > 1
     for row in rows.itertuples():
-        told = (SOURCES.get(row.source, row.source), row.feature if several else "", getattr(row, "run", ""))
-        yield "f_mem, " + ", ".join(word for word in told if word), cell(row.value, row.low, row.high)
+        keys = (SOURCES.get(row.source, row.source), row.feature if several else "", getattr(row, "run", ""))
+        yield "f_mem, " + ", ".join(word for word in keys if word), cell(row.value, row.low, row.high)
 
 
 def from_summary(run):

@@ -1,4 +1,4 @@
-"""How are the tables, arrays and provenance of a run folder written and read?"""
+"""Tables, arrays and provenance of a run folder, written and read."""
 
 import re
 from pathlib import Path

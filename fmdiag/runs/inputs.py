@@ -132,8 +132,8 @@ def _decoder(given, checkpoint, training_set, device):
         decoder = load_decoder(given.decoder, device=device, **given.chosen(("trust_code",)))
         decoder(training_set[[0]])
         facts["decoder"] = decoder.description
-    said = note(training_set, latents=is_latent(checkpoint), decoder=decoder)
-    return decoder, facts | ({} if said is None else {"pictures": said})
+    remark = note(training_set, latents=is_latent(checkpoint), decoder=decoder)
+    return decoder, facts | ({} if remark is None else {"pictures": remark})
 
 
 def lacking(run, card):

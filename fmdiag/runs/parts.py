@@ -42,7 +42,7 @@ class Parts:
         self.out, self.kind = Path(out), kind
         self.path = self.out.parent / f".{self.out.name}.parts"
         self.store = Store(self.path)
-        self.lock, self.earlier, self.said = Lock(self.path / LOCK, self.out), set(), set()
+        self.lock, self.earlier, self.announced = Lock(self.path / LOCK, self.out), set(), set()
 
     def open(self):
         """Take the lock, and clear up after processes that were killed.
@@ -139,8 +139,8 @@ class Parts:
 
     def _resumed(self, name):
         """Say that a part of an interrupted run is used, once for all batches of one kind."""
-        if self.earlier and name not in self.said:
-            self.said.add(name)
+        if self.earlier and name not in self.announced:
+            self.announced.add(name)
             _say(f"resumed: {name} from {self.path}/")
 
     def _entries(self):

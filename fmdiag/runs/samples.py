@@ -28,11 +28,12 @@ def caution_of_lost(lost, n_steps, method):
     FmdiagError
         If all of them did.
     """
-    said, solver = lost_sentence(lost), solver_text(method, n_steps)
-    if said is not None and bool(lost.isfinite().all()):
-        raise FmdiagError(f"{said} ({solver}): nothing is left to measure; check the checkpoint's weights and "
+    remark, solver = lost_sentence(lost), solver_text(method, n_steps)
+    if remark is not None and bool(lost.isfinite().all()):
+        raise FmdiagError(f"{remark} ({solver}): nothing is left to measure; check the checkpoint's weights and "
                           "convention (fmdiag checkpoint FILE), or give more --n-steps")
-    return said and f"diverged: {said} ({solver}): not finite, or far outside the data; left out of what is measured"
+    return remark and (f"diverged: {remark} ({solver}): not finite, or far outside the data; left out of what is "
+                       "measured")
 
 
 def _in_batches(run, noise, n_steps, method):

@@ -1,4 +1,4 @@
-"""Where does a velocity field carry noise?
+"""Sampling of û* and of hybrids by û*'s own steps.
 
 Fields are integrated from t = 0 (noise) to t = 1 (data) by torchdiffeq. The closed form û* is singular at t = 1, so it
 is integrated here by its own step, which keeps the posterior mean D fixed over the step,

@@ -1,4 +1,4 @@
-"""Where does any velocity field carry a point from one time to another? By torchdiffeq's methods, on a given grid.
+"""Integration of a velocity field from one time to another, by torchdiffeq's methods on a given grid.
 
 No method asks a field before the first or after the last time: the adaptive one ends its last step exactly there. A
 trajectory whose velocity is not finite, or beyond LIMIT, is lost: it is held still and ends as NaN, and the others go

@@ -1,4 +1,4 @@
-"""From which noise does a sample start? A seed per sample, so that batch sizes and ranks change nothing."""
+"""Initial noise with a seed per sample, so that batch sizes and ranks change nothing."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Where does a velocity field carry noise? û* and hybrids take û*'s own step, everything else torchdiffeq's."""
+"""Sampling: where a velocity field carries noise; û* and hybrids take û*'s own step, all else torchdiffeq's."""
 
 import math
 import warnings

@@ -1,4 +1,4 @@
-"""Where is a sample on its way? The states of a velocity field's trajectories at the times of a grid."""
+"""Trajectories: the states of a velocity field's samples at the times of a grid."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""What does a trajectory of û* cost? A pass over all rows per step only while many of them matter.
+"""Walk of û*'s trajectories: a pass over all rows per step only while many of them matter.
 
 A sample is *dense* (each step scans all rows), then *listed* (its posterior mean comes from few rows; what all others
 weigh at most is known by a bound, and when that bound no longer suffices the rows are scanned again), then *finished*:

@@ -1,4 +1,4 @@
-"""Which rows, held-out rows and feature vectors does a part measure with? Each loaded and embedded once per process."""
+"""Data of a study's parts: rows, held-out rows and feature vectors, loaded and embedded once per process."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""What have the finished parts of a study found so far? Tables over all of them, intervals over seeds, a verdict.
+"""Tables over the finished parts of a study, with intervals over seeds and a verdict.
 
 Units are models: an interval is Student's over seeds, each seed with a subset, initial weights and batches of its own.
 """

@@ -1,4 +1,4 @@
-"""Does a study agree with the paper? Sentences that say so only where the intervals over seeds decide it."""
+"""Judgement of a study beside the paper: sentences that agree only where intervals over seeds decide it."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Does a less stochastic regression target help or hurt? CFM, OT-CFM and EFM at the same budget: paper [1], figure 4.
+"""Study of losses: CFM, OT-CFM and EFM at the same budget. Paper [1], figure 4.
 
 EFM with growing M regresses on ever better estimates of û*, which only reproduces training rows. If generalisation came
 from the noise of CFM's target, EFM would memorise more; the paper finds it slightly better, never worse. Differences to

@@ -1,4 +1,4 @@
-"""Which models does a study train, and what is measured on each? A grid of training-set sizes, objectives and seeds.
+"""Plan of a study: a grid of training-set sizes, objectives and seeds, and what is measured on each model.
 
 Seed s draws the subset, the initial weights and the order of a run: an interval over seeds holds all three. Subsets of
 one seed are nested. Parts are listed seed by seed, so that a study that is stopped early has whole seeds.

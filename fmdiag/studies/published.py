@@ -1,4 +1,4 @@
-"""What did the paper print? Test Fréchet distances of appendix C (read), to stand beside ours on the same data set.
+"""Published values: test Fréchet distances of the paper's appendix C (read), beside ours on the same data set.
 
 Taken in the embedding of the paper's own classifier, without error bars. In another embedding values differ in scale;
 their ratio to CFM at the same epoch is what can be compared. Pools are named as the authors' code counts them: beside

@@ -1,4 +1,4 @@
-"""What would copies, and fresh data, score on a training set of this size? The lines that models are compared with.
+"""Reference values of a training set's size: what copies, and fresh data, would score.
 
 d1_train: mean distance of a training row to the nearest other one (the dashed line of figure 2, right). d1_heldout and
 f_mem_null: the same for held-out rows, and the share of them that the 1/3 rule would call memorised. f_mem_control:

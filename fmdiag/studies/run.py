@@ -1,4 +1,4 @@
-"""How do processes finish a study together? Each takes the next part that nobody works on, until none is left."""
+"""Running a study by several processes: each takes the next part that nobody works on, until none is left."""
 
 import time
 

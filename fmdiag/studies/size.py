@@ -1,4 +1,4 @@
-"""When does the same network, trained as long, stop reproducing its training set as the set grows? Paper [1], figure 2.
+"""Study of size: the same network, trained as long, on a growing training set. Paper [1], figure 2.
 
 Memorisation: at small n the error against û* is small at every t, samples lie nearer to training rows than these to
 each other, and f_mem is far above its null. Generalisation: at large n the error has an early bump, samples lie as far

@@ -1,4 +1,4 @@
-"""When along training do samples become good, and when copies? tau_gen and tau_mem against n (Bonnaire et al. 2025).
+"""Study of time: when samples become good and when copies; tau_gen and tau_mem against n (Bonnaire et al. 2025).
 
 tau_gen: the first evaluation whose test distance is within a tenth of the smallest of the run. tau_mem: the first whose
 memorised share is above the null of held-out rows by Newcombe's 95 % interval; missing where that never happens. Both

@@ -1,4 +1,4 @@
-"""Which network suits data of this shape, when the user does not say?
+"""Default network for data of a given shape.
 
 Images of at least 8 pixels a side get a U-Net, everything else a residual MLP. From 17 pixels on the U-Net is that of
 Bertrand et al., arXiv 2506.03719 (128 channels times 1, 2, 2, 2, two residual blocks a level, attention at 16 pixels);

@@ -1,4 +1,4 @@
-"""Which noise goes with which training row of a batch?
+"""Couplings of a batch: which noise goes with which training row.
 
 independent: as drawn, which û* belongs to. plan: pairs drawn with replacement from the batch's optimal transport plan
 for the squared Euclidean cost, as torchcfm does (Tong et al., arXiv 2302.00482). assignment: the plan itself, each

@@ -1,4 +1,4 @@
-"""Over which steps are the weights averaged? An exponential moving average that soon forgets the first weights.
+"""Exponential moving average of weights that soon forgets the first ones.
 
     theta_ema <- decay_k theta_ema + (1 - decay_k) theta,      decay_k = min(decay, (1 + k) / (10 + k))
 

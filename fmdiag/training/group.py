@@ -1,4 +1,4 @@
-"""How do several processes train one model? Each on its share of every batch; gradients are averaged.
+"""Data-parallel training: each process takes its share of every batch; gradients are averaged.
 
 Every rank draws the whole batch from the step's own generator and takes its share of it, so that the loss and its
 gradient are those of one process with the same batch, up to the order of summation. DistributedDataParallel averages

@@ -1,4 +1,4 @@
-"""Which point between x0 and x1 is a field regressed at, and on what?
+"""Interpolants: the point between x0 and x1 at which a field is regressed, and its target.
 
     x_t = (1 - t) x0 + t x1 + gamma(t) z,      z ~ N(0, I),
     gamma = 0 (deterministic),   gamma = sigma (constant),   gamma = sigma sqrt(t (1 - t)) (bridge).

@@ -1,4 +1,4 @@
-"""How is a velocity field trained on a training set?
+"""Training loop: a velocity field trained on a training set.
 
 Adam on a flow matching loss, with linear warm-up of the learning rate, clipping of the gradient's norm, and an
 exponential moving average of the weights (Bertrand et al., arXiv 2506.03719, appendix on training).

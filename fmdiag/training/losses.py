@@ -1,4 +1,4 @@
-"""What does the network regress on?
+"""Losses of flow matching: what the network regresses on.
 
 Every loss here is E ||v(x_t, t) - target||^2 (mean over coordinates) with pairs (x_t, target) of its own. For CFM:
 

@@ -1,4 +1,4 @@
-"""Which objective was trained? A loss, how noise and data were coupled, and what else fixes the regression target.
+"""Training objective: a loss, a coupling of noise and data, and what else fixes the regression target.
 
 An objective is a dict of plain values, kept in the settings of a run and, as a short label, in its checkpoint: "cfm",
 "otcfm", "otcfm (assignment)", "efm M=128", "efm M=128 (with replacement)", "efm M=n", "noised sigma=0.05 (bridge)".

@@ -1,4 +1,4 @@
-"""How is a field trained on fixed pairs (x0, x1)? Every step draws pairs, times and the noise on the path.
+"""Training on fixed pairs (x0, x1): every step draws pairs, times and the noise on the path.
 
     min E ||v(x_t, t) - target||^2,      (x0, x1) uniform over the n pairs, t uniform in [0, 1),
 

@@ -1,4 +1,4 @@
-"""What does empirical flow matching regress on? The posterior mean velocity over a random pool of training rows.
+"""Empirical flow matching: regression on the posterior mean velocity over a random pool of training rows.
 
     û*_M(x_t, t) = sum_j softmax_j( -||x_t - alpha_t b^j||^2 / (2 sigma_t^2) ) u(x_t | b^j),      b^1 = x1,
 

@@ -1,4 +1,4 @@
-"""Does bf16 autocast make a training step faster on this device? Measured, not assumed."""
+"""Precision of training: bf16 autocast where a trial finds it faster on this device."""
 
 import contextlib
 import time

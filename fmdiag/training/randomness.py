@@ -1,4 +1,4 @@
-"""Which randomness does training step k use?
+"""Random numbers of a training step, fixed by the seed and the step's number.
 
 Each step has a generator of its own, seeded from (seed, step): a run that resumes at step k draws exactly what an
 uninterrupted run draws there, and no generator's state need be saved. Draws are made on the CPU, so that they do not

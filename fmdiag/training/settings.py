@@ -1,4 +1,4 @@
-"""Which settings make a training run, and which may change when it is resumed?
+"""Settings of a training run, and which of them may change when it is resumed.
 
 Defaults are those of Bertrand et al., arXiv 2506.03719 (Adam, 2e-4, batch 128, clip 1, EMA 0.9999); their warm-up of
 5000 steps is capped at a twentieth of the run.

@@ -1,4 +1,4 @@
-"""What must be kept to continue a training run as if nothing had happened?
+"""State of a training run: all that is kept to continue it as if nothing had happened.
 
 The network, the averaged weights, the optimiser, the number of steps taken, the log of losses, and the settings.
 Randomness needs no state (see `randomness`).

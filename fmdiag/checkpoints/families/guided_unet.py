@@ -1,4 +1,4 @@
-"""Which U-Net do these tensors belong to? For torchcfm's and the flow_matching example's, whose files do not say.
+"""U-Net of torchcfm and of the flow_matching example, whose files do not name it: found from its tensors.
 
 Both are of the guided-diffusion kind: `time_embed`, `input_blocks`, `middle_block`, `output_blocks`, `out`. Shapes and
 names tell every constructor argument except the number of attention heads, which is assumed and can be given.

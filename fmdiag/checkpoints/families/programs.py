@@ -30,9 +30,9 @@ def load(source, choices):
     if choices.factory:
         module, read, assumed = _from_card(source, choices)
     else:
-        module, weights, said = _whole(source, choices.weights)
+        module, weights, note = _whole(source, choices.weights)
         read, assumed = {"network": {"name": KINDS[source.kind]}}, {}
-        (read if said else assumed)["weights"] = weights
+        (read if note else assumed)["weights"] = weights
     order, origin = order_of(module, choices)
     (read if origin == READ else assumed)["call"] = order
     shape = choices.data.get("shape")

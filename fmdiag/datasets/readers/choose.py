@@ -1,4 +1,4 @@
-"""Which reader reads this file or folder?"""
+"""Choice of the reader of a file or folder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What lies in this folder: a known layout, parts in subfolders or files, or pictures?"""
+"""Folders of data: a known layout, parts in subfolders or files, or pictures."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which of several named arrays are the rows, and which their labels?
+"""Keys of rows and labels among several named arrays.
 
 Files with one array hold the rows under any name. Else the rows are ``images``, ``image``, ``data``, ``x``, ... and the
 labels ``labels``, ``label``, ``y``, ``targets``, either plain or with a part: ``train_images``, ``x_train``, ``train``.

@@ -1,4 +1,4 @@
-"""Which part do a folder's shards belong to? Their names say it: ``train-00000-of-00005.parquet``, ``test_003.tar``."""
+"""Parts of a folder's shards, by their names: ``train-00000-of-00005.parquet``, ``test_003.tar``."""
 
 import re
 

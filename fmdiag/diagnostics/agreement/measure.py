@@ -1,10 +1,11 @@
-"""Do two models turn the same noise into the same sample, and one that is in neither training set?
+"""Agreement of two models: the same sample from the same noise, and one that is in neither training set?
 
-Models trained on disjoint halves of one law that have learnt the law, not their rows, agree: their samples from one
-noise are nearer to each other than to any training row. Models that memorise return their own rows, and disagree.
+Models trained on disjoint halves of one distribution that have learnt the distribution, not their rows, agree: their
+samples from one noise are nearer to each other than to any training row. Models that memorise return their own rows,
+and disagree.
 
 Per noise: the distance and cosine of the two samples, and of each sample to the nearest row of its own training set.
-The null is the distance of samples from *different* noises: what the law alone has in common.
+The null is the distance of samples from *different* noises: what the distribution alone has in common.
 
 Generalisation: sample to sample is nearer than sample to training row, and far nearer than samples of different noises.
 Memorisation: each sample is near a row of its own set; the two are as far apart as those of different noises.
@@ -98,7 +99,7 @@ def compare(samples, training_sets, *, feature=None, device="cpu"):
     centre = _vectors(training_sets[0][np.arange(0, training_sets[0].n, max(1, training_sets[0].n // MEAN_ROWS))],
                       feature).mean(0)
     lost = diverged(samples[0], training_sets[0]).cpu() | diverged(samples[1], training_sets[1]).cpu()
-    said = say_left_out(lost, "pairs")
+    remark = say_left_out(lost, "pairs")
     samples = [x.cpu()[~lost] for x in samples]
     vectors = [_vectors(x, feature) for x in samples]
     found = [nearest(x, rows, feature=feature, device=device) for x, rows in zip(samples, training_sets, strict=True)]
@@ -113,7 +114,7 @@ def compare(samples, training_sets, *, feature=None, device="cpu"):
                                                    - centre).numpy()}
     table = pd.DataFrame(columns)
     closer = table["distance"] < table[["train_distance_a", "train_distance_b"]].min(axis=1)
-    return noted(table.assign(closer=closer), said)
+    return noted(table.assign(closer=closer), remark)
 
 
 def _vectors(images, feature):

@@ -1,4 +1,4 @@
-"""At what times should a closed-form trajectory commit to a class, and to a single training row?
+"""Transition times of a closed-form trajectory: to a class, and to a single training row.
 
 For isotropic Gaussian data of standard deviation sigma in d dimensions, one of n rows outweighs all others from
 

@@ -1,4 +1,4 @@
-"""What does the whole evidence say, and what not? One document, audit.json, from the summaries of an audit's parts."""
+"""Document of an audit, audit.json: what the whole evidence says, and what not, from the parts' summaries."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Which hypotheses does an audit test, and do its controls hold? From the summaries of its parts."""
+"""Hypotheses that an audit tests, and whether its controls hold, from the summaries of its parts."""
 
 from fmdiag.stats import fisher_p, holm
 

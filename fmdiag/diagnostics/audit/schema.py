@@ -1,4 +1,4 @@
-"""What is in audit.json? The schema "fmdiag-audit/1", its definitions, and a check that a document follows it.
+"""Schema "fmdiag-audit/1" of audit.json, its definitions, and a check that a document follows it.
 
 A JSON object with exactly these keys; later versions of the schema may add keys:
 

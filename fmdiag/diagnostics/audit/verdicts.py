@@ -1,4 +1,4 @@
-"""What does an audit answer? A verdict per question, decided by its corrected tests and its controls."""
+"""Verdicts of an audit, one per question, decided by its corrected tests and its controls."""
 
 from fmdiag.diagnostics.audit.hypotheses import by_feature, controls
 from fmdiag.diagnostics.audit.schema import LEVEL

@@ -1,4 +1,4 @@
-"""Do planted images come back, and how often must an image be in the training set for that?
+"""Canaries: how many planted images come back, and from which multiplicity on.
 
 A canary has come back if a sample is a copy of it by the rule of `memorization`: d(sample, canary) is less than a third
 of the distance to the nearest other candidate. Candidates are the training rows and all canaries, held-out ones too, so

@@ -1,4 +1,4 @@
-"""Does the assumed number of attention heads matter? The CFM loss of the same weights, cut into heads in other ways.
+"""Error under other numbers of attention heads: the CFM loss of the same weights, cut in other ways.
 
 No tensor's shape tells the number of heads, and every number that divides the width gives some output. The weights were
 trained to make the loss small with one of them: where another has a clearly smaller loss, the assumption is wrong.

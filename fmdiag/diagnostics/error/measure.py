@@ -1,4 +1,4 @@
-"""Where along time does a model leave the minimiser of its own objective? ||u_theta - û*||^2 per t.
+"""Approximation error ||u_theta - û*||^2 per t: where a model leaves the minimiser of its own objective.
 
 With x_t on the path of a training pair (x0, x1), all as means over coordinates,
 

@@ -1,4 +1,4 @@
-"""Which x1 goes with which x0? Independent, optimal transport, rotated, or pairs that somebody fixed.
+"""Couplings of gradient variance: independent, optimal transport, rotated, or pairs that somebody fixed.
 
 independent: rows drawn for each noise. ot: one optimal assignment of all n. ot-batch: one per batch of `batch` pairs,
 as minibatch OT trains. rotated: x1 is what optimal transport gives the *rotated* noise R x0, so that lines cross.

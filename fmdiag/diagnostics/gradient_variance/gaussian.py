@@ -1,4 +1,4 @@
-"""Where does gradient variance come from? Every coupling under every field between two Gaussians, exact and sampled.
+"""Gradient variance between two Gaussians: every coupling under every field, exact and sampled.
 
 X0 ~ N(0, I), X1 ~ N(mu, M). The gradient is that of ||target - v||^2 with respect to the field's own two parameters
 (see `fmdiag.fields.gaussian`), pooled over t uniform in [0, 1]. A coupling under its own field has variance 0 however

@@ -1,4 +1,4 @@
-"""What is the gradient variance between Gaussians, exactly? Moments of quadratic forms, and a quadrature over t.
+"""Exact gradient variance between Gaussians: moments of quadratic forms, and a quadrature over t.
 
 With L = ||u - v(x_t, t)||^2 everything is linear in z = (x0, e, noise) ~ N(0, I): the residual r = D z and the point
 y = x_t - t mu = Y z. The per-sample gradient is linear in r for theta and a sum of outer products for the matrix,
@@ -43,7 +43,7 @@ def moments_at(flow, coupling, t, interpolant=None):
     Parameters
     ----------
     flow : GaussianFlow
-        The field; its law is that of the pairs.
+        The field; its distribution is that of the pairs.
     coupling : float or "independent"
         How the pairs are coupled, as in `GaussianFlow`.
     t : float

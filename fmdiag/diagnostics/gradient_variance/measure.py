@@ -1,4 +1,4 @@
-"""How much do the gradients of single samples disagree? Trace of the covariance of grad_theta L, per time.
+"""Gradient variance: the trace of the covariance of single samples' grad_theta L, per time.
 
     Var(t) = E||g||^2 - ||E g||^2,      g = grad_theta ||target - v(x_t, t)||^2      (summed over coordinates),
 

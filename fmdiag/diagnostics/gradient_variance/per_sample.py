@@ -1,4 +1,4 @@
-"""How large is the gradient of each sample's loss, and how far does it point along the mean gradient?
+"""Per-sample gradients: the size of each sample's, and its part along the mean gradient.
 
 For g_i = grad_theta ||target_i - v(x_i, t_i)||^2 only ||g_i||^2 and <g_i, gbar> are kept, gbar = mean g_i: the trace of
 the covariance, the squared mean and every leave-one-out value follow from them. Gradients are summed as they come

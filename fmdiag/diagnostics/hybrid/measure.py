@@ -1,4 +1,4 @@
-"""Until when must a trajectory follow û* before it can only end on a training point?
+"""Hybrid trajectories: until when must û* be followed before only a training point can be reached?
 
 The hybrid model follows û* on [0, tau] and the network on [tau, 1], from one fixed batch of noises for every tau. At
 tau = 0 it is the network, at tau = 1 it returns training points. The distance of its samples to the training set falls
@@ -119,9 +119,9 @@ def _stacked(states, times, noise):
 def tabulate(samples, training_set, *, feature="pixels", plan=EXACT, device="cpu", group=SINGLE):
     """Return the table of `measure` for {tau: samples}."""
     features = as_features(feature, training_set, device)
-    said = say_left_out(torch.cat([diverged(x, training_set).cpu() for x in samples.values()]), "samples")
+    remark = say_left_out(torch.cat([diverged(x, training_set).cpu() for x in samples.values()]), "samples")
     tables = [_tabulate(samples, training_set, one, plan, device, group) for one in features]
-    return noted(pd.concat(tables, ignore_index=True), said)
+    return noted(pd.concat(tables, ignore_index=True), remark)
 
 
 def _tabulate(samples, training_set, feature, plan, device, group):

@@ -48,8 +48,8 @@ CARD = Diagnostic(
     short="Does the field know its training images? AUC per time against held-out ones.",
     question="Can training images be told from held-out ones by the velocity field alone, and at which times?",
     memorization="AUC near 1 and excess alignment above 0: the field fits its own images better than new ones of the "
-                 "same law. This can be so at late times although no sample is a copy: the model knows the images, "
-                 "and does not return them.",
+                 "same distribution. This can be so at late times although no sample is a copy: the model knows the "
+                 "images, and does not return them.",
     generalization="AUC near 1/2 and an excess alignment whose interval contains 0 at every time.",
     definition="Training and held-out images in equal numbers, the same noises and times, x_t on the path to the "
                "image. loss: -||u_θ - u_cond||²; error: -||u_θ - û*||² with û* of the training set in which the "

@@ -1,4 +1,4 @@
-"""What would û* be, had this image been trained on in place of that one?
+"""Counterfactual û*: had this image been trained on in place of that one.
 
 For a training row i and any image z, with S the training set and lambda the softmax weights of S without row i,
 

@@ -1,4 +1,4 @@
-"""How much does a sample's path accelerate, and does it end in a spike? Kinetic energy of trajectories.
+"""Kinetic energy of trajectories: how much a sample's path accelerates, and whether it ends in a spike.
 
     E = ½ ∫_0^1 ||v(x_t, t)||² dt / d,      terminal share = (the part of E from t = 0.9 on) / E
 
@@ -55,8 +55,8 @@ def measure(field, training_set, *, n_samples=256, n_steps=100, method="euler", 
                                                                                 ("closed_form", u_star))]))
     table = pd.concat(parts).sort_values(["source", "sample"], ascending=[False, True], ignore_index=True)
     lost = table.loc[table["energy"].isna(), "sample"].unique()
-    said = say_left_out(np.isin(np.arange(n_samples), lost), "trajectories")
-    return noted(table[~table["sample"].isin(lost)].reset_index(drop=True), said)
+    remark = say_left_out(np.isin(np.arange(n_samples), lost), "trajectories")
+    return noted(table[~table["sample"].isin(lost)].reset_index(drop=True), remark)
 
 
 def _rows(source, field, training_set, noise, numbers, n_steps, method):

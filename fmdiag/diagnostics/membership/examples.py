@@ -1,4 +1,4 @@
-"""Which images are compared in a membership test? As many training images as held-out ones, none in both.
+"""Images of a membership test: as many training images as held-out ones, none in both.
 
 Images count once: duplicates of a training row (mirror images included, where the set has flips) are one image, and a
 held-out row that equals a training row was trained on, so it is left out.

@@ -1,4 +1,4 @@
-"""Has the field learnt these points, or the law that they came from? Its alignment with û* of either.
+"""Excess alignment: has the field learnt these points, or the distribution that they came from?
 
     excess(x_t) = cos(u_theta(x_t, t), û*_train(x_t, t)) - cos(u_theta(x_t, t), û*_held-out(x_t, t))
 

@@ -1,4 +1,4 @@
-"""Does the velocity field know its training images? Its values on their paths, against those of held-out images.
+"""Membership: the field's values on the paths of training images, against those of held-out images.
 
 A held-out image z takes the place of a training image X_i: both are looked at from the same noises x0 at the same
 times, x_t = alpha_t z + sigma_t x0. Per image and time, averaged over its noises (as means over coordinates),
@@ -62,8 +62,8 @@ def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_n
     training_set : TrainingSet, array, torch Dataset, name or path
         The rows that it was trained on, flips included.
     held_out : TrainingSet, Tensor or ndarray, optional
-        Rows of the same law that it was not trained on; default the training set's own. Those that equal training
-        rows are left out, with a warning.
+        Rows of the same distribution that it was not trained on; default the training set's own. Those that equal
+        training rows are left out, with a warning.
     times : sequence of float, optional
         Times in [0, 1); default 0.05, 0.1, 0.2, ..., 0.9, 0.95, as far as the field's schedule reaches.
     n_images : int

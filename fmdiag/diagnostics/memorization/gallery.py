@@ -1,4 +1,4 @@
-"""Which samples can a reader look at? Pictures of measured samples beside the training rows nearest to them.
+"""Gallery of measured samples beside the training rows nearest to them.
 
 All samples where they are small and few; else those with the least d1/d2 and, so that ordinary ones are seen too, as
 many spread evenly over the others. Pictures are evidence for the eye only: every number stands in the table.

@@ -1,11 +1,11 @@
-"""Are the samples copies of training rows, more often than rows look like copies that the model never saw?
+"""Memorization: are samples copies of training rows, more often than rows that the model never saw?
 
 A sample counts as memorised if d1 / d2 < 1/3, strictly, where d1 is the Euclidean distance to its nearest training
 row and d2 that to the nearest row that is no duplicate of it (duplicates would make the ratio 1 and hide the copy).
 
-The rate has two controls. Held-out rows are the null: around a fresh draw of a smooth law in m dimensions (d1/d2)^m is
-nearly uniform, so that it passes the rule with probability 3^-m, a third in one and a ninth in two (derived). Samples
-of û*, all copies by construction, are the positive control and must come out at 1.
+The rate has two controls. Held-out rows are the null: around a fresh draw of a smooth distribution in m dimensions
+(d1/d2)^m is nearly uniform, so that it passes the rule with probability 3^-m, a third in one and a ninth in two
+(derived). Samples of û*, all copies by construction, are the positive control and must come out at 1.
 
 Memorisation: the model's fraction lies above the held-out rows'. Generalisation: it does not, whatever its size.
 
@@ -98,7 +98,7 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     features = as_features(feature, training_set, device)
     if not 0 < threshold <= 1:
         raise FmdiagError(f"threshold must be in (0, 1], got {threshold}")
-    numbers, samples, said = measurable(samples, training_set)
+    numbers, samples, remark = measurable(samples, training_set)
     check_range(samples, training_set)
     points = {"model": (numbers, samples),
               "heldout": _held_out_rows(held_out, training_set, len(samples), generator)}
@@ -110,7 +110,7 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     tables = [tabulate(*points[source], training_set, source=source, feature=feature, threshold=threshold, plan=plan,
                        device=device, group=group)
               for feature, source in progress([(feature, source) for feature in features for source in asked])]
-    table = noted(pd.concat(tables, ignore_index=True), said)
+    table = noted(pd.concat(tables, ignore_index=True), remark)
     n_copies = int(tables[0]["memorized"].sum())
     search = {"feature": features[0], "device": device, "group": group, "plan": plan}
     reason = (_other_scale(samples, training_set, n_copies)

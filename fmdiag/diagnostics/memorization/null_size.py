@@ -1,4 +1,4 @@
-"""How many held-out rows does the null need?
+"""Number of held-out rows that the null of memorization needs.
 
 If none of n held-out rows looks like a copy, the exact interval (Clopper and Pearson 1934) of the share of such rows
 ends at 1 - ((1 - level) / 2)^(1/n): with fewer rows a larger null cannot be told from 0, nor copies from chance.

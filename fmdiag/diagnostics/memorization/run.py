@@ -65,6 +65,6 @@ def _pictures(context, samples, table):
 def _warn_of_a_small_null(table):
     """Say so where few held-out examples make the null, and with it the verdict, weak."""
     counts = table.groupby("source")["sample"].nunique()
-    said = null_size.warning(counts.get("heldout", 0), counts["model"])
-    if said is not None:
-        warnings.warn(said, FmdiagWarning, stacklevel=2)
+    remark = null_size.warning(counts.get("heldout", 0), counts["model"])
+    if remark is not None:
+        warnings.warn(remark, FmdiagWarning, stacklevel=2)

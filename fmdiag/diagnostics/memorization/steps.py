@@ -1,4 +1,4 @@
-"""Does the share of copies depend on the solver's steps? The same noises once more, with half as many.
+"""Solver's steps and the share of copies: the same initial noise once more, with half as many.
 
 The share of samples that are copies grows with the number of steps of a solver until its error no longer matters. For
 some of the samples it is measured again with half the steps (with two, where there was one): pairs of one noise, whose

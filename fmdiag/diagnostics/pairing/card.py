@@ -64,10 +64,10 @@ CARD = Diagnostic(
                "MMD² of the ends to fresh rows (source targets: that of the memorised targets); mmd_pairs, mmd_ot: "
                "MMD² of (noise, end) to the memorised and to the optimal transport pairs. The paper's figures (σ = "
                "0; σ = .05), other networks and pairs, so that the order, not the size, carries over: mixture d = 3, "
-               "MMD to the law .0034; .0018, to the pairs 1.758e-6; 3.105e-5; mixture d = 50, .0021; .0020 and "
-               "9.089e-6; 6.09e-5; CelebA-64, 5k permuted pairs, L2 to the OT partner 50.40; 34.25, to the permuted "
-               "one 28.57; 55.02; 50k pairs, 46.78; 30.05 and 45.98; 56.48; 5k pairs of a simulated 1-ReFlow, to OT "
-               "43.35; 31.35, to the generated one 8.63; 25.08.",
+               "MMD to the distribution .0034; .0018, to the pairs 1.758e-6; 3.105e-5; mixture d = 50, .0021; .0020 "
+               "and 9.089e-6; 6.09e-5; CelebA-64, 5k permuted pairs, L2 to the OT partner 50.40; 34.25, to the "
+               "permuted one 28.57; 55.02; 50k pairs, 46.78; 30.05 and 45.98; 56.48; 5k pairs of a simulated 1-ReFlow, "
+               "to OT 43.35; 31.35, to the generated one 8.63; 25.08.",
     reference=PAPER_2,
     figures=FIGURES,
     parameters=Parameters,

@@ -1,4 +1,4 @@
-"""Does a model return the partners that it was trained on? The pairing test on fixed pairs.
+"""Pairing test on fixed pairs: does a model return the partners that it was trained on?
 
 Noises are paired with targets by optimal transport, then the targets are permuted; models are trained on the permuted
 pairs with and without noise on the path; each *training* noise is integrated, and its end compared with the permuted
@@ -141,7 +141,7 @@ def discrepancies(ends, pairs, law=None, *, level=0.95):
     Parameters
     ----------
     law : Tensor, shape (m, *shape), optional
-        Fresh rows of the law that the targets are from.
+        Fresh rows of the distribution that the targets are from.
 
     Returns
     -------

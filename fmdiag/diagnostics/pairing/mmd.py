@@ -1,9 +1,9 @@
-"""How far apart are two samples as laws? The squared maximum mean discrepancy under a Gaussian kernel.
+"""Squared maximum mean discrepancy of two samples under a Gaussian kernel.
 
     MMD^2 = mean k(x, x') + mean k(y, y') - 2 mean k(x, y),      k(a, b) = exp(-||a - b||^2 / (2 h^2)),
 
 with all terms, the diagonal too (Gretton et al. 2012, equation 5): never negative, exactly 0 for equal samples, and
-about (1 - E k)(1/n + 1/m) for two samples of one law. h: the median distance in the second sample.
+about (1 - E k)(1/n + 1/m) for two samples of one distribution. h: the median distance in the second sample.
 """
 
 import torch

@@ -1,8 +1,8 @@
-"""Can these samples be compared with this training set at all?
+"""Checks that samples can be compared with a training set at all.
 
 Distances between arrays of another range are numbers too, only meaningless ones: a copy saved in [0, 1] is far from its
-original in [-1, 1]. Ranges are judged for images only, and only where a sample of the training law would hardly ever
-look that way.
+original in [-1, 1]. Ranges are judged for images only, and only where a sample of the training distribution would
+hardly ever look that way.
 """
 
 import numpy as np
@@ -152,7 +152,7 @@ def _distributed(values, rows, low, high, ranges):
 
 
 def _too_narrow(values, rows, low, high):
-    """Return whether the samples use so small a part of the range as the training law hardly ever would.
+    """Return whether the samples use so small a part of the range as the training distribution hardly ever would.
 
     Either no sample has a value in the lower half although rows do (the mark of [0, 1] beside [-1, 1]; chance at most
     1e-3 if samples were rows), or no sample's contrast reaches 2 % of the range although most rows' does.

@@ -1,4 +1,4 @@
-"""Which samples can be measured? Those that are finite and not far outside the data: the others diverged on their way.
+"""Measurable samples: finite and not far outside the data; the others diverged on their way.
 
 A sample counts as diverged if a value of it is NaN or infinite, or further from 0 than FAR times the largest value of
 the training rows (of 1, where these are smaller). Diverged samples are counted, named in a warning, and left out; a
@@ -19,7 +19,7 @@ N_COMPARED = 1000
 
 
 def measurable(samples, training_set):
-    """Return (numbers, samples, said): the samples that can be measured, and their numbers among those given.
+    """Return (numbers, samples, remark): the samples that can be measured, and their numbers among those given.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def measurable(samples, training_set):
     bad = diverged(samples, training_set)
     if bool((bad & finite(samples)).sum() * 2 > finite(samples).sum()):
         bad = ~finite(samples)
-    said = say_left_out(bad, "samples")
-    return np.flatnonzero(~bad), samples if said is None else samples[~bad], said
+    remark = say_left_out(bad, "samples")
+    return np.flatnonzero(~bad), samples if remark is None else samples[~bad], remark
 
 
 def finite(samples):
@@ -76,13 +76,13 @@ def say_left_out(bad, what):
     if count == n:
         raise FmdiagError(f"all {n} {what} diverged: NaN, infinite, or far outside the data; check the model, its "
                           "time direction and range, and the number of steps")
-    said = f"{count} of {n} {what} diverged (NaN, infinite or far outside the data): left out of what is measured"
-    warnings.warn(said, FmdiagWarning, stacklevel=4)
-    return said
+    remark = f"{count} of {n} {what} diverged (NaN, infinite or far outside the data): left out of what is measured"
+    warnings.warn(remark, FmdiagWarning, stacklevel=4)
+    return remark
 
 
-def noted(table, said):
+def noted(table, remark):
     """Return a table that carries the sentence on what was left out of it, where there is one, as attrs["diverged"]."""
-    if said is not None:
-        table.attrs["diverged"] = said
+    if remark is not None:
+        table.attrs["diverged"] = remark
     return table

@@ -1,4 +1,4 @@
-"""Which training rows are the samples' nearest, when several ranks ask? Each searches for its share of the samples."""
+"""Nearest training rows of samples on several ranks: each searches for its share of the samples."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Are samples copies of training pictures in the other orientation: as stored, where the rows were turned upright?
+"""Orientation of samples: copies of training pictures as stored, where the rows were turned upright.
 
 Training pipelines that do not look at a picture's EXIF orientation see a photograph on its side. A model that returns
 it so looks new beside upright rows.

@@ -1,4 +1,4 @@
-"""On which points of the probability path is a field looked at? Pairs (x0, x1), the same ones at every time."""
+"""Pairs (x0, x1) on the probability path at which a field is looked at, the same ones at every time."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What do figures show of points: pictures, decoded latents, latents as they are, or nothing?
+"""Pictures of points for figures: images, decoded latents, latents as they are, or nothing.
 
 A decoder serves the eye only: nothing that is measured passes through it.
 """

@@ -1,4 +1,4 @@
-"""Are the samples copies of training rows in another scale of values, which distances cannot see?
+"""Scale of samples: copies of training rows in another scale of values, which distances cannot see.
 
 Copies of which every value was mapped to a x + b, as a picture in [0, 1] beside rows in [-1, 1], are far from their
 originals. Where the samples' values are distributed otherwise than the rows', samples and rows are therefore compared

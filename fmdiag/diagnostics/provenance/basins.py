@@ -1,4 +1,4 @@
-"""From which noises is each training row reached, under û* and under the model?
+"""Basins of training rows: the initial noise from which each is reached, under û* and under the model.
 
 û* sends every noise to a training row: the rows' *basins* share the noise out. The model's sample from the same noise
 has a nearest row too. Compared are which row each noise leads to, and how much noise each row receives:
@@ -8,7 +8,7 @@ has a nearest row too. Compared are which row each noise leads to, and how much 
 of the basin masses p (û*) and q (model), 0 if they are equal and 1 if no row has both. Every product is estimated
 without bias, from pairs of different noises, so that few noises per row do not make it large.
 
-Memorisation: the same row for most noises. Equal masses with other rows show the law of the rows, not the field.
+Memorisation: the same row for most noises. Equal masses with other rows show the rows' distribution, not the field.
 
 References
 ----------

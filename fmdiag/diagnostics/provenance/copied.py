@@ -1,4 +1,4 @@
-"""Which training images are copied, and how often? The memorised samples, counted by training row."""
+"""Copied training images and how often: the memorised samples, counted by training row."""
 
 import numpy as np
 import pandas as pd

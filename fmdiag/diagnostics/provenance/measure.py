@@ -1,4 +1,4 @@
-"""Which training rows does a sample come from? The posterior over rows along its trajectory.
+"""Provenance of samples: the posterior over training rows along their trajectories.
 
 At a state x_t of a trajectory, row i has the weight
 
@@ -88,14 +88,14 @@ def measure(field, training_set, *, samples=8, times=None, n_rows=N_ROWS, n_step
         raise FmdiagError(f"samples must be a number of samples or their numbers from 0 on, got {samples}")
     noise = draw_noise(int(numbers.max()) + 1, training_set.shape, generator=generator)[numbers]
     u_star = ClosedFormField(training_set, path, memory=memory, device=device)
-    tables, said = [], None
+    tables, remark = [], None
     for source, velocity in (("model", field), ("closed_form", u_star)):
         parts = group.spread(torch.arange(len(numbers)), lambda mine, velocity=velocity: _trajectories(
             u_star, velocity, noise[mine], numbers[mine.numpy()], times, n_rows, n_steps, method))
         table = pd.concat([part for part in parts if len(part)] or parts)
-        said = said or say_left_out(~np.isin(numbers, table["sample"].unique()), "trajectories")
+        remark = remark or say_left_out(~np.isin(numbers, table["sample"].unique()), "trajectories")
         tables.append(table.assign(source=source))
-    return noted(pd.concat(tables, ignore_index=True)[["source", "sample", "t", "row", "n_copies", "weight"]], said)
+    return noted(pd.concat(tables, ignore_index=True)[["source", "sample", "t", "row", "n_copies", "weight"]], remark)
 
 
 def _trajectories(u_star, velocity, noise, numbers, times, n_rows, n_steps, method):

@@ -22,8 +22,8 @@ class Parameters(FeatureSpaces, Judged):
 FIGURES = (
     Figure("quality", "fmdiag.figures.quality:quality_figure",
            caption="Fréchet distance, KID, precision, recall, density and coverage of the samples ({feature}) against "
-                  "training rows and held-out rows; squares: what rows of the true law score at the same n. A model "
-                  "that copies lies left of the square against train only. Whiskers: {interval}. {data}.",
+                  "training rows and held-out rows; squares: what rows of the true distribution score at the same n. A "
+                  "model that copies lies left of the square against train only. Whiskers: {interval}. {data}.",
            alt="Quality of the samples against training and held-out rows beside that of a perfect sampler.",
            intervals=()),
 )
@@ -32,7 +32,8 @@ CARD = Diagnostic(
     name="quality",
     title="Quality of the samples, beside memorisation",
     short="How good are samples? Fréchet distances and kin, beside a perfect sampler's.",
-    question="How close is the law of the samples to that of the training set, and to that of data never trained on?",
+    question="How close is the distribution of the samples to that of the training set, and to that of data never "
+             "trained on?",
     memorization="The Fréchet distance and KID to the training set lie below those of held-out rows (the line of a "
                  "perfect sampler), while those to the held-out set do not. Quality alone cannot show it: copies of "
                  "training rows score well on every one of these numbers.",

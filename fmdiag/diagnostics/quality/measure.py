@@ -1,9 +1,9 @@
-"""How good are the samples, at what a perfect sampler would score with so few rows?
+"""Quality of samples, beside what a perfect sampler would score with so few rows.
 
 Fréchet distance, KID, precision, recall, density and coverage of the samples against training rows and against
 held-out rows, in one or several feature spaces. All of them depend on the number of rows, so each stands beside a
 reference of equal size: held-out rows against the training set, and training rows against the held-out set, are what a
-sampler of the true law would score.
+sampler of the true distribution would score.
 
 Memorisation: closer to the training set than the reference, not closer to the held-out set. A model that copies
 training rows scores *well* on all of these, to the held-out set too (paper [1], figure 2): quality is no evidence of
@@ -88,7 +88,7 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
     True
     """
     training_set, generator = as_training_set(training_set), seeded(generator, seed)
-    _, samples, said = measurable(samples, training_set)
+    _, samples, remark = measurable(samples, training_set)
     check_range(samples, training_set)
     held_out, free = usable(held_out, training_set)
     rng, tables = numpy_generator(generator), []
@@ -108,7 +108,7 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
         tables.append(found.assign(feature=space.name, definition=named))
     table = pd.concat(tables, ignore_index=True)
     return noted(table[["feature", "dim", "metric", "definition", "source", "value", "low", "high", "level", "n",
-                        "n_reference", "interval"]], said)
+                        "n_reference", "interval"]], remark)
 
 
 def _compare(vectors, n, metrics, rng, generator):
