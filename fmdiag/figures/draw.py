@@ -1,8 +1,12 @@
-"""Which figures does a run have? Every registered one that applies, as PNG, PDF and SVG, from saved tables alone."""
+"""Figures of a run: every registered one that applies, as PNG, PDF and SVG, from saved tables alone."""
 
 import json
 import warnings
 from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.figures.captions import captions
@@ -17,6 +21,7 @@ from fmdiag.results import note_files, remedy, replace_atomically
 # No time stamps and no version strings: the same tables give the same bytes.
 METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": "fmdiag", "Producer": None},
             "svg": {"Date": None, "Creator": "fmdiag"}}
+CANVASES = {"png": FigureCanvasAgg, "pdf": FigureCanvasPdf, "svg": FigureCanvasSVG}
 
 
 def draw_all(run_path):
@@ -81,14 +86,17 @@ def _drawn_or_left_out(run, name, draw):
 
 
 def _lay_out(figure):
-    """Place everything once; both files then share the places, and saving takes half the time."""
+    """Place everything once; all files then share the places, and saving takes half the time."""
     figure.set_dpi(DPI)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
 
 
 def _save(figure, path, kind):
-    return _write(path, lambda temporary: figure.savefig(temporary, format=kind, metadata=METADATA[kind]))
+    # Not by savefig, which draws every figure twice: it looks for a layout that is settled already.
+    save = getattr(CANVASES[kind](figure), f"print_{kind}")
+    figure.set_dpi(DPI)  # saving as PDF leaves its own
+    return _write(path, lambda temporary: save(temporary, metadata=METADATA[kind]))
 
 
 def _write(path, write):

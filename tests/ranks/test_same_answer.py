@@ -83,7 +83,7 @@ def test_mirror_images_on_disk(torchrun, tmp_path):
 def test_every_table_of_a_report_agrees(torchrun):
     options = ["--n-pairs", 11, "--n-samples", 20, "--n-noises", 7, "--n-gradients", 8, "--n-steps", 6, "--seed", 3]
     folders = []
-    for n_ranks in (1, 2, 3):
+    for n_ranks in (1, 3):
         process = torchrun(n_ranks, "-m", "fmdiag.cli.main", "report", *options, "--out", f"run-{n_ranks}")
         out, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
@@ -95,7 +95,7 @@ def test_every_table_of_a_report_agrees(torchrun):
         for table in others:
             pd.testing.assert_frame_equal(table, alone, rtol=1e-6, atol=1e-6)
     records = [json.loads((root / folder / "run.json").read_text()) for folder in folders]
-    assert [record["ranks"] for record in records] == [1, 2, 3]
+    assert [record["ranks"] for record in records] == [1, 3]
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from fmdiag.studies.parts import PartStore
 from fmdiag.studies.plan import Measures, Plan
 from fmdiag.training import make_objective
 
-QUICK = [*SMALL, "--width", "32", "--depth", "1", "--steps", "200", "--sizes", "10,40", "--seeds", "2",
+QUICK = [*SMALL, "--width", "32", "--depth", "1", "--steps", "100", "--sizes", "10,40", "--seeds", "1",
          "--evaluations", "2"]
 TABLES = ("study_size", "error_curves", "reference", "summary", "training_loss", "study_size_table")
 
@@ -45,17 +45,17 @@ def test_a_killed_study_comes_to_the_same_tables(tmp_path):
     out = tmp_path / "killed"
     process = start(out)
     deadline = time.monotonic() + 240
-    while len(list(out.glob("parts/*/part.json"))) < 2 and time.monotonic() < deadline:
+    while not list(out.glob("parts/*/part.json")) and time.monotonic() < deadline:
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     before = finished(out)
-    assert 2 <= len(list(out.glob("parts/*/part.json"))) < 8
+    assert 1 <= len(list(out.glob("parts/*/part.json"))) < 4
     finish(start(out))
     after = finished(out)
     assert {path: after[path] for path in before} == before
-    assert len(list(out.glob("parts/*/part.json"))) == 8 and not list(out.glob("parts/.work-*"))
+    assert len(list(out.glob("parts/*/part.json"))) == 4 and not list(out.glob("parts/.work-*"))
     finish(start(tmp_path / "whole"))
     for name in TABLES:
         pd.testing.assert_frame_equal(load_table(out, name), load_table(tmp_path / "whole", name), check_exact=True)
