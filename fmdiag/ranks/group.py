@@ -4,6 +4,10 @@ Every rank runs the same program and takes the same decisions, because it takes 
 shared out in contiguous runs; what is summed over rows is summed over ranks. A group of one does nothing.
 """
 
+import itertools
+import os
+import time
+
 import torch
 import torch.distributed as dist
 
@@ -22,6 +26,8 @@ class Group:
     processes : torch.distributed.ProcessGroup, optional
         The ranks; ``torch.distributed.group.WORLD`` for all of them. Default: this process alone, whatever
         torch.distributed is used for otherwise.
+    store : torch.distributed.Store, optional
+        Where rank 0 leaves word that `once` has been done; without it the others wait as long as for any answer.
 
     Attributes
     ----------
@@ -29,8 +35,8 @@ class Group:
         Number of this process, and of how many.
     """
 
-    def __init__(self, processes=None):
-        self.processes = processes
+    def __init__(self, processes=None, store=None):
+        self.processes, self.store = processes, store
         self.rank = dist.get_rank(processes) if processes else 0
         self.size = dist.get_world_size(processes) if processes else 1
 
@@ -79,7 +85,10 @@ class Group:
 
     def once(self, work):
         """Return ``work()`` of rank 0, picklable, on every rank: for what cannot be shared out; the others wait."""
-        return self.gather(work() if self.rank == 0 else None)[0]
+        found = work() if self.rank == 0 else None
+        if self.store is not None:
+            self._wait(self.rank == 0)
+        return self.gather(found)[0]
 
     def spread(self, items, work):
         """Return ``work(part)`` of each rank's share of `items`, in order, as a list; empty shares are left out.
@@ -91,6 +100,14 @@ class Group:
         mine = items[self.share(len(items))]
         return [found for part in self.gather([work(mine)] if len(mine) else []) for found in part]
 
+    def _wait(self, done):
+        """Wait until rank 0 is done, however long it takes: torchrun ends this process if that one ends."""
+        key = f"fmdiag/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}/once/{next(_NUMBERS)}"
+        if done:
+            _answered(self.store.set, key, "1")
+        while not _answered(self.store.check, [key]):
+            time.sleep(0.05)
+
     def _reduce(self, x, operation):
         if self.size > 1:
             x = x.contiguous()
@@ -99,12 +116,13 @@ class Group:
 
 
 SINGLE = Group()
+_NUMBERS = itertools.count()   # ranks do the same in the same order
 
 
 def _answered(call, *arguments, **options):
-    """Make a collective call; raise RankLost where another rank is gone."""
+    """Make a collective call, or ask the store; raise RankLost where another rank is gone."""
     try:
-        call(*arguments, **options)
+        return call(*arguments, **options)
     except RuntimeError as error:
         raise RankLost(f"another rank ended or stopped answering ({str(error).splitlines()[0]}); the run needs all of "
                        "them, start it again") from error

@@ -55,7 +55,7 @@ def join(device):
         _STORES.append(store)
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT)
-    return Group(dist.group.WORLD), device
+    return Group(dist.group.WORLD, _STORES[-1] if _STORES else None), device
 
 
 def leave(group):

@@ -13,10 +13,11 @@ from fmdiag.stats.power import power_to_find, resolvable_excess, samples_needed
 from fmdiag.stats.resampling import bootstrap_interval, cluster_bootstrap, from_left_out, group_labels, jackknife
 from fmdiag.stats.roc import auc, bootstrap_auc, delong_interval, larger_p, newcombe_auc, roc_curve
 from fmdiag.stats.shares import fisher_p, holm, mcnemar_p
-from fmdiag.stats.summary import row, summarise, summary_row
+from fmdiag.stats.summary import auc_rows, row, summarise, summary_row
 
 __all__ = [
     "auc",
+    "auc_rows",
     "bootstrap_auc",
     "bootstrap_interval",
     "cluster_bootstrap",

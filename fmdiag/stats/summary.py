@@ -5,6 +5,7 @@ import pandas as pd
 
 from fmdiag.stats.intervals import mean_interval, median_interval, proportion_interval
 from fmdiag.stats.resampling import bootstrap_interval
+from fmdiag.stats.roc import bootstrap_auc, newcombe_auc
 
 
 def exact_interval(values, *, level=0.95):
@@ -40,6 +41,13 @@ def summary_row(diagnostic, quantity, values, *, interval="student", level=0.95,
     values = np.asarray(values)
     return row(diagnostic, quantity, INTERVALS[interval](values, level=level), n=values.size, interval=interval,
                level=level, **keys)
+
+
+def auc_rows(diagnostic, quantity, positive, negative, **keys):
+    """Return the two rows of an AUC: with the bootstrap's interval over both groups, and with Newcombe's."""
+    n = len(positive) + len(negative)
+    return [row(diagnostic, quantity, interval(positive, negative), **keys, n=n, interval=kind)
+            for kind, interval in (("bootstrap", bootstrap_auc), ("newcombe", newcombe_auc))]
 
 
 def summarise(diagnostic, table, columns, *, by, interval="student", level=0.95):

@@ -40,7 +40,7 @@ from fmdiag.errors import FmdiagError
 from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import draw_noise, seeded
-from fmdiag.stats import bootstrap_auc, larger_p, mean_interval, newcombe_auc, roc_curve, row, summary_row, welch
+from fmdiag.stats import auc_rows, larger_p, mean_interval, roc_curve, row, summary_row, welch
 
 NAME = "membership"
 TIMES = [0.05, *(round(0.1 * k, 1) for k in range(1, 10)), 0.95]
@@ -163,20 +163,14 @@ def summarise(table):
     rows = []
     for score, values in scores(table).items():
         whole = overall(values)
-        rows += _auc_rows("auc_overall", whole.loc["train"], whole.loc["heldout"], score=score)
+        rows += auc_rows(NAME, "auc_overall", whole.loc["train"], whole.loc["heldout"], score=score)
         rows += [] if score in UNTESTED else [_p_row(whole, score=score)]
         for t in values:
-            rows += _auc_rows("auc", values[t].loc["train"], values[t].loc["heldout"], score=score, t=t)
+            rows += auc_rows(NAME, "auc", values[t].loc["train"], values[t].loc["heldout"], score=score, t=t)
             rows.append(_gap_row(values[t].loc["train"], values[t].loc["heldout"], score=score, t=t))
     for (t, source), group in table.groupby(["t", "source"]):
         rows += [summary_row(NAME, name, group[name], t=t, source=source) for name in MEANS]
     return pd.DataFrame(rows)
-
-
-def _auc_rows(quantity, members, others, **keys):
-    for interval, function in (("bootstrap", bootstrap_auc), ("newcombe", newcombe_auc)):
-        found = function(members.to_numpy(), others.to_numpy())
-        yield row(NAME, quantity, found, **keys, n=len(members) + len(others), interval=interval)
 
 
 def _gap_row(members, others, **keys):
