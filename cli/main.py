@@ -40,7 +40,7 @@ def shared_by_ranks():
     """Return the commands whose work several processes share."""
     from fmdiag.diagnostics import DIAGNOSTICS
 
-    shared = [name for name, card in DIAGNOSTICS.items() if card.ranks and card.command]
+    shared = [name for name, card in DIAGNOSTICS.items() if card.ranks and card.command and name not in OWN]
     return ["report", "audit", "train", "study", *shared]
 
 

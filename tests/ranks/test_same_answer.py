@@ -114,3 +114,4 @@ def test_an_audit_quality_and_agreement_agree(torchrun, tmp_path):
 
 def test_commands_that_share_their_work_are_listed():
     assert {"membership", "provenance", "agreement", "quality", "audit"} <= set(shared_by_ranks())
+    assert not {"canaries", "pairing", "datasets"} & set(shared_by_ranks())   # planting is not the card of that name
