@@ -17,6 +17,7 @@ test: $(INSTALLED)
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/basedpyright
 
 docs: $(INSTALLED)
 	$(VENV)/bin/python -m docs.build

@@ -15,10 +15,13 @@ import os
 import re
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 from fmdiag.errors import FmdiagWarning
 
+T = TypeVar("T")
 LEAST = 1 << 30        # bytes
 SHARE = 4
 NO_LIMIT = 1 << 60     # control groups of version 1 write a number beyond this where there is no limit
@@ -27,7 +30,7 @@ MESSAGES = re.compile(r"DefaultCPUAllocator: |\b(CUDA|HIP|XPU|MPS)\b.{0,40}\bout
                       r"\bCU(BLAS|DNN)_STATUS_ALLOC_FAILED")
 
 
-def default_memory(device="cpu"):
+def default_memory(device: Any = "cpu") -> int:
     """Return the bytes that are used by default, per process.
 
     Parameters
@@ -43,7 +46,7 @@ def default_memory(device="cpu"):
     return LEAST if free is None else max(LEAST, free // SHARE // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
 
 
-def free_memory(root="/"):
+def free_memory(root: str | Path = "/") -> int | None:
     """Return how many bytes this process could still take, or None where the system does not say.
 
     Parameters
@@ -56,7 +59,7 @@ def free_memory(root="/"):
     return max(0, min(known)) if known else None
 
 
-def is_out_of_memory(error):
+def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an exception says that memory, a GPU's or the machine's, did not suffice."""
     import torch
 
@@ -65,7 +68,8 @@ def is_out_of_memory(error):
     return isinstance(error, RuntimeError) and MESSAGES.search(str(error)) is not None
 
 
-def with_less(work, halve, amount, what, least=1):
+def with_less(work: Callable[[], T], halve: Callable[[], object], amount: Callable[[], int], what: str,
+              least: float = 1) -> T:
     """Return ``work()``, called again after ``halve()`` for as long as memory does not suffice.
 
     Parameters
@@ -98,7 +102,8 @@ def with_less(work, halve, amount, what, least=1):
         failed = True
 
 
-def in_pieces(work, n, size, what, shrink=None):
+def in_pieces(work: Callable[[slice], object], n: int, size: int, what: str,
+              shrink: Callable[[], object] | None = None) -> int:
     """Call ``work(slice)`` for consecutive slices of range(n), `size` long; halve it where memory does not suffice.
 
     Parameters

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 from fmdiag.errors import FmdiagError, check_choice
 
@@ -21,7 +22,7 @@ class ForeignError(FmdiagError):
     """Raised where code of somebody else's fails that fmdiag called."""
 
 
-class Registry(Mapping):
+class Registry(Mapping[str, Any]):
     """Names in the order in which they were added, and the objects that they stand for.
 
     Parameters
@@ -34,11 +35,11 @@ class Registry(Mapping):
         Group of entry points that are added when names are first listed.
     """
 
-    def __init__(self, kind, entries=(), group=None):
+    def __init__(self, kind: str, entries: Any = (), group: str | None = None):
         self.kind, self.group = kind, group
         self._entries, self._ours = dict(entries), frozenset(dict(entries))
 
-    def add(self, name, entry):
+    def add(self, name: str, entry: Any) -> Any:
         """Add an object, or ``"module:attribute"``, in place of what was added under its name before.
 
         Raises
@@ -51,7 +52,7 @@ class Registry(Mapping):
         self._entries[name] = entry
         return entry
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Any:
         """Return the object of a name.
 
         Raises
@@ -87,7 +88,7 @@ class Registry(Mapping):
             self._entries.setdefault(point.name, point.value)
 
 
-def resolve(place, what="object"):
+def resolve(place: Any, what: str = "object") -> Any:
     """Return the object at ``"module:attribute"``; a function as it is.
 
     Raises

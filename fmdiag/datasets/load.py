@@ -27,7 +27,7 @@ SPLITS = ("train", "test")
 
 
 def load_dataset(source, *, split="train", data_root=None, size=None, hflip=False, n=None, held_out=None,
-                 skip_bad=False, value_range=None, offline=False, verify=False, orientation=None):
+                 skip_bad=False, value_range=None, offline=False, verify=False, orientation=None) -> TrainingSet:
     """Return the training rows (or the held-out rows) of a named data set, a file, a folder or an array.
 
     Parameters

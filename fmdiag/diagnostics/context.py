@@ -43,8 +43,9 @@ class Context(Protocol):
     decoder: Any
 
     @property
-    def speaks(self):
+    def speaks(self) -> bool:
         """Whether this process writes and prints."""
+        ...
 
     def generator(self):
         """Return a new torch.Generator of the run's seed."""

@@ -166,15 +166,18 @@ def _words(spec):
 
 
 def _whole(value):
-    if isinstance(value, bool) or not isinstance(value, numbers.Number) or int(value) != value:
+    if isinstance(value, bool) or not isinstance(value, numbers.Number):
         raise TypeError
-    return int(value)
+    whole = int(value)  # pyright: ignore[reportArgumentType]
+    if whole != value:
+        raise TypeError
+    return whole
 
 
 def _real(value):
     if isinstance(value, bool) or not isinstance(value, numbers.Number):
         raise TypeError
-    return float(value)
+    return float(value)  # pyright: ignore[reportArgumentType]
 
 
 def _text(value):

@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import msgspec
 
@@ -13,7 +14,7 @@ LARGEST, DEEPEST = 256 << 20, 60  # bytes of a document, and levels of nesting, 
 AGAIN = "make the run again"
 
 
-def read_document(file, kind, *, finite=False, then=AGAIN):
+def read_document(file, kind: Any, *, finite: bool = False, then: str = AGAIN) -> Any:
     """Return the content of a JSON file, plain values, whose entries are of the types that `kind` says.
 
     Parameters
@@ -47,7 +48,7 @@ def read_document(file, kind, *, finite=False, then=AGAIN):
     return content
 
 
-def as_json(content, *, finite=False, **layout):
+def as_json(content, *, finite: bool = False, **layout) -> str:
     """Return any value as JSON text: what JSON has no form for is written as text, and texts are printable.
 
     With `finite`, NaN and infinity, which standard JSON lacks, become null.
@@ -55,13 +56,13 @@ def as_json(content, *, finite=False, **layout):
     return json.dumps(_finite(_plain(content)) if finite else _plain(content), **layout)
 
 
-def sealed(content):
+def sealed(content: dict) -> dict:
     """Return a dict with the SHA-256 of its content added, for `is_sealed`."""
     content = _plain(content)
     return {**content, "sha256": _hash(content)}
 
 
-def is_sealed(content):
+def is_sealed(content: dict) -> bool:
     """Return whether a dict that was read is as `sealed` returned it."""
     rest = {name: value for name, value in content.items() if name != "sha256"}
     return content.get("sha256") == _hash(rest)
@@ -86,7 +87,7 @@ def _printable(value, depth, finite):
     return value
 
 
-def _plain(value, depth=0):
+def _plain(value: Any, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, str):

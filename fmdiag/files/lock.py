@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -39,16 +40,16 @@ class Lock:
         Whether this process holds the lock; False too where the file system has no locks.
     """
 
-    def __init__(self, file, out):
+    def __init__(self, file: str | Path, out: object):
         self.file, self.out, self.made, self.status = Path(file), out, [], None
         self.lock = _file_lock(self.file)
 
     @property
-    def held(self):
+    def held(self) -> bool:
         """Return whether this process holds the lock."""
         return self.lock.is_locked
 
-    def acquire(self):
+    def acquire(self) -> None:
         """Take the lock.
 
         Raises
@@ -84,7 +85,7 @@ class Lock:
             return self.file.read_text()[:200].strip() or "of unknown number"
         return "of unknown number"
 
-    def release(self):
+    def release(self) -> None:
         """Let go, and take the file away, with the folders that were made for it as far as they are empty."""
         with contextlib.suppress(OSError):
             # Not a file that was put in its place.
@@ -101,7 +102,7 @@ class Lock:
 
 
 @contextlib.contextmanager
-def claim(file, *, wait=False):
+def claim(file: str | Path, *, wait: bool = False) -> Iterator[bool]:
     """Yield whether this process now holds the lock on `file`, which is made if missing and stays.
 
     Parameters

@@ -5,7 +5,7 @@ import numpy as np
 from fmdiag.errors import FmdiagError
 from fmdiag.files.bounded import AT_ONCE, fill
 from fmdiag.files.npy import check_length, read_header
-from fmdiag.files.zips import Zip
+from fmdiag.files.zips import Zip, ZipMember
 
 NUMBERS, PLAIN = "biufc", "biufcUSmM"   # kinds of dtype: of rows, and of what fmdiag keeps itself
 
@@ -28,7 +28,7 @@ class Npz:
 
     def __init__(self, path, *, ratio=None):
         self.path, self.zip = path, Zip(path, ".npz file", ratio=ratio)
-        self.members = None
+        self.members: dict[str, ZipMember] = {}
 
     def __enter__(self):
         try:

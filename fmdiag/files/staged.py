@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 from fmdiag.errors import FmdiagError, FmdiagWarning
@@ -14,7 +15,7 @@ from fmdiag.files.replace import remedy, umask
 
 
 @contextlib.contextmanager
-def partial_folder(path):
+def partial_folder(path: str | Path) -> Iterator[Path]:
     """Yield a new folder beside `path`, under a temporary name; it is removed afterwards unless it was renamed."""
     folder = Path(tempfile.mkdtemp(dir=Path(path).parent, prefix=f".{Path(path).name}.", suffix=".partial"))
     try:
@@ -46,8 +47,10 @@ class StagedFolder:
         If the destination exists and may not be replaced, or cannot be written.
     """
 
-    def __init__(self, out, kind="run", *, overwrite=False):
-        self.out, self.kind, self.overwrite, self.path = Path(out), kind, overwrite, None
+    path: Path   # once it is entered
+
+    def __init__(self, out: str | Path, kind: str = "run", *, overwrite: bool = False):
+        self.out, self.kind, self.overwrite = Path(out), kind, overwrite
         self.stack = contextlib.ExitStack()
         self.check()
 

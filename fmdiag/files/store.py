@@ -7,7 +7,9 @@
 import contextlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from fmdiag.errors import FmdiagError
 from fmdiag.files.documents import is_sealed, read_document, sealed
@@ -27,14 +29,14 @@ class Store:
         where hashing them would take as long as making them.
     """
 
-    def __init__(self, folder, record="entry.json"):
+    def __init__(self, folder: str | Path, record: str | None = "entry.json"):
         self.folder, self.record = Path(folder), record
 
-    def path(self, key):
+    def path(self, key: str) -> Path:
         """Return the folder of an entry."""
         return self.folder / key
 
-    def find(self, key):
+    def find(self, key: str) -> dict | None:
         """Return the record of an entry, a dict, if it is there and no byte of it has changed; otherwise None."""
         if self.record is None:
             return {} if os.path.isdir(self.path(key)) else None
@@ -44,7 +46,7 @@ class Store:
                 return record
         return None
 
-    def add(self, key, fill, **facts):
+    def add(self, key: str, fill: Callable[[Path], object], **facts: Any) -> Path:
         """Have ``fill(folder)`` write an entry; return its folder.
 
         Where another process has made the same entry meanwhile, that one stays.

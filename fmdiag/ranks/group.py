@@ -79,7 +79,7 @@ class Group:
         """Return the picklable values of all ranks, in order, on every rank."""
         if self.size == 1:
             return [value]
-        values = [None] * self.size
+        values: list = [None] * self.size
         _answered(dist.all_gather_object, values, value, group=self.processes)
         return values
 

@@ -45,13 +45,14 @@ def join(device):
         return SINGLE, device
     import torch
     import torch.distributed as dist
+    from torch.distributed.rendezvous import rendezvous
 
     if device.type == "cuda":
         if device.index is None:
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
         torch.cuda.set_device(device)
     if not dist.is_initialized():
-        store, rank, size = next(dist.rendezvous("env://", timeout=TIMEOUT))
+        store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
         _STORES.append(store)
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT)

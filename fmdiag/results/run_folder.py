@@ -5,6 +5,8 @@ It holds `run.json` (command, versions, seed, fingerprints), `tables/NAME.parque
 its destination and renamed when complete.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -25,7 +27,7 @@ class RunFolder(StagedFolder):
         Paths that the user gave: documents name them as `fmdiag.files.places.shown_path` does.
     """
 
-    def __init__(self, out, kind="run", *, overwrite=False):
+    def __init__(self, out: str | Path, kind: str = "run", *, overwrite: bool = False):
         super().__init__(out, kind, overwrite=overwrite)
         self.summaries, self.places = [], ()
 

@@ -2,13 +2,14 @@
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 from fmdiag.diagnostics import DIAGNOSTICS
 from fmdiag.diagnostics.parameters import specs
 from fmdiag.files.places import is_elsewhere, shown_path
 
 # Option of a run -> option of the command line, where it is not the name with hyphens.
-NAMES = {"path_name": "path"}
+NAMES: dict[str, str] = {"path_name": "path"}
 MODEL = {"pairing": ["--from"]}  # where the checkpoint is an option, not an argument
 
 
@@ -25,7 +26,7 @@ def remade(run, name, result):
 def _options(run):
     asked = {name: value for name, value in run.given.options.items()
              if (name, value) != ("split", "train") and (value is not False or name == "hflip")}
-    given = {**asked, "dataset": run.given.train if isinstance(run.given.train, str | Path) else None,
+    given: dict[str, Any] = {**asked, "dataset": run.given.train if isinstance(run.given.train, str | Path) else None,
              "seed": run.seed or None, "memory": run.given_memory, "decoder": run.given.decoder}
     return [word for name, value in given.items() for word in _words(NAMES.get(name, name).replace("_", "-"), value)]
 

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pandas as pd
+
 from fmdiag.errors import FmdiagError
 from fmdiag.results import Result, Verdict, load_array, load_run, load_table
 from fmdiag.runs.publish import RESULTS
@@ -19,9 +21,9 @@ def earlier_result(out, name, key):
     if found.get("key") != key:
         return None
     try:
-        tables = {table: load_table(out, table)[columns] for table, columns in found["columns"].items()}
+        tables = {table: pd.DataFrame(_table(out, table)[columns]) for table, columns in found["columns"].items()}
         arrays = {array: load_array(out, array) for array in found["arrays"]}
-        summary, dtypes = load_table(out, "summary"), found["summary"]
+        summary, dtypes = _table(out, "summary"), found["summary"]
         summary = summary.loc[summary["diagnostic"] == name, list(dtypes)].astype(dtypes).reset_index(drop=True)
         verdict = found["verdict"] and Verdict.of(found["verdict"])
         return Result(name, tables.pop(name), summary, found["parameters"], tables, arrays, verdict,
@@ -29,6 +31,13 @@ def earlier_result(out, name, key):
                       {name: Path(out) / name for name in found["files"]})
     except (OSError, ValueError, KeyError, TypeError, FmdiagError):
         return None  # damaged: it is measured again
+
+
+def _table(out, name: str) -> pd.DataFrame:
+    table = load_table(out, name)
+    if table is None:
+        raise FmdiagError(f"{out} has no table {name}")
+    return table
 
 
 def _read(out):

@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 import traceback
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 
 from fmdiag.diagnostics import DIAGNOSTICS, Diagnostic, register
@@ -23,11 +24,12 @@ def load_diagnostics(file):
     file = Path(file)
     if not file.is_file():
         raise FmdiagError(f"--diagnostic {file}: no such file; give a Python file with a fmdiag.Diagnostic in it")
-    spec = importlib.util.spec_from_file_location(f"fmdiag_user_{file.stem}", file)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
+    name = f"fmdiag_user_{file.stem}"
+    loader = SourceFileLoader(name, str(file))
+    module = importlib.util.module_from_spec(ModuleSpec(name, loader, origin=str(file)))
+    sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except Exception as error:
         raise FmdiagError(f"--diagnostic {file} fails {_place(error, file)}({type(error).__name__}: {error}): mend it, "
                           "or leave it out") from error

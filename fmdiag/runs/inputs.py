@@ -92,7 +92,7 @@ def load(given, device, **changes):
     return load_checkpoint(file, device=device, **given.chosen(CHOICES) | changes)
 
 
-def _training_set(given, checkpoint):
+def _training_set(given, checkpoint) -> TrainingSet:
     if isinstance(given.train, TrainingSet):
         return given.train
     reading = given.chosen(("n", *READING))
@@ -111,7 +111,7 @@ def recorded_reading(options):
     return reading
 
 
-def _with_held_out(training_set, held_out, given):
+def _with_held_out(training_set: TrainingSet, held_out, given) -> TrainingSet:
     if held_out is None or "held_out" in given.options or held_out is training_set.held_out:
         return training_set
     if held_out is False:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from pandas.util import hash_pandas_object
 
 from fmdiag.files.code import code_hash
 from fmdiag.files.hashing import arrays_sha256, file_sha256, text_sha256
@@ -52,7 +53,7 @@ def _model(run):
 def _sources(module):
     """Return the files in which a network's classes are written, but for those of torch, which has a version."""
     parts = module.modules() if isinstance(module, torch.nn.Module) else []
-    codes = {_code_of(type(part)) for part in parts} - {None}
+    codes = {code for part in parts if (code := _code_of(type(part))) is not None}
     files = {Path(code.co_filename) for code in codes}
     return {file for file in files if file.is_file() and Path(torch.__file__).parent not in file.parents}
 
@@ -73,14 +74,18 @@ def plain(value, name=None):
     if isinstance(value, (torch.Tensor, np.ndarray)):
         return _array(value)
     if isinstance(value, pd.DataFrame):
-        return plain({str(k): pd.util.hash_pandas_object(column).to_numpy() for k, column in value.items()})
+        return plain({str(k): _hashes(column).to_numpy() for k, column in value.items()})
     if isinstance(value, (str, Path)):
-        file = value.partition("=")[2] if name == "feature_weights" else value if name in FILES else None
+        file = str(value).partition("=")[2] if name == "feature_weights" else value if name in FILES else None
         return str(value), content(file) if file else None
     if value is None or isinstance(value, (bool, int, float)):
         return repr(value)
     # What is not known to be written out in full would let other inputs pass for the same.
     raise TypeError(f"{name}: a part cannot be named after a {type(value).__name__}")
+
+
+def _hashes(column: pd.Series) -> pd.Series:
+    return hash_pandas_object(column)  # pyright: ignore[reportCallIssue]
 
 
 def _array(value):
