@@ -2,6 +2,7 @@
 
 import click
 
+from .pairing import command as pairing
 from .study_options import study_options
 
 COMMON = """A study is a folder of finished parts. Interrupted, even by kill -9, the same command goes on where it
@@ -16,6 +17,7 @@ def command():
     Examples:
       fmdiag study size --dataset fashion-mnist --sizes 10,100,1000,10000,all
       fmdiag study losses --dataset fashion-mnist --losses cfm,otcfm,efm:128
+      fmdiag study pairing --crossing 32
     """
 
 
@@ -62,3 +64,6 @@ def time(**options):
     from .study_run import run_study
 
     run_study("time", options)
+
+
+command.add_command(pairing)

@@ -86,3 +86,9 @@ def test_bad_input(tmp_path, fails_cleanly, arguments, words):
     np.savez(tmp_path / "pairs.npz", x0=x, x1=x * np.nan)
     arguments = [tmp_path / "pairs.npz" if word == "PAIRS" else word for word in arguments]
     fails_cleanly(["pairing", *arguments, *QUICK], words)
+
+
+def test_it_is_a_kind_of_study_by_another_name(undrawn, tmp_path):
+    words = ["pairing", "--crossing", "2", *QUICK, "--n-pairs", "10", "--sigmas", "0.05", "--steps", "10"]
+    assert run([*words, "--out", str(tmp_path / "a")]) == run(["study", *words, "--out", str(tmp_path / "b")]) == 0
+    assert load_table(tmp_path / "a", "pairing").equals(load_table(tmp_path / "b", "pairing"))
