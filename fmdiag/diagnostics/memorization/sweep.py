@@ -17,18 +17,7 @@ Fisher 1935; Holm 1979; DeLong et al. 1988; Newcombe 1998.
 import numpy as np
 import pandas as pd
 
-from fmdiag.stats import (
-    cluster_bootstrap,
-    delong_interval,
-    difference_interval,
-    fisher_p,
-    holm,
-    proportion_interval,
-    resolvable_excess,
-    roc_curve,
-    row,
-    samples_needed,
-)
+from fmdiag import stats
 
 NAME = "memorization"
 THRESHOLDS = np.sort([*np.round(np.arange(0.05, 1, 0.05), 2), 1 / 3])
@@ -61,7 +50,7 @@ def sweep(table, *, thresholds=THRESHOLDS, level=0.95):
         for threshold in np.asarray(thresholds, dtype=float):
             counts = {source: (int((ratio < threshold).sum()), ratio.size) for source, ratio in ratios.items()}
             for source, (k, n) in counts.items():
-                share, low, high = proportion_interval(k, n, level=level)
+                share, low, high = stats.proportion_interval(k, n, level=level)
                 rows.append({"feature": feature, "threshold": threshold, "source": source, "f_mem": share, "low": low,
                              "high": high, "level": level, "n": n, "interval": "exact",
                              **(_excess(counts, level) if source == "model" else {})})
@@ -70,7 +59,7 @@ def sweep(table, *, thresholds=THRESHOLDS, level=0.95):
         "excess_high", "p_value", "p_holm", "comparisons"])
     tested = swept["p_value"].notna()
     if tested.any():
-        swept.loc[tested, "p_holm"] = holm(swept.loc[tested, "p_value"])
+        swept.loc[tested, "p_holm"] = stats.holm(swept.loc[tested, "p_value"])
         swept.loc[tested, "comparisons"] = tested.sum()
     return swept
 
@@ -87,7 +76,7 @@ def roc(table):
     """
     parts = []
     for (feature, source), positive, negative in _pairs(table):
-        fpr, tpr, score = roc_curve(-positive, -negative)
+        fpr, tpr, score = stats.roc_curve(-positive, -negative)
         kept = np.unique(np.linspace(0, len(fpr) - 1, MOST_POINTS).astype(int))
         threshold = np.where(np.isinf(score), 0.0, -score)
         parts.append(pd.DataFrame({"feature": feature, "source": source, "fpr": fpr[kept], "tpr": tpr[kept],
@@ -109,36 +98,36 @@ def summary_rows(table, *, level=0.95):
     rows = []
 
     def add(quantity, found, source="model", interval="none"):
-        rows.append(row(NAME, quantity, found, **keys, source=source, level=level, n=len(sources[source]),
+        rows.append(stats.row(NAME, quantity, found, **keys, source=source, level=level, n=len(sources[source]),
                         interval=interval))
 
     for source, group in sources.items():
-        *values, kind = cluster_bootstrap(group["memorized"], group["nearest"], level=level,
+        *values, kind = stats.cluster_bootstrap(group["memorized"], group["nearest"], level=level,
                                           rng=np.random.default_rng(0))
         if kind == "cluster_bootstrap":
             add("f_mem", tuple(values), source, kind)
     for (_, source), positive, negative in _pairs(table):
-        add("auc", delong_interval(-positive, -negative, level=level), source, "delong")
+        add("auc", stats.delong_interval(-positive, -negative, level=level), source, "delong")
     if {"model", "heldout"} <= set(sources):
         k, n, k0, n0 = (count for source in ("model", "heldout")
                         for count in (sources[source]["memorized"].sum(), len(sources[source])))
-        add("p_value", fisher_p(k, n, k0, n0))
+        add("p_value", stats.fisher_p(k, n, k0, n0))
         model, null = (sources[source]["ratio"].to_numpy() for source in ("model", "heldout"))
-        add("p_sweep", holm([fisher_p((model < bound).sum(), n, (null < bound).sum(), n0)
+        add("p_sweep", stats.holm([stats.fisher_p((model < bound).sum(), n, (null < bound).sum(), n0)
                              for bound in THRESHOLDS]).min())
-        add("resolvable_excess", resolvable_excess(k0 / n0, n, n0))
+        add("resolvable_excess", stats.resolvable_excess(k0 / n0, n, n0))
         for excess in EXCESSES:
             if k0 / n0 + excess <= 1:
-                add(f"samples_needed_{excess:g}", samples_needed(excess, k0 / n0))
+                add(f"samples_needed_{excess:g}", stats.samples_needed(excess, k0 / n0))
     return rows
 
 
 def _excess(counts, level):
     if "heldout" not in counts:
         return {}
-    excess, low, high = difference_interval(*counts["model"], *counts["heldout"], level=level)
+    excess, low, high = stats.difference_interval(*counts["model"], *counts["heldout"], level=level)
     return {"excess": excess, "excess_low": low, "excess_high": high,
-            "p_value": fisher_p(*counts["model"], *counts["heldout"])}
+            "p_value": stats.fisher_p(*counts["model"], *counts["heldout"])}
 
 
 def _pairs(table):
