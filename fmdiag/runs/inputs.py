@@ -144,23 +144,29 @@ def lacking(run, card):
     return None if need is None else LACKING[need]
 
 
-def choose_device(name):
-    """Return the torch device; ``auto`` is CUDA where there is one (MPS has no float64, which û* needs).
+def choose_device(name, dtype=torch.float64):
+    """Return the torch device; ``auto`` is CUDA where there is one, else Apple's GPU where `dtype` allows it.
 
     Raises
     ------
     FmdiagError
-        If the device is unknown or not on this machine.
+        If the device is unknown, not on this machine, or has no numbers of this dtype.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        apple = dtype != torch.float64 and torch.backends.mps.is_available()
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if apple else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError as error:
         raise FmdiagError(f"--device {name}: no such device; use auto, cpu, cuda or cuda:1") from error
     try:
-        torch.zeros(1, dtype=torch.float64, device=device).item()
+        torch.zeros(1, dtype=dtype, device=device).item()
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         reason = str(error).splitlines()[0].split(". ")[0][:80]
         raise FmdiagError(f"--device {name}: not usable on this machine ({reason}); use auto or cpu") from error
     return device
+
+
+def closed_form_device(device):
+    """Return where û* is computed beside a network on `device`: the CPU for Apple's GPU, which has no float64."""
+    return torch.device("cpu") if device.type == "mps" else device

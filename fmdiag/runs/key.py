@@ -26,7 +26,7 @@ def key_of(run, name, parameters):
         held_out = examples.held_out.fingerprint
     facts = [name, plain(parameters), run.seed, run.given_memory, examples.fingerprint, held_out, code_hash(),
              packages(), _model(run), plain(run.given.decoder, "decoder"),
-             bool(run.given.options.get("times_of_scheduler")), str(run.device), run.group.size]
+             bool(run.given.options.get("times_of_scheduler")), str(run.network_device), run.group.size]
     return text_sha256(repr(facts))[:24]
 
 

@@ -57,7 +57,7 @@ class Run:
     seed : int
         Of everything random.
     device : str or torch.device
-        ``"auto"``: CUDA where there is one.
+        ``"auto"``: CUDA where there is one, else Apple's GPU, which the network runs on; û* is computed on the CPU then.
     memory : int, optional
         Bytes that û* may use in every process; default a quarter of what is free, at least 1 GiB.
     decoder : path, optional
@@ -88,7 +88,8 @@ class Run:
                  **options):
         self.name, self.seed, self.cache, self.command = name, int(seed), cache, command
         self.started, self.clock = datetime.datetime.now(datetime.UTC), time.monotonic()
-        self.group, self.device = join(inputs.choose_device(device))
+        self.group, self.network_device = join(inputs.choose_device(device, torch.float32))
+        self.device = inputs.closed_form_device(self.network_device)
         self.given_memory, self.memory = memory, shared_memory(memory, self.device, self.group)
         writes = out is not None and self.speaks
         # First of all, where its name is known: another process there, or another run, is known before any work.
@@ -97,7 +98,7 @@ class Run:
         self.feature_caches = {}   # whether on disk -> FeatureCache, one for all diagnostics
         try:
             self.given = inputs.Given(checkpoint, field, train, held_out, path, decoder, options)
-            self._take(inputs.opened(self.given, self.device, self.group))
+            self._take(inputs.opened(self.given, self.network_device, self.group))
             if writes and callable(out):
                 self.output = first_free(out(self.training_set), overwrite=overwrite)
             self.output.begin(self)
@@ -146,7 +147,7 @@ class Run:
 
     def reloaded(self, **changes):
         """Return the checkpoint read once more with other choices."""
-        return inputs.load(self.given, self.device, **changes)
+        return inputs.load(self.given, self.network_device, **changes)
 
     def work(self, name, parameters):
         """Return a folder for what takes long, the same for the same parameters until the run is saved."""

@@ -26,7 +26,7 @@ def load_spaces(run, parameters):
     plan = SearchPlan(getattr(parameters, "index", "flat"), getattr(parameters, "duplicate_tolerance", 0.0), run.memory,
                       cache, progress=lambda batches: run.progress(batches, "features"))
     around = run.given.chosen(("data_root", "offline", "trust_code"))
-    features = [load_feature(name, weights=weights.get(name), training_set=run.training_set, device=run.device,
+    features = [load_feature(name, weights=weights.get(name), training_set=run.training_set, device=run.network_device,
                              **around, **_own(parameters, name)) for name in names]
     return as_features(features, run.training_set), plan
 

@@ -14,6 +14,7 @@ import fmdiag
 from fmdiag import Run
 from fmdiag.diagnostics.error import run as error_run
 from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.runs.inputs import closed_form_device
 
 ERROR = {"n_pairs": 4, "times": [0.2, 0.7]}
 SMALL = {"n_pairs": 4, "n_samples": 8, "n_noises": 4, "n_gradients": 4, "n_steps": 2}
@@ -265,3 +266,10 @@ def test_a_diagnostic_asks_the_network_under_the_contract(inputs):
     x = torch.ones(2, 1, 8, 8)
     assert torch.equal(run.field(x, torch.zeros(2)), -x) and torch.equal(x, torch.ones(2, 1, 8, 8))
     assert run.network is network
+
+
+@pytest.mark.parametrize(("network", "closed_form"), [("mps", "cpu"), ("cuda:1", "cuda:1"), ("cpu", "cpu")])
+def test_the_closed_form_is_computed_where_there_is_float64(network, closed_form):
+    assert closed_form_device(torch.device(network)) == torch.device(closed_form)
+    with pytest.raises(FmdiagError, match="--device meta: not usable on this machine"):
+        Run(field=lambda x, t: x, train=torch.rand(4, 2), device="meta")
