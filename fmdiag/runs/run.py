@@ -57,7 +57,7 @@ class Run:
     seed : int
         Of everything random.
     device : str or torch.device
-        ``"auto"``: CUDA where there is one, else Apple's GPU, which the network runs on; û* is computed on the CPU then.
+        ``"auto"``: CUDA where there is one, else Apple's GPU for the network, with û* on the CPU.
     memory : int, optional
         Bytes that û* may use in every process; default a quarter of what is free, at least 1 GiB.
     decoder : path, optional
