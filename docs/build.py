@@ -1,4 +1,4 @@
-"""How are the pages of docs/ made? The gallery from docs/gallery/facts.json, the API reference from the docstrings.
+"""Pages of docs/: the gallery from docs/gallery/facts.json, the reference from docstrings, the README table from cards.
 
 `python -m docs.build` takes seconds; with --measure both models of the gallery are first trained and measured, which
 takes minutes.
@@ -10,6 +10,8 @@ from pathlib import Path
 from docs import api, gallery
 
 README = Path(__file__).parent / "README.md"
+FIRST = Path(__file__).parents[1] / "README.md"
+MARKS = ("<!-- from the cards of the diagnostics -->", "<!-- end -->")
 TEXT = """# fmdiag's documentation
 
 The [README](../README.md) says what fmdiag answers and how to begin. Made by `python -m docs.build`; do not edit.
@@ -33,6 +35,23 @@ def readme():
     return TEXT.format(gallery="\n".join(gallery.index())).replace("û*", "û\\*")
 
 
+def diagnostics_table():
+    """Return the README's table of diagnostics: question, command and what memorising looks like, from the cards."""
+    from fmdiag.diagnostics import DIAGNOSTICS
+
+    rows = [(card.question, f"`{card.examples[0]}`", card.memorization.split(". ")[0].rstrip("."))
+            for card in DIAGNOSTICS.values() if card.examples]
+    lines = ["| question | command | what you see if the model memorises |", "|---|---|---|",
+             *("| " + " | ".join(row) + " |" for row in rows)]
+    return "\n".join(lines).replace("û*", "û\\*")
+
+
+def with_table(text):
+    """Return the text of the project's README with the table of diagnostics between its marks."""
+    before, _, rest = text.partition(MARKS[0])
+    return before + MARKS[0] + "\n\n" + diagnostics_table() + "\n\n" + MARKS[1] + rest.partition(MARKS[1])[2]
+
+
 def main():
     """Write all pages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -44,6 +63,7 @@ def main():
     gallery.write()
     api.write()
     README.write_text(readme(), encoding="utf-8")
+    FIRST.write_text(with_table(FIRST.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -84,3 +84,8 @@ def test_pages_name_no_folder_of_the_machine_they_were_made_on():
 def test_pictures_are_small():
     files = list((ROOT / "docs" / "gallery" / "figures").glob("*.png"))
     assert files and sum(file.stat().st_size for file in files) < 3_000_000
+
+
+def test_the_readme_lists_the_diagnostics_as_their_cards_say():
+    text = build.FIRST.read_text(encoding="utf-8")
+    assert build.with_table(text) == text, "run: python -m docs.build"
