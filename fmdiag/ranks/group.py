@@ -87,7 +87,7 @@ class Group:
         """Return ``work()`` of rank 0, picklable, on every rank: for what cannot be shared out; the others wait."""
         found = work() if self.rank == 0 else None
         if self.store is not None:
-            self._wait(self.rank == 0)
+            _wait(self.store, self.rank == 0)
         return self.gather(found)[0]
 
     def spread(self, items, work):
@@ -100,14 +100,6 @@ class Group:
         mine = items[self.share(len(items))]
         return [found for part in self.gather([work(mine)] if len(mine) else []) for found in part]
 
-    def _wait(self, done):
-        """Wait until rank 0 is done, however long it takes: torchrun ends this process if that one ends."""
-        key = f"fmdiag/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}/once/{next(_NUMBERS)}"
-        if done:
-            _answered(self.store.set, key, "1")
-        while not _answered(self.store.check, [key]):
-            time.sleep(0.05)
-
     def _reduce(self, x, operation):
         if self.size > 1:
             x = x.contiguous()
@@ -117,6 +109,15 @@ class Group:
 
 SINGLE = Group()
 _NUMBERS = itertools.count()   # ranks do the same in the same order
+
+
+def _wait(store, done):
+    """Wait until rank 0 is done, however long it takes: torchrun ends this process if that one ends."""
+    key = f"fmdiag/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}/once/{next(_NUMBERS)}"
+    if done:
+        _answered(store.set, key, "1")
+    while not _answered(store.check, [key]):
+        time.sleep(0.05)
 
 
 def _answered(call, *arguments, **options):
