@@ -9,9 +9,8 @@ from fmdiag.errors import FmdiagError
 from fmdiag.features import Feature
 from fmdiag.neighbors import SearchPlan, nearest, nearest_distinct, search
 
-RNG = np.random.default_rng(0)
-ROWS = RNG.normal(size=(2000, 24)).astype(np.float32)
-QUERIES = np.concatenate([ROWS[:150] + 0.01, RNG.normal(size=(250, 24))]).astype(np.float32)
+ROWS, NEW = np.split(np.random.default_rng(0).normal(size=(2250, 24)).astype(np.float32), [2000])
+QUERIES = np.concatenate([ROWS[:150] + 0.01, NEW]).astype(np.float32)
 
 
 def all_distances(queries, rows):
