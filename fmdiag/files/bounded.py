@@ -5,14 +5,13 @@ one `RATIO` times its own size; an archive may have `FREE_ENTRIES` members, or o
 bytes. Beyond that it is refused in one line. `fmdiag.files.zips` and `fmdiag.files.tars` read members through here.
 """
 
-import bz2
 import io
 import lzma
 import os
 import zlib
-from functools import partial
 
 from fmdiag.errors import FmdiagError
+from fmdiag.files.decompressors import MAKE, XZ_MEMORY, Stored
 from fmdiag.files.regular import open_regular
 
 FREE = 1 << 28           # bytes that any file may become
@@ -23,7 +22,6 @@ MOST_ENTRIES = 1_500_000
 LONGEST_NAME = 1024      # bytes of a member's name with its folders
 CHUNK = 1 << 16         # packed bytes that are read at a time
 AT_ONCE = 1 << 20       # unpacked bytes that are handed out at a time
-XZ_MEMORY = 1 << 27      # bytes of a dictionary; xz -9 asks for half of it
 
 MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
 
@@ -191,55 +189,6 @@ class Unpacked(io.RawIOBase):
             return FmdiagError(f"{self.budget.path}: needs a dictionary of more than {XZ_MEMORY >> 20} MiB to be "
                                "unpacked: refused; pack it again with xz -9 or less")
         return damaged(self.budget.path, error)
-
-
-class Inflate:
-    """zlib's decompressor in the form of those of bz2 and lzma: `decompress(data, at_most)` keeps what is left over."""
-
-    def __init__(self, bits):
-        self.zlib = zlib.decompressobj(bits)
-
-    @property
-    def eof(self):
-        """Whether the stream has ended."""
-        return self.zlib.eof
-
-    @property
-    def needs_input(self):
-        """Whether no input waits."""
-        return not self.zlib.unconsumed_tail
-
-    @property
-    def unused_data(self):
-        """What follows the end of the stream."""
-        return self.zlib.unused_data
-
-    def decompress(self, data, at_most):
-        """Return at most `at_most` bytes."""
-        return self.zlib.decompress(self.zlib.unconsumed_tail + data, at_most)
-
-
-class Stored:
-    """Bytes that are not packed; they end where the input does."""
-
-    def __init__(self):
-        self.held, self.eof, self.unused_data = b"", False, b""
-
-    @property
-    def needs_input(self):
-        """Whether no input waits."""
-        return not self.held
-
-    def decompress(self, data, at_most):
-        """Return at most `at_most` bytes."""
-        held = self.held + data
-        self.eof = not held
-        data, self.held = held[:at_most], held[at_most:]
-        return data
-
-
-MAKE = {"gzip": partial(Inflate, 31), "deflate": partial(Inflate, -15), "bzip2": bz2.BZ2Decompressor, "stored": Stored,
-        "xz": partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, memlimit=XZ_MEMORY)}
 
 
 def open_unpacked(path, what="file"):

@@ -5,7 +5,8 @@ import numpy as np
 from fmdiag.errors import FmdiagError
 from fmdiag.files.bounded import AT_ONCE, fill
 from fmdiag.files.npy import check_length, read_header
-from fmdiag.files.zips import Zip, ZipMember
+from fmdiag.files.zip_directory import ZipMember
+from fmdiag.files.zips import Zip
 
 NUMBERS, PLAIN = "biufc", "biufcUSmM"   # kinds of dtype: of rows, and of what fmdiag keeps itself
 
