@@ -32,5 +32,8 @@ def command(run_folder):
     written = draw_all(run_folder)
     if (Path(run_folder) / "index.html").is_file():
         written.append(write_report(run_folder))
+    if not written:
+        raise FmdiagError(f"{run_folder} holds nothing that is drawn: its tables are missing, or it is no run that "
+                          "measured; give the folder that `wrote` named, or make the run again")
     for path in written:
         echo(path)

@@ -1,4 +1,4 @@
-"""What may a reader not do, whatever a file says? Run code, reach the network, write outside its folder."""
+"""What may a reader not do, whatever a file says? Run code, reach the network, write outside, read private files."""
 
 import os
 import sys
@@ -19,16 +19,23 @@ class Guard:
 
     def __init__(self):
         self.root, self.seen, self.installed = None, [], False
+        self.private = None  # folder of which nothing may be opened
 
     def __call__(self, event, arguments):
         if self.root is None:
             return
         if event in RUNS_CODE:
             self.seen.append(f"{event}{arguments!r}"[:300])
+        elif event == "open" and self._is_private(arguments[0]):
+            self.seen.append(f"read {arguments[0]!r}")
         elif event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING:
             self._check(event, arguments[:1])
         elif event in WRITES:
             self._check(event, arguments[:2])
+
+    def _is_private(self, path):
+        return self.private is not None and isinstance(path, str | bytes) and os.path.realpath(
+            os.fsdecode(path)).startswith(self.private)
 
     def _check(self, event, paths):
         for path in paths:

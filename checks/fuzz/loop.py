@@ -24,6 +24,7 @@ HANGS = 120            # seconds after which a case that no exception can end en
 MEGABYTES = 300        # above what the process had
 MOST_MEGABYTES = 1000  # that one case may ask for at once
 LONGEST = 1200         # characters of a message
+HUNG = "did not end"
 BATCH = 1000           # cases between two looks at memory and leftovers
 
 
@@ -105,7 +106,7 @@ def _judged(target, name, content, work):
                 seen = [*GUARD.seen]
                 leaked = [w for w in GUARD.heard if not issubclass(w.category, FmdiagWarning)]
     except TooLong:
-        return f"did not end in {SECONDS:g} s", "".join(traceback.format_exc(limit=-5, chain=False))
+        return f"{HUNG} in {SECONDS:g} s", "".join(traceback.format_exc(limit=-5, chain=False))
     except Exception as error:
         return f"{type(error).__name__}: {str(error)[:300]}", "".join(traceback.format_exc(limit=-5, chain=False))
     if seen:
@@ -117,7 +118,7 @@ def _judged(target, name, content, work):
 
 def fuzz(target, numbers, work, *, seed=0, stop_at=10):
     """Run cases; return (counts of outcomes, failures, of which at most one of a kind and `stop_at` kinds)."""
-    work, counts, failures = Path(os.path.realpath(work)), {"valid": 0, "refused": 0, "failed": 0}, {}
+    work, counts, failures = Path(os.path.realpath(work)), {"valid": 0, "refused": 0, "failed": 0, "hung": 0}, {}
     gc.collect()
     gc.freeze()  # what was imported is not looked through again
     base = peak_megabytes(reset=True)
@@ -126,7 +127,7 @@ def fuzz(target, numbers, work, *, seed=0, stop_at=10):
             name, content = target.case(number, seed)
             outcome = _judged(target, name, content, work)
             if isinstance(outcome, tuple):
-                counts["failed"] += 1
+                counts["hung" if outcome[0].startswith(HUNG) else "failed"] += 1
                 kind = outcome[0].split(":")[0] + outcome[1].split("\n")[-4 if outcome[1] else 0]
                 failures.setdefault(kind, Failure(number, outcome[0], content, name, outcome[1]))
             else:
@@ -155,8 +156,8 @@ def _without_collector():
 def _tidy(target, work):
     gc.collect()
     shutil.rmtree(work / "data-root", ignore_errors=True)
-    if target.name == "diffusers":
-        shutil.rmtree(work / "diffusers", ignore_errors=True)
+    if not target.place:
+        shutil.rmtree(work / target.name, ignore_errors=True)
 
 
 def smallest(target, failure, work, *, seconds=5):

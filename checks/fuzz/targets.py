@@ -4,6 +4,7 @@ import functools
 import io
 import pickle
 import random
+import shutil
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from checks.fuzz.claims import claimed, document, linked, nested, strange
+from checks.fuzz.folders import (
+    read_audit,
+    read_canaries,
+    read_run,
+    read_strange_card,
+    read_strange_source,
+    read_study,
+    unpacked,
+)
 from checks.fuzz.mutations import BYTES, TEXT, mutated, mutated_object, mutated_tar, mutated_zip
 from fmdiag.checkpoints import load_checkpoint
 from fmdiag.checkpoints.checkpoint import Checkpoint
@@ -26,14 +37,16 @@ VALUES_LOOKED_AT = 10**6
 class Target:
     """A reader under test.
 
-    `make(data, rng, other)` returns the content of a case; `place` is the file's path below the work folder; `read`
-    is called with (that file's path or the folder, the work folder).
+    `make(data, rng, other)` returns the content of a case; `place` is the file's path below the work folder, or empty
+    where a case is one file of a folder, of which those with the suffixes `changed` are mutated; `read` is called with
+    (that file's path, the work folder).
     """
 
     name: str
     place: str
     make: object
     read: object
+    changed: tuple = ()
 
     def seeds(self):
         """Return the valid files, name -> content, in order of their names."""
@@ -46,9 +59,13 @@ class Target:
         if number < 0:
             name = list(seeds)[-number - 1]
             return name, seeds[name]
-        rng = random.Random(f"{self.name} {seed} {number}")
-        name = rng.choice(list(seeds))
-        return name, self.make(seeds[name], rng, seeds[rng.choice(list(seeds))])
+        rng, names = random.Random(f"{self.name} {seed} {number}"), self.names()
+        name = rng.choice(names)
+        return name, self.make(seeds[name], rng, seeds[rng.choice(names)])
+
+    def names(self):
+        """Return the names of the files that are mutated."""
+        return [name for name in self.seeds_once() if name.endswith(self.changed or "")]
 
     def seeds_once(self):
         return _seeds(self)
@@ -68,11 +85,19 @@ def binary(data, rng, other):
 
 
 def zip_or_bytes(data, rng, other):
-    return mutated_zip(data, rng, other) if rng.random() < 0.6 else mutated(data, rng, other, BYTES)
+    action = rng.random()
+    return mutated_zip(data, rng, other) if action < 0.5 else packed(data, rng, other)
 
 
 def tar_or_bytes(data, rng, other, mode=""):
-    return mutated_tar(data, rng, other, mode) if rng.random() < 0.5 else mutated(data, rng, other, BYTES)
+    return mutated_tar(data, rng, other, mode) if rng.random() < 0.5 else packed(data, rng, other)
+
+
+def packed(data, rng, other):
+    """Damaged bytes, claims of a header that nothing gives away, layers of compression."""
+    action = rng.random()
+    make = claimed if action < 0.3 else nested if action < 0.4 else binary
+    return make(data, rng, other)
 
 
 @functools.cache
@@ -107,6 +132,25 @@ def pickled(data, rng, other):
         at = rng.choice((0, 2, len(data) - 1, rng.randrange(len(data))))
         return data[:at] + named + data[at:]
     return binary(data, rng, other)
+
+
+def strange_source(data, rng, other):
+    """A checkpoint that names other data, or one that is damaged as others are."""
+    if rng.random() < 0.3:
+        return torch_file(data, rng, other)
+    stream = io.BytesIO()
+    torch.save(strange(_loaded(data), rng), stream)
+    return stream.getvalue()
+
+
+def read_links(path, work):
+    """Read the folder that a tar stands for."""
+    folder = work / "case.folder"
+    unpacked(path.read_bytes(), folder)
+    try:
+        read_rows(folder, work)
+    finally:
+        shutil.rmtree(folder)
 
 
 def read_rows(path, work):
@@ -183,10 +227,11 @@ TARGETS = {target.name: target for target in (
     Target("pt", "case.pt", torch_file, read_rows),
     Target("safetensors", "case.safetensors", textual, read_rows),
     Target("idx", "case.idx", binary, read_rows),
-    Target("idx_gz", "case.idx.gz", binary, read_rows),
+    Target("idx_gz", "case.idx.gz", packed, read_rows),
     Target("cifar", "cifar/data_batch_1", pickled, lambda path, work: read_rows(path.parent, work)),
     Target("parquet", "case.parquet", binary, read_rows),
-    Target("picture", "case.png", binary, read_picture),
+    Target("picture", "case.png", packed, read_picture),
+    Target("links", "case.tar.of", linked, read_links),
     Target("zip", "case.zip", zip_or_bytes, read_rows),
     Target("tar", "case.tar", tar_or_bytes, read_rows),
     Target("tar_gz", "case.tar.gz", functools.partial(tar_or_bytes, mode="gz"), read_rows),
@@ -198,17 +243,23 @@ TARGETS = {target.name: target for target in (
     Target("edm", "case.pkl", pickled, read_checkpoint),
     Target("card_toml", "case.toml", textual, read_as_card),
     Target("card_yaml", "case.yaml", textual, read_as_card),
+    Target("strange_card", "case.toml", textual, read_strange_card),
+    Target("source", "case.pt", strange_source, read_strange_source),
     Target("diffusers", "", textual, read_diffusers),
+    Target("run", "", document, read_run, (".json",)),
+    Target("study", "", document, read_study, (".json",)),
+    Target("canaries", "", document, read_canaries, (".json",)),
+    Target("audit", "", document, read_audit),
 )}
 
 
 def placed(target, name, content, work):
     """Write a case and return its path; for a folder of several files the others are as they should be."""
-    if target.name == "diffusers":
+    if not target.place:
         for other, valid in target.seeds_once().items():
-            (work / "diffusers" / other).parent.mkdir(parents=True, exist_ok=True)
-            (work / "diffusers" / other).write_bytes(valid)
-        path = work / "diffusers" / name
+            (work / target.name / other).parent.mkdir(parents=True, exist_ok=True)
+            (work / target.name / other).write_bytes(valid)
+        path = work / target.name / name
     else:
         path = work / target.place
     if path.parent != work:

@@ -24,15 +24,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from checks.kills.child import Child
 from checks.kills.moments import WAIT, family, is_seen, planned, processor_seconds
 
 MLP = ["--network", "mlp", "--width", "16", "--depth", "1", "--batch-size", "8"]
 COMMANDS = {
-    "train": ["train", "--dataset", "digits", "--n", "40", *MLP, "--steps", "1200", "--precision", "fp32",
+    "train": ["train", "--dataset", "digits", "--n", "40", *MLP, "--steps", "300", "--precision", "fp32",
               "--save-seconds", "0.1"],
-    "study": ["study", "size", "--dataset", "digits", *MLP, "--sizes", "10,20", "--seeds", "2", "--steps", "150",
+    "study": ["study", "size", "--dataset", "digits", *MLP, "--sizes", "10,20", "--seeds", "1", "--steps", "100",
               "--n-samples", "32", "--n-nearest", "16", "--n-steps", "5", "--n-pairs", "8", "--warmup", "5"],
-    "memorization": ["memorization", "{digits}", "--n-samples", "600", "--n-steps", "40"],
+    "memorization": ["memorization", "{digits}", "--n-samples", "128", "--n-steps", "10"],
     "report": ["report", "{digits}", "--n-pairs", "8", "--n-samples", "70", "--n-noises", "8", "--n-gradients", "4",
                "--n-steps", "10"],
     "audit": ["audit", "{digits}", "--n-samples", "64", "--n-images", "8", "--n-noises", "1", "--n-steps", "10"],
@@ -46,10 +47,14 @@ def started(name, out, ranks=1):
     words = [str(bundled_checkpoint()) if word == "{digits}" else word for word in COMMANDS[name]]
     if name == "train" and (out / "state.pt").is_file():
         words = ["train", "--resume", "--save-seconds", "0.1"]
-    runner = [] if ranks == 1 else ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks), "-m",
-                                    "--"]
-    module = ["-m", "fmdiag.cli.main"] if ranks == 1 else ["fmdiag.cli.main"]
-    return subprocess.Popen([sys.executable, *runner, *module, *words, "--out", str(out)],
+    words += ["--out", str(out)]
+    return Child(words) if ranks == 1 else under_torchrun(words, ranks)
+
+
+def under_torchrun(words, ranks):
+    """Start a command in `ranks` processes."""
+    runner = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks), "-m", "--"]
+    return subprocess.Popen([sys.executable, *runner, "-m", "fmdiag.cli.main", *words],
                             env={**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}, stdout=subprocess.DEVNULL,
                             stderr=subprocess.PIPE, text=True, start_new_session=True)
 
@@ -57,7 +62,6 @@ def started(name, out, ranks=1):
 def finished(process):
     _, errors = process.communicate()
     assert process.returncode == 0, errors
-    return errors
 
 
 def refused(name, out, ranks):
@@ -153,7 +157,7 @@ def killed(process, out, moment):
             kill_all(process.pid)
             process.communicate()
             return True
-        time.sleep(WAIT)
+        time.sleep(WAIT if moment.sign else 10 * WAIT)
     return False
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 # Command -> {what is seen when output comes into being: seconds after that within which it is killed}.
 RUN = {".{out}.*.partial": 3.0, "{out}": 0.1}
 SIGNS = {"train": {"{out}": 0.05, "{out}/.run.json.*": 0.02}, "study": {"{out}": 0.05, "{out}/tables": 3.0}}
-WAIT = 0.0005
+WAIT = 0.001
 
 
 @dataclasses.dataclass(frozen=True)

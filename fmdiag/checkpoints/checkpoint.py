@@ -86,8 +86,10 @@ class Checkpoint:
     def _load(self, recorded, source, data_root, options):
         try:
             return load_recorded(recorded, source, data_root=data_root, **options)
-        except FmdiagError:
-            raise
+        except FmdiagError as error:
+            if source != recorded.get("source") or str(self.file) in str(error):
+                raise
+            raise FmdiagError(f"{self.file} names {source} as its data: {error}") from error
         except (TypeError, ValueError, AttributeError) as error:
             raise FmdiagError(f"{self.file} records its data set in no way that can be read ({error}): give --dataset, "
                               "and the options that it needs") from error

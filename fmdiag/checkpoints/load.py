@@ -69,9 +69,11 @@ def _opened(path, decided, device, model):
         other = replace(decided, weights="raw", weights_key=None)
         return replace(checkpoint, raw=lambda: _opened(path, other, device, model))
     except FmdiagError as error:
-        if names_one_of(error, path, model):
+        card = "" if model is None or names_one_of(error, model) else f" (with model card {model})"
+        file = "" if names_one_of(error, path, model) else f"{path}: "
+        if not file + card:
             raise
-        raise FmdiagError(f"{path}: {error}") from error
+        raise FmdiagError(f"{file}{error}{card}") from error
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:

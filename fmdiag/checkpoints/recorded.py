@@ -70,7 +70,8 @@ def check_recorded(recorded, file, given, data_root=None):
     root = Reading(data_root=chosen_data_root(data_root)).root
     for name, option in OPTIONS.items():
         value = recorded.get(name)
-        if isinstance(value, str) and given.get(name) is None and not _is_number(value):
+        fraction = name == "held_out" and isinstance(value, str) and _is_number(value)
+        if isinstance(value, str) and given.get(name) is None and not fraction:
             _check_followed(value, file, option, root)
 
 

@@ -22,6 +22,7 @@ from fmdiag.datasets.source import ORIENTATIONS, Part, Reading, chosen_data_root
 from fmdiag.datasets.training_set import TrainingSet
 from fmdiag.datasets.value_range import remarks
 from fmdiag.errors import FmdiagError, FmdiagWarning, check_choice
+from fmdiag.files.regular import readable
 
 SPLITS = ("train", "test")
 
@@ -128,7 +129,9 @@ def open_source(source, reading):
 
 
 def _make(source, reading, value_range, load, part, *, silent=False):
-    found, name = load(), name_of(source)
+    name = name_of(source)
+    with readable(name):
+        found = load()
     rows, divisor, shift = training_rows(found, name, value_range)
     if reading.size is not None and rows.shape[2:] != (reading.size, reading.size):
         if found.divisor is not None:

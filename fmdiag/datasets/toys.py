@@ -3,19 +3,30 @@
 All are deterministic: the same name gives the same rows, so fingerprints can be compared between machines.
 """
 
+import math
 import re
 from functools import partial
 
 import numpy as np
 
 from fmdiag.datasets.source import Part
+from fmdiag.errors import FmdiagError
 
 DIGITS_TRAIN = 1500
+LARGEST = 2**28  # coordinates of a set that is made: 1 GiB of float32
 TWO_MOONS = re.compile(r"two-moons(?:-(?P<n>[1-9]\d*))?")
 GAUSSIAN = re.compile(r"gaussian(?:-(?P<dim>[1-9]\d*))?(?:-(?P<n>[1-9]\d*))?")
 MIXTURE = re.compile(r"mixture(?:-(?P<dim>[1-9]\d*))?(?:-(?P<n>[1-9]\d*))?")
 # Components lie RADIUS from the origin, six of their standard deviations: noise of scale 1 overlaps, components do not.
 COMPONENTS, RADIUS, SPREAD = 5, 3.0, 0.5
+
+
+def _sizes(name, found, **defaults):
+    """Return the numbers that a name holds, or their defaults; a checkpoint's record may name anything."""
+    sizes = {key: found[key] or str(default) for key, default in defaults.items()}
+    if sum(map(len, sizes.values())) > 20 or math.prod(map(int, sizes.values())) > LARGEST:
+        raise FmdiagError(f"{name[:60]}: rows times dimension may be {LARGEST} at most: name fewer rows")
+    return map(int, sizes.values())
 
 
 def digits(name, reading):
@@ -41,7 +52,7 @@ def two_moons(name, reading):
     50 000 rows unless N is given, noise 0.05, as scikit-learn draws them; the test part, 10 000 rows or N if that is
     less, has another seed. The moon is the label.
     """
-    n = int(TWO_MOONS.fullmatch(name)["n"] or 50_000)
+    n, = _sizes(name, TWO_MOONS.fullmatch(name), n=50_000)
     return {"train": partial(_two_moons, n, 0), "test": partial(_two_moons, min(n, 10_000), 1)}
 
 
@@ -57,8 +68,7 @@ def gaussian(name, reading):
 
     A set of more rows begins with the rows of a smaller one of the same dimension. The test part has as many rows.
     """
-    found = GAUSSIAN.fullmatch(name)
-    dim, n = int(found["dim"] or 64), int(found["n"] or 2000)
+    dim, n = _sizes(name, GAUSSIAN.fullmatch(name), dim=64, n=2000)
     return {"train": partial(_gaussian, n, dim, 0), "test": partial(_gaussian, n, dim, 1)}
 
 
@@ -72,8 +82,7 @@ def mixture(name, reading):
     Equal weights, standard deviation 0.5 in every direction, centres in fixed random directions 3 from the origin. The
     component is the label; the test part, fresh rows of the same distribution, has 10 000 rows or N if that is more.
     """
-    found = MIXTURE.fullmatch(name)
-    dim, n = int(found["dim"] or 3), int(found["n"] or 2000)
+    dim, n = _sizes(name, MIXTURE.fullmatch(name), dim=3, n=2000)
     return {"train": partial(_mixture, n, dim, 0), "test": partial(_mixture, max(n, 10_000), dim, 1)}
 
 

@@ -1,11 +1,14 @@
 """Only regular files are read: pipes, devices and sockets never end or never begin."""
 
+import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
 
 from fmdiag.errors import FmdiagError
 
+OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 LONGEST = 1 << 26   # bytes of a text: a configuration, a card
 KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
          stat.S_IFSOCK: "a socket"}
@@ -27,13 +30,29 @@ def check_regular(path, what="file"):
         If it is not there, cannot be looked at, or is a folder, pipe, device or socket.
     """
     try:
-        return _checked(path, os.stat(Path(path)), what)
+        status = os.stat(Path(path))
     except FileNotFoundError as error:
         raise FmdiagError(f"{path}: no such {what}; check the path") from error
     except OSError as error:
         raise FmdiagError(f"{path} cannot be read ({error.strerror}): check the path and its permissions") from error
     except ValueError as error:
         raise FmdiagError(f"{str(path)!r}: no path ({error}); give the path of a {what}") from error
+    return _checked(path, status, what)
+
+
+@contextlib.contextmanager
+def readable(name):
+    """Raise an OSError of reading from within, as of a link that leads nowhere, as an FmdiagError that names the file.
+
+    What the disk says to writing, such as a copy in a cache, is let through.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in OF_WRITING:
+            raise
+        raise FmdiagError(f"{error.filename or name} cannot be read ({error.strerror or error}): check the path, its "
+                          "links and its permissions") from error
 
 
 def open_regular(path, what="file"):

@@ -1,13 +1,31 @@
 """Earlier results: what a whole run folder holds of each diagnostic, for a run of the same inputs to go on from."""
 
-import json
 from pathlib import Path
+from typing import NotRequired, TypedDict
 
 import pandas as pd
 
 from fmdiag.errors import FmdiagError
+from fmdiag.files.documents import read_document
 from fmdiag.results import Result, Verdict, load_array, load_run, load_table
 from fmdiag.runs.publish import RESULTS
+
+
+class Entry(TypedDict):
+    """What is kept of a Result beside its tables and arrays; the rest is read as it is."""
+
+    key: str | None
+    columns: dict[str, list[str]]
+    summary: dict[str, str]
+    arrays: list[str]
+    files: list[str]
+
+
+class Kept(TypedDict):
+    """results.json."""
+
+    key: NotRequired[str | None]
+    results: NotRequired[dict[str, Entry]]
 
 
 def run_key(out):
@@ -17,7 +35,7 @@ def run_key(out):
 
 def earlier_result(out, name, key):
     """Return the Result of a diagnostic in a run folder if it was kept under `key`, else None."""
-    found = (_read(out).get("results") or {}).get(name) or {}
+    found = _read(out).get("results", {}).get(name, {})
     if found.get("key") != key:
         return None
     try:
@@ -29,7 +47,7 @@ def earlier_result(out, name, key):
         return Result(name, tables.pop(name), summary, found["parameters"], tables, arrays, verdict,
                       found["cautions"], found["facts"], load_run(out), key, found["asked"],
                       {name: Path(out) / name for name in found["files"]})
-    except (OSError, ValueError, KeyError, TypeError, FmdiagError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, FmdiagError):
         return None  # damaged: it is measured again
 
 
@@ -42,7 +60,6 @@ def _table(out, name: str) -> pd.DataFrame:
 
 def _read(out):
     try:
-        content = json.loads((Path(out) / RESULTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_document(Path(out) / RESULTS, Kept)
+    except FmdiagError:
         return {}
-    return content if isinstance(content, dict) else {}

@@ -3,13 +3,14 @@
 import argparse
 import os
 import pickle
+import re
 import resource
 
 import numpy as np
 import pytest
 import torch
 
-from fmdiag.checkpoints import load_checkpoint, save_checkpoint
+from fmdiag.checkpoints import bundled_checkpoint, load_checkpoint, save_checkpoint
 from fmdiag.checkpoints.file import write_torch_file
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import build_network
@@ -155,3 +156,12 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         save_checkpoint(native(), tmp_path / "file" / "ckpt.pt")
+
+
+@pytest.mark.parametrize("text", ['family = "nowhere"', "[convention]\ntime_scale = 2.0"], ids=["family", "native"])
+def test_a_refusal_that_rests_on_a_model_card_names_it(tmp_path, text):
+    card = tmp_path / "card.toml"
+    card.write_text(text)
+    with pytest.raises(FmdiagError, match=re.escape(str(card))) as caught:
+        load_checkpoint(bundled_checkpoint(), model=card)
+    assert str(bundled_checkpoint()) in str(caught.value)

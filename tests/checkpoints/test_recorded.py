@@ -1,5 +1,7 @@
 """What a checkpoint names as its data is read only where it is the user's; everything else is asked for."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -44,6 +46,14 @@ def refused(checkpoint, *parts, **options):
 def test_fault_5_8_data_in_the_working_folder_and_the_data_root_are_followed(what, place, work, tmp_path):
     record = {"source": str(digits(work)), what: str(digits(tmp_path / place))}
     assert naming(work, **record).training_set().n == 20
+
+
+@pytest.mark.parametrize("name", ["5", "1e400", "nan", "pipe"])
+def test_what_only_looks_like_a_number_and_what_is_no_file_are_refused_as_the_checkpoints_data(name, work, tmp_path):
+    """A link named 5 leads elsewhere like any other; only held-out rows may be a share."""
+    (work / "5").symlink_to(digits(tmp_path / "outside"))
+    os.mkfifo(work / "pipe")
+    refused(naming(work, source=name), name)
 
 
 @pytest.mark.parametrize("spelt", ["{outside}", "../outside/rows.npy", "~/outside/rows.npy", "link.npy",

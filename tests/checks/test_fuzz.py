@@ -13,10 +13,11 @@ from checks.fuzz.targets import CORPUS, TARGETS, Target
 from fmdiag.errors import FmdiagError
 
 RESULTS = CORPUS.parents[1] / "results"
-# A trusted pickle is the only file of the corpus that must be refused, and tensors that no family knows.
-REFUSED = {"edm/network.pkl", "foreign/dit.pt", "foreign/rectified.pth", "foreign/torchcfm.pt"}
-# 10 000 of every reader take minutes: python -m checks.fuzz; the outcome is in checks/results/fuzz.json.
-CASES = int(os.environ.get("FMDIAG_FUZZ_CASES", "150"))
+# Of the corpus must be refused: a trusted pickle, tensors that no family knows, and cards with code that nobody trusted.
+REFUSED = {"edm/network.pkl", "foreign/dit.pt", "foreign/rectified.pth", "foreign/torchcfm.pt",
+           "strange_card/0.toml", "strange_card/1.toml", "strange_card/2.toml"}
+# Thousands of every reader take minutes: python -m checks.fuzz; the outcome is in checks/results/fuzz.json.
+CASES = int(os.environ.get("FMDIAG_FUZZ_CASES", "100"))
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -28,10 +29,10 @@ def test_hostile_files_are_refused_in_one_line(name):
     assert sum(counts.values()) == CASES and counts["refused"] > CASES / 10
 
 
-def test_ten_thousand_cases_of_every_reader_were_run():
+def test_thousands_of_cases_of_every_reader_were_run():
     results = json.loads((RESULTS / "fuzz.json").read_text())
     assert results.keys() == TARGETS.keys()
-    assert all(found["cases"] >= 10_000 and found["failed"] == 0 for found in results.values())
+    assert all(found["cases"] >= 1000 and found["failed"] == found["hung"] == 0 for found in results.values())
 
 
 @pytest.mark.parametrize(("name", "file"), [
@@ -60,7 +61,7 @@ def test_a_case_is_its_number():
         # torch's older format writes addresses: there two files of one case differ in some digits.
         cases = [[(name, len(content)) for name, content in map(target.case, range(20))] for _ in range(2)]
         assert all(a[0] == b[0] and abs(a[1] - b[1]) < 64 for a, b in zip(*cases, strict=True))
-        assert len({target.case(k)[1] for k in range(200)}) > 150
+        assert len({target.case(k)[1] for k in range(200)}) > 100
 
 
 def loop_with(read, tmp_path):
@@ -97,6 +98,16 @@ def test_a_reader_that_hangs_is_a_failure(tmp_path, monkeypatch):
 
     monkeypatch.setattr(loop, "SECONDS", 0.2)
     assert loop_with(hangs, tmp_path)[0].startswith("did not end")
+    target = Target("npy", "case.npy", lambda data, rng, other: data, hangs)
+    assert fuzz(target, range(2), tmp_path)[0] == {"valid": 0, "refused": 0, "failed": 0, "hung": 2}
+
+
+def test_a_private_file_that_is_opened_is_a_failure(tmp_path, monkeypatch):
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "x").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "private" / "x")
+    monkeypatch.setattr(GUARD, "private", f"{tmp_path.resolve() / 'private'}/")
+    assert "forbidden: [\"read " in loop_with(lambda path, work: open(tmp_path / "link").close(), tmp_path)[0]
 
 
 def test_messages_are_one_short_printable_line():

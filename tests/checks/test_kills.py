@@ -18,7 +18,7 @@ def test_a_killed_command_comes_to_the_same_tables(tmp_path):
     assert found["kills"] == 2 and found["runs completed"] >= 1 and found["tables"] >= 4
 
 
-@pytest.mark.parametrize("name", ["train", "study", "memorization", "report"])
+@pytest.mark.parametrize("name", ["train", "study", "memorization", "report", "audit"])
 def test_twenty_kills_of_each_were_made_and_compared(name):
     made = json.loads(RESULTS.read_text())[name].values()
     assert sum(found["kills"] for found in made) >= 20 and sum(found["different"] for found in made) == 0

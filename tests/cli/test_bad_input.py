@@ -162,3 +162,11 @@ def test_no_held_out_rows(checkpoint, tmp_path, fails_cleanly, command):
     if command == "audit":
         fails_cleanly(["audit", "--samples", tmp_path / "rows.npy", "--dataset", tmp_path / "rows.npy"],
                       "rows.npy has no held-out rows", "at least 2", "72 by 5%", "--held-out")
+
+
+def test_figures_of_a_run_without_tables_are_refused(tmp_path, capsys):
+    (tmp_path / "run.json").write_text('{"fmdiag": "0.1.0", "name": "error", "diagnostics": {"error": {}}}')
+    assert run(["figures", str(tmp_path)]) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith(f"Error: {tmp_path} holds nothing that is drawn") and errors.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]

@@ -136,6 +136,9 @@ def test_a_size_that_cannot_be_had_is_refused(source, size, message):
     ("digit", "unknown data set 'digit': did you mean 'digits'.*photo-tiles"),
     ("nothing-like-it", "unknown data set.*two-moons"),
     ("gaussian-0", "unknown data set"),
+    *[(f"{name}", "rows times dimension may be") for name in (
+        "two-moons-1000000000", "gaussian-1000000-1000", "gaussian-100000000000000000000", "mixture-3-1000000000",
+        "two-moons-" + "9" * 5000)],
     ("./digits", "no such file or folder"),
     ("missing.npy", "no such file or folder"),
     (Path("digits"), "no such file or folder"),
@@ -165,3 +168,10 @@ def test_a_loaded_set_can_be_sent_to_another_process(points):
     train = pickle.loads(pickle.dumps(load_dataset(points, held_out=0.25)))
     assert train.held_out.n == 5
     assert pickle.loads(pickle.dumps(load_dataset("digits"))).held_out.n == 297
+
+
+@pytest.mark.parametrize("target", ["x" * 300, "loop.png", "nowhere"], ids=["long", "loop", "dangling"])
+def test_links_that_lead_nowhere_are_refused_by_name(tmp_path, target):
+    (tmp_path / "loop.png").symlink_to(target)
+    with pytest.raises(FmdiagError, match=f"{tmp_path}.*"):
+        load_dataset(tmp_path)

@@ -89,15 +89,25 @@ def test_a_failed_positive_control_and_a_missing_null_leave_it_undecided():
     assert answers(found)["copies"] == "undecided" and "held-out rows" in found["advice"][0]
 
 
+VERDICT = {"id": "x", "question": "", "answer": "yes", "text": "", "tests": []}
+
+
 @pytest.mark.parametrize(("change", "message"), [
-    ({"schema": "fmdiag-audit/9"}, "schema must be"),
-    ({"limits": None}, "limits missing"),
+    ({"schema": "fmdiag-audit/9"}, "fmdiag-audit/9.*schema"),
+    ({"limits": None}, "missing required field `limits`"),
     ({"definitions": {}}, "definition is not given"),
-    ({"verdicts": [{"id": "x", "question": "", "answer": "maybe", "text": "", "tests": []}]}, "unknown answer"),
-    ({"tests": [{"id": "x"}]}, "lacks hypothesis"),
+    ({"verdicts": [VERDICT | {"answer": "maybe"}]}, "maybe.*verdicts.0..answer"),
+    ({"verdicts": [VERDICT | {"tests": ["y"]}]}, "'x' rests on an unknown"),
+    ({"tests": [{"id": "x"}]}, "missing required field `hypothesis`"), ({"tests": 3}, "Expected `array`"),
+    ({"correction": []}, "Expected `object`"), ({"values": [3]}, "Expected `object`"),
 ])
 def test_a_document_that_does_not_is_refused(change, message):
     found = document(samples(40, 1)) | change
     found = {key: value for key, value in found.items() if value is not None}
     with pytest.raises(FmdiagError, match=message):
         validate(found)
+
+
+def test_what_is_no_object_is_no_audit():
+    with pytest.raises(FmdiagError, match="no document of the schema 'fmdiag-audit/1'"):
+        validate([])

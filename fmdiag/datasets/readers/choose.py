@@ -5,7 +5,7 @@ from pathlib import Path
 from fmdiag.datasets.extract import is_archive, unpacked
 from fmdiag.datasets.readers import arrow, folder, idx, images, npy, npz, parquet, pt, safetensors
 from fmdiag.errors import FmdiagError
-from fmdiag.files.regular import check_regular
+from fmdiag.files.regular import check_regular, readable
 
 READERS = {".npy": npy.read, ".npz": npz.read, ".pt": pt.read, ".pth": pt.read, ".safetensors": safetensors.read,
            ".parquet": parquet.read, ".arrow": arrow.read, ".idx": idx.read, ".ubyte": idx.read}
@@ -17,10 +17,11 @@ def read(path, reading):
     Raises
     ------
     FmdiagError
-        If no reader knows the file's suffix, or its reader refuses it.
+        If no reader knows the file's suffix, its reader refuses it, or the system does.
     """
     path = Path(path)
-    parts = folder.read(path, reading, read_file) if path.is_dir() else read_file(path, reading)
+    with readable(path):
+        parts = folder.read(path, reading, read_file) if path.is_dir() else read_file(path, reading)
     if parts is None:
         raise FmdiagError(f"{path}: no reader for this file; give a folder of pictures or a file of type "
                           f"{', '.join(READERS)}, .gz of idx, .zip, .tar, .tar.gz or .tgz")

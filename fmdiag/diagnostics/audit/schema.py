@@ -18,12 +18,14 @@ A JSON object with exactly these keys; later versions of the schema may add keys
     provenance   run.json: command, seed, versions, fingerprints, parameters
 """
 
+from typing import Literal, TypedDict
+
+import msgspec
+
 from fmdiag.errors import FmdiagError
 
 SCHEMA = "fmdiag-audit/1"
 LEVEL = 0.05
-KEYS = ("schema", "subject", "verdicts", "controls", "tests", "correction", "values", "definitions", "limits", "advice",
-        "provenance")
 ANSWERS = ("yes", "no evidence", "undecided", "not judged", "not measured")
 DEFINITIONS = {
     "fmdiag/f_mem-l2-distinct-d2": "Share of samples with d1/d2 below the threshold (1/3: Yoon 2023, Gu 2023, Bonnaire "
@@ -44,6 +46,76 @@ DEFINITIONS = {
 }
 
 
+class Verdict(TypedDict):
+    """An answer to one question."""
+
+    id: str
+    question: str
+    answer: Literal[ANSWERS]
+    text: str
+    tests: list[str]
+
+
+class Test(TypedDict):
+    """One hypothesis."""
+
+    id: str
+    hypothesis: str
+    p: float | None
+    p_holm: float | None
+
+
+class Estimate(TypedDict):
+    """What values and controls have in common."""
+
+    definition: str
+    value: float | None
+    low: float | None
+    high: float | None
+    level: float | None
+    n: float | None
+
+
+class Control(Estimate):
+    """A value of which something is expected."""
+
+    id: str
+    expected: object
+    passed: bool | None
+
+
+class Value(Estimate):
+    """A row of a summary."""
+
+    diagnostic: str
+    quantity: str
+    interval: str | None
+
+
+class Correction(TypedDict):
+    """How p-values are corrected."""
+
+    method: str
+    comparisons: int
+    level: float
+
+
+class Document(TypedDict):
+    """audit.json."""
+
+    schema: Literal[SCHEMA]
+    subject: dict
+    verdicts: list[Verdict]
+    controls: list[Control]
+    tests: list[Test]
+    correction: Correction
+    values: list[Value]
+    definitions: dict[str, str]
+    limits: list[str]
+    advice: list[str]
+    provenance: dict
+
+
 def validate(document):
     """Check that a document follows the schema; for readers of audit.json.
 
@@ -52,23 +124,14 @@ def validate(document):
     FmdiagError
         If it does not; the message names the key.
     """
-    if document.get("schema") != SCHEMA:
-        raise FmdiagError(f"audit: schema must be {SCHEMA!r}, got {document.get('schema')!r}")
-    missing = [key for key in KEYS if key not in document]
-    if missing:
-        raise FmdiagError(f"audit: {', '.join(missing)} missing")
-    wanted = {"verdicts": ("id", "question", "answer", "text", "tests"), "tests": ("id", "hypothesis", "p", "p_holm"),
-              "controls": ("id", "definition", "value", "low", "high", "level", "n", "expected", "passed"),
-              "values": ("diagnostic", "quantity", "definition", "value", "low", "high", "level", "n", "interval")}
-    for key, names in wanted.items():
-        for number, entry in enumerate(document[key]):
-            lacking = [name for name in names if name not in entry]
-            if lacking:
-                raise FmdiagError(f"audit: {key}[{number}] lacks {', '.join(lacking)}")
+    try:
+        msgspec.convert(document, Document)
+    except msgspec.ValidationError as error:
+        raise FmdiagError(f"audit: no document of the schema {SCHEMA!r} ({error})") from error
     ids = {test["id"] for test in document["tests"]}
-    for entry in document["verdicts"]:
-        if entry["answer"] not in ANSWERS or not set(entry["tests"]) <= ids:
-            raise FmdiagError(f"audit: verdict {entry['id']!r} has an unknown answer or test")
+    unknown = [entry["id"] for entry in document["verdicts"] if not set(entry["tests"]) <= ids]
+    if unknown:
+        raise FmdiagError(f"audit: verdict {unknown[0]!r} rests on an unknown test")
     used = {entry["definition"] for key in ("values", "controls") for entry in document[key]}
     if used - set(document["definitions"]) or document["correction"]["comparisons"] != len(document["tests"]):
         raise FmdiagError("audit: a definition is not given, or the number of comparisons is not that of the tests")
