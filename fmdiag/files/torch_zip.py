@@ -5,9 +5,11 @@ programs hold packed records, their sources. torch takes places in the archive a
 regard to case: an archive in which others would see something else is refused.
 """
 
+import tarfile
+
 from fmdiag.errors import FmdiagError
 from fmdiag.files.bounded import Budget
-from fmdiag.files.regular import check_regular
+from fmdiag.files.regular import check_regular, open_regular
 from fmdiag.files.zips import Zip, is_zip
 
 RATIO = 4   # weights that somebody packed once more become little smaller
@@ -39,11 +41,14 @@ def check_records(path):
     Raises
     ------
     FmdiagError
-        If it is no regular file, the archive is damaged, records overlap, or packed ones say that they become far more
-        than the file.
+        If it is no regular file or a tar, the archive is damaged, records overlap, or packed ones say that they become
+        far more than the file.
     """
     length = check_regular(path, "torch file").st_size
     if not is_zip(path):
+        if _is_tar(path):
+            raise FmdiagError(f"{path} is a tar archive, as torch wrote long ago and would unpack: refused; unpack it "
+                              "yourself, or save its tensors again with torch.save")
         return set()
     packed, stored = Budget(path, length, ratio=RATIO), []
     with torch_zip(path) as archive:
@@ -57,3 +62,16 @@ def check_records(path):
         raise FmdiagError(f"{path}: its records are {sum(stored)} bytes, the file {length}: they overlap: refused; "
                           "save it again with torch.save")
     return set(stored)
+
+
+def _is_tar(path):
+    """Return whether torch would take a file for a tar archive: its first header is right, or empty."""
+    with open_regular(path, "torch file") as file:
+        head = file.read(tarfile.BLOCKSIZE)
+    try:
+        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+    except tarfile.EOFHeaderError:
+        return True
+    except tarfile.HeaderError:
+        return False
+    return True

@@ -5,6 +5,8 @@ import os
 import pickle
 import re
 import resource
+import tarfile
+import tempfile
 
 import numpy as np
 import pytest
@@ -165,3 +167,15 @@ def test_a_refusal_that_rests_on_a_model_card_names_it(tmp_path, text):
     with pytest.raises(FmdiagError, match=re.escape(str(card))) as caught:
         load_checkpoint(bundled_checkpoint(), model=card)
     assert str(bundled_checkpoint()) in str(caught.value)
+
+
+@pytest.mark.parametrize("trust", [False, True])
+@pytest.mark.parametrize("kind", ["storages", "nothing"])
+def test_a_tar_is_refused_before_torch_makes_a_folder_to_unpack_it(tmp_path, monkeypatch, kind, trust):
+    """torch reads a format of 2017 by unpacking; a pipe as its first member would be waited for."""
+    with tarfile.open(tmp_path / "a.pt", "w") as archive:
+        if kind == "storages":
+            archive.addfile(tarfile.TarInfo("storages"))
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda *place: pytest.fail("unpacked"))
+    with pytest.raises(FmdiagError, match="a.pt is a tar archive"):
+        load_checkpoint(tmp_path / "a.pt", trust_code=trust)
