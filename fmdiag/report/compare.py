@@ -50,7 +50,7 @@ def read_runs(paths, labels=None):
         raise FmdiagError(f"{len(paths)} runs need as many different labels, got {labels}")
     runs = {label: _finished(path) for label, path in zip(labels, paths, strict=True)}
     if not shared(runs):
-        each = "; ".join(f"{label}: {', '.join(run.run['diagnostics']) or 'none'}" for label, run in runs.items())
+        each = "; ".join(f"{run.path}: {', '.join(run.run['diagnostics']) or 'none'}" for run in runs.values())
         raise FmdiagError(f"no diagnostic was measured by all runs ({each}): compare runs of one command")
     return runs
 
