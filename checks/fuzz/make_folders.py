@@ -1,5 +1,7 @@
 """Write the folders that fuzzing starts from: ``python -m checks.fuzz.make_folders``. They are committed."""
 
+import contextlib
+import io
 import json
 import shutil
 import tarfile
@@ -65,8 +67,6 @@ def an_audit(folder):
 
 def a_folder_of_links():
     """A tar that stands for a folder of pictures, since version control keeps no pipes."""
-    import io
-
     (CORPUS / "links").mkdir()
     with tarfile.open(CORPUS / "links/pictures.tar", "w") as archive:
         for name in ("a.png", "train/0/a.png", "train/1/b.png"):
@@ -94,8 +94,6 @@ if __name__ == "__main__":
     for name in ("run", "study", "canaries", "audit", "links", "source", "strange_card"):
         shutil.rmtree(CORPUS / name, ignore_errors=True)
     with tempfile.TemporaryDirectory() as place:
-        import contextlib
-
         with contextlib.chdir(place):
             for make in (a_run, a_study, some_canaries, an_audit):
                 make(Path(place))
