@@ -2,19 +2,32 @@
 
 A column chunk is a row of pages, each a header in Thrift's compact protocol and its packed bytes. What the file's
 footer says of a chunk need not be true of them. Fields 1 to 3 of a header are its kind, unpacked and packed size.
+The footer is read here too: pyarrow ends the process where statistics of a chunk are not those of its column's type.
 """
 
-import pyarrow.parquet as pq
+import struct
+from typing import NamedTuple
 
 from fmdiag.errors import FmdiagError
+from fmdiag.files import thrift
 from fmdiag.files.bounded import Budget, damaged
-from fmdiag.files.names import spelt
 
 DICTIONARY = 2            # kind of the page that others refer to
 LONGEST_HEADER = 1 << 16  # with the least and greatest value of the page
-DEEPEST = 8               # structs in structs
+# Fields of the footer, of a row group, of a column chunk, of its metadata and of its statistics.
+ROW_GROUPS, COLUMNS, META, STATISTICS, NULL_COUNT = 4, 1, 3, 12, 3
+PATH, N_VALUES, PACKED, DATA_PAGE, DICTIONARY_PAGE = 3, 5, 7, 9, 11
 FREE_PAGE = 1 << 26       # bytes that any page may become; beyond them twice the file: pictures are packed already
-VARINTS = (4, 5, 6)       # 16, 32 and 64 bits
+
+
+class Chunk(NamedTuple):
+    """What the footer says of one column in one row group; places and sizes in bytes, None where it does not say."""
+
+    path: str
+    n_values: int
+    packed: int
+    start: int
+    n_null: int | None
 
 
 def check_pages(path, columns):
@@ -31,35 +44,76 @@ def check_pages(path, columns):
     ------
     FmdiagError
         If pages are damaged, or a column or its number of rows is far more than the file.
-    pyarrow.ArrowException
-        If the footer is damaged.
     """
-    with spelt(path) as name:
-        facts, largest = pq.read_metadata(name), 0
-    packed = path.stat().st_size
+    largest, packed = 0, path.stat().st_size
     rows = Budget(path, packed)
     with open(path, "rb") as file:
-        for k in range(facts.num_row_groups):
-            group = facts.row_group(k)
-            for j in range(group.num_columns):
-                chunk = group.column(j)
-                if chunk.path_in_schema.split(".")[0] in columns:
-                    rows.spend(chunk.num_values)
-                    largest = max(largest, _check_chunk(file, chunk, path, packed))
+        for chunk in chunks(path):
+            if chunk.path.split(".")[0] in columns:
+                rows.spend(chunk.n_values)
+                largest = max(largest, _check_chunk(file, chunk, path, packed))
     return largest
+
+
+def chunks(path):
+    """Yield the Chunk of every column in every row group of a Parquet file.
+
+    Raises
+    ------
+    FmdiagError
+        If the footer is damaged.
+    """
+    try:
+        footer = _footer(path)
+        for field, kind, place in thrift.fields(footer, 0):
+            if (field, kind) == (ROW_GROUPS, thrift.LIST):
+                for _, group in thrift.elements(footer, place):
+                    yield from _of_group(footer, group)
+    except (IndexError, KeyError, ValueError, struct.error) as error:
+        raise damaged(path, "its footer is not readable") from error
+
+
+def _footer(path):
+    with open(path, "rb") as file:
+        file.seek(-8, 2)
+        length, magic = struct.unpack("<I4s", file.read(8))
+        if magic != b"PAR1" or length + 12 > path.stat().st_size:
+            raise ValueError("no footer")
+        file.seek(-8 - length, 2)
+        return file.read(length)
+
+
+def _of_group(footer, group):
+    for field, kind, place in thrift.fields(footer, group):
+        if (field, kind) == (COLUMNS, thrift.LIST):
+            for _, column in thrift.elements(footer, place):
+                yield from (_chunk(footer, at) for f, k, at in thrift.fields(footer, column)
+                            if (f, k) == (META, thrift.STRUCT))
+
+
+def _chunk(footer, place):
+    found, _ = thrift.numbers(footer, place)
+    path, n_null = [], None
+    for field, kind, at in thrift.fields(footer, place):
+        if (field, kind) == (PATH, thrift.LIST):
+            path = [thrift.text(footer, element) for _, element in thrift.elements(footer, at)]
+        elif (field, kind) == (STATISTICS, thrift.STRUCT):
+            n_null = thrift.numbers(footer, at)[0].get(NULL_COUNT)
+    start, dictionary = found[DATA_PAGE], found.get(DICTIONARY_PAGE)
+    start = dictionary if dictionary is not None and 0 < dictionary < start else start
+    return Chunk(".".join(path), found[N_VALUES], found[PACKED], start, n_null)
 
 
 def _check_chunk(file, chunk, path, packed):
     """Return the size of a chunk's dictionary; each row group is unpacked by itself."""
-    start = chunk.data_page_offset
-    if chunk.dictionary_page_offset is not None and 0 < chunk.dictionary_page_offset < start:
-        start = chunk.dictionary_page_offset
-    budget, place, end, largest = Budget(path, packed), start, start + chunk.total_compressed_size, 0
+    budget, place, end, largest = Budget(path, packed), chunk.start, chunk.start + chunk.packed, 0
+    if place < 0:
+        raise damaged(path, "a page before its beginning")
     while place < end:
         file.seek(place)
         header = file.read(LONGEST_HEADER)
         try:
-            sizes, length = _fields(header, 0, 0)
+            sizes, length = thrift.numbers(header)
             kind, unpacked, in_file = (sizes[k] for k in (1, 2, 3))
         except (IndexError, KeyError, ValueError) as error:
             raise damaged(path, "a page's header is not readable") from error
@@ -72,53 +126,3 @@ def _check_chunk(file, chunk, path, packed):
         largest = max(largest, unpacked if kind == DICTIONARY else 0)
         place += length + in_file
     return largest
-
-
-def _fields(data, place, depth):
-    """Return (whole numbers by field, where the struct ends) of a Thrift struct."""
-    if depth > DEEPEST:
-        raise ValueError("structs without an end")
-    found, field = {}, 0
-    while (head := data[place]) != 0:
-        place += 1
-        kind, step = head & 15, head >> 4
-        if step:
-            field += step
-        else:
-            field, place = _zigzag(data, place)
-        if kind in VARINTS:
-            found[field], place = _zigzag(data, place)
-        else:
-            place = _after(data, place, kind, depth)
-    return found, place + 1
-
-
-def _after(data, place, kind, depth):
-    """Return where a value of a kind that is of no interest ends."""
-    if kind in (1, 2):
-        return place
-    if kind == 3:
-        return place + 1
-    if kind == 7:
-        return place + 8
-    if kind == 8:
-        length, place = _varint(data, place)
-        return place + length
-    if kind == 12:
-        return _fields(data, place, depth + 1)[1]
-    raise ValueError(f"kind {kind} in a page's header")
-
-
-def _zigzag(data, place):
-    value, place = _varint(data, place)
-    return (value >> 1) ^ -(value & 1), place
-
-
-def _varint(data, place):
-    value = 0
-    for shift in range(0, 70, 7):
-        byte, place = data[place], place + 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, place
-    raise ValueError("a number without an end")

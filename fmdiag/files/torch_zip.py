@@ -70,7 +70,7 @@ def _is_tar(path):
         head = file.read(tarfile.BLOCKSIZE)
     try:
         tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
-    except tarfile.EOFHeaderError:
+    except tarfile.EOFHeaderError:  # pyright: ignore[reportAttributeAccessIssue]
         return True
     except tarfile.HeaderError:
         return False

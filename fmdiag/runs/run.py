@@ -22,16 +22,14 @@ from fmdiag.files.places import is_elsewhere
 from fmdiag.posterior.empirical import shared_memory
 from fmdiag.ranks.torchrun import join, leave
 from fmdiag.runs import composed, inputs
+from fmdiag.runs.cautions import cautions_of, measured_with_cautions
 from fmdiag.runs.command import plain_values
-from fmdiag.runs.foreign import measured
+from fmdiag.runs.context import GivenContext
 from fmdiag.runs.key import key_of
 from fmdiag.runs.output import Nowhere, Output, first_free
-from fmdiag.runs.progress import TrainingProgress, shown
-from fmdiag.runs.samples import caution_of_lost, draw
-from fmdiag.runs.spaces import load_spaces
 
 
-class Run:
+class Run(GivenContext):
     """A model, its training set and what was measured of them; also a context manager.
 
     Parameters
@@ -112,62 +110,6 @@ class Run:
         self.field = None if found.field is None else as_field(found.field)
         self.training_set, self.decoder, self.facts = found.training_set, found.decoder, found.facts
 
-    @property
-    def speaks(self):
-        """Whether this process is the one that writes, draws and prints: rank 0."""
-        return self.group.rank == 0
-
-    def generator(self):
-        """Return a new torch.Generator of the run's seed."""
-        return torch.Generator().manual_seed(self.seed)
-
-    def progress(self, iterable, description, total=None):
-        """Return `iterable`, its progress shown on stderr or in the notebook."""
-        return shown(iterable, description, total) if self.speaks else iter(iterable)
-
-    def samples(self, n_samples=1024, n_steps=100, method="euler", *, lost_ones="said"):
-        """Return samples of the model, shape (n, *shape), in model range; drawn once for all diagnostics.
-
-        Those that diverged are NaN, which a caution of the Result says unless `lost_ones` is ``"left"``.
-        """
-        asked = n_samples, n_steps, method
-        if asked not in self._drawn:
-            self._drawn[asked] = draw(self, *asked)
-        samples, lost = self._drawn[asked]
-        if lost_ones == "said":
-            self._caution = caution_of_lost(lost, n_steps, method)
-        return samples
-
-    def kept(self, name, parameters, compute):
-        """Return the tensor that `compute` makes, computed once whatever interrupts the run; with ranks, each time."""
-        if self.group.size > 1:
-            return compute()
-        key = key_of(self, "samples", {"of": name, **parameters})
-        return torch.from_numpy(self.output.array(name, key, lambda: compute().cpu().numpy()))
-
-    def reloaded(self, **changes):
-        """Return the checkpoint read once more with other choices."""
-        return inputs.load(self.given, self.network_device, **changes)
-
-    def work(self, name, parameters):
-        """Return a folder for what takes long, the same for the same parameters until the run is saved."""
-        return self.output.work(f"work-{name}-{key_of(self, name, asdict(parameters))}")
-
-    def training_progress(self):
-        """Return a context that yields ``progress(step, loss, steps)`` for a training loop."""
-        return TrainingProgress()
-
-    def reading(self, *names):
-        """Return the options of these names by which the data set was read, as far as they were given."""
-        return self.given.chosen(names)
-
-    def spaces(self, parameters):
-        """Return (features, SearchPlan) that parameters with the fields of `Spaces` ask for."""
-        known = repr(parameters)
-        if known not in self._spaces:
-            self._spaces[known] = load_spaces(self, parameters)
-        return self._spaces[known]
-
     def lacks(self, card):
         """Return what the run has not got that a diagnostic needs, as a phrase; None where it applies."""
         return inputs.lacking(self, card)
@@ -199,7 +141,7 @@ class Run:
         key = key_of(self, card.name, asdict(chosen))
         result = self._found(card, key)
         if result is None:
-            result = self._measured(card, chosen)
+            result = measured_with_cautions(self, card, chosen)
             result.key, result.asked = key, plain_values(asdict(chosen))
             result = self.output.keep(key, result)
         else:
@@ -214,19 +156,6 @@ class Run:
         found = self.output.find(card.name, key) if self.speaks else None
         known = self.group.same(torch.tensor([int(found is not None)])).item()
         return self.group.gather(found)[0] if known and self.group.size > 1 else found
-
-    def _measured(self, card, chosen):
-        self._caution = None
-        with warnings.catch_warnings(record=True) as heard:
-            warnings.simplefilter("always", FmdiagWarning)
-            result = measured(card, self, chosen)
-        for warning in heard:
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-        said = [str(w.message) for w in heard if issubclass(w.category, FmdiagWarning)]
-        lost = [table.attrs["diverged"] for table in result.all_tables().values() if "diverged" in table.attrs]
-        found = [self._caution or next((f"diverged: {text}" for text in lost), None)]
-        result.cautions = list(dict.fromkeys([*result.cautions, *filter(None, found), *said]))
-        return result
 
     def __getattr__(self, name):
         """Return the method that measures the diagnostic of this name."""
@@ -287,9 +216,7 @@ class Run:
 
     def cautions(self):
         """Return what the results are to be read with: of the checkpoint, of the data, and what was found."""
-        checkpoint = (self.checkpoint.description.get("warnings") or ()) if self.checkpoint is not None else ()
-        found = [text for result in self.results.values() for text in result.cautions]
-        return list(dict.fromkeys([*checkpoint, *self.training_set.cautions, *found]))
+        return cautions_of(self)
 
     def summary(self):
         """Return the summary rows of everything that was measured, in one table."""

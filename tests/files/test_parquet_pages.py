@@ -7,7 +7,7 @@ import pytest
 
 from fmdiag.errors import FmdiagError
 from fmdiag.files import parquet_pages
-from fmdiag.files.parquet_pages import check_pages
+from fmdiag.files.parquet_pages import check_pages, chunks
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
@@ -37,4 +37,33 @@ def test_pages_that_are_damaged(tmp_path):
         content[4:24] = new
         (tmp_path / "a.parquet").write_bytes(content)
         with pytest.raises(FmdiagError, match="a page"):
+            check_pages(tmp_path / "a.parquet", ["image"])
+
+
+@pytest.mark.parametrize("statistics", [True, False])
+@pytest.mark.parametrize("use_dictionary", [True, False])
+def test_the_footer_is_read_as_pyarrow_reads_it(statistics, use_dictionary, tmp_path):
+    pictures = [None if k % 7 == 3 else {"bytes": bytes([k]) * k, "path": f"{k}.png"} for k in range(100)]
+    table = pa.table({"image": pictures, "label": list(range(100)), "weight": np.linspace(0, 1, 100)})
+    file = tmp_path / "a.parquet"
+    pq.write_table(table, file, row_group_size=30, use_dictionary=use_dictionary, write_statistics=statistics)
+    facts = pq.read_metadata(file)
+    expected = [facts.row_group(k).column(j) for k in range(facts.num_row_groups) for j in range(facts.num_columns)]
+    found = list(chunks(file))
+    assert len(found) == len(expected) == 16
+    for ours, theirs in zip(found, expected, strict=True):
+        start = theirs.dictionary_page_offset if theirs.has_dictionary_page else theirs.data_page_offset
+        nulls = theirs.statistics.null_count if theirs.statistics is not None else None
+        assert ours == (theirs.path_in_schema, theirs.num_values, theirs.total_compressed_size, start, nulls)
+
+
+@pytest.mark.parametrize("footer", [b"", b"\x00", b"\x49\xfc\xff\xff\xff\xff\x0f", b"\x1c" * 50, b"\x4c" * 400,
+                                    b"\x49\xf9" * 99])
+def test_a_footer_that_is_none_is_refused(footer, tmp_path):
+    """Lists longer than the file, structs and lists without an end."""
+    (tmp_path / "a.parquet").write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    if footer == b"\x00":
+        assert check_pages(tmp_path / "a.parquet", ["image"]) == 0
+    else:
+        with pytest.raises(FmdiagError, match="a.parquet: .*its footer is not readable"):
             check_pages(tmp_path / "a.parquet", ["image"])

@@ -19,7 +19,7 @@ from fmdiag.datasets.source_files import SourceFiles
 from fmdiag.errors import FmdiagError
 from fmdiag.files.bounded import BYTES_PER_ENTRY, FREE_ENTRIES
 from fmdiag.files.names import spelt
-from fmdiag.files.parquet_pages import check_pages
+from fmdiag.files.parquet_pages import check_pages, chunks
 from fmdiag.files.regular import check_regular
 
 PICTURES = ("image", "img", "images", "picture", "png", "jpg")
@@ -152,15 +152,7 @@ def _columns_of(at_a_time, column):
 
 def _may_lack_bytes(file, column):
     """Whether rows of a Parquet file may hold no picture: its statistics count them, where it has some."""
-    with spelt(file) as name:
-        facts = pq.read_metadata(name)
-    for group in (facts.row_group(k) for k in range(facts.num_row_groups)):
-        for chunk in (group.column(k) for k in range(group.num_columns)):
-            if chunk.path_in_schema == f"{column}.bytes":
-                counted = chunk.statistics
-                if counted is None or not counted.has_null_count or counted.null_count:
-                    return True
-    return False
+    return any(chunk.path == f"{column}.bytes" and chunk.n_null != 0 for chunk in chunks(file))
 
 
 def _batches(file, column, n_rows=BATCH):
