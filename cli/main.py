@@ -138,6 +138,8 @@ def run(arguments):
     try:
         return _run(arguments)
     finally:
+        if "torch" in sys.modules:  # what commands set for speed is not left to whoever called this function
+            sys.modules["torch"].set_flush_denormal(False)
         logger.removeHandler(remarks)
         logger.setLevel(before)
 

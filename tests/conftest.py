@@ -33,3 +33,14 @@ def _registered():
     yield
     DIAGNOSTICS._entries.clear()
     DIAGNOSTICS._entries.update(before)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def without_pdf():
+    """Write no PDF, which takes as long as PNG and SVG together; the tests of figures do. Its metadata."""
+    from fmdiag.figures import draw
+
+    kept = draw.METADATA["pdf"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delitem(draw.METADATA, "pdf")
+        yield kept

@@ -53,7 +53,8 @@ def as_options(options):
 def test_report_of_a_foreign_checkpoint(name, data, tmp_path, monkeypatch, capsys):
     """The page is written for all, its figures are drawn for one: they are made from tables alone."""
     if name != "DDPM":
-        monkeypatch.setattr("fmdiag.figures.draw_all", lambda run: [])
+        for place in ("fmdiag.figures.draw_all", "fmdiag.report.page.draw_all"):
+            monkeypatch.setattr(place, lambda run: [])
     file, options, _ = FAMILIES[name](tmp_path, monkeypatch)
     out = tmp_path / "run"
     assert run(["report", str(file), *data, *SMALL, *as_options(options), "--out", str(out)]) == 0, capsys.readouterr()

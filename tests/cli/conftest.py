@@ -70,3 +70,10 @@ def fails_cleanly(tmp_path, capsys, monkeypatch):
         return lines[0]
 
     return check
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leave out the figures, which take most of a small run's time and change no table."""
+    monkeypatch.setattr("fmdiag.figures.draw_all", lambda run: [])
+    monkeypatch.setattr("fmdiag.report.write_report", lambda run: run)

@@ -16,13 +16,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::fmdiag.errors.FmdiagWarning")
 SMALL = ["--n-samples", "12", "--n-images", "6", "--n-noises", "1", "--n-steps", "4"]
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Leave out the figures, which take most of a small run's time and change no table."""
-    monkeypatch.setattr("fmdiag.figures.draw_all", lambda run: [])
-    monkeypatch.setattr("fmdiag.report.write_report", lambda run: run)
-
-
 @pytest.fixture(scope="module")
 def audited(checkpoint, tmp_path_factory):
     """Return the run folder of an audit with its page, only two of the figures drawn."""

@@ -206,3 +206,10 @@ def test_a_checkpoint_remembers_the_value_range_that_it_was_trained_with(tmp_pat
     capsys.readouterr()
     assert run(["error", trained, "--no-hflip"]) == 2
     assert "n = 20" in capsys.readouterr().err, "--no-hflip is heard, and is not what it was trained on"
+
+
+def test_a_command_leaves_small_numbers_as_they_were(checkpoint, tmp_path):
+    import torch
+
+    assert run(["error", str(checkpoint), "--n-pairs", "2", "--times", "0.5", "--out", str(tmp_path / "run")]) == 0
+    assert float(torch.tensor(1e-40) * 1) > 0

@@ -52,7 +52,7 @@ def test_gaussian(tmp_path, capsys):
     (["CKPT", "--pairing", "fixed"], "--pairs FILE"),
     (["CKPT", "--pairs", "missing.npz"], "missing.npz: no such .npz file"),
     (["CKPT", "--layers", "nothing*"], "no parameter matches --layers nothing*"),
-    (["--gaussian", "--covariance", "1,-1"], "must be finite and at least 0"),
+    (["--gaussian", "--covariance", "1,-1"], "must be finite and above 0"),
     (["--gaussian", "--mean", "1"], "--mean has 1 numbers"),
     (["--gaussian", "--sigmas", "0,-1"], "at least 0"),
 ])

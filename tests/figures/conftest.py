@@ -10,3 +10,9 @@ def synthetic_run(tmp_path_factory):
 @pytest.fixture(scope="session")
 def synthetic_points_run(tmp_path_factory):
     return write_run(tmp_path_factory.mktemp("run") / "points", arrays=point_arrays, sizes=(8,))
+
+
+@pytest.fixture(autouse=True)
+def _with_pdf(without_pdf, monkeypatch):
+    monkeypatch.setattr("fmdiag.figures.draw.METADATA", {"png": {"Software": None}, "pdf": without_pdf,
+                                                         "svg": {"Date": None, "Creator": "fmdiag"}})
