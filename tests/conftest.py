@@ -44,3 +44,10 @@ def without_pdf():
     with pytest.MonkeyPatch.context() as patch:
         patch.delitem(draw.METADATA, "pdf")
         yield kept
+
+
+@pytest.fixture
+def with_pdf(without_pdf, monkeypatch):
+    """Write PDF too."""
+    monkeypatch.setattr("fmdiag.figures.draw.METADATA", {"png": {"Software": None}, "pdf": without_pdf,
+                                                         "svg": {"Date": None, "Creator": "fmdiag"}})

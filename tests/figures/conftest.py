@@ -13,6 +13,5 @@ def synthetic_points_run(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def _with_pdf(without_pdf, monkeypatch):
-    monkeypatch.setattr("fmdiag.figures.draw.METADATA", {"png": {"Software": None}, "pdf": without_pdf,
-                                                         "svg": {"Date": None, "Creator": "fmdiag"}})
+def _all_formats(with_pdf):
+    """Figures are tried in every format."""

@@ -1,4 +1,4 @@
-"""Run by torchrun, or called: an audit (membership, provenance, metrics), quality and agreement of the small model."""
+"""Run by torchrun, or called: every diagnostic that ranks share, an audit among them, of the bundled model."""
 
 import datetime
 import os
@@ -20,6 +20,9 @@ SOLVER = {"n_steps": 4, "method": "euler"}
 def measure(file=None):
     """Return ({(diagnostic, table): DataFrame}, {question: answer}); 75 samples are shared out unequally."""
     run = fmdiag.Run(bundled_checkpoint())
+    run.alignment(n_pairs=11, times=(0.1, 0.5, 0.9))
+    run.error(n_pairs=11, times=(0.1, 0.5, 0.9))
+    run.hybrid(n_samples=7, n_steps=4, taus=(0.0, 0.5))
     run.quality(n_samples=75, metrics=("frechet", "prdc"), **SOLVER)
     run.agreement(other=bundled_checkpoint(), n_samples=7, **SOLVER)
     verdicts = audit(run, n_samples=75, n_images=9, n_noises=2, **SOLVER)["verdicts"]

@@ -79,26 +79,7 @@ def test_mirror_images_on_disk(torchrun, tmp_path):
 
 
 @pytest.mark.slow
-def test_every_table_of_a_report_agrees(torchrun, tmp_path, monkeypatch):
-    options = ["report", "--n-pairs", "11", "--n-samples", "20", "--n-noises", "7", "--n-gradients", "8", "--n-steps",
-               "6", "--seed", "3"]
-    process = torchrun(3, "-m", "fmdiag.cli.main", *options, "--out", "run-3")
-    monkeypatch.setattr("fmdiag.figures.draw_all", lambda run: [])
-    monkeypatch.setattr("fmdiag.report.write_report", lambda run: run)
-    assert run([*options, "--out", str(tmp_path / "run-1")]) == 0
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    assert out.count("verdict") == 1 and err.count("wrote run-") == 1
-    for name in ("alignment", "error", "hybrid", "memorization"):
-        alone, shared = (pd.read_parquet(tmp_path / folder / "tables" / f"{name}.parquet")
-                         for folder in ("run-1", "run-3"))
-        pd.testing.assert_frame_equal(shared, alone, rtol=1e-6, atol=1e-6)
-    records = [json.loads((tmp_path / folder / "run.json").read_text()) for folder in ("run-1", "run-3")]
-    assert [record["ranks"] for record in records] == [1, 3]
-
-
-@pytest.mark.slow
-def test_an_audit_quality_and_agreement_agree(torchrun, tmp_path):
+def test_every_table_of_every_diagnostic_agrees(torchrun, tmp_path):
     """Every table of two ranks is that of one process: shared out, or made by one while the other waits."""
     process = torchrun(2, Path(__file__).with_name("audit_by_ranks.py"), "two.pickle")
     tables, answers = audit_by_ranks.measure()
@@ -106,7 +87,8 @@ def test_an_audit_quality_and_agreement_agree(torchrun, tmp_path):
     assert process.returncode == 0, err
     shared, given = pickle.loads((tmp_path / "two.pickle").read_bytes())
     assert given == answers and set(shared) == set(tables)
-    assert {"membership", "provenance", "metrics", "quality", "agreement"} <= {name for name, _ in tables}
+    assert {"alignment", "error", "hybrid", "memorization", "membership", "provenance", "metrics", "quality",
+            "agreement"} <= {name for name, _ in tables}
     for name, table in tables.items():
         pd.testing.assert_frame_equal(shared[name], table, rtol=1e-5, atol=1e-6, obj=str(name))
 

@@ -64,7 +64,7 @@ def test_the_page_says_what_agrees_and_what_is_not_decided(digits_study):
     assert "not decided here" in details[-1] and "2 seeds" in details[-1] and "600 steps" in details[-1]
     page = (digits_study / "index.html").read_text()
     assert page.count("<figure>") == 3 and "test FD of copies" in page and "is not decided here" in page
-    assert (digits_study / "figures" / "study_size.pdf").is_file()
+    assert (digits_study / "figures" / "study_size.svg").is_file()
 
 
 def test_the_same_parts_serve_the_study_of_time(digits_study, tmp_path, capsys):

@@ -1,64 +1,17 @@
-"""A study killed at any moment goes on where it stopped, and comes to the same numbers."""
+"""A study that is interrupted goes on where it stopped; `checks/kills` kills it twenty times."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
 import pandas as pd
 import pytest
-from small_studies import SMALL
 
 from fmdiag.datasets import load_dataset
 from fmdiag.features import load_feature
-from fmdiag.results import load_table
 from fmdiag.studies import training_part
 from fmdiag.studies.data import StudyData
 from fmdiag.studies.parts import PartStore
 from fmdiag.studies.plan import Measures, Plan
 from fmdiag.training import make_objective
-
-QUICK = [*SMALL, "--width", "32", "--depth", "1", "--steps", "100", "--sizes", "10,40", "--seeds", "1",
-         "--evaluations", "2"]
-TABLES = ("study_size", "error_curves", "reference", "summary", "training_loss", "study_size_table")
-
-
-def start(out):
-    return subprocess.Popen(
-        [sys.executable, "-m", "fmdiag.cli.main", "study", "size", *QUICK, "--out", str(out)], text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
-def finish(process):
-    _, errors = process.communicate(timeout=240)
-    assert process.returncode == 0, errors
-
-
-def finished(out):
-    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in out.glob("parts/*/*") if path.is_file()}
-
-
-@pytest.mark.slow
-def test_a_killed_study_comes_to_the_same_tables(tmp_path):
-    out = tmp_path / "killed"
-    process = start(out)
-    deadline = time.monotonic() + 240
-    while not list(out.glob("parts/*/part.json")) and time.monotonic() < deadline:
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    before = finished(out)
-    assert 1 <= len(list(out.glob("parts/*/part.json"))) < 4
-    finish(start(out))
-    after = finished(out)
-    assert {path: after[path] for path in before} == before
-    assert len(list(out.glob("parts/*/part.json"))) == 4 and not list(out.glob("parts/.work-*"))
-    finish(start(tmp_path / "whole"))
-    for name in TABLES:
-        pd.testing.assert_frame_equal(load_table(out, name), load_table(tmp_path / "whole", name), check_exact=True)
 
 
 @pytest.fixture(scope="module")

@@ -30,12 +30,6 @@ def start(*arguments):
                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
-def finish(*arguments):
-    process = start(*arguments)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-
-
 def kill_when(process, condition, number=signal.SIGKILL):
     deadline = time.monotonic() + 120
     while not condition() and time.monotonic() < deadline:
@@ -51,32 +45,6 @@ def content(folder, name="state.pt"):
 
 def steps_of(folder):
     return content(folder)["step"] if (folder / "state.pt").is_file() else -1
-
-
-def assert_same(a, b):
-    assert a.keys() == b.keys()
-    for key, value in a.items():
-        if isinstance(value, dict):
-            assert_same(value, b[key])
-        elif isinstance(value, torch.Tensor):
-            assert torch.equal(value, b[key]), key
-        else:
-            assert value == b[key], key
-
-
-@pytest.mark.slow
-def test_killed_runs_resume_to_the_same_bits(tmp_path):
-    options = [*SMALL, "--save-seconds", 0, "--seed", 5]
-    finish(*options, "--steps", 100, "--out", tmp_path / "whole")
-    folder = tmp_path / "killed"
-    # Saving every 10 steps, a third of the time goes into saves; `checks/kills` kills twenty times, within them too.
-    kill_when(start(*options, "--steps", 100, "--out", folder), lambda: steps_of(folder) > 20)
-    assert 20 < steps_of(folder) < 100
-    finish("--resume", "--out", folder)
-    assert_same(content(folder), content(tmp_path / "whole"))
-    assert_same(content(folder, "checkpoint.pt"), content(tmp_path / "whole", "checkpoint.pt"))
-    assert sorted(path.name for path in folder.iterdir()) == [".fmdiag.json", "checkpoint.pt", "run.json", "state.pt",
-                                                              "tables"]
 
 
 @pytest.mark.slow
