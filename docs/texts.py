@@ -14,8 +14,8 @@ AUDIT = Card(
     memorization="A verdict “yes” on copies or on the field: the corrected p-value of a deciding test is at most "
                  "0.05 and, for copies, the positive control holds and the interval of the excess over held-out rows "
                  "lies above 0.",
-    generalization="“No evidence” on every question, beside what would have been found: no evidence is not evidence "
-                   "of none. A model whose samples are new may still know its images at late times: then the second "
+    generalization="“No evidence” on every question, with the excess of copies that is excluded: no evidence is not "
+                   "evidence of none, and where an excess above 5 points is not excluded the answer is “undecided”. A model whose samples are new may still know its images at late times: then the second "
                    "answer is “yes” and the first is not.",
     definition="Memorised samples with controls, metrics, membership, provenance and, where planted, canaries, in "
                "one run folder and one document, audit.json (schema fmdiag-audit/1): verdicts, controls, tests with "

@@ -1,6 +1,6 @@
 """Statistics of measured values: intervals, resampling, ROC curves, tests of shares, power, differences, rows."""
 
-from fmdiag.stats.differences import difference_interval, mover, paired_shares, welch
+from fmdiag.stats.differences import difference_interval, excluded_difference, mover, paired_shares, welch
 from fmdiag.stats.intervals import (
     clustered_share,
     mean_interval,
@@ -17,8 +17,8 @@ from fmdiag.stats.summary import auc_rows, row, summarise, summary_row
 
 __all__ = [
     "auc", "auc_rows", "bootstrap_auc", "bootstrap_interval", "cluster_bootstrap", "clustered_share",
-    "delong_interval", "difference_interval", "fisher_p", "from_left_out", "group_labels", "holm", "jackknife",
-    "larger_p", "mcnemar_p", "mean_interval", "median_interval", "mover", "newcombe_auc", "paired_shares",
-    "power_to_find", "proportion_interval", "quantile_interval", "resolvable_excess", "roc_curve", "row",
-    "samples_needed", "summarise", "summary_row", "welch", "wilson_interval",
+    "delong_interval", "difference_interval", "excluded_difference", "fisher_p", "from_left_out", "group_labels",
+    "holm", "jackknife", "larger_p", "mcnemar_p", "mean_interval", "median_interval", "mover", "newcombe_auc",
+    "paired_shares", "power_to_find", "proportion_interval", "quantile_interval", "resolvable_excess", "roc_curve",
+    "row", "samples_needed", "summarise", "summary_row", "welch", "wilson_interval",
 ]

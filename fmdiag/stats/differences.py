@@ -45,6 +45,14 @@ def difference_interval(successes, n, null_successes, null_n, *, level=0.95):
     return mover(wilson_interval(null_successes, null_n, level=level), wilson_interval(successes, n, level=level))
 
 
+def excluded_difference(successes, n, null_successes, null_n, *, level=0.95):
+    """Return the difference of two independent shares above which all are excluded: a one-sided upper limit.
+
+    The upper end of `difference_interval` at level 2 `level` - 1, not below 0.
+    """
+    return max(0.0, float(difference_interval(successes, n, null_successes, null_n, level=2 * level - 1)[2]))
+
+
 def paired_shares(first, other, *, level=0.95):
     """Return (difference, low, high) of two shares of the same units; `first`, `other`: 0 or 1 per unit."""
     first, other, n = np.asarray(first, bool), np.asarray(other, bool), len(first)

@@ -51,7 +51,8 @@ def test_a_perfect_sampler_is_no_evidence_and_the_positive_control_is_complete(n
     # In 64 and 784 dimensions a fresh draw passes with probability near 3^-m: none of 140, or one by a near-duplicate.
     assert f_mem(summary, "heldout")["value"] <= 0.01 and f_mem(summary)["value"] <= 0.01
     text = verdict(summary).text
-    assert text.startswith("No evidence of memorisation: ") and "would be found" in text
+    assert text.startswith("No excess of copies found: ")
+    assert " is excluded at 95 %" in text and "would be found" in text
     auc = summary[summary["quantity"] == "auc"].set_index("source")
     assert auc.loc["model", "low"] < 0.5 < auc.loc["model", "high"]
     assert auc.loc["closed_form", "value"] == 1
@@ -76,7 +77,7 @@ def test_a_known_tenth_of_copies_is_recovered_where_pixels_see_them(name, kind):
         assert verdict(summary).text.startswith("The model memorises: 10.") and "one-sided p" in verdict(summary).text
     else:
         # Symmetric pictures, such as trousers, are their own mirror images: at most two of the 14.
-        assert f_mem(summary)["value"] <= 0.02 and verdict(summary).text.startswith("No evidence")
+        assert f_mem(summary)["value"] <= 0.02 and verdict(summary).answer == "no excess found"
     if kind == "flipped":
         with_flips = summarise(measure(samples, training_set.with_hflip(), held_out=held_out, closed_form=False,
                                        generator=generator()))
@@ -97,7 +98,7 @@ def test_where_a_third_of_fresh_draws_pass_the_rule_the_verdict_is_no_evidence()
         summary = summarise(table)
         shares.append(f_mem(summary)["value"])
         assert k or f_mem(summary, "closed_form")["value"] == 1
-        wrong += not verdict(summary).text.startswith("No evidence of memorisation: ")
+        wrong += verdict(summary).answer == "copies found"
     assert wrong <= 4
     # 5 000 draws, binomial given the rows: standard error 0.0067; the null's drift at n = 500 is below 0.01.
     assert np.mean(shares) == pytest.approx(1 / 3, abs=0.04)

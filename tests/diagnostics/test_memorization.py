@@ -63,7 +63,7 @@ def test_fresh_low_dimensional_draws_are_no_evidence():
     summary = summarise(measure(gaussian(500, 2, 2), training_set, generator=generator()))
     assert 0.05 < quantity(summary, "f_mem", interval="exact")["value"] < 0.2
     assert quantity(summary, "f_mem", "closed_form")["value"] == 1
-    assert verdict(summary).text.startswith("No evidence of memorisation: ")
+    assert verdict(summary).answer != "copies found"
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.02])
@@ -147,9 +147,9 @@ def table_of(model, heldout, closed_form, n=100):
 
 @pytest.mark.parametrize(("counts", "opening"), [
     ((50, 2, 100), "The model memorises: 50.0% [39.8%, 60.2%] of 100 samples have d1/d2 < 1/3, against 2.0%"),
-    ((25, 25, 100), "No evidence of memorisation: 25.0%"),
-    ((5, 2, 100), "No evidence of memorisation: 5.0%"),
-    ((0, 20, 100), "No evidence of memorisation: 0.0%"),
+    ((25, 25, 100), "Undecided: 25.0%"),
+    ((5, 2, 100), "Undecided: 5.0%"),
+    ((0, 20, 100), "No excess of copies found: 0.0%"),
     ((50, None, 100), "No verdict: no held-out set, no null; 50.0%"),
     ((50, 2, 99), "No verdict, positive control failed: only 99.0%"),
 ])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fmdiag.stats import difference_interval, mover, paired_shares, welch
+from fmdiag.stats import difference_interval, excluded_difference, mover, paired_shares, welch
 
 
 def test_constant_runs_differ_by_a_number_without_a_width():
@@ -67,3 +67,18 @@ def test_paired_shares_cover_the_truth():
         _, low, high = paired_shares(first, other)
         covered += low <= truth <= high
     assert covered > 366
+
+
+@pytest.mark.parametrize(("share", "null", "n", "null_n"), [
+    (0.02, 0.02, 300, 300), (0.0, 0.0, 200, 50), (0.3, 0.1, 80, 200), (0.05, 0.0, 1024, 297)])
+def test_the_excluded_difference_misses_the_true_one_at_most_as_often_as_it_says(share, null, n, null_n):
+    """By enumeration over both counts: a limit at 95 % may lie below the truth in 5 %, Newcombe's in some more."""
+    k, j = np.arange(n + 1), np.arange(null_n + 1)
+    weights = np.outer(stats.binom.pmf(k, n, share), stats.binom.pmf(j, null_n, null))
+    likely = np.argwhere(weights > 1e-9)
+    high = difference_interval(likely[:, 0], n, likely[:, 1], null_n, level=0.9)[2]
+    missed = weights[tuple(likely[high < share - null - 1e-12].T)].sum()
+    a, b = likely[len(likely) // 2]
+    assert excluded_difference(a, n, b, null_n) == max(0.0, high[len(likely) // 2])
+    assert missed <= 0.06
+    assert excluded_difference(0, n, null_n, null_n) == 0

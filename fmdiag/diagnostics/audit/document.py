@@ -37,7 +37,9 @@ def compose(record, summary):
             "subject": {"checkpoint": record.get("checkpoint"), "dataset": record.get("dataset")},
             "verdicts": verdicts(summary, found, not_judged, (record.get("diagnostics") or {}).get(
                 "memorization", {}).get("solver")), "controls": controls_, "tests": found,
-            "correction": {"method": "holm", "comparisons": len(found), "level": LEVEL}, "values": values,
+            "correction": {"method": "holm", "comparisons": len(found), "level": LEVEL, "families": {
+                family: sum(test["family"] == family for test in found) for family in ("primary", "secondary")}},
+            "values": values,
             "definitions": {name: DEFINITIONS.get(name, "see the metric's module") for name in sorted(used)},
             "limits": limits(record, summary), "advice": advice(summary), "provenance": record}
 

@@ -4,7 +4,11 @@ from fmdiag.stats import fisher_p, holm
 
 
 def tests(summary):
-    """Return the one-sided tests of the parts, with p-values corrected for their number (Holm)."""
+    """Return the one-sided tests of the parts, with p-values corrected by Holm within their family.
+
+    Copies among the samples are the primary question, one test per feature space; all others are secondary and
+    corrected among themselves, so that asking more never weakens the first.
+    """
     found = []
     for (feature, _), rows in by_feature(summary):
         p = _copies_p(rows)
@@ -18,9 +22,11 @@ def tests(summary):
         for row in rows.to_dict("records"):
             score = row.get("score")
             found.append((f"{name}/{score}" if isinstance(score, str) else name, hypothesis, row["value"]))
-    adjusted = holm([p for _, _, p in found]) if found else []
-    return [{"id": name, "hypothesis": hypothesis, "p": float(p), "p_holm": float(corrected)}
-            for (name, hypothesis, p), corrected in zip(found, adjusted, strict=True)]
+    n_primary = sum(name.startswith("copies/") for name, _, _ in found)
+    families = [("primary", found[:n_primary]), ("secondary", found[n_primary:])]
+    return [{"id": name, "hypothesis": hypothesis, "family": family, "p": float(p), "p_holm": float(corrected)}
+            for family, members in families if members
+            for (name, hypothesis, p), corrected in zip(members, holm([p for _, _, p in members]), strict=True)]
 
 
 def by_feature(summary):

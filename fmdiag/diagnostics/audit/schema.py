@@ -8,8 +8,9 @@ A JSON object with exactly these keys; later versions of the schema may add keys
                  "not measured", "text", "tests": ids of the tests that decide it}
     controls     list of {"id", "definition", "value", "low", "high", "level", "n", "expected", "passed": true | false |
                  null where nothing is expected}
-    tests        list of {"id", "hypothesis", "p", "p_holm"}: one-sided; p_holm is corrected for all tests of the list
-    correction   {"method": "holm", "comparisons": number of tests, "level": 0.05}
+    tests        list of {"id", "hypothesis", "family": "primary" | "secondary", "p", "p_holm"}: one-sided; p_holm is
+                 corrected for the tests of its family
+    correction   {"method": "holm", "comparisons": number of tests, "level": 0.05, "families": {name: number of tests}}
     values       list of {"diagnostic", "quantity", "definition", "value", "low", "high", "level", "n", "interval",
                  further keys such as t, source, feature}: every summary value; null where there is none
     definitions  {id: text}: of every definition id in values and controls
@@ -18,7 +19,7 @@ A JSON object with exactly these keys; later versions of the schema may add keys
     provenance   run.json: command, seed, versions, fingerprints, parameters
 """
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 import msgspec
 
@@ -61,6 +62,7 @@ class Test(TypedDict):
 
     id: str
     hypothesis: str
+    family: NotRequired[Literal["primary", "secondary"]]
     p: float | None
     p_holm: float | None
 
@@ -98,6 +100,7 @@ class Correction(TypedDict):
     method: str
     comparisons: int
     level: float
+    families: NotRequired[dict[str, int]]
 
 
 class Document(TypedDict):

@@ -1,8 +1,11 @@
 """Verdicts of an audit, one per question, decided by its corrected tests and its controls."""
 
-from fmdiag.diagnostics.audit.hypotheses import by_feature, controls
+from fmdiag.diagnostics.audit.hypotheses import by_feature
 from fmdiag.diagnostics.audit.schema import LEVEL
 from fmdiag.diagnostics.memorization.rule import verdict as copies_verdict
+
+# The rule's answers are the audit's.
+ANSWER_OF = {"copies found": "yes", "no excess found": "no evidence"}
 
 
 def verdicts(summary, found, not_judged=None, solver=None):
@@ -27,18 +30,9 @@ def _copies(summary, found, not_judged, solver):
     deciding, parts = _deciding(found, ("copies",)), by_feature(summary)
     if not parts:
         return _entry("copies", question, "not measured", "No samples were compared with the training rows.", [])
-    failed = [c for c in controls(summary) if c["passed"] is False]
-    if not_judged:
-        answer = "not judged"
-    elif failed or not deciding:
-        answer = "undecided"
-    else:
-        significant = {test["id"].partition("/")[2] for test in deciding if test["p_holm"] <= LEVEL}
-        above = {feature for (feature, _), rows in parts
-                 if (rows.loc[rows["quantity"] == "f_mem_excess", "low"] > 0).any()}
-        answer = "yes" if significant & above else "no evidence"
-    text = copies_verdict(summary, solver=solver, not_judged=not_judged).text
-    return _entry("copies", question, answer, text, deciding)
+    verdict = copies_verdict(summary, solver=solver, not_judged=not_judged)
+    answer = verdict.answer if deciding or not_judged else "undecided"
+    return _entry("copies", question, ANSWER_OF.get(answer, answer), verdict.text, deciding)
 
 
 def _field(summary, found, not_judged):
@@ -53,8 +47,9 @@ def _field(summary, found, not_judged):
     top = late.loc[late["value"].idxmax()]
     known = best["p_holm"] <= LEVEL
     text = (f"{'The field knows its training images' if known else 'No evidence that the field knows its images'}: "
-            f"membership AUC over all times {areas}; largest at t = {top['t']:g} ({top['score']} {top['value']:.3f}); "
-            f"smallest corrected p {_p(best['p_holm'])} of {len(deciding)} tests ({best['id']}).")
+            f"membership AUC over all times {areas}; of {len(late)} areas per time the largest, which is no test, is "
+            f"{top['score']} {top['value']:.3f} at t = {top['t']:g}; smallest p {_p(best['p_holm'])} ({best['id']}), "
+            f"corrected for {sum(test['family'] == 'secondary' for test in found)} secondary tests.")
     if not_judged:
         return _entry("field", question, "not judged", f"Not judged: {not_judged}.", deciding)
     return _entry("field", question, "yes" if known else "no evidence", text, deciding)

@@ -2,14 +2,20 @@
 
 The threshold alone decides nothing. The positive control, samples of û*, must be memorised without exception, or the
 measurement itself is broken; then copies are found if the interval of the excess over held-out rows lies above 0 and
-Fisher's one-sided p-value, corrected for the number of feature spaces (Holm), is at most 0.05.
+Fisher's one-sided p-value, corrected for the number of feature spaces (Holm), is at most 0.05. Where they are not, the
+answer is what the data exclude: an excess above the one-sided 95 % limit. A limit above 5 points leaves it undecided:
+as many copies as that could not have been found.
 """
 
 from fmdiag.results import Verdict
-from fmdiag.stats import holm
+from fmdiag.stats import excluded_difference, holm
 from fmdiag.stats.power import POWER
 
+LARGEST_EXCLUSION = 0.05   # share: a larger excess that is not excluded leaves the question open
+LEVEL = 0.95
 NO_CONTROL = "no samples of û* were measured, so the positive control is missing"
+OPENING = {"copies found": "The model memorises", "no excess found": "No excess of copies found",
+           "undecided": "Undecided"}
 # Of several feature spaces the first of these answers that one of them has is that of the run.
 ORDER = ("copies found", "undecided", "not judged", "no excess found")
 
@@ -36,7 +42,7 @@ def verdict(summary, *, solver=None, not_judged=None):
     deciding = min(judged, key=lambda one: ORDER.index(one.answer))
     text = " ".join((f"In {keys[0]}: " if len(parts) > 1 else "") + one.text
                     for (keys, _), one in zip(parts, judged, strict=True))
-    return Verdict(deciding.answer, text, deciding.effect, deciding.p)
+    return Verdict(deciding.answer, text, deciding.effect, deciding.p, deciding.exclusion)
 
 
 def _judged(rows, p_value, comparisons, solver):
@@ -54,18 +60,32 @@ def _judged(rows, p_value, comparisons, solver):
     if excess.empty:
         return Verdict("not judged", f"No verdict: no held-out set, no null; {model}, which rows never trained on "
                        f"might have as well; give some (held_out, --held-out){ending}.")
-    return _against_the_null(rows, excess.iloc[0], exact.loc["heldout"], model, p_value, comparisons, ending)
+    exclusion = excluded_difference(*_counts(exact.loc["model"]), *_counts(exact.loc["heldout"]), level=LEVEL)
+    found = bool(excess.iloc[0]["low"] > 0 and (p_value is None or p_value <= 1 - LEVEL))
+    answer = ("copies found" if found else "no excess found" if exclusion <= LARGEST_EXCLUSION else "undecided")
+    text = (f"{OPENING[answer]}: {model}, {_difference(exact.loc['heldout'], excess.iloc[0])}"
+            f"{_test(p_value, comparisons)}{'' if found else _excluded(exclusion) + _resolution(rows)}{ending}.")
+    effect = {name: float(excess.iloc[0][name]) for name in ("value", "low", "high", "level", "n")}
+    return Verdict(answer, text, {"quantity": "f_mem_excess", **effect}, None if p_value is None else float(p_value),
+                   None if found else exclusion)
 
 
-def _against_the_null(rows, excess, null, model, p_value, comparisons, ending):
-    memorises = bool(excess["low"] > 0 and (p_value is None or p_value <= 0.05))
-    judgement = "The model memorises" if memorises else "No evidence of memorisation"
-    text = (f"{judgement}: {model}, against {_share(null)} of {null['n']:.0f} held-out rows; the difference is "
-            f"{100 * excess['value']:+.1f} points [{100 * excess['low']:+.1f}, {100 * excess['high']:+.1f}]"
-            f"{_test(p_value, comparisons)}{'' if memorises else _resolution(rows)}{ending}.")
-    effect = {name: float(excess[name]) for name in ("value", "low", "high", "level", "n")}
-    p = None if p_value is None else float(p_value)
-    return Verdict("copies found" if memorises else "no excess found", text, {"quantity": "f_mem_excess", **effect}, p)
+def _counts(row):
+    return round(row["value"] * row["n"]), int(row["n"])
+
+
+def _difference(null, excess):
+    return (f"against {_share(null)} of {null['n']:.0f} held-out rows; the difference is "
+            f"{100 * excess['value']:+.1f} points [{100 * excess['low']:+.1f}, {100 * excess['high']:+.1f}]")
+
+
+def _excluded(exclusion):
+    """Return what an answer without copies rests on."""
+    limit = f"{100 * exclusion:.1f} points is {{}}excluded at {100 * LEVEL:.0f} %"
+    if exclusion <= LARGEST_EXCLUSION:
+        return "; an excess above " + limit.format("")
+    return (f"; an excess of up to {limit.format('not ')}, an answer needs a limit of "
+            f"{100 * LARGEST_EXCLUSION:.0f}: draw more samples, hold out more examples")
 
 
 def _test(p_value, comparisons):
