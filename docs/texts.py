@@ -15,8 +15,9 @@ AUDIT = Card(
                  "0.05 and, for copies, the positive control holds and the interval of the excess over held-out rows "
                  "lies above 0.",
     generalization="“No evidence” on every question, with the excess of copies that is excluded: no evidence is not "
-                   "evidence of none, and where an excess above 5 points is not excluded the answer is “undecided”. A model whose samples are new may still know its images at late times: then the second "
-                   "answer is “yes” and the first is not.",
+                   "evidence of none, and where an excess above 5 points is not excluded the answer is “undecided”. A "
+                   "model whose samples are new may still know its images at late times: then the second answer is "
+                   "“yes” and the first is not.",
     definition="Memorised samples with controls, metrics, membership, provenance and, where planted, canaries, in "
                "one run folder and one document, audit.json (schema fmdiag-audit/1): verdicts, controls, tests with "
                "p-values corrected for their number (Holm), intervals, definitions, limits, advice on sample sizes. "
