@@ -46,7 +46,7 @@ def test_one_pass_gives_the_statistics_too(pair, hflip, monkeypatch):
     expected = here.fingerprint, data_std(here)
     for _ in there.blocks(8):
         pass
-    monkeypatch.setattr("fmdiag.datasets.training_set.read_ahead", None)   # another pass would fail
+    monkeypatch.setattr("fmdiag.datasets.model_range.read_ahead", None)   # another pass would fail
     # Squares of a block are summed in float32: relative error of a few 1e-7.
     assert (there.fingerprint, data_std(there)) == (expected[0], pytest.approx(expected[1], rel=1e-5))
 
