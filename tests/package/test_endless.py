@@ -79,9 +79,9 @@ def _counts(iterable):
         "count", "cycle", "repeat")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_fault_2_1_no_error_is_raised_from_itself(path):
-    assert not list(raised_again(ast.parse(path.read_text()))), f"{path}: raise a new error, or the old one bare"
+def test_fault_2_1_no_error_is_raised_from_itself():
+    found = [path for path in FILES if list(raised_again(ast.parse(path.read_text())))]
+    assert not found, f"{found}: raise a new error, or the old one bare"
 
 
 def test_fault_2_1_every_loop_has_an_end():
