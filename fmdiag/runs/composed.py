@@ -55,13 +55,20 @@ def audit(run, *, samples=None, sample_range=None, canaries=None, n_samples=None
     if canaries is not None:
         run.measure("canaries", folder=canaries, **judged)
     copies = run.measure("memorization", **judged, **spaces)
-    run.measure("metrics", **judged, **{name: value for name, value in spaces.items()
-                                        if name not in ("index", "duplicate_tolerance")})
+    run.measure("metrics", **judged, **_spaces_of_metrics(spaces))
     if run.field is not None:
         run.measure("membership", n_images=n_images, n_noises=n_noises, **solver)
         followed = closest(copies.table) if samples is None else ()
         run.measure("provenance", sample_numbers=followed, n_noises=n_samples or 1024, **solver)
     return compose(run.record(), run.summary())
+
+
+def _spaces_of_metrics(spaces):
+    """Return the feature spaces of the metrics: principal components instead of pixels, which are too many to fit."""
+    found = {name: value for name, value in spaces.items() if name not in ("index", "duplicate_tolerance")}
+    features = found.get("features") or ("pixels",)
+    features = (features,) if isinstance(features, str) else features
+    return found | {"features": tuple(dict.fromkeys("pca" if name == "pixels" else name for name in features))}
 
 
 def closest(table, n=CLOSEST):

@@ -39,6 +39,7 @@ def test_the_whole_audit(audited):
     assert document["subject"]["checkpoint"]["sha256"] and document["provenance"]["versions"]["torch"]
     for name in ("memorization", "membership", "excess", "energy", "provenance", "basins", "masses", "copied"):
         assert (audited / f"tables/{name}.csv").is_file(), name
+    assert set(load_table(audited, "metrics")["feature"]) == {"pca"}, "pixels are too many for Fréchet distances"
     page = (audited / "index.html").read_text()
     assert all(f'<section id="{name}"' in page for name in ("memorization", "membership", "provenance"))
     assert "What this evidence does not show" in page and page.count(document["limits"][-1][:40]) >= 1

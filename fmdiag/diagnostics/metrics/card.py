@@ -4,11 +4,14 @@ from dataclasses import dataclass
 
 from fmdiag.diagnostics.diagnostic import Diagnostic
 from fmdiag.diagnostics.groups import FeatureSpaces, Judged
+from fmdiag.diagnostics.parameters import replaced
 
 
 @dataclass(frozen=True)
 class Parameters(FeatureSpaces, Judged):
     """What metrics may be asked."""
+
+    features: tuple = replaced(FeatureSpaces, "features", ("pca",))
 
 
 CARD = Diagnostic(
