@@ -4,6 +4,7 @@
 # make paper:  the figures of reports/example/ on photo tiles and two-moons (needs the Debian packages named in README.md)
 # make studies: models trained on Fashion-MNIST, figures 2 and 4 of the paper; interrupted, it goes on where it stopped
 PYTHON ?= python3
+EXTRAS ?= dev
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
@@ -39,7 +40,7 @@ studies: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	# Its dependencies would bring torchvision; the tests of its checkpoints need its U-Net only.
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps torchcfm
 	touch $@
