@@ -1,4 +1,4 @@
-"""`fmdiag datasets`: which data sets have a name, and which of them are on this machine?"""
+"""`fmdiag datasets`: the named data sets, and which of them are on this machine."""
 
 
 import click

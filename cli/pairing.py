@@ -1,4 +1,4 @@
-"""`fmdiag pairing`, another name of `fmdiag study pairing`: does a model return the partners that it was trained on?"""
+"""`fmdiag pairing`, another name of `fmdiag study pairing`: training on fixed pairs, and what comes back."""
 
 from .measuring import command_of
 

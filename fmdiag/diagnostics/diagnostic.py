@@ -190,15 +190,24 @@ def register(card):
     Examples
     --------
     >>> import fmdiag
+    >>> import pandas as pd
     >>> from dataclasses import dataclass
+    >>> from fmdiag.stats import summarise
     >>> @dataclass(frozen=True)
     ... class Parameters:
     ...     n_samples: int = fmdiag.parameter(10, "Samples.")
     >>> def speed(context, parameters):
-    ...     raise NotImplementedError
+    ...     samples = context.samples(parameters.n_samples, 10)
+    ...     velocity = context.field(samples, 1.0).flatten(1).norm(dim=1)
+    ...     table = pd.DataFrame({"t": 1.0, "sample": range(len(samples)), "speed": velocity})
+    ...     return fmdiag.Result("speed", table, summarise("speed", table, ["speed"], by=["t"]))
     >>> card = fmdiag.Diagnostic(name="speed", title="Speed", parameters=Parameters, run=speed)
     >>> fmdiag.register(card).method
     'speed'
+    >>> train = fmdiag.load_dataset("digits", n=50)
+    >>> run = fmdiag.Run(field=fmdiag.ClosedFormField(train), train=train)
+    >>> len(run.speed(n_samples=4).table)
+    4
     """
     if not isinstance(card, Diagnostic):
         raise FmdiagError(f"register takes a Diagnostic, got a {type(card).__name__}")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from checks.hostile.program_files import Writes
 from fmdiag import load_dataset
 from fmdiag.checkpoints import load_checkpoint, load_decoder
 from fmdiag.checkpoints.container import program_in
@@ -17,28 +18,6 @@ from fmdiag.features import load_feature
 
 
 class Flow(torch.nn.Module):
-    def forward(self, x: torch.Tensor, t: torch.Tensor):
-        return -x
-
-
-class WritesOnLoading(torch.nn.Module):
-    """Maps a file of its choice when it is loaded, shared: what it fills is written to the disk."""
-
-    def __init__(self, path: str):
-        super().__init__()
-        self.path, self.mapped = path, torch.zeros(8, dtype=torch.uint8)
-
-    @torch.jit.export
-    def __getstate__(self):
-        return self.path, self.training
-
-    @torch.jit.export
-    def __setstate__(self, state: tuple[str, bool]):
-        self.path = state[0]
-        self.training = state[1]
-        self.mapped = torch.from_file(self.path, True, 8, dtype=torch.uint8)
-        self.mapped.fill_(88)
-
     def forward(self, x: torch.Tensor, t: torch.Tensor):
         return -x
 
@@ -79,7 +58,7 @@ def pictures():
 def test_fault_5_1_torchscript_runs_only_when_trusted(reader, suffix, tmp_path):
     victim, file = tmp_path / "victim", tmp_path / f"their.{suffix}"
     victim.write_bytes(b"precious")
-    scripted(WritesOnLoading(str(victim)), file)  # compiling it runs nothing
+    scripted(Writes(str(victim)), file)  # compiling it runs nothing
     refused(lambda: READERS[reader](file), str(file), "TorchScript")
     assert victim.read_bytes() == b"precious"
     with pytest.warns(FmdiagWarning, match=f"{file} is a TorchScript program.*runs the code.*only if you trust"):

@@ -1,4 +1,4 @@
-"""Agreement of two models: the same sample from the same noise, and one that is in neither training set?
+"""Agreement of two models: how near their samples from the same noise are, beside the training sets of both.
 
 Models trained on disjoint halves of one distribution that have learnt the distribution, not their rows, agree: their
 samples from one noise are nearer to each other than to any training row. Models that memorise return their own rows,

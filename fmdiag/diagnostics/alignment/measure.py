@@ -1,4 +1,4 @@
-"""Alignment: the cosine between û*(x_t, t) and the conditional velocity x1 - x0; is the target stochastic?
+"""Alignment: the cosine between û*(x_t, t) and the conditional velocity x1 - x0 over time.
 
 For pairs (x0, x1) ~ N(0, I) x training rows and x_t on the path, cos(û*(x_t, t), u_cond) is close to 1 where a single
 training row explains x_t: there the target of the objective is as good as deterministic. In low dimensions this happens

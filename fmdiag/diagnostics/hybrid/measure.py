@@ -1,4 +1,4 @@
-"""Hybrid trajectories: until when must û* be followed before only a training point can be reached?
+"""Hybrid trajectories: û* until tau, the model afterwards; from some tau on only a training point is reached.
 
 The hybrid model follows û* on [0, tau] and the network on [tau, 1], from one fixed batch of noises for every tau. At
 tau = 0 it is the network, at tau = 1 it returns training points. The distance of its samples to the training set falls

@@ -1,4 +1,4 @@
-"""Excess alignment: has the field learnt these points, or the distribution that they came from?
+"""Excess alignment: whether the field has learnt these points, or the distribution that they came from.
 
     excess(x_t) = cos(u_theta(x_t, t), û*_train(x_t, t)) - cos(u_theta(x_t, t), û*_held-out(x_t, t))
 

@@ -1,4 +1,4 @@
-"""Memorization: are samples copies of training rows, more often than rows that the model never saw?
+"""Memorization: how often samples are copies of training rows, beside rows that the model never saw.
 
 A sample counts as memorised if d1 / d2 < 1/3, strictly, where d1 is the Euclidean distance to its nearest training
 row and d2 that to the nearest row that is no duplicate of it (duplicates would make the ratio 1 and hide the copy).

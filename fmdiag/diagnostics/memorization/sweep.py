@@ -1,4 +1,4 @@
-"""Sweep of thresholds: the table of `memorization` over all of them; does the verdict hang on one?
+"""Sweep of thresholds: the table of `memorization` over all of them, which shows whether the verdict hangs on one.
 
 At every threshold the share memorised stands beside the same share of both controls, with the excess over held-out rows
 and its p-value. Looking at many thresholds and keeping the best would find an excess in noise, so p-values are

@@ -1,4 +1,4 @@
-"""Pairing test on fixed pairs: does a model return the partners that it was trained on?
+"""Pairing test on fixed pairs: whether a model returns the partners that it was trained on.
 
 Noises are paired with targets by optimal transport, then the targets are permuted; models are trained on the permuted
 pairs with and without noise on the path; each *training* noise is integrated, and its end compared with the permuted
