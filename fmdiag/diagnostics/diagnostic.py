@@ -198,8 +198,8 @@ def register(card):
     ...     n_samples: int = fmdiag.parameter(10, "Samples.")
     >>> def speed(context, parameters):
     ...     samples = context.samples(parameters.n_samples, 10)
-    ...     velocity = context.field(samples, 1.0).flatten(1).norm(dim=1)
-    ...     table = pd.DataFrame({"t": 1.0, "sample": range(len(samples)), "speed": velocity})
+    ...     velocity = context.field(samples, 0.9).flatten(1).norm(dim=1)
+    ...     table = pd.DataFrame({"t": 0.9, "sample": range(len(samples)), "speed": velocity})
     ...     return fmdiag.Result("speed", table, summarise("speed", table, ["speed"], by=["t"]))
     >>> card = fmdiag.Diagnostic(name="speed", title="Speed", parameters=Parameters, run=speed)
     >>> fmdiag.register(card).method
