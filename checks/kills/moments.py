@@ -61,9 +61,12 @@ def is_seen(sign, out):
 
 
 def family(pid):
-    """Return a process and its children, ranks among them."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [pid, *(int(child) for task in tasks for child in task.read_text().split())]
+    """Return a process and its children, ranks among them; a process may end while it is looked at."""
+    children = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            children += map(int, task.read_text().split())
+    return [pid, *children]
 
 
 def processor_seconds(pid):
