@@ -27,6 +27,7 @@ def command(runs, labels, out, overwrite, as_json):
     import contextlib
 
     from fmdiag.report import compare
+    from fmdiag.report.tables import NOT_SHOWN
     from fmdiag.results import RunFolder, check_destination
     from fmdiag.runs.parts import Parts, first_free
 
@@ -46,7 +47,7 @@ def command(runs, labels, out, overwrite, as_json):
     if as_json:
         echo_json(_for_json(folder, cautions, table))
     else:
-        echo(short_table(table.drop(columns=["first", "other"])))
+        echo(short_table(table.drop(columns=list(NOT_SHOWN))))
     echo(f"wrote {folder.out}/", err=True)
 
 

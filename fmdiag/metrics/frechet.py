@@ -10,7 +10,8 @@ the test set is none of generalisation (paper [1], figure 2: it is low at n = 10
 
 The estimate is too large by a term of order dim/n: numbers at different n cannot be compared, and a perfect sampler
 does not score 0. Resampling with replacement would add that bias again, so intervals are jackknife intervals (of the
-expected value at this n), and `frechet_infinity` removes the bias of order 1/n.
+expected value at this n), and `frechet_infinity` removes the bias of order 1/n. A distance is not below 0, so its value
+and limits are cut there. With no more rows than dimensions the bias is not of order 1/n and the extrapolation is NaN.
 
 References
 ----------
@@ -81,10 +82,20 @@ def measure(generated, train, test=None, *, level=0.95, n_groups=GROUPS, generat
         estimate = distance_estimate(generated, reference, rng, n_groups)
         for metric, definition, corrected in ((f"frechet_{name}", DEFINITION, False),
                                               (f"frechet_infinity_{name}", INFINITY, True)):
-            value, low, high = estimate.interval(level, corrected=corrected)
-            rows.append(metric_row(metric, definition, value, low if corrected else max(0.0, low), high, level=level,
-                                   n=len(generated), interval="jackknife"))
+            found = not_negative(*estimate.interval(level, corrected=corrected))
+            refused = corrected and min(len(generated), len(reference)) <= generated.shape[1]
+            found, kind = ((np.nan,) * 3, "none") if refused else (found, "jackknife")
+            rows.append(metric_row(metric, definition, *found, level=level, n=len(generated), interval=kind))
     return metric_table(rows)
+
+
+def not_negative(value, low, high):
+    """Return (value, low, high) of a quantity that cannot be below 0: a value below is 0, and the limits move with it.
+
+    Limits cut without being moved could both be 0, an interval without width.
+    """
+    shift = max(0.0, -value)
+    return value + shift, max(0.0, low + shift), high + shift
 
 
 def warn_if_few(generated, reference, name):
@@ -93,7 +104,8 @@ def warn_if_few(generated, reference, name):
     few = [f"{len(x)} {what} rows" for what, x in (("generated", generated), (name, reference)) if len(x) <= dim]
     if few:
         warnings.warn(f"Fréchet distance to {name} from {' and '.join(few)} in {dim} dimensions: fewer rows than "
-                      "dimensions, most of the value is bias; compare at equal n only", FmdiagWarning, stacklevel=3)
+                      "dimensions, most of the value is bias; compare at equal n only; not extrapolated to infinite n",
+                      FmdiagWarning, stacklevel=3)
 
 
 def distance_estimate(a, b, rng, n_groups=GROUPS):

@@ -13,6 +13,7 @@ from fmdiag.errors import FmdiagError, printable
 from fmdiag.figures import RunData
 from fmdiag.report.differences import differences
 from fmdiag.report.tables import cell
+from fmdiag.stats import holm
 
 # What a reader should know to differ: entries of run.json.
 NOTED = {"data set fingerprints": lambda run: (run.get("dataset") or {}).get("fingerprint"),
@@ -20,6 +21,8 @@ NOTED = {"data set fingerprints": lambda run: (run.get("dataset") or {}).get("fi
          "training steps": lambda run: (run.get("checkpoint") or {}).get("steps"),
          "fmdiag versions": lambda run: run.get("fmdiag"),
          "devices": lambda run: run.get("device")}
+SHARES = ("newcombe", "paired newcombe")
+ERROR = 0.05    # of a false sentence among all that one comparison writes
 PARAMETERS = ("n_steps", "method", "threshold", "feature", "n_pairs", "n_samples", "taus")
 
 
@@ -81,7 +84,10 @@ def shared(runs):
 
 
 def compared(runs):
-    """Return (summary, differences) of the runs: all rows under a column run, and each later run minus the first."""
+    """Return (summary, differences) of the runs: all rows under a column run, and each later run minus the first.
+
+    The differences of memorised fractions, which are judged, have a column p_holm: p corrected for all of them.
+    """
     names = shared(runs)
     summary = pd.concat([run.summary(name).assign(run=label) for name in names for label, run in runs.items()],
                         ignore_index=True)
@@ -89,7 +95,19 @@ def compared(runs):
     rows = [differences(first.summary(name), run.summary(name), (first.table(name), run.table(name)),
                         paired=paired(first, run)).assign(run=label)
             for name, (label, run) in itertools.product(names, others)]
-    return summary.dropna(axis=1, how="all"), pd.concat(rows, ignore_index=True).assign(against=base)
+    return summary.dropna(axis=1, how="all"), judged(pd.concat(rows, ignore_index=True).assign(against=base))
+
+
+def judged(table):
+    """Return differences with a column p_holm: p corrected for all memorised fractions compared, NaN of the others."""
+    chosen = _judged(table)
+    return table.assign(p_holm=pd.Series(holm(table.loc[chosen, "p"]), index=table.index[chosen], dtype=float))
+
+
+def _judged(table):
+    """Return which differences the headline judges: bool, shape (n,): the model's memorised fractions."""
+    model = table["source"] == "model" if "source" in table else True
+    return (table["quantity"] == "f_mem") & table["interval"].isin(SHARES) & model
 
 
 def paired(first, other):
@@ -135,15 +153,15 @@ def _verdict(given):
 
 def headline(table):
     """Return {"text", "details"}: the number of runs, and the memorised fraction's differences from the first."""
-    base, runs = table["against"].iloc[0], list(table["run"].unique())
-    rows = table[(table["quantity"] == "f_mem") & table["interval"].isin(["newcombe", "paired newcombe"])]
-    rows = rows[rows["source"] == "model"] if "source" in rows else rows
+    base, runs, rows = table["against"].iloc[0], list(table["run"].unique()), table[_judged(table)]
     text = f"{len(runs) + 1} runs side by side; differences are from {base}."
-    return {"text": text, "details": [_sentence(row) for row in rows.to_dict("records")]}
+    return {"text": text, "details": [_sentence(row, len(rows)) for row in rows.to_dict("records")]}
 
 
-def _sentence(row):
+def _sentence(row, n_judged):
     shown = cell(100 * row["value"], 100 * row["low"], 100 * row["high"])
-    chance = "more than chance" if row["low"] > 0 or row["high"] < 0 else "no more than chance explains"
-    return (f"f_mem of {row['run']} differs from that of {row['against']} by {shown['text']} points "
-            f"{shown['interval']} ({row['interval']}): {chance}.")
+    chance = "more than chance explains" if row["p_holm"] <= ERROR else "no more than chance explains"
+    corrected = f", corrected for {n_judged} comparisons (Holm)" if n_judged > 1 else ""
+    space = f" in {row['feature']}" if isinstance(row.get("feature"), str) else ""
+    return (f"f_mem of {row['run']}{space} differs from that of {row['against']} by {shown['text']} points "
+            f"{shown['interval']} ({row['interval']}): {chance} (p = {row['p_holm']:.2g}{corrected}).")

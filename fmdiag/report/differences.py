@@ -10,6 +10,7 @@ other and depend only on those of the same number. Otherwise the runs count as i
     newcombe            two independent shares (Newcombe 1998a, method 10)
     mover               any two intervals, as for medians: the squared distances from value to end add up
 
+Two shares have a two-sided p-value too: McNemar's exact one of the same units, else twice the smaller of Fisher's two.
 p-values and what follows from sizes alone (samples needed, what could be resolved) have no differences: they say how
 sure each run was, not what it measured.
 
@@ -25,9 +26,10 @@ import numpy as np
 import pandas as pd
 
 from fmdiag.results import SUMMARY_COLUMNS
-from fmdiag.stats import difference_interval, mean_interval, mover, paired_shares, welch
+from fmdiag.stats import difference_interval, fisher_p, mcnemar_p, mean_interval, mover, paired_shares, welch
 
 UNITS = ("pair", "sample")
+RAW_COLUMN = {"f_mem": "memorized"}   # where the raw column has another name than the quantity
 DIGITS = 9
 OF_THE_TEST = re.compile(r"(?:^|_)p(?:$|_value$|_sweep$|_holm$)|^(?:resolvable|samples_needed|n)_")
 
@@ -48,7 +50,7 @@ def differences(first, other, raw=(None, None), *, paired=False):
     -------
     DataFrame
         Columns diagnostic, quantity, keys, value (the difference), low, high, level, n (units, of the smaller run where
-        unpaired), interval (as above, or none), first and other (the two values).
+        unpaired), interval (as above, or none), first and other (the two values), p (of two shares, else NaN).
     """
     # A key that one run alone has, such as image sizes measured in one only, cannot tell its rows apart in both.
     keys = [name for name in first if name not in (*SUMMARY_COLUMNS, "caution") and name in other
@@ -59,9 +61,9 @@ def differences(first, other, raw=(None, None), *, paired=False):
                    for rows in (first, other))
     both = left.merge(right, on=on, suffixes=("_first", "_other"))
     if both.empty:
-        return both.reindex(columns=[*on, "value", "low", "high", "level", "n", "first", "other"])
+        return both.reindex(columns=[*on, "value", "low", "high", "level", "n", "first", "other", "p"])
     rows = [_difference(row, keys, raw, paired) for row in both.to_dict("records")]
-    return pd.DataFrame(rows)[["diagnostic", "quantity", *keys, *SUMMARY_COLUMNS[2:], "first", "other"]]
+    return pd.DataFrame(rows)[["diagnostic", "quantity", *keys, *SUMMARY_COLUMNS[2:], "first", "other", "p"]]
 
 
 def _rounded(column):
@@ -70,25 +72,37 @@ def _rounded(column):
 
 def _difference(row, keys, raw, paired):
     units = paired_units(raw, row, keys) if paired else None
-    level = row["level_first"]
+    level, p = row["level_first"], np.nan
     if units is not None and row["interval"] == "student":
         found, kind = mean_interval(units[1] - units[0], level=level), "paired student"
     elif units is not None and row["interval"] == "exact":
         found, kind = paired_shares(*units, level=level), "paired newcombe"
+        p = mcnemar_p(*(values.astype(bool) for values in units))
     else:
         found, kind = _independent(row, level)
+        p = _shares_p(row) if kind == "newcombe" else p
     n = len(units[0]) if kind.startswith("paired") else min(row["n_first"], row["n_other"])
     return {"diagnostic": row["diagnostic"], "quantity": row["quantity"], **{key: row[key] for key in keys},
             "value": found[0], "low": found[1], "high": found[2], "level": level, "n": n, "interval": kind,
-            "first": row["value_first"], "other": row["value_other"]}
+            "first": row["value_first"], "other": row["value_other"], "p": p}
+
+
+def _counts(row):
+    """Return (successes, n) of the other run, then of the first, from rows of shares."""
+    return [round(number) for run in ("other", "first")
+            for number in (row[f"value_{run}"] * row[f"n_{run}"], row[f"n_{run}"])]
+
+
+def _shares_p(row):
+    k, n, m, null_n = _counts(row)
+    return float(min(1.0, 2 * min(fisher_p(k, n, m, null_n), fisher_p(m, null_n, k, n))))
 
 
 def _independent(row, level):
     first, other = ([row[f"{name}_{run}"] for name in ("value", "low", "high", "n")] for run in ("first", "other"))
     if row["level_first"] == row["level_other"] and np.isfinite([*first, *other]).all():
         if row["interval"] == "exact":
-            k, m = (round(run[0] * run[3]) for run in (other, first))
-            return difference_interval(k, int(other[3]), m, int(first[3]), level=level), "newcombe"
+            return difference_interval(*_counts(row), level=level), "newcombe"
         if row["interval"] == "student":
             return welch(first, other, level=level), "welch"
         return mover(first[:3], other[:3]), "mover"
@@ -101,7 +115,7 @@ def paired_units(raw, row, keys):
     Units are numbered by a column pair or sample; of derived quantities, such as a share above a bound, no raw column
     has the name.
     """
-    column = row["quantity"]
+    column = RAW_COLUMN.get(row["quantity"], row["quantity"])
     if any(table is None or column not in table for table in raw):
         return None
     unit = next((name for name in UNITS if all(name in table for table in raw)), None)

@@ -10,6 +10,7 @@ import numpy as np
 NAMING = ("definition",)   # shown also where all rows agree: a number without it means nothing
 AXES = ("t", "tau", "threshold", "step", "seconds")
 FIXED = ("diagnostic", "quantity", "value", "low", "high", "level", "n", "interval", "note")
+NOT_SHOWN = ("first", "other", "p", "p_holm")   # of differences: in the file, and where they are judged in the text
 MOST_ROWS, MOST_COLUMNS, HEAD_ROWS = 60, 8, 12
 
 
@@ -51,7 +52,8 @@ def head_table(table, name, n_rows=HEAD_ROWS):
 
 def difference_tables(table, name):
     """Return the tables of a comparison's differences of one diagnostic: as its summary, a line per run and time."""
-    if table is None or not len(rows := table[table["diagnostic"] == name].drop(columns=["first", "other"])):
+    rows = None if table is None else table[table["diagnostic"] == name].drop(columns=list(NOT_SHOWN), errors="ignore")
+    if rows is None or rows.empty:
         return []
     found = summary_tables(rows.drop(columns="against"), extra=("run",))
     kinds = ", ".join(rows["interval"].unique())

@@ -84,7 +84,8 @@ STUDY_TIME = Card(
     memorization="The memorised share rises late in training, the later the larger n is.",
     generalization="Between the two times samples are good and no copies.",
     definition="tau_gen: first evaluation within a tenth of the run's smallest test distance; tau_mem: first "
-               "evaluation whose memorised share is above the held-out rows' by Newcombe's interval.",
+               "evaluation whose memorised share is above the held-out rows' by Fisher's one-sided test, corrected by "
+               "Holm for the evaluations of the run.",
     reference="T. Bonnaire et al. 2025.",
     figures=(
         Figure("study_time", "fmdiag.figures.study_time:study_time_figure",

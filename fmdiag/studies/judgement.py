@@ -3,11 +3,12 @@
 import math
 
 import numpy as np
+from scipy import stats
 
 from fmdiag.stats import mean_interval, summary_row
 
 AGREES, CONTRADICTS, OPEN = "Agrees with the paper", "Differs from the paper", "Not decided by this budget"
-
+ERROR = 0.05    # of a wrong verdict among those of a series
 
 # Student's interval over few seeds may leave the range of what it is about: it is cut there.
 RANGES = {"f_mem": (0, 1), "f_mem_null": (0, 1), "f_mem_control": (0, 1), "early_error": (0, math.inf),
@@ -73,9 +74,22 @@ def paired(frame, column, key, other, base, *, by="seed"):
     return mean_interval((wide[other] - wide[base]).dropna())
 
 
-def sign_verdict(difference, expected):
-    """Return the verdict for a difference whose interval lies on one side of 0, or does not."""
-    return compare((0.0, 0.0, 0.0), difference, expected)
+def student_p(found, n, *, level=0.95):
+    """Return the two-sided p-value of "the mean is not 0" from Student's interval (value, low, high) of n values.
+
+    NaN where there is no interval; 0 where all values agree, and are not 0.
+    """
+    value, low, high = found
+    if math.isnan(low) or high == low:
+        return math.nan if math.isnan(low) else float(value == 0)
+    return float(2 * stats.t.sf(abs(value) / (high - low) * 2 * stats.t.ppf((1 + level) / 2, n - 1), n - 1))
+
+
+def sign_verdict(value, p, expected):
+    """Return the verdict for a difference that is judged by its p-value, corrected for all that are judged with it."""
+    if not p <= ERROR:
+        return OPEN
+    return AGREES if value * expected > 0 else CONTRADICTS
 
 
 def budget(plan, parameters):

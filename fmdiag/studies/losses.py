@@ -9,10 +9,22 @@ References
 Bertrand et al., arXiv 2506.03719, figure 4 and appendix C.
 """
 
+import numpy as np
 import pandas as pd
 
-from fmdiag.stats import mean_interval
-from fmdiag.studies.judgement import OPEN, budget, last_evaluation, number, paired, seeds_row, sign_verdict, value_of
+from fmdiag.stats import holm, mean_interval
+from fmdiag.studies.judgement import (
+    ERROR,
+    OPEN,
+    budget,
+    last_evaluation,
+    number,
+    paired,
+    seeds_row,
+    sign_verdict,
+    student_p,
+    value_of,
+)
 from fmdiag.studies.published import published
 from fmdiag.studies.size import reference_rows
 from fmdiag.training import parameters_of
@@ -79,12 +91,12 @@ def _ratio(summary, row):
 def verdict(summary, frames, plan, counts):
     """Return whether EFM is no worse than CFM, and whether it memorises more, objective by objective."""
     final = last_evaluation(frames["quality"])
+    distances, copies = (_judged(final, name) for name in ("frechet_test", "f_mem"))
     details = []
-    for n, group in final.groupby("n_train"):
-        for objective in group["objective"].unique():
-            if objective != "cfm":
-                details += _sentences(group, objective, n)
-                details += _along(summary, objective, n)
+    for n, objective in distances:
+        base = final[(final["objective"] == "cfm") & (final["n_train"] == n)]["frechet_test"]
+        details += _sentences(objective, n, mean_interval(base), distances, copies)
+        details += _along(summary, objective, n)
     details.append(budget(plan, parameters_of(plan.training["network"])) + ". The paper's runs are longer by far (its "
                    "figure 4: U-Nets on CIFAR-10 and CelebA-64; its table for Fashion-MNIST: up to 200 epochs, another "
                    "network and another classifier): what happens late in training, and any effect smaller than the "
@@ -98,19 +110,29 @@ def verdict(summary, frames, plan, counts):
                     "distance with CFM's are decided by intervals over seeds.", "details": details}
 
 
-def _sentences(final, objective, n):
+def _judged(final, column):
+    """Return {(n, objective): (difference to cfm with its interval, p)}; p corrected by Holm for all of them."""
+    groups = {key: final[final["n_train"] == key[0]] for key, _ in final.groupby(["n_train", "objective"], sort=False)
+              if key[1] != "cfm"}
+    found = {key: paired(group, column, "objective", key[1], "cfm") for key, group in groups.items()}
+    p = [student_p(found[key], group["seed"].nunique()) for key, group in groups.items()]
+    return dict(zip(found, zip(found.values(), holm(np.nan_to_num(p, nan=1.0)), strict=True), strict=True))
+
+
+def _sentences(objective, n, base, distances, copies):
     """Yield what figure 4 claims of an objective: test distance no higher than CFM's, no more copies."""
-    difference = paired(final, "frechet_test", "objective", objective, "cfm")
-    base = mean_interval(final.loc[final["objective"] == "cfm", "frechet_test"])
+    difference, p = distances[n, objective]
+    decided, facts = sign_verdict(difference[0], p, -1), f"p = {p:.2g}, corrected for {len(distances)} (Holm)"
     if objective.startswith("efm"):
-        yield (f"{sign_verdict(difference, -1)}: {objective} has a lower test distance than cfm at the end, difference "
-               f"{number(difference)} (cfm: {number(base)}; n = {n:.0f}).")
+        yield (f"{decided}: {objective} has a lower test distance than cfm at the end, difference "
+               f"{number(difference)} ({facts}; cfm: {number(base)}; n = {n:.0f}).")
     else:
-        yield (f"{'Decided' if sign_verdict(difference, -1) != OPEN else OPEN}: {objective} against cfm at the end, "
-               f"difference in test distance {number(difference)} (cfm: {number(base)}; n = {n:.0f}).")
-    copies = paired(final, "f_mem", "objective", objective, "cfm")
-    sign = OPEN + ":" if copies[1] != copies[1] else "A sign of" if copies[1] > 0 else "No sign of"
-    yield f"{sign} more copies under {objective}: difference in f_mem to cfm {number(copies)}."
+        yield (f"{'Decided' if decided != OPEN else OPEN}: {objective} against cfm at the end, "
+               f"difference in test distance {number(difference)} ({facts}; cfm: {number(base)}; n = {n:.0f}).")
+    difference, p = copies[n, objective]
+    sign = OPEN + ":" if difference[1] != difference[1] else (
+        "A sign of" if p <= ERROR and difference[0] > 0 else "No sign of")
+    yield f"{sign} more copies under {objective}: difference in f_mem to cfm {number(difference)} (p = {p:.2g})."
 
 
 def _along(summary, objective, n):
@@ -118,6 +140,8 @@ def _along(summary, objective, n):
     rows = summary[(summary["quantity"] == "frechet_test_minus_cfm") & (summary["objective"] == objective)
                    & (summary["n_train"] == n)].dropna(subset=["low", "high"])
     if len(rows):
-        lower, higher = (rows["high"] < 0).sum(), (rows["low"] > 0).sum()
-        yield (f"Along training the test distance under {objective} is below cfm's at {lower} of {len(rows)} "
-               f"evaluations by the interval of the paired difference, above it at {higher}, undecided at the others.")
+        p = holm([student_p((row.value, row.low, row.high), row.n) for row in rows.itertuples()])
+        lower, higher = ((p <= ERROR) & (rows["value"] * sign > 0) for sign in (-1, 1))
+        yield (f"Along training the test distance under {objective} is below cfm's at {lower.sum()} of {len(rows)} "
+               f"evaluations by the paired difference (Student's test, corrected by Holm for the evaluations), above "
+               f"it at {higher.sum()}, undecided at the others.")

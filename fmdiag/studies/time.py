@@ -1,8 +1,9 @@
 """Study of time: when samples become good and when copies; tau_gen and tau_mem against n (Bonnaire et al. 2025).
 
 tau_gen: the first evaluation whose test distance is within a tenth of the smallest of the run. tau_mem: the first whose
-memorised share is above the null of held-out rows by Newcombe's 95 % interval; missing where that never happens. Both
-are known to within a factor of two, the spacing of evaluations. Expected: tau_gen does not depend on n, tau_mem grows.
+memorised share is above the null of held-out rows by Fisher's one-sided p-value, corrected by Holm for the evaluations
+of the run; missing where that never happens. Both are known to within a factor of two, the spacing of evaluations.
+Expected: tau_gen does not depend on n, tau_mem grows.
 
 References
 ----------
@@ -13,7 +14,7 @@ import math
 
 import pandas as pd
 
-from fmdiag.stats import difference_interval
+from fmdiag.stats import fisher_p, holm
 from fmdiag.studies.judgement import budget, number, seeds_row, value_of
 from fmdiag.studies.size import reference_rows
 from fmdiag.training import parameters_of
@@ -21,6 +22,7 @@ from fmdiag.training import parameters_of
 DEFAULT_LOSSES = "cfm"
 DEFAULT_EVALUATIONS = 8
 WITHIN = 1.1
+ERROR = 0.05    # of a tau_mem where no evaluation copies
 QUANTITIES = ("frechet_test", "frechet_train", "f_mem", "d1")
 
 
@@ -35,17 +37,17 @@ def turning_points(quality, reference):
     rows = []
     for (n, objective, seed), run in quality.sort_values("step").groupby(["n_train", "objective", "seed"]):
         good = run[run["frechet_test"] <= WITHIN * run["frechet_test"].min()]
-        known = null is not None and n in null.index
-        copies = [row.step for row in run.itertuples() if known and _above(row, null.loc[n])]
+        copies = _copying_steps(run, null.loc[n]) if null is not None and n in null.index else []
         rows.append({"n_train": n, "objective": objective, "seed": seed, "tau_gen": float(good["step"].iloc[0]),
-                     "tau_mem": float(copies[0]) if copies else math.nan})
+                     "tau_mem": float(copies[0]) if len(copies) else math.nan})
     return pd.DataFrame(rows)
 
 
-def _above(row, null):
-    """Return whether the memorised share of an evaluation is above the null share, intervals considered."""
-    successes, null_successes = round(row.f_mem * row.n_nearest), round(null["f_mem_null"] * null["n_null"])
-    return difference_interval(successes, row.n_nearest, null_successes, int(null["n_null"]))[1] > 0
+def _copying_steps(run, null):
+    """Return the steps of a run, in order, at which its memorised share is above the null share."""
+    successes, n = (run["f_mem"] * run["n_nearest"]).round().astype(int), run["n_nearest"].astype(int)
+    p = fisher_p(successes.to_numpy(), n.to_numpy(), round(null["f_mem_null"] * null["n_null"]), int(null["n_null"]))
+    return run["step"].to_numpy()[holm(p) <= ERROR]
 
 
 def summarise(frames):

@@ -100,3 +100,24 @@ def test_fault_2_9_p_values_and_sizes_are_not_subtracted(quantity):
     rows = [summary_row("d", name, [0.4, 0.5]) for name in (quantity, "nndr", "precision", "spread", "mean")]
     found = differences(pd.DataFrame(rows), pd.DataFrame(rows))
     assert found["quantity"].tolist() == ["nndr", "precision", "spread", "mean"]
+
+
+def test_shares_have_the_p_values_of_scipys_exact_tests():
+    first, other = np.arange(50) < 10, np.arange(80) < 30
+    row = differences(raw_and_summary(first)[1], raw_and_summary(other)[1]).iloc[0]
+    one_sided = stats.fisher_exact([[30, 50], [10, 40]], alternative="greater").pvalue
+    assert row["p"] == pytest.approx(2 * one_sided, rel=1e-10)
+    (raw, summary), (other_raw, other_summary) = (raw_and_summary(part[:50]) for part in (first, other))
+    paired = differences(summary, other_summary, (raw, other_raw), paired=True).iloc[0]
+    assert paired["p"] == pytest.approx(stats.binomtest(20, 20).pvalue, rel=1e-10)
+    assert np.isnan(differences(*[raw_and_summary(np.arange(9.0))[1]] * 2).iloc[0]["p"])
+
+
+def test_memorised_fractions_of_the_same_noises_are_paired():
+    """Their raw column is memorized: 3 samples of 40 that only the other run copies, McNemar's 2 · 2^-3."""
+    copied = np.arange(40) < 20
+    runs = [(pd.DataFrame({"sample": np.arange(40), "memorized": values, "source": "model"}),
+             pd.DataFrame([summary_row("memorization", "f_mem", values, interval="exact", source="model")]))
+            for values in (copied, np.arange(40) < 23)]
+    row = differences(runs[0][1], runs[1][1], (runs[0][0], runs[1][0]), paired=True).iloc[0]
+    assert row["interval"] == "paired newcombe" and row["p"] == pytest.approx(0.25)
