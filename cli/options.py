@@ -13,6 +13,10 @@ DATA = [
     option("Data", "--split", type=click.Choice(["train", "test"]), default="train", show_default=True,
                  help="Which part plays the training set."),
     option("Data", "--held-out", metavar="FRACTION|PATH", help="Held-out rows for sets that bring none."),
+    option("Data", "--groups", metavar="COLUMN|PATTERN|folder:N", help="Which rows belong together, of one patient, "
+           "video or photograph: a column (npz, Parquet, ...), the folder of a level (folder, folder:2), or a pattern "
+           "on paths with one part in round brackets, such as '(patient_\\d+)'. Whole groups are held out, and none "
+           "may be in both sets.  [default: as the checkpoint was trained, or as the set's card says, else none]"),
     option("Data", "--n", "n_rows", type=click.IntRange(1), help="Use a nested random subset of n rows."),
     option("Data", "--size", type=click.IntRange(1), help="Image side that pictures are cropped and resized to."),
     option("Data", "--hflip/--no-hflip", default=None, help="Count mirror images as rows. Default: as the checkpoint "

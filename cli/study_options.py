@@ -10,6 +10,7 @@ OPTIONS = [
     click.option("--dataset", metavar="NAME|PATH", default="digits", show_default=True,
                  help="Named set, folder of images, or file; it must have a test part."),
     click.option("--held-out", metavar="FRACTION|PATH", help="Held-out rows for sets that bring none."),
+    click.option("--groups", metavar="COLUMN|PATTERN|folder:N", help="Rows that belong together, as for fmdiag train."),
     click.option("--size", type=click.IntRange(1), help="Image side that pictures are resized to."),
     click.option("--value-range", type=Range(), metavar="LOW,HIGH", help="Stored values for black and white."),
     click.option("--data-root", type=click.Path(file_okay=False), help="Folder of downloaded data sets."),
@@ -72,11 +73,12 @@ def load_data(options):
 
     from .training_run import absolute
 
-    reading = {name: options[name] for name in ("size", "held_out", "skip_bad", "value_range", "orientation")}
+    reading = {name: options[name] for name in ("size", "held_out", "skip_bad", "value_range", "orientation", "groups")}
     training_set = load_dataset(options["dataset"], data_root=options["data_root"], offline=options["offline"],
                                 **reading)
     held_out = reading["held_out"]
     record = {"source": absolute(options["dataset"]), **reading, "held_out": absolute(held_out) if held_out else None,
+              "groups": training_set.grouped_by or "none",
               "value_range": reading["value_range"] and list(reading["value_range"])}
     feature = choose_feature(options["feature"], training_set, options["data_root"], options["trust_code"])
     return StudyData(training_set, feature, record)

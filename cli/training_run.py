@@ -62,7 +62,8 @@ def _new(options, folder, device):
                           depth=options["depth"], dropout=options["dropout"] or 0.0)
     path = path_from_description({"name": options["path_name"] or "linear"})
     objective = {name: options[name] for name in OBJECTIVE if options[name] is not None}
-    return partial(train, training_set, spec, path=path, objective=objective, dataset=_record(options, source), **given)
+    return partial(train, training_set, spec, path=path, objective=objective,
+                   dataset=_record(options, source, training_set), **given)
 
 
 def _look_at_held_out(training_set, options):
@@ -116,12 +117,13 @@ def _reading(options):
     return {name: options[name] for name in READING} | {"hflip": bool(options["hflip"])}
 
 
-def _record(options, source):
+def _record(options, source, training_set):
     """Return how the rows were read, for `load_recorded`; paths are made absolute, names stay."""
     held_out = options["held_out"]
     return {"source": absolute(source), "size": options["size"], "subset_n": options["n_rows"], "subset_seed": 0,
             "held_out": absolute(held_out) if held_out else None, "skip_bad": options["skip_bad"],
             "value_range": options["value_range"] and list(options["value_range"]),
+            "groups": training_set.grouped_by or "none",
             **({"orientation": options["orientation"]} if options["orientation"] else {})}
 
 

@@ -1,7 +1,7 @@
 """What a checkpoint of any family becomes: a velocity field in fmdiag's convention, and what is known about it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fmdiag.checkpoints.averages import compare_weights
@@ -133,5 +133,4 @@ def of_class(training_set, label, held_out=None):
     chosen = (training_set.labels == label).nonzero()[0]
     if not len(chosen):
         raise FmdiagError(f"{training_set.name} has no row of class {label}: give another --class-label")
-    return replace(training_set, rows=training_set.rows[chosen], labels=training_set.labels[chosen],
-                   name=f"{training_set.name} (class {label})", held_out_source=held_out)
+    return training_set.chosen(chosen, name=f"{training_set.name} (class {label})", held_out_source=held_out)

@@ -8,7 +8,8 @@ is asked for.
 import os
 from pathlib import Path
 
-from fmdiag.datasets import load_dataset
+from fmdiag.datasets import is_fraction, load_dataset
+from fmdiag.datasets.groups import may_take_for_ever
 from fmdiag.datasets.named import NAMED, find
 from fmdiag.datasets.source import Reading, chosen_data_root
 from fmdiag.errors import FmdiagError
@@ -17,7 +18,7 @@ from fmdiag.files.trust import is_of_user
 OPTIONS = {"source": "--dataset", "held_out": "--held-out"}
 KINDS = {"size": int, "subset_n": int, "subset_seed": int, "skip_bad": bool, "hflip": bool, "split": str,
          "value_range": list | tuple, "held_out": str | float, "source": str, "name": str, "n": int, "orientation": str,
-         "fingerprint": str}
+         "fingerprint": str, "groups": str}
 
 
 def load_recorded(recorded, source=None, *, data_root=None, **options):
@@ -26,7 +27,7 @@ def load_recorded(recorded, source=None, *, data_root=None, **options):
     Parameters
     ----------
     recorded : dict
-        ``TrainingSet.describe()`` with source, size, subset_n, subset_seed, held_out, skip_bad, value_range.
+        ``TrainingSet.describe()`` with source, size, subset_n, subset_seed, held_out, skip_bad, value_range, groups.
     source : str or path, optional
         Read instead of the recorded source.
     data_root : path, optional
@@ -35,8 +36,10 @@ def load_recorded(recorded, source=None, *, data_root=None, **options):
         Override recorded options of `load_dataset`.
     """
     source = recorded["source"] if source is None else source
-    reading = {name: recorded[name] for name in ("size", "held_out", "skip_bad", "value_range", "orientation")
+    reading = {name: recorded[name] for name in ("size", "held_out", "skip_bad", "value_range", "orientation", "groups")
                if recorded.get(name) is not None}
+    if "groups" not in recorded and is_fraction(recorded.get("held_out")):
+        reading["groups"] = "none"   # whatever the set's card says: these rows were split one by one
     reading |= {"split": recorded.get("split", "train"), "hflip": recorded.get("hflip", False)}
     explicit_n = "n" in options
     training_set = load_dataset(source, data_root=data_root, **{**reading, **options})
@@ -67,6 +70,10 @@ def check_recorded(recorded, file, given, data_root=None):
     if wrong:
         raise FmdiagError(f"{file} records its data set in no way that can be read ({wrong[0]} is a "
                           f"{type(recorded[wrong[0]]).__name__}): give --dataset, and the options that it needs")
+    pattern = recorded.get("groups")
+    if pattern is not None and given.get("groups") is None and may_take_for_ever(pattern):
+        raise FmdiagError(f"{file} records --groups {pattern}, a pattern that may take for ever to search for: give "
+                          "--groups yourself")
     root = Reading(data_root=chosen_data_root(data_root)).root
     for name, option in OPTIONS.items():
         value = recorded.get(name)

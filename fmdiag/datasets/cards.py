@@ -50,6 +50,8 @@ class Card:
         Where they put it.
     hint : str, optional
         How to get it where it cannot be downloaded.
+    groups : str, optional
+        What its rows are grouped by unless the user says otherwise; see `fmdiag.datasets.groups`.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Card:
     debian: tuple = ()
     debian_folder: str | None = None
     hint: str | None = None
+    groups: str | None = None
 
 
 @cache

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 
 from fmdiag.datasets import named, readers
+from fmdiag.datasets.grouped_sets import check_several
+from fmdiag.datasets.groups import find_groups
 from fmdiag.datasets.layout import CHANNELS, checked_range, training_rows
 from fmdiag.datasets.pictures import resample
 from fmdiag.datasets.readers import torch_dataset
@@ -28,7 +30,8 @@ SPLITS = ("train", "test")
 
 
 def load_dataset(source, *, split="train", data_root=None, size=None, hflip=False, n=None, held_out=None,
-                 skip_bad=False, value_range=None, offline=False, verify=False, orientation=None) -> TrainingSet:
+                 skip_bad=False, value_range=None, offline=False, verify=False, orientation=None,
+                 groups=None) -> TrainingSet:
     """Return the training rows (or the held-out rows) of a named data set, a file, a folder or an array.
 
     Parameters
@@ -60,6 +63,11 @@ def load_dataset(source, *, split="train", data_root=None, size=None, hflip=Fals
     verify : bool
         Find earlier decoded pictures and unpacked archives by the content of all files, which are read whole for it,
         instead of their names, inodes, sizes and times.
+    groups : str, array of shape (n_stored,), pair of arrays, or False, optional
+        Which rows belong together, of one patient for instance: a column, a folder level, a pattern on file names or
+        the groups themselves, see `fmdiag.datasets.groups`; a pair is of the training rows and of the held-out rows.
+        With a fraction of `held_out`, whole groups are held out. Default as the named set's card says, else none;
+        False or ``"none"``: none.
 
     Returns
     -------
@@ -69,7 +77,7 @@ def load_dataset(source, *, split="train", data_root=None, size=None, hflip=Fals
     Raises
     ------
     FmdiagError
-        If the source is unknown, unreadable, or has no such part.
+        If the source is unknown, unreadable, or has no such part or groups.
 
     Examples
     --------
@@ -82,7 +90,8 @@ def load_dataset(source, *, split="train", data_root=None, size=None, hflip=Fals
     checked_range(value_range)
     reading = Reading(size=size, skip_bad=skip_bad, data_root=chosen_data_root(data_root), offline=offline,
                       verify=verify, orientation=check_choice("orientation", orientation or "upright", ORIENTATIONS))
-    make = partial(_make, source, reading, value_range)
+    groups = _wanted_groups(groups, source, split)
+    make = partial(_make, source, reading, value_range, groups)
     parts = {part: partial(make, load, part) for part, load in open_source(source, reading).items()}
     fraction = _fraction(held_out)
     if fraction is not None:
@@ -90,8 +99,9 @@ def load_dataset(source, *, split="train", data_root=None, size=None, hflip=Fals
         rows = rows if split == "train" else rows.held_out
     else:
         given = not (held_out is None or held_out is False or (isinstance(held_out, str) and held_out == ""))
-        elsewhere = partial(_held_out_elsewhere, held_out, reading, value_range) if given else None
+        elsewhere = partial(_held_out_elsewhere, held_out, reading, value_range, groups) if given else None
         rows = _with_test(parts, elsewhere) if split == "train" else _test_rows(elsewhere or parts.get("test"), source)
+    check_several(rows.groups, rows.name)
     rows = rows if n is None else rows.subset(n)
     return _flipped(rows) if hflip and split == "train" else rows
 
@@ -128,7 +138,19 @@ def open_source(source, reading):
     return check_choice("data set", source, named.NAMED)
 
 
-def _make(source, reading, value_range, load, part, *, silent=False):
+def _wanted_groups(groups, source, split):
+    """Return what the rows of each part are to be grouped by, {"train": ..., "test": ...}; None: by nothing."""
+    if groups is None and isinstance(source, str) and source in named.NAMED:
+        groups = named.load_card(source).groups
+    if groups is None or groups is False or isinstance(groups, str):
+        groups = None if groups is False or groups == "none" else groups
+        return {"train": groups, "test": groups}
+    if isinstance(groups, tuple) and len(groups) == 2:
+        return dict(zip(SPLITS, groups, strict=True))
+    return {split: groups}
+
+
+def _make(source, reading, value_range, groups, load, part, *, silent=False):
     name = name_of(source)
     with readable(name):
         found = load()
@@ -144,16 +166,19 @@ def _make(source, reading, value_range, load, part, *, silent=False):
     for sentence in () if silent else notes:
         warnings.warn(sentence, FmdiagWarning, stacklevel=4)
     turned = partial(_turned, source, reading, value_range, part) if found.n_turned else None
-    return TrainingSet(rows, divisor=divisor, shift=shift, labels=found.labels, name=name,
-                       split="test" if part == "test" else "train", remarks=notes, n_turned=found.n_turned,
-                       orientation=reading.orientation, otherwise_turned=turned)
+    split = "test" if part == "test" else "train"
+    wanted = groups.get(split)
+    numbers, names = find_groups(wanted, found, len(rows), name)
+    return TrainingSet(rows, divisor=divisor, shift=shift, labels=found.labels, name=name, split=split, remarks=notes,
+                       n_turned=found.n_turned, orientation=reading.orientation, otherwise_turned=turned,
+                       groups=numbers, group_names=names, grouped_by=wanted if isinstance(wanted, str) else None)
 
 
 def _turned(source, reading, value_range, part):
     """Return the same rows in the other orientation, as stored or upright."""
     other, = set(ORIENTATIONS) - {reading.orientation}
     reading = replace(reading, orientation=other)
-    return _make(source, reading, value_range, open_source(source, reading)[part], part, silent=True)
+    return _make(source, reading, value_range, {}, open_source(source, reading)[part], part, silent=True)
 
 
 def is_fraction(held_out):
@@ -187,10 +212,11 @@ def _with_test(parts, elsewhere):
     return replace(rows, held_out_source=test)
 
 
-def _held_out_elsewhere(source, reading, value_range, shape=None):
+def _held_out_elsewhere(source, reading, value_range, groups, shape=None):
     parts = open_source(source, reading)
     part = "test" if "test" in parts else "all"
-    rows = replace(_make(source, reading, value_range, parts[part], part), split="test")
+    groups = {"train": groups.get("test"), "test": groups.get("test")}
+    rows = replace(_make(source, reading, value_range, groups, parts[part], part), split="test")
     if shape is not None and rows.shape != shape:
         raise FmdiagError(f"{name_of(source)}: held-out rows have shape {rows.shape}, training rows {shape}; give rows "
                           "of one kind, or --size")

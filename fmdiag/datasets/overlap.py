@@ -6,12 +6,13 @@ its values in model range, or those of its mirror image, are a training row's; h
 """
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from fmdiag.datasets.duplicates import duplicate_groups
+from fmdiag.datasets.grouped_sets import beside
 from fmdiag.datasets.memory_mapped import read_ahead
 from fmdiag.errors import FmdiagError, FmdiagWarning
 
@@ -117,7 +118,7 @@ def usable(held_out, training_set):
     Raises
     ------
     FmdiagError
-        If all of them are training rows.
+        If all of them are training rows, or a group is in both sets.
     """
     if held_out is None:
         held_out = training_set.unseen
@@ -127,6 +128,7 @@ def usable(held_out, training_set):
     if not isinstance(held_out, type(training_set)):
         values = held_out.detach().cpu() if isinstance(held_out, torch.Tensor) else held_out
         held_out = type(training_set)(np.asarray(values, dtype=np.float32), name="held-out rows", split="test")
+    held_out = beside(held_out, training_set)
     overlap = find_overlap(held_out, training_set)
     if len(overlap.rows):
         without(held_out, overlap)
@@ -147,8 +149,7 @@ def without(held_out, overlap):
     if not len(kept):
         raise FmdiagError(f"{held_out.name}: all {overlap.n} held-out rows equal training rows, so that they are no "
                           "null: give rows that the model was not trained on (--held-out PATH)")
-    labels = None if held_out.labels is None else held_out.labels[kept]
-    return replace(held_out, rows=held_out.rows[kept], labels=labels)
+    return held_out.chosen(kept)
 
 
 def _way_to_store(rows):

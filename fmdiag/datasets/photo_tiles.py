@@ -87,7 +87,8 @@ def here(name, root):
 
 def _part(files, size, cache, sources, part):
     entry = cached_from(sources, cache, ("photo-tiles", 2, size), partial(_build, files, size))
-    return Part(load_npy(entry / f"{part}.npy"), np.array(load_npy(entry / f"{part}_photograph.npy")))
+    photographs = np.array(load_npy(entry / f"{part}_photograph.npy"))
+    return Part(load_npy(entry / f"{part}.npy"), photographs, columns={"photograph": lambda: photographs})
 
 
 def _build(files, size, folder):

@@ -116,8 +116,9 @@ def _celeba_part(pictures, partition, number, reading):
     absent = next((path for path in files if not path.is_file()), None)
     if absent:
         raise FmdiagError(f"{absent}: named in {partition.name}, but not there; unpack img_align_celeba.zip again")
-    rows, _, n_turned = images.decode_files(SourceFiles.of(files, pictures, reading.verify), reading)
-    return Part(rows, n_turned=n_turned)
+    files = SourceFiles.of(files, pictures, reading.verify)
+    rows, kept, n_turned = images.decode_files(files, reading)
+    return Part(rows, n_turned=n_turned, files=partial(images.paths, files, kept))
 
 
 def mnist_here(name, root):

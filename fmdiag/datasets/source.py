@@ -5,7 +5,8 @@ part of its own, else ``{"all": load}``. Each `load` is called only when that pa
 """
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,10 @@ class Part:
         The map to model range; without it the rules of `layout` apply.
     n_turned : int
         Pictures whose EXIF orientation is not the one in which they are stored.
+    columns : dict of callable
+        What else is stored per row: each loads an array of shape (n,).
+    files : callable, optional
+        Returns the path of every row's picture below the part's folder, a list of str with slashes.
     """
 
     rows: np.ndarray
@@ -36,6 +41,8 @@ class Part:
     divisor: float | None = None
     shift: float = 0.0
     n_turned: int = 0
+    columns: dict = field(default_factory=dict)
+    files: Callable | None = None
 
 
 @dataclass(frozen=True)

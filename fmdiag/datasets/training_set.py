@@ -12,6 +12,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from fmdiag.datasets.grouped_sets import beside, rows_of_whole_groups
 from fmdiag.datasets.model_range import RowsInModelRange
 from fmdiag.datasets.overlap import find_overlap, without
 from fmdiag.errors import FmdiagError, FmdiagWarning
@@ -49,11 +50,17 @@ class TrainingSet(RowsInModelRange):
         ``"upright"``, if they were turned, or ``"stored"``.
     otherwise_turned : callable, optional
         Loads the same rows in the other orientation.
+    groups : ndarray of int64, shape (n_stored,), optional
+        Which rows belong together, numbers into `group_names`; those of the held-out rows are other numbers.
+    group_names : tuple of str
+        What the groups are called.
+    grouped_by : str, optional
+        What they were asked for by: see `fmdiag.datasets.groups`.
 
     Raises
     ------
     FmdiagError
-        If there is no row, the dtype is not numeric, labels do not fit, or flips are asked of vectors.
+        If there is no row, the dtype is not numeric, labels or groups do not fit, or flips are asked of vectors.
     """
 
     rows: np.ndarray
@@ -68,6 +75,9 @@ class TrainingSet(RowsInModelRange):
     n_turned: int = 0
     orientation: str = "upright"
     otherwise_turned: object = None
+    groups: np.ndarray | None = None
+    group_names: tuple = ()
+    grouped_by: str | None = None
 
     def __post_init__(self):
         """Check what can be checked without reading the rows."""
@@ -79,8 +89,9 @@ class TrainingSet(RowsInModelRange):
             raise FmdiagError(f"{self.name}: a training set needs shape (n, ...) with n >= 1, got {self.rows.shape}")
         if self.rows.dtype.name not in STORED_DTYPES:
             raise FmdiagError(f"{self.name}: rows must be one of {', '.join(STORED_DTYPES)}, got {self.rows.dtype}")
-        if self.labels is not None and len(self.labels) != len(self.rows):
-            raise FmdiagError(f"{self.name}: {len(self.labels)} labels for {len(self.rows)} rows")
+        for what, values in (("labels", self.labels), ("groups", self.groups)):
+            if values is not None and len(values) != len(self.rows):
+                raise FmdiagError(f"{self.name}: {len(values)} {what} for {len(self.rows)} rows")
         if self.hflip and len(self.shape) < 2:
             raise FmdiagError(f"{self.name}: horizontal flips need images, got rows of shape {self.shape}")
 
@@ -113,7 +124,7 @@ class TrainingSet(RowsInModelRange):
     def held_out(self):
         """The held-out TrainingSet as the source has it, or None where it has none; to compare with: `unseen`."""
         source = self.held_out_source
-        return source() if callable(source) else source
+        return beside(source() if callable(source) else source, self)
 
     @cached_property
     def overlap(self):
@@ -154,13 +165,18 @@ class TrainingSet(RowsInModelRange):
         if not 1 <= n <= self.n_stored:
             raise FmdiagError(f"{self.name}: a subset must have 1 to {self.n_stored} rows, got {n}")
         order = np.sort(np.random.default_rng(seed).permutation(self.n_stored)[:n])
-        return self._chosen(order)
+        return self.chosen(order)
 
-    def _chosen(self, numbers, **changes):
-        """Return the stored rows with these numbers, in either orientation."""
+    def chosen(self, numbers, **changes):
+        """Return the stored rows with these numbers, their labels and groups, in either orientation."""
         turned = self.otherwise_turned and partial(_chosen_of, self.otherwise_turned, numbers)
-        labels = None if self.labels is None else self.labels[numbers]
-        return replace(self, rows=self.rows[numbers], labels=labels, otherwise_turned=turned, **changes)
+        labels, groups = (None if values is None else values[numbers] for values in (self.labels, self.groups))
+        return replace(self, **{"rows": self.rows[numbers], "labels": labels, "groups": groups,
+                                "otherwise_turned": turned, **changes})
+
+    def group_of(self, numbers):
+        """Return the groups of rows, int64, a mirror image's being that of its row; None where there are none."""
+        return None if self.groups is None else self.groups[np.asarray(numbers, np.int64) % self.n_stored]
 
     def with_hflip(self, hflip=True):
         """Return the same set with (or without) its mirror images as further rows; the held-out set stays unflipped."""
@@ -169,27 +185,40 @@ class TrainingSet(RowsInModelRange):
     def split_held_out(self, fraction=0.1, *, seed=0):
         """Return the training part, its `held_out` set to the rest: a deterministic split by a seeded permutation.
 
+        Where rows have groups, whole groups are held out, and a remark says how many rows that is.
+
         Raises
         ------
         FmdiagError
-            If either part would be empty.
+            If either part would be empty, or of fewer than two groups.
         """
         n_test = round(self.n_stored * fraction)
         if not 1 <= n_test < self.n_stored:
             raise FmdiagError(f"{self.name}: a held-out fraction of {fraction} leaves {n_test} of {self.n_stored} rows")
-        order = np.random.default_rng(seed).permutation(self.n_stored)
-        parts = [self._chosen(np.sort(part)) for part in (order[n_test:], order[:n_test])]
-        test = replace(parts[1], split="test", hflip=False, held_out_source=None)
-        return replace(parts[0], held_out_source=test)
+        if self.groups is None:
+            held_out = np.zeros(self.n_stored, bool)
+            held_out[np.random.default_rng(seed).permutation(self.n_stored)[:n_test]] = True
+        else:
+            held_out = rows_of_whole_groups(self.groups, fraction, seed, self.name)
+        train, test = (self.chosen(np.flatnonzero(part)) for part in (~held_out, held_out))
+        if test.n_stored != n_test:
+            remark = (f"{self.name}: {len(np.unique(test.groups))} whole groups of {len(np.unique(self.groups))} are "
+                      f"held out, {test.n_stored} of {self.n_stored} rows ({test.n_stored / self.n_stored:.1%} instead "
+                      f"of {fraction:.1%})")
+            warnings.warn(remark, FmdiagWarning, stacklevel=3)
+            train = replace(train, remarks=(*self.remarks, remark))
+        return replace(train, held_out_source=replace(test, split="test", hflip=False, held_out_source=None))
 
     def describe(self):
         """Return what `run.json` and checkpoints record of the set: a dict of plain values."""
         turned = {"turned": self.n_turned, "orientation": self.orientation} if self.n_turned else {}
         name = shown_path(self.name) if is_elsewhere(self.name) else self.name
+        groups = {} if self.groups is None else {"n_groups": len(np.unique(self.groups))}
+        groups |= {} if self.grouped_by is None else {"groups": self.grouped_by}
         return {"name": name, "split": self.split, "n": self.n, "shape": list(self.shape), "hflip": self.hflip,
-                "dtype": self.rows.dtype.name, "divisor": self.divisor, "shift": self.shift, **turned,
+                "dtype": self.rows.dtype.name, "divisor": self.divisor, "shift": self.shift, **turned, **groups,
                 "fingerprint": self.fingerprint}
 
 
 def _chosen_of(load, numbers):
-    return load()._chosen(numbers)
+    return load().chosen(numbers)

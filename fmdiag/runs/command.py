@@ -25,7 +25,7 @@ def remade(run, name, result):
 
 def _options(run):
     asked = {name: value for name, value in run.given.options.items()
-             if (name, value) != ("split", "train") and (value is not False or name == "hflip")}
+             if (name, value) != ("split", "train") and (value is not False or name == "hflip") and _is_plain(value)}
     given: dict[str, Any] = {**asked, "dataset": run.given.train if isinstance(run.given.train, str | Path) else None,
              "seed": run.seed or None, "memory": run.given_memory, "decoder": run.given.decoder}
     return [word for name, value in given.items() for word in _words(NAMES.get(name, name).replace("_", "-"), value)]

@@ -8,13 +8,14 @@ import torch
 from fmdiag.checkpoints import is_latent, load_checkpoint, load_decoder
 from fmdiag.checkpoints.checkpoint import Checkpoint
 from fmdiag.datasets import TrainingSet, load_dataset
+from fmdiag.datasets.grouped_sets import regrouped
 from fmdiag.diagnostics.points.pictures import note
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.ranks.torchrun import one_first
 
 # Options that `load_dataset` takes under the same name, and those of `load_checkpoint`.
 READING = ("split", "size", "hflip", "held_out", "data_root", "skip_bad", "value_range", "offline", "verify",
-           "orientation")
+           "orientation", "groups")
 CHOICES = ("family", "weights", "parameterisation", "time_direction", "time_scale", "path_name", "class_label",
            "guidance", "coupling", "heads", "model", "trust_code")
 MISMATCHES = ("allow_mismatch", "accept_reading")
@@ -94,7 +95,8 @@ def load(given, device, **changes):
 
 def _training_set(given, checkpoint) -> TrainingSet:
     if isinstance(given.train, TrainingSet):
-        return given.train
+        groups = given.options.get("groups")
+        return given.train if groups is None else regrouped(given.train, groups)
     reading = given.chosen(("n", *READING))
     if checkpoint is None:
         return load_dataset(given.train, **reading)
@@ -119,11 +121,18 @@ def _with_held_out(training_set: TrainingSet, held_out, given) -> TrainingSet:
     if isinstance(held_out, float):
         raise FmdiagError(f"held_out={held_out}: a fraction is taken where the data are read: give it with train= as a "
                           "name, path or array")
-    rows = held_out if isinstance(held_out, TrainingSet) else load_dataset(held_out, **given.chosen(("size",)))
+    rows = held_out if isinstance(held_out, TrainingSet) else _held_out_rows(held_out, given)
     if tuple(rows.shape) != tuple(training_set.shape):
         raise FmdiagError(f"held-out examples have shape {tuple(rows.shape)}, training examples "
                           f"{tuple(training_set.shape)}: give both in one shape")
     return replace(training_set, held_out_source=lambda: rows)
+
+
+def _held_out_rows(held_out, given):
+    groups = given.options.get("groups")
+    both = isinstance(groups, tuple) and len(groups) == 2
+    return load_dataset(held_out, **given.chosen(("size",)),
+                        groups=groups[1] if both else groups if isinstance(groups, str) else None)
 
 
 def _decoder(given, checkpoint, training_set, device):

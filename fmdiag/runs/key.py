@@ -24,10 +24,18 @@ def key_of(run, name, parameters):
     examples, held_out = run.training_set, None
     if name not in WITHOUT_HELD_OUT and examples.held_out is not None:
         held_out = examples.held_out.fingerprint
-    facts = [name, plain(parameters), run.seed, run.given_memory, examples.fingerprint, held_out, code_hash(),
-             packages(), _model(run), plain(run.given.decoder, "decoder"),
+    facts = [name, plain(parameters), run.seed, run.given_memory, examples.fingerprint, held_out,
+             _groups(name, examples), code_hash(), packages(), _model(run), plain(run.given.decoder, "decoder"),
              bool(run.given.options.get("times_of_scheduler")), str(run.network_device), run.group.size]
     return text_sha256(repr(facts))[:24]
+
+
+def _groups(name, examples):
+    """Return what decides which rows belong together, where the diagnostic looks at that."""
+    if name in WITHOUT_HELD_OUT or examples.groups is None:
+        return None
+    sets = [examples] if examples.held_out is None else [examples, examples.held_out]
+    return [plain(rows.groups) for rows in sets]
 
 
 @functools.cache

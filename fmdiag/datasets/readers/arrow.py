@@ -13,7 +13,14 @@ import numpy as np
 import pyarrow as pa
 
 from fmdiag.datasets.decoded import decoded_rows
-from fmdiag.datasets.readers.parquet import ERRORS, FollowedPaths, chosen_columns, pictures_of
+from fmdiag.datasets.readers.parquet import (
+    ERRORS,
+    FollowedPaths,
+    chosen_columns,
+    columns_to_group_by,
+    pictures_of,
+    rows_kept,
+)
 from fmdiag.datasets.readers.shards import by_part
 from fmdiag.datasets.source import Part
 from fmdiag.datasets.source_files import SourceFiles
@@ -58,13 +65,15 @@ def _check_state(folder):
 
 
 def _part(files, source, reading):
-    column, label = chosen_columns(files[0], _schema(files[0]))
+    schema = _schema(files[0])
+    column, label = chosen_columns(files[0], schema)
     root = source if source.is_dir() else source.parent
     follow = FollowedPaths(root)
     sources = SourceFiles.of([*files, *follow.all(_columns(files, column))], root, reading.verify)
     rows, kept, n_turned = decoded_rows(lambda: pictures_of(_columns(files, column), follow), sources,
                                         ("arrow", 1, column), reading, name=str(source))
-    return Part(rows, _labels(files, label, kept), n_turned=n_turned)
+    columns = {name: partial(_column, files, name, kept) for name in columns_to_group_by(schema)}
+    return Part(rows, _labels(files, label, kept), n_turned=n_turned, columns=columns)
 
 
 def _schema(file):
@@ -122,6 +131,12 @@ def _labels(files, label, kept):
     if len(kept) and kept.max() >= len(values):
         raise FmdiagError(f"{files[0]}: damaged: {len(values)} labels for more pictures; save it again")
     return values[kept].astype(np.int64) if values.dtype.kind in "iub" else None
+
+
+def _column(files, name, kept):
+    """Return a column of names or numbers of the rows that were kept, shape (n,)."""
+    return rows_kept([value for _, values in _columns(files, name) for value in values.to_numpy(zero_copy_only=False)],
+                     kept, files[0])
 
 
 def _damaged(file, error):

@@ -30,7 +30,12 @@ def _part(folder, reading):
                           "file: npy, npz, pt, safetensors, idx, Parquet, zip, tar")
     rows, kept, n_turned = decode_files(files, reading)
     labels = class_labels(files.names)
-    return Part(rows, None if labels is None else labels[kept], n_turned=n_turned)
+    return Part(rows, None if labels is None else labels[kept], n_turned=n_turned, files=partial(paths, files, kept))
+
+
+def paths(files, kept):
+    """Return the paths of the pictures that could be read, below the folder of SourceFiles, with slashes."""
+    return [files.names[k].replace(os.sep, "/") for k in kept]
 
 
 def decode_files(files, reading):

@@ -16,7 +16,7 @@ ROWS = ("images", "image", "data", "x", "samples", "rows", "arr_0")
 LABELS = ("labels", "label", "y", "targets", "target")
 
 
-def parts(names, load, path):
+def parts(names, load, path, load_column=None):
     """Return the parts of a file of named arrays.
 
     Parameters
@@ -27,22 +27,27 @@ def parts(names, load, path):
         ``load(name)`` returns one array.
     path : path
         The file, for messages.
+    load_column : callable, optional
+        Loads an array that may hold text; default `load`.
 
     Raises
     ------
     FmdiagError
         If no array is recognisably the rows.
     """
-    found = {split: _pair(names, aliases) for split, aliases in (("train", ("train",)), ("test", TEST_NAMES))}
+    load_column, aliases = load_column or load, {"train": ("train",), "test": TEST_NAMES}
+    found = {split: _pair(names, words) for split, words in aliases.items()}
     if found["train"]:
-        return {split: partial(_part, load, *pair) for split, pair in found.items() if pair}
+        return {split: partial(_part, load, *pair, _columns(names, load_column, aliases[split]))
+                for split, pair in found.items() if pair}
     rows, labels = _first(names, ROWS), _first(names, LABELS)
     if rows is None and len(others := [name for name in names if name != labels]) == 1:
         rows = others[0]
     if rows is None:
         raise FmdiagError(f"{path}: which array holds the rows? it has {', '.join(map(str, names)) or 'none'}; name it "
                           f"one of {', '.join(ROWS)}, with labels as one of {', '.join(LABELS)}")
-    return {"all": partial(_part, load, rows, labels)}
+    columns = {str(name): partial(load_column, name) for name in names if name != rows}
+    return {"all": partial(_part, load, rows, labels, columns)}
 
 
 def _pair(names, aliases):
@@ -54,6 +59,17 @@ def _pair(names, aliases):
     return None
 
 
+def _columns(names, load, aliases):
+    """Return the functions that load the arrays of a part, by their names without it."""
+    found = {}
+    for name in reversed(names):
+        for alias in aliases:
+            for short in (str(name).removeprefix(f"{alias}_"), str(name).removesuffix(f"_{alias}")):
+                if short != str(name):
+                    found[short] = partial(load, name)
+    return found
+
+
 def _with_part(words, part):
     return tuple(form for word in words for form in (f"{part}_{word}", f"{word}_{part}"))
 
@@ -63,8 +79,8 @@ def _first(names, wanted):
     return next((by_lower[word] for word in wanted if word in by_lower), None)
 
 
-def _part(load, rows, labels):
-    return Part(load(rows), None if labels is None else as_labels(load(labels)))
+def _part(load, rows, labels, columns):
+    return Part(load(rows), None if labels is None else as_labels(load(labels)), columns=columns)
 
 
 def as_labels(values):

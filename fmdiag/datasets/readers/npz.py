@@ -24,7 +24,7 @@ def read(path, reading):
     """
     with Npz(path) as archive:
         names = list(archive.members)
-    return keys.parts(names, partial(_load, path, reading), path)
+    return keys.parts(names, partial(_load, path, reading), path, partial(_column, path))
 
 
 def _load(path, reading, name):
@@ -37,3 +37,9 @@ def _load(path, reading, name):
         entry = cached_from(files, reading.cache, ("npz", 1, name),
                             lambda folder: archive.copy(name, folder / "array.npy"))
     return load_npy(entry / "array.npy")
+
+
+def _column(path, name):
+    """Return an array of numbers or text beside the rows."""
+    with Npz(path) as archive:
+        return archive.load(name, "biufUS")

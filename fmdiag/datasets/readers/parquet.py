@@ -24,6 +24,8 @@ from fmdiag.files.regular import check_regular
 
 PICTURES = ("image", "img", "images", "picture", "png", "jpg")
 LABELS = ("label", "labels", "class", "fine_label", "y")
+GROUPING = (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer, pa.types.is_boolean,
+            pa.types.is_floating)
 BATCH = 256
 HELD = 1 << 25  # bytes of pictures that rows may repeat at a time
 # pyarrow lets what a damaged file spells through as it is: text that is not, lengths that overflow.
@@ -45,7 +47,7 @@ def read(path, reading):
 
 
 def _part(files, source, reading):
-    column, label = _columns(files[0])
+    column, label, others = _columns(files[0])
     at_a_time = {file: _rows_at_a_time(file, [column, label]) for file in files}
     root = source if source.is_dir() else source.parent
     follow = FollowedPaths(root)
@@ -54,7 +56,8 @@ def _part(files, source, reading):
     rows, kept, n_turned = decoded_rows(lambda: pictures_of(_columns_of(at_a_time, column), follow),
                                         SourceFiles.of([*files, *followed], root, reading.verify),
                                         ("parquet", 3, column), reading, name=str(source))
-    return Part(rows, _labels(files, label, kept), n_turned=n_turned)
+    columns = {name: partial(_column, files, name, kept) for name in others}
+    return Part(rows, _labels(files, label, kept), n_turned=n_turned, columns=columns)
 
 
 def _columns(file):
@@ -64,7 +67,12 @@ def _columns(file):
             schema = pq.read_schema(name)
     except ERRORS as error:
         raise _damaged(file, error) from error
-    return chosen_columns(file, schema)
+    return *chosen_columns(file, schema), columns_to_group_by(schema)
+
+
+def columns_to_group_by(schema):
+    """Return the names of the columns of an Arrow schema that hold a name or a whole number per row."""
+    return [field.name for field in schema if any(test(field.type) for test in GROUPING)]
 
 
 def chosen_columns(file, schema):
@@ -177,6 +185,20 @@ def _labels(files, label, kept):
     if len(kept) and kept.max() >= len(values):
         raise FmdiagError(f"{files[0]}: damaged: {len(values)} labels for more pictures; fetch it again")
     return values[kept].astype(np.int64) if values.dtype.kind in "iub" else None
+
+
+def _column(files, name, kept):
+    """Return a column of names or numbers of the rows that were kept, shape (n,)."""
+    values = [value for file, values in _columns_of({file: _rows_at_a_time(file, [name]) for file in files}, name)
+              for value in values.to_numpy(zero_copy_only=False)]
+    return rows_kept(values, kept, files[0])
+
+
+def rows_kept(values, kept, file):
+    """Return the values of some rows, shape (n,); names as objects."""
+    if len(kept) and kept.max() >= len(values):
+        raise FmdiagError(f"{file}: damaged: {len(values)} values in a column for more pictures; fetch it again")
+    return np.array([values[k] for k in kept], object)
 
 
 def _rows_at_a_time(file, columns):

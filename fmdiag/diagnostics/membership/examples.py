@@ -4,7 +4,7 @@ Images count once: duplicates of a training row (mirror images included, where t
 held-out row that equals a training row was trained on, so it is left out.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -91,4 +91,4 @@ def _shuffled(rows, generator):
 
 
 def _part(source, rows, training_set):
-    return replace(source, rows=source.rows[rows], labels=None, hflip=training_set.hflip, held_out_source=None)
+    return source.chosen(rows, labels=None, groups=None, hflip=training_set.hflip, held_out_source=None)

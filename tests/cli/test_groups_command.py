@@ -1,0 +1,106 @@
+"""--groups on the command line: whole groups are held out, recorded, found again, and refused in one line."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import fmdiag
+from fmdiag.checkpoints import load_checkpoint
+from fmdiag.cli.main import run
+
+TRAIN = ["--network", "mlp", "--width", "8", "--depth", "1", "--steps", "3", "--batch-size", "4", "--precision", "fp32"]
+
+
+def write(folder, patients, seed=0):
+    """Write five pictures of each patient as folder/patient_NN/k.png; return the folder."""
+    rng = np.random.default_rng(seed)
+    for who in patients:
+        (folder / f"patient_{who:02d}").mkdir(parents=True)
+        for k in range(5):
+            picture = rng.integers(0, 256, (8, 8), dtype=np.uint8)
+            Image.fromarray(picture).save(folder / f"patient_{who:02d}" / f"{k}.png")
+    return folder
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    monkeypatch.setenv("FMDIAG_DATA_ROOT", str(tmp_path / "data-root"))
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return write(tmp_path / "work" / "pictures", range(10))
+
+
+@pytest.mark.filterwarnings("ignore:only .* held-out rows")
+def test_a_split_by_group_is_recorded_and_made_again(pictures):
+    assert run(["train", "--dataset", "pictures", "--groups", "folder", "--held-out", "0.2", "--out", "trained",
+                *TRAIN]) == 0
+    checkpoint = load_checkpoint("trained/checkpoint.pt")
+    recorded = checkpoint.description["dataset"]
+    assert (recorded["groups"], recorded["held_out"], recorded["n_groups"]) == ("folder", "0.2", 8)
+    rows = checkpoint.training_set()
+    assert rows.fingerprint == recorded["fingerprint"] and len(set(rows.held_out.groups)) == 2
+    assert run(["memorization", "trained/checkpoint.pt", "--groups", "folder", "--n-samples", "20", "--n-steps", "2",
+                "--out", "found"]) == 0
+    record = json.loads(Path("found/run.json").read_text())
+    assert (record["dataset"]["groups"], record["dataset"]["n_groups"]) == ("folder", 8)
+    assert "--groups folder" in record["diagnostics"]["memorization"]["command"]
+
+
+def test_a_resumed_training_holds_out_the_same_groups(pictures):
+    arguments = ["train", "--dataset", "pictures", "--groups", r"(patient_\d+)", "--held-out", "0.2", "--out", "run"]
+    assert run([*arguments, *TRAIN]) == 0
+    before = load_checkpoint("run/checkpoint.pt").description["dataset"]["fingerprint"]
+    assert run(["train", "--resume", "--steps", "5", "--out", "run"]) == 0
+    after = load_checkpoint("run/checkpoint.pt").description
+    assert (after["dataset"]["fingerprint"], after["steps"]) == (before, 5)
+
+
+@pytest.mark.filterwarnings("ignore:only .* held-out rows", "ignore:all samples")
+def test_python_and_shell_have_the_same_groups(pictures):
+    with fmdiag.Run(field=lambda x, t: -x, train="pictures", held_out=0.2, groups="folder") as one:
+        samples = one.training_set[:8]
+        result = one.memorization(samples=samples, n_steps=2)
+    np.save("samples.npy", samples.numpy())
+    assert run(["memorization", "--samples", "samples.npy", "--dataset", "pictures", "--held-out", "0.2", "--groups",
+                "folder", "--n-steps", "2", "--out", "shell"]) == 0
+    shell = pd.read_parquet("shell/tables/memorization.parquet")
+    columns = ["source", "sample", "nearest", "d1"]
+    pd.testing.assert_frame_equal(result.table[columns], shell[columns])
+
+
+def test_other_groups_are_another_run(pictures):
+    def key(**options):
+        train = fmdiag.load_dataset("pictures", held_out=0.2, groups="folder")
+        with fmdiag.Run(field=lambda x, t: -x, train=train, **options) as one:
+            return one.key
+
+    assert key() == key() != key(groups=(np.arange(40) % 8, np.arange(20, 30)))
+    with pytest.raises(fmdiag.FmdiagError, match="found where the rows are read"):
+        key(groups="folder")
+
+
+@pytest.mark.parametrize(("arguments", "parts"), [
+    (["--groups", "patient"], ("no column 'patient' to group by", "a folder level")),
+    (["--groups", "folder:2"], ("folder:2", "below 1 folders", "give folder:1")),
+    (["--groups", "(zebra)"], ("fits 0 of 50 files",)),
+    (["--groups", "(patient_0[0-4])"], ("fits 25 of 50 files, not patient_05/0.png",)),
+    (["--groups", "(png)"], ("all 50 rows are in one group",)),
+    (["--groups", "folder", "--held-out", "0.1"], ("holds out 1 of 10 groups", "give --held-out 0.16")),
+    (["--groups", "folder", "--held-out", "OVERLAP"], ("group 'patient_09' is in both sets",)),
+    (["--groups", "folder", "--held-out", "ONE"], ("all 5 held-out rows are in one group",)),
+    (["--groups", "folder", "--held-out", "digits"], ("digits", "no file names"))])
+@pytest.mark.parametrize("command", [["train", *TRAIN], ["alignment", "--n-pairs", "4"],
+                                     ["study", "size", "--sizes", "8", "--steps", "2"]], ids=lambda c: c[0])
+def test_wrong_groups_are_refused_in_one_line(fails_cleanly, tmp_path, monkeypatch, command, arguments, parts):
+    monkeypatch.setenv("FMDIAG_DATA_ROOT", str(tmp_path / "data-root"))
+    places = {"OVERLAP": write(tmp_path / "overlap", [9, 10, 11], 1), "ONE": write(tmp_path / "one", [12], 2)}
+    places["PICTURES"] = write(tmp_path / "pictures", range(10))
+    for place in places.values():   # decoded once, which is said
+        fmdiag.load_dataset(place)
+    held_out = [] if "--held-out" in arguments or command[0] != "study" else ["--held-out", "0.2"]
+    words = [*command, "--dataset", "PICTURES", *held_out, *arguments]
+    fails_cleanly([str(places.get(word, word)) for word in words], *parts)

@@ -1,0 +1,82 @@
+"""Grouped rows in two sets: whole groups are held out, and no group is in both."""
+
+import numpy as np
+import pytest
+
+from fmdiag.datasets import load_dataset
+from fmdiag.datasets.grouped_sets import groups_of_points, regrouped, rows_of_whole_groups
+from fmdiag.datasets.overlap import usable
+from fmdiag.errors import FmdiagError
+
+
+def points(n, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, 2)).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5])
+def test_a_split_holds_out_whole_groups_within_half_a_group_of_the_share(fraction, seed):
+    sizes = np.random.default_rng(seed).integers(1, 20, size=60)
+    groups = np.repeat(np.arange(60), sizes)
+    held_out = rows_of_whole_groups(groups, fraction, seed, "x")
+    assert not set(groups[held_out]) & set(groups[~held_out])
+    assert abs(held_out.sum() - fraction * len(groups)) <= sizes.max() / 2
+    assert (held_out == rows_of_whole_groups(groups, fraction, seed, "x")).all()
+
+
+def test_a_split_of_single_rows_meets_the_share_exactly():
+    assert rows_of_whole_groups(np.arange(50), 0.3, 0, "x").sum() == 15
+
+
+def test_a_split_that_misses_the_share_says_by_how_much():
+    with pytest.warns(match=r"array: 2 whole groups of 6 are held out, 8 of 24 rows \(33.3% instead of 30.0%\)"):
+        rows = load_dataset(points(24), groups=np.repeat(np.arange(6), 4), held_out=0.3)
+    assert any("2 whole groups" in caution for caution in rows.cautions)
+    assert not set(rows.groups) & set(rows.held_out.groups) and rows.held_out.split == "test"
+    assert rows.group_names == rows.held_out.group_names and rows.n + rows.held_out.n == 24
+
+
+@pytest.mark.parametrize(("sizes", "fraction", "message"), [
+    ([10] * 10, 0.1, "--held-out 0.1 holds out 1 of 10 groups, but .* give --held-out 0.16$"),
+    ([10] * 10, 0.9, "holds out 9 of 10 groups, but two at least must be held out and two left: give --held-out 0.85$"),
+    ([50, 40, 10], 0.3, "no share does better"), ([30], 0.3, "all 30 rows are in one group")])
+def test_too_few_groups_to_hold_out_are_refused_with_a_share_that_works(sizes, fraction, message):
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    with pytest.raises(FmdiagError, match=message) as refusal:
+        load_dataset(points(sum(sizes)), groups=groups, held_out=fraction)
+    advice = str(refusal.value).rpartition("--held-out ")[2]
+    if len(sizes) == 10:
+        held_out = rows_of_whole_groups(groups, float(advice), 0, "x")
+        assert min(len(set(groups[held_out])), len(set(groups[~held_out]))) >= 2
+
+
+@pytest.mark.parametrize(("theirs", "message"), [
+    ([3, 3, 4, 5], "array: group '3' is in both sets: held-out rows of a group that was trained on"),
+    ([0, 1, 2, 9], "group '0' and 2 more are in both sets"), ([8, 8, 8, 8], "all 4 held-out rows are in one group"),
+    (None, "held-out rows without groups beside training rows that have some: load them with the same groups, as a "
+           "pair")])
+def test_held_out_rows_must_be_of_other_groups(theirs, message):
+    ours = np.repeat(np.arange(4), 3)
+    rows = load_dataset(points(12), groups=ours if theirs is None else (ours, theirs), held_out=points(4, 1))
+    with pytest.raises(FmdiagError, match=message):
+        rows.held_out  # noqa: B018
+    with pytest.raises(FmdiagError, match="without groups"):
+        usable(points(4, 1), rows)
+
+
+def test_points_have_the_group_of_their_nearest_row_and_held_out_rows_their_own():
+    ours, theirs = np.repeat([5, 6, 7], 4), [1, 1, 2, 2, 3]
+    rows = load_dataset(points(12), groups=(ours, theirs), held_out=points(5, 1))
+    near, own = (groups_of_points(rows, [2, 4, 11], *own)["group"] for own in ((), ([0, 2, 4],)))
+    assert [rows.group_names[k] for k in near] == ["5", "6", "7"]
+    assert [rows.unseen.group_names[k] for k in own] == ["1", "2", "3"] and not set(near) & set(own)
+    assert groups_of_points(rows, [2], [4], rows.held_out)["group"] == own[2]
+    assert groups_of_points(regrouped(rows, False), [2, 4, 11]) == {}
+
+
+def test_groups_are_put_on_a_set_that_is_there_already():
+    rows = load_dataset(points(12), held_out=points(4, 1))
+    changed = regrouped(rows, (np.repeat([0, 1], 6), list("abab")))
+    assert changed.groups.tolist() == [0] * 6 + [1] * 6 and changed.held_out.groups.tolist() == [2, 3, 2, 3]
+    with pytest.raises(FmdiagError, match="groups='patient' is found where the rows are read"):
+        regrouped(rows, "patient")
