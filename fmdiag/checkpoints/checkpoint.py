@@ -77,7 +77,7 @@ class Checkpoint:
         if dataset is None and options.get("held_out") is None:
             options["offline"] = True
         training_set = self._load(recorded, source, data_root, options)
-        self._check(training_set, recorded, source, allow_mismatch, options.get("held_out"))
+        self._check(training_set, recorded, source, allow_mismatch, options)
         training_set = self._of_class(training_set)
         check_reading(self, training_set, accept=accept_reading)
         compare_weights(self, training_set)
@@ -105,7 +105,7 @@ class Checkpoint:
     def _null_label(self):
         return getattr(getattr(self.field, "foreign", None), "null_label", None)
 
-    def _check(self, training_set, recorded, source, allow_mismatch, held_out):
+    def _check(self, training_set, recorded, source, allow_mismatch, options):
         shape = self.description["network"].get("shape", list(training_set.shape))
         if list(training_set.shape) != list(shape):
             trained = f" (trained on {recorded['name']})" if recorded.get("name") else ""
@@ -114,6 +114,10 @@ class Checkpoint:
         expected = recorded.get("fingerprint")
         if expected is None or allow_mismatch or training_set.fingerprint == expected:
             return
+        held_out, groups = options.get("held_out"), options.get("groups")
+        if groups is not None and is_fraction(recorded.get("held_out")) and groups != recorded.get("groups", "none"):
+            raise FmdiagError(f"--groups {groups} holds out other rows of {source} than {self.file} was trained "
+                              f"without: leave it out, or train again with --groups {groups}")
         if is_fraction(held_out) and str(held_out) != str(recorded.get("held_out")):
             before = f"with --held-out {recorded['held_out']}" if recorded.get("held_out") else "on all of them"
             raise FmdiagError(f"--held-out {held_out} takes rows away from {source}, but {self.file} was trained "

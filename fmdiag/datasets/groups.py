@@ -3,8 +3,10 @@ r"""Groups of examples that belong together: pictures of a patient, frames of a 
 Examples of one group are no independent evidence, and a held-out example of a group that was trained on is no example
 that the model never saw. Groups are asked for by one of
 
-- the name of a column: of a table (Parquet, Arrow), or of the arrays beside the rows (npz, pt, safetensors; a part's
-  own array counts, ``train_patient`` is ``patient`` of the training part), or ``labels``, the class labels;
+- the name of a column: of a table (Parquet, Arrow, or ``metadata.csv`` in a folder of pictures, whose column
+  ``file_name`` has their paths), or of the arrays beside the rows (npz, pt, safetensors; a part's own array counts,
+  ``train_patient`` is ``patient`` of the training part), or of the items of a PyTorch data set; ``labels`` are the
+  class labels;
 - ``folder`` or ``folder:2``: the folder of that level below the set's own in which a picture lies; folders of one name
   in different folders are different groups;
 - a pattern: a regular expression with one part in round brackets, searched for in the path of every picture below the
@@ -57,7 +59,7 @@ def find_groups(wanted, part, n, name):
     if not isinstance(wanted, str):
         return numbered(wanted, n, name)
     labels = {} if part.labels is None else {"labels": lambda: part.labels}
-    columns = {**labels, **part.columns}
+    columns = {**labels, **(part.columns() if callable(part.columns) else part.columns)}
     if wanted in columns:
         return numbered(columns[wanted](), n, name, f"column {wanted!r}")
     level = FOLDER.fullmatch(wanted)

@@ -30,8 +30,8 @@ class Part:
         The map to model range; without it the rules of `layout` apply.
     n_turned : int
         Pictures whose EXIF orientation is not the one in which they are stored.
-    columns : dict of callable
-        What else is stored per row: each loads an array of shape (n,).
+    columns : dict of callable, or callable
+        What else is stored per row: each loads an array of shape (n,); or a function that returns the dict.
     files : callable, optional
         Returns the path of every row's picture below the part's folder, a list of str with slashes.
     """
@@ -41,7 +41,7 @@ class Part:
     divisor: float | None = None
     shift: float = 0.0
     n_turned: int = 0
-    columns: dict = field(default_factory=dict)
+    columns: dict | Callable = field(default_factory=dict)
     files: Callable | None = None
 
 

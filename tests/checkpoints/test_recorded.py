@@ -1,12 +1,15 @@
 """What a checkpoint names as its data is read only where it is the user's; everything else is asked for."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from fmdiag.checkpoints import bundled_checkpoint, load_checkpoint
+from fmdiag.datasets import load_dataset
+from fmdiag.datasets.cards import load_card
 from fmdiag.errors import FmdiagError
 
 
@@ -92,9 +95,37 @@ def test_bundled_sets_are_followed(work):
 
 @pytest.mark.parametrize("record", [
     {"held_out": {"a": 1}}, {"source": 3}, {"source": ["a"]}, {"size": "8"}, {"fingerprint": 3}, {"value_range": "0,1"},
-    {"source": "a\0b"}, {"source": "~nobody_of_this_name/x"}, {"subset_n": "many"}, {"name": 3, "fingerprint": "0"}])
+    {"groups": 3}, {"source": "a\0b"}, {"source": "~nobody_of_this_name/x"}, {"subset_n": "many"},
+    {"name": 3, "fingerprint": "0"}])
 def test_records_that_are_none_are_one_line(record, work):
     refused(naming(work, **record), "give --dataset")
+
+
+def test_recorded_groups_are_followed_and_may_be_given_anew(work):
+    rows = np.random.default_rng(0).normal(size=(20, 1, 8, 8)).astype(np.float32)
+    np.savez(work / "rows.npz", images=rows, patient=np.repeat(np.arange(5), 4))
+    known = naming(work, source=str(work / "rows.npz"), held_out=0.4, groups="patient")
+    trained = known.training_set(accept_reading=True)
+    assert len(set(trained.groups)) == 3 and len(set(trained.held_out.groups)) == 2
+    same = naming(work, source=str(work / "rows.npz"), held_out=0.4, groups="patient", fingerprint=trained.fingerprint)
+    assert same.training_set(accept_reading=True).fingerprint == trained.fingerprint
+    refused(same, "--groups none holds out other rows", "train again with --groups none", groups="none")
+
+
+def test_rows_that_were_split_before_there_were_groups_are_split_so_again(work, monkeypatch):
+    monkeypatch.setattr("fmdiag.datasets.named.load_card", lambda name: replace(load_card(name), groups="labels"))
+    alone = load_dataset("digits", held_out=0.4, groups="none")
+    known = naming(work, source="digits", held_out=0.4, fingerprint=alone.fingerprint)
+    assert known.training_set().groups is None
+    with pytest.warns(match="whole groups of 10"):
+        assert load_dataset("digits", held_out=0.4).describe()["groups"] == "labels"
+
+
+@pytest.mark.parametrize("pattern", [r"(\w+)+x", r"(a|a)*b", r".*.*.*(x)"])
+def test_a_recorded_pattern_that_may_never_end_is_asked_for(pattern, work):
+    known = naming(work, source=str(digits(work)), groups=pattern)
+    refused(known, f"records --groups {pattern}", "give --groups yourself")
+    assert known.training_set(groups="none", accept_reading=True).groups is None
 
 
 def test_fault_5_8_another_fingerprint_stays_an_error(work):

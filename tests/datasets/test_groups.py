@@ -1,6 +1,7 @@
 """Groups of rows: found in columns, folders and file names, kept through every choice of rows, refused where wrong."""
 
 import io
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -102,6 +103,55 @@ def test_groups_of_a_table_are_a_column(tmp_path, kind, column):
     assert same_groups(load_dataset(path, groups=column).groups, WHO)
     with pytest.raises(FmdiagError, match="no column 'nested' to group by: choose from number, patient$"):
         load_dataset(path, groups="nested")
+
+
+def table_of(folder, lines=(), patient="p{}"):
+    """Write metadata.csv with the patient of every picture, and some lines more."""
+    paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+    rows = [f"{path},{patient.format(int(path[-6:-4]) // EACH)},{k}" for k, path in enumerate(paths)]
+    lines = ["file_name,patient,age", *rows[::-1], *lines]
+    (folder / "metadata.csv").write_text("\n".join(lines), encoding="utf-8-sig")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_groups_of_a_folder_may_be_in_a_table_beside_the_pictures(folder, tmp_path, packed):
+    table_of(folder, patient='"patient, {}"')
+    source = shutil.make_archive(str(tmp_path / "packed"), "zip", folder) if packed else folder
+    rows = load_dataset(source, groups="patient")
+    assert rows.group_names == tuple(f"patient, {k}" for k in range(PATIENTS))
+    assert same_groups(rows.groups, load_dataset(folder, groups=r"(patient_\d+)").groups)
+
+
+@pytest.mark.parametrize(("line", "message"), [
+    ("a/patient_00/00.png,p9,3", "a/patient_00/00.png has two lines"), ("x.png,p9", "x.png has 2 of 3 columns"),
+    (None, "no line for a/patient_00/00.png: add it"), ("first", "has no column file_name"),
+    ("bytes", "no table of comma-separated values in UTF-8")])
+def test_a_wrong_table_beside_pictures_is_refused(folder, line, message):
+    table_of(folder, [] if line in (None, "first", "bytes") else [line])
+    table = folder / "metadata.csv"
+    lines = table.read_text().splitlines()
+    if line is None:
+        table.write_text("\n".join(lines[:-1]))
+    elif line == "first":
+        table.write_text("\n".join(lines[1:]))
+    elif line == "bytes":
+        table.write_bytes(b"file_name,patient\n\xff\xfe,1")
+    assert load_dataset(folder).groups is None
+    with pytest.raises(FmdiagError, match=f"metadata.csv: .*{message}"):
+        load_dataset(folder, groups="patient")
+
+
+def test_groups_of_a_pytorch_data_set_are_beside_its_rows():
+    class Items:
+        def __len__(self):
+            return len(WHO)
+
+        def __getitem__(self, k):
+            return {"image": pixels()[k], "label": 1, "patient": f"p{WHO[k]}"}
+
+    assert same_groups(load_dataset(Items(), groups="patient").groups, WHO)
+    with pytest.raises(FmdiagError, match="no column 'who' to group by: choose from label, labels, patient$"):
+        load_dataset(Items(), groups="who")
 
 
 def test_groups_may_be_an_array_or_a_pair():

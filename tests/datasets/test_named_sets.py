@@ -77,6 +77,9 @@ def test_photographs_are_told_from_drawings_and_split_whole(unpacked_packages):
     # Photographs 00 to 11 and the one in z.rcc; numbers 0 and 10 are the test part, x.webp itself is none of the types.
     assert set(train.labels) == {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12} and set(test.labels) == {0, 10}
     assert train.shape == (3, 64, 64) and isinstance(train.rows, np.memmap)
+    for rows in (train, test):   # the card's own groups
+        assert [int(rows.group_names[k]) for k in rows.groups] == rows.labels.tolist()
+    assert load_dataset("photo-tiles", size=64, groups="none").groups is None
 
 
 def test_tiles_do_not_overlap_and_cover_every_scale():

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fmdiag.datasets.extract import is_archive, unpacked
-from fmdiag.datasets.readers import arrow, folder, idx, images, npy, npz, parquet, pt, safetensors
+from fmdiag.datasets.readers import arrow, folder, idx, images, metadata, npy, npz, parquet, pt, safetensors
 from fmdiag.errors import FmdiagError
 from fmdiag.files.regular import check_regular, readable
 
@@ -48,4 +48,4 @@ def _is_read(name):
     """Whether a file's name in an archive is one that a reader looks at."""
     name = name.rpartition("/")[2].lower()
     return (images.is_picture(name) or is_archive(name) or Path(name).suffix in READERS or "-ubyte" in name
-            or name.endswith(".idx.gz") or name == "data_batch_1")
+            or name.endswith(".idx.gz") or name in ("data_batch_1", metadata.NAME))

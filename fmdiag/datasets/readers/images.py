@@ -13,6 +13,7 @@ from PIL import Image
 
 from fmdiag.datasets.decoded import decoded_rows
 from fmdiag.datasets.pictures import NOT_PICTURES
+from fmdiag.datasets.readers import metadata
 from fmdiag.datasets.source import Part
 from fmdiag.datasets.source_files import SourceFiles, packed, settled
 from fmdiag.errors import FmdiagError
@@ -30,7 +31,9 @@ def _part(folder, reading):
                           "file: npy, npz, pt, safetensors, idx, Parquet, zip, tar")
     rows, kept, n_turned = decode_files(files, reading)
     labels = class_labels(files.names)
-    return Part(rows, None if labels is None else labels[kept], n_turned=n_turned, files=partial(paths, files, kept))
+    shown = partial(paths, files, kept)
+    return Part(rows, None if labels is None else labels[kept], n_turned=n_turned, files=shown,
+                columns=partial(metadata.columns, folder, shown))
 
 
 def paths(files, kept):

@@ -29,30 +29,32 @@ def parts(dataset):
 
 
 def _part(dataset):
-    pairs = [_pair(dataset[k], k) for k in range(len(dataset))]
-    if not pairs:
+    found = [_parted(dataset[k], k) for k in range(len(dataset))]
+    if not found:
         raise FmdiagError("the data set has no items")
-    rows = [_row(row, k) for k, (row, _) in enumerate(pairs)]
+    rows = [_row(row, k) for k, (row, _, _) in enumerate(found)]
     shapes = {row.shape for row in rows}
     if len(shapes) > 1:
         raise FmdiagError(f"items of the data set have different shapes, such as {sorted(shapes)[:2]}: give it a "
                           "transform that makes them equal")
-    labels = [label for _, label in pairs]
-    return Part(np.stack(rows), None if any(one is None for one in labels) else keys.as_labels(labels))
+    labels = [label for _, label, _ in found]
+    columns = {name: lambda name=name: [others.get(name) for _, _, others in found] for name in found[0][2]}
+    return Part(np.stack(rows), None if any(one is None for one in labels) else keys.as_labels(labels), columns=columns)
 
 
-def _pair(item, number):
-    """Return (row, label) of an item, label None where it has none."""
+def _parted(item, number):
+    """Return (row, label, {name: value} of numbers and texts beside it) of an item, label None where it has none."""
     if isinstance(item, dict):
         names = {str(name).lower(): name for name in item}
         row, label = (next((names[word] for word in words if word in names), None) for words in (ROWS, keys.LABELS))
         if row is None:
             raise FmdiagError(f"item {number} of the data set has {', '.join(map(str, item)) or 'nothing'}: name the "
                               f"rows one of {', '.join(ROWS)}")
-        return item[row], None if label is None else item[label]
+        others = {str(name): value for name, value in item.items() if isinstance(value, str | int | float)}
+        return item[row], None if label is None else item[label], others
     if isinstance(item, tuple | list):
-        return item[0], item[1] if len(item) > 1 else None
-    return item, None
+        return item[0], item[1] if len(item) > 1 else None, {}
+    return item, None, {}
 
 
 def _row(row, number):
