@@ -4,15 +4,8 @@ import click
 
 from fmdiag.diagnostics.parameters import specs
 
+from .grouped import Grouped
 from .types import Numbers, Range
-
-
-class Grouped(click.Option):
-    """An option that stands under a heading of its own in the help."""
-
-    def __init__(self, *names, group="Options", hidden_unless_all=False, **further):
-        super().__init__(*names, **further)
-        self.group, self.only_in_all = group, hidden_unless_all
 
 
 def options_of(parameters):

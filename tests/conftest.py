@@ -47,6 +47,14 @@ def without_pdf():
 
 
 @pytest.fixture
+def undrawn(request, monkeypatch):
+    """Leave out figures and page, which take most of a small run's time and change no table, but where `drawn`."""
+    if request.node.get_closest_marker("drawn") is None:
+        monkeypatch.setattr("fmdiag.figures.draw_all", lambda run: [])
+        monkeypatch.setattr("fmdiag.report.write_report", lambda run: run)
+
+
+@pytest.fixture
 def with_pdf(without_pdf, monkeypatch):
     """Write PDF too."""
     monkeypatch.setattr("fmdiag.figures.draw.METADATA", {"png": {"Software": None}, "pdf": without_pdf,

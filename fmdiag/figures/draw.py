@@ -49,9 +49,8 @@ def draw_all(run_path):
         for name, draw in (comparison_figures(run) or figure_cards()).items():
             figure = _drawn_or_left_out(run, name, draw)
             if figure is not None:
-                _lay_out(figure)
-                drawn[name] = readings(figure)
                 written += [_save(figure, run.path / "figures" / f"{name}.{kind}", kind) for kind in METADATA]
+                drawn[name] = readings(figure)
     if drawn:
         beside = [_write_json(run.path / "figures" / "captions.json", captions(run, drawn), indent=1),
                   _write_json(run.path / "figures" / "readings.json", drawn, separators=(",", ":"))]
@@ -85,18 +84,13 @@ def _drawn_or_left_out(run, name, draw):
         return None
 
 
-def _lay_out(figure):
-    """Place everything once; all files then share the places, and saving takes half the time."""
-    figure.set_dpi(DPI)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-
-
 def _save(figure, path, kind):
     # Not by savefig, which draws every figure twice: it looks for a layout that is settled already.
     save = getattr(CANVASES[kind](figure), f"print_{kind}")
     figure.set_dpi(DPI)  # saving as PDF leaves its own
-    return _write(path, lambda temporary: save(temporary, metadata=METADATA[kind]))
+    _write(path, lambda temporary: save(temporary, metadata=METADATA[kind]))
+    figure.set_layout_engine("none")  # the first file placed everything; the others share the places
+    return path
 
 
 def _write(path, write):

@@ -12,7 +12,8 @@ from test_labels import own
 from fmdiag.cli.main import run
 from fmdiag.results import load_run, load_table
 
-SMALL = ["--n-pairs", "8", "--n-samples", "16", "--n-noises", "4", "--n-steps", "20", "--device", "cpu"]
+SMALL = ["--n-pairs", "8", "--n-samples", "16", "--n-noises", "4", "--n-gradients", "4", "--n-steps", "10", "--device",
+         "cpu"]
 
 
 @pytest.fixture(scope="module")

@@ -43,8 +43,12 @@ def answers(data, memory, **group):
 
 
 def differences(data, memory, group):
+    """Return the largest differences; ranks but the first only do their share."""
     worst = {}
-    for alone, together in zip(answers(data, memory), answers(data, memory, group=group), strict=True):
+    shared = list(answers(data, memory, group=group))
+    if group.rank:
+        return worst
+    for alone, together in zip(answers(data, memory), shared, strict=True):
         for name, expected in vars(alone).items():
             expected = expected.double()
             gap = (getattr(together, name) - expected).abs() / expected.abs().clamp(min=1)

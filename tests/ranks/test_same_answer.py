@@ -48,11 +48,9 @@ def test_a_single_process_spreads_nothing():
 
 
 @pytest.mark.slow
-def test_posteriors_agree(torchrun):
+def test_posteriors_agree(ranks):
     """Rows in float32 products: rounding of 2^-24 a term, so 1e-6 of a log-weight, and 1e-5 of what it magnifies."""
-    process = torchrun(3, Path(__file__).with_name("both_ways.py"))
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
+    out, _ = ranks(3, Path(__file__).with_name("both_ways.py"))()
     for case, worst in json.loads(out).items():
         for name in ("source_weight", "top_weight", "entropy", "log_density"):
             assert worst[name] < 1e-6, (case, name)
@@ -65,7 +63,7 @@ def test_posteriors_agree(torchrun):
 
 
 @pytest.mark.slow
-def test_mirror_images_on_disk(torchrun, tmp_path):
+def test_mirror_images_on_disk(undrawn, torchrun, tmp_path):
     """The first of two ranks reads every stored row and the second mirror images only: they stay in step."""
     np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (60, 1, 6, 6), dtype=np.uint8))
     options = ["alignment", "--dataset", str(tmp_path / "images.npy"), "--hflip", "--n-pairs", "9", "--times",
@@ -79,12 +77,11 @@ def test_mirror_images_on_disk(torchrun, tmp_path):
 
 
 @pytest.mark.slow
-def test_every_table_of_every_diagnostic_agrees(torchrun, tmp_path):
+def test_every_table_of_every_diagnostic_agrees(ranks, tmp_path):
     """Every table of two ranks is that of one process: shared out, or made by one while the other waits."""
-    process = torchrun(2, Path(__file__).with_name("audit_by_ranks.py"), "two.pickle")
+    ended = ranks(2, Path(__file__).with_name("audit_by_ranks.py"), "two.pickle")
     tables, answers = audit_by_ranks.measure()
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
+    ended()
     shared, given = pickle.loads((tmp_path / "two.pickle").read_bytes())
     assert given == answers and set(shared) == set(tables)
     assert {"alignment", "error", "hybrid", "memorization", "membership", "provenance", "metrics", "quality",

@@ -11,12 +11,11 @@ TRAIN = ["train", "--dataset", "digits", "--n", "40", "--network", "mlp", "--wid
 
 
 @pytest.mark.slow
-def test_two_ranks_train_the_model_of_one(torchrun, tmp_path):
+def test_two_ranks_train_the_model_of_one(ranks, tmp_path):
     # 9 rows on 2 ranks: shares of 4 and 5.
-    together = torchrun(2, "-m", "--", "fmdiag.cli.main", *TRAIN, "--out", str(tmp_path / "two"))
+    ended = ranks(2, "-m", "fmdiag.cli.main", *TRAIN, "--out", str(tmp_path / "two"))
     assert run([*TRAIN, "--out", str(tmp_path / "one")]) == 0
-    _, errors = together.communicate(timeout=240)
-    assert together.returncode == 0, errors
+    ended()
     losses = [pd.read_parquet(tmp_path / name / "tables" / "loss.parquet") for name in ("one", "two")]
     assert losses[0]["step"].tolist() == losses[1]["step"].tolist() == [10, 20, 30, 40]
     # Sums in another order: float32 rounding, 6e-8, grown over 40 steps of Adam.
@@ -32,10 +31,8 @@ STUDY = ["study", "size", "--dataset", "digits", "--network", "mlp", "--width", 
 
 
 @pytest.mark.slow
-def test_ranks_share_the_parts_of_a_study(torchrun, tmp_path):
-    process = torchrun(2, "-m", "--", "fmdiag.cli.main", *STUDY, "--out", str(tmp_path / "study"))
-    output, errors = process.communicate(timeout=240)
-    assert process.returncode == 0, errors
+def test_ranks_share_the_parts_of_a_study(ranks, tmp_path):
+    output, errors = ranks(2, "-m", "fmdiag.cli.main", *STUDY, "--out", str(tmp_path / "study"))()
     assert output.count("Growing training set") == 1  # rank 0 alone prints
     made = [line for line in errors.splitlines() if "parts finished (" in line]
     assert len(made) == 8 and len(list((tmp_path / "study" / "parts").glob("*/part.json"))) == 8

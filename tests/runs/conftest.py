@@ -1,9 +1,6 @@
 """Tiny inputs: forty digits, twelve held out, and a network of one layer."""
 
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -46,11 +43,9 @@ def inputs(digits, held_out, network):
     return {"field": network, "train": digits, "held_out": held_out, "device": "cpu"}
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Leave out figures and page, which take most of a small run's time."""
-    monkeypatch.setattr("fmdiag.figures.draw_all", lambda run: [])
-    monkeypatch.setattr("fmdiag.report.write_report", lambda run: run)
+@pytest.fixture(autouse=True)
+def _quick(undrawn):
+    """Runs draw in tests that are marked `drawn`."""
 
 
 @pytest.fixture(scope="session")
@@ -78,20 +73,3 @@ def tiny(trained, monkeypatch):
         return "c.pt" if name == "canaries" else "a.pt", TINY[name] | further.get(name, {})
 
     return inputs
-
-
-@pytest.fixture
-def fmdiag_process():
-    """Return a function that starts `fmdiag ARGUMENTS` as a process, its output captured; none outlives the test."""
-    started = []
-
-    def start(*arguments):
-        started.append(subprocess.Popen(
-            [sys.executable, "-m", "fmdiag.cli.main", *map(str, arguments)], stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}))
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()

@@ -11,7 +11,6 @@ from fmdiag.diagnostics import DIAGNOSTICS
 from fmdiag.results import load_run, load_table
 
 
-@pytest.mark.usefixtures("undrawn")
 @pytest.mark.filterwarnings("ignore::fmdiag.errors.FmdiagWarning")
 @pytest.mark.parametrize("name", [name for name, card in DIAGNOSTICS.items() if card.command])
 def test_the_same_from_python_and_from_the_shell(name, tiny, tmp_path):

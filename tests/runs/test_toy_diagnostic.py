@@ -98,20 +98,19 @@ def test_by_entry_point(trained, tmp_path):
     assert "Samples whose speed is measured." in found.stdout  # in the command's own help
 
 
-def test_by_a_file(trained, tmp_path, fmdiag_process):
+@pytest.mark.drawn
+def test_by_a_file(trained, tmp_path, capsys):
     file = written(tmp_path, "file-speed")
-    done = fmdiag_process("--diagnostic", file, "file-speed", trained / "a.pt", "--out", tmp_path / "run")
-    out, said = done.communicate()
-    assert done.returncode == 0, said
-    assert "speed" in out and (tmp_path / "run/figures/file-speed.png").is_file()
-    fails = fmdiag_process("--diagnostic", file, "file-speed", trained / "a.pt", "--fail", "--out", tmp_path / "no")
-    _, said = fails.communicate()
+    words = ["--diagnostic", str(file), "file-speed", str(trained / "a.pt")]
+    assert run([*words, "--out", str(tmp_path / "run")]) == 0
+    assert "speed" in capsys.readouterr().out and (tmp_path / "run/figures/file-speed.png").is_file()
+    assert run([*words, "--fail", "--out", str(tmp_path / "no")]) == 2
+    said = capsys.readouterr().err
     line = 1 + next(k for k, text in enumerate(file.read_text().splitlines()) if "1 / 0" in text)
-    assert fails.returncode == 2 and f"{file}:{line}" in said and "ZeroDivisionError" in said
+    assert f"{file}:{line}" in said and "ZeroDivisionError" in said
     assert "Traceback" not in said and not (tmp_path / "no").exists()
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_one_that_fails_leaves_the_others_of_a_report(trained, tmp_path, monkeypatch, inputs):
     file = written(tmp_path, "bad-speed")
     file.write_text(file.read_text().replace("if parameters.fail:", "if True:"))
@@ -136,6 +135,7 @@ def test_files_that_are_none(broken, said, tmp_path):
         load_diagnostics(file)
 
 
+@pytest.mark.drawn
 def test_by_register(inputs, tmp_path):
     space = {}
     exec(compile(TOY.replace("NAME", "own-speed").replace("DRAW", "draw"), "notebook", "exec"), space)
@@ -167,6 +167,7 @@ def test_a_parameter_that_is_an_option_of_every_command_is_refused(name, tmp_pat
         assert error.count("\n") == 1 and f"its parameter {name!r} has the name of an option of every command" in error
 
 
+@pytest.mark.drawn
 def test_a_figure_that_fails_leaves_the_others(inputs, tmp_path):
     file = written(tmp_path, "blind-speed")
     file.write_text(file.read_text().replace("    figure = Figure()\n", "    figure = 1 / 0\n"))

@@ -52,7 +52,7 @@ def test_other_folders_are_left_alone(tmp_path, capsys):
     assert "is a file" in fails(capsys, "study", "size", *TINY, "--out", tmp_path / "file" / "study")
 
 
-def test_change_keeps_the_parts_that_are_the_same(tmp_path, capsys):
+def test_change_keeps_the_parts_that_are_the_same(undrawn, tmp_path, capsys):
     out = tmp_path / "study"
     assert run(["study", "size", *TINY, "--seeds", "1", "--out", str(out)]) == 0
     kept = {path: path.stat().st_mtime_ns for path in out.glob("parts/*/part.json")}
