@@ -35,6 +35,21 @@ def duplicate_groups(training_set):
     return _GROUPS[training_set]
 
 
+def repeated(groups, n_stored):
+    """Return which stored rows have the content, or mirrored content, of another stored row: bool, shape (n_stored,).
+
+    Parameters
+    ----------
+    groups : ndarray of int64, shape (n_stored,) or (2 n_stored,)
+        Of `duplicate_groups`; mirror images follow the stored rows.
+    """
+    groups = np.asarray(groups)
+    stored, mirrored = groups[:n_stored], groups[n_stored:]
+    counts = np.bincount(stored, minlength=len(groups))
+    again = counts[stored] > 1
+    return again | (counts[mirrored] > (mirrored == stored)) if len(mirrored) else again
+
+
 def _groups(training_set):
     keys, start = np.empty((training_set.n, 2), np.uint64), 0
     for block in _row_keys(training_set):
