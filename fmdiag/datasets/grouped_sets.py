@@ -112,21 +112,26 @@ def regrouped(training_set, groups):
     return replace(changed, held_out_source=replace(training_set.held_out, groups=numbers, group_names=names))
 
 
-def groups_of_points(training_set, nearest, own=None, held_out=None):
-    """Return {"group": int64, shape (n,)} of points: of their nearest training row, or their own; {} without groups.
+def with_groups(table, training_set, held_out=None):
+    """Return a table of points and their nearest training rows with a column group; as it is where rows have no groups.
 
     Parameters
     ----------
-    nearest : ndarray of int, shape (n,)
-        Training rows, mirror images counted.
-    own : ndarray of int, shape (n,), optional
-        Row numbers of points that are held-out rows.
+    table : DataFrame
+        Columns source, sample and nearest (training row, mirror images counted).
     held_out : TrainingSet, optional
-        These rows; default the training set's own ones that it does not hold itself.
+        The rows that `sample` numbers where the source is heldout, as `usable` returns them; default the training set's
+        own ones that it does not hold itself.
+
+    Returns
+    -------
+    DataFrame
+        group, int64: that of the nearest training row, or of a held-out row its own, which is another number.
     """
     if training_set.groups is None:
-        return {}
-    if own is None:
-        return {"group": training_set.group_of(nearest)}
-    held_out = training_set.unseen if held_out is None else beside(held_out, training_set)
-    return {"group": held_out.group_of(own)}
+        return table
+    groups, own = training_set.group_of(table["nearest"]), (table["source"] == "heldout").to_numpy()
+    if own.any():
+        held_out = training_set.unseen if held_out is None else beside(held_out, training_set)
+        groups[own] = held_out.group_of(table["sample"][own])
+    return table.assign(group=groups)

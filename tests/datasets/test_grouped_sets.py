@@ -1,10 +1,13 @@
 """Grouped rows in two sets: whole groups are held out, and no group is in both."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from fmdiag.datasets import load_dataset
-from fmdiag.datasets.grouped_sets import groups_of_points, regrouped, rows_of_whole_groups
+from fmdiag.datasets.grouped_sets import regrouped, rows_of_whole_groups, with_groups
 from fmdiag.datasets.overlap import usable
 from fmdiag.errors import FmdiagError
 
@@ -64,14 +67,18 @@ def test_held_out_rows_must_be_of_other_groups(theirs, message):
         usable(points(4, 1), rows)
 
 
-def test_points_have_the_group_of_their_nearest_row_and_held_out_rows_their_own():
+def test_a_table_of_copies_has_the_group_of_the_nearest_row_and_held_out_rows_their_own():
     ours, theirs = np.repeat([5, 6, 7], 4), [1, 1, 2, 2, 3]
     rows = load_dataset(points(12), groups=(ours, theirs), held_out=points(5, 1))
-    near, own = (groups_of_points(rows, [2, 4, 11], *own)["group"] for own in ((), ([0, 2, 4],)))
-    assert [rows.group_names[k] for k in near] == ["5", "6", "7"]
-    assert [rows.unseen.group_names[k] for k in own] == ["1", "2", "3"] and not set(near) & set(own)
-    assert groups_of_points(rows, [2], [4], rows.held_out)["group"] == own[2]
-    assert groups_of_points(regrouped(rows, False), [2, 4, 11]) == {}
+    table = pd.DataFrame({"source": ["model", "heldout", "closed_form", "heldout"], "sample": [0, 4, 0, 2],
+                          "nearest": [2, 4, 11, 0]})
+    table.attrs["kept"] = True
+    for held_out in (None, rows.held_out):
+        found = with_groups(table, rows, held_out)
+        assert [rows.unseen.group_names[k] for k in found["group"]] == ["5", "3", "7", "2"] and found.attrs["kept"]
+        assert not set(found["group"][[0, 2]]) & set(found["group"][[1, 3]])
+    assert with_groups(table, regrouped(rows, False)) is table
+    assert with_groups(table[:1], regrouped(replace(rows, held_out_source=None), ours))["group"].tolist() == [0]
 
 
 def test_groups_are_put_on_a_set_that_is_there_already():
