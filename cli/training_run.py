@@ -8,8 +8,10 @@ from pathlib import Path
 
 import click
 
+from fmdiag.runs.training_folder import CHECKPOINT, TrainingFolder, locked
+
 from .echo import echo, echo_json
-from .training_folder import CHECKPOINT, TrainingFolder, locked
+from .shown import given_places, typed_command
 
 SETTINGS = ("loss", "steps", "batch_size", "lr", "warmup", "clip", "ema_decay", "precision", "seed")
 OBJECTIVE = ("coupling", "pool_size", "replacement", "sigma", "noise")
@@ -42,7 +44,7 @@ def run_training(options):
             state = start(device=device, save_seconds=options["save_seconds"], group=group, **shown)
         ranks.leave(group)
         if group.rank == 0:
-            record = folder.finish(state)
+            record = folder.finish(state, typed_command(), given_places())
     if group.rank == 0:
         _report(record, folder, options["as_json"])
 

@@ -76,11 +76,6 @@ class Budget:
                               "refused; pack it again with shorter names")
 
 
-def check_unpacked(path, unpacked, packed):
-    """Raise FmdiagError if `packed` bytes that say they are `unpacked` look made to exhaust memory or the disk."""
-    Budget(path, packed).foresee(unpacked)
-
-
 def damaged(path, reason, kind=FmdiagError):
     """Return the error, FmdiagError or a kind of it, of a file that does not unpack."""
     return kind(f"{path}: truncated or damaged ({reason}); copy it again from where it came")

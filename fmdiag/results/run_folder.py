@@ -7,7 +7,6 @@ its destination and renamed when complete.
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from fmdiag.files.documents import as_json
@@ -45,13 +44,6 @@ class RunFolder(StagedFolder):
         summary = pd.concat(self.summaries, ignore_index=True)
         further = [column for column in summary.columns if column not in SUMMARY_COLUMNS]
         self.add_table("summary", summary[["diagnostic", "quantity", *further, *SUMMARY_COLUMNS[2:]]])
-
-    def add_array(self, name, **arrays):
-        """Write arrays, e.g. the pictures of a strip, as ``arrays/NAME.npz``."""
-        folder = self.path / "arrays"
-        with self.writing(f"array {name}"):
-            folder.mkdir(exist_ok=True)
-            np.savez_compressed(folder / f"{name}.npz", **arrays)
 
     def add_json(self, name, content):
         """Write a JSON document at the top of the folder."""

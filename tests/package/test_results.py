@@ -21,7 +21,8 @@ from fmdiag.results import (
 def test_a_run_appears_only_when_complete(tmp_path):
     with RunFolder(tmp_path / "run") as folder:
         folder.add_table("demo", pd.DataFrame({"x": [1 / 3]}))
-        folder.add_array("demo", images=np.zeros((1, 2)))
+        (folder.path / "arrays").mkdir()
+        np.savez(folder.path / "arrays" / "demo.npz", images=np.zeros((1, 2)))
         folder.add_json("run.json", {})
         assert not (tmp_path / "run").exists()
     assert load_table(tmp_path / "run", "demo")["x"][0] == 1 / 3

@@ -88,8 +88,8 @@ class TrainingFolder:
         save_checkpoint(state.checkpoint(), self.path / CHECKPOINT)
         save_table(self.path, "loss", pd.DataFrame(state.log, columns=["step", "loss", "lr", "grad_norm"]))
 
-    def finish(self, state):
-        """Write ``run.json`` and return what it says."""
+    def finish(self, state, command, places):
+        """Write ``run.json``, with the command that trained and without the places that it named; return the record."""
         from fmdiag import __version__
         from fmdiag.files.documents import as_json
         from fmdiag.files.hashing import file_sha256
@@ -98,17 +98,15 @@ class TrainingFolder:
         from fmdiag.results import replace_atomically
         from fmdiag.runs.versions import versions
 
-        from .shown import given_places, typed_command
-
         kept = ("network", "path", "loss", "seed", "dataset")
-        record = {"fmdiag": __version__, "command": typed_command(), "name": "train",
+        record = {"fmdiag": __version__, "command": command, "name": "train",
                   "diagnostics": {}, **{key: state.settings[key] for key in kept}, "steps": state.step,
                   "training": state.checkpoint()["training"], "final_loss": state.log[-1]["loss"],
                   "checkpoint": {"file": CHECKPOINT, "sha256": file_sha256(self.path / CHECKPOINT)},
                   "device": str(next(state.module.parameters()).device), "dtype": state.settings["precision"],
                   "versions": versions(), "started": self.started.isoformat(timespec="seconds"),
                   "seconds": round(time.monotonic() - self.clock, 1)}
-        text = as_json(without_places(record, given_places()), indent=1) + "\n"
+        text = as_json(without_places(record, places), indent=1) + "\n"
         replace_atomically(self.path / "run.json", lambda temporary: Path(temporary).write_text(text))
         write_marker(self.path, KIND, FILES)
         return record
