@@ -106,7 +106,7 @@ def regrouped(training_set, groups):
     numbers, names = numbered(ours, training_set.n_stored, training_set.name)
     check_several(numbers, training_set.name)
     changed = replace(training_set, groups=numbers, group_names=names, grouped_by=None)
-    if theirs is None:
+    if theirs is None or training_set.held_out_source is None:   # held-out rows that are given beside it come later
         return changed
     numbers, names = numbered(theirs, training_set.held_out.n_stored, training_set.held_out.name)
     return replace(changed, held_out_source=replace(training_set.held_out, groups=numbers, group_names=names))

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from fmdiag.errors import FmdiagError, check_choice
+from fmdiag.files.places import is_elsewhere
 
 FOLDER = re.compile(r"folder(?::(\d+))?")
 LONGEST = 200   # characters of a group's name
@@ -100,6 +101,9 @@ def _folders(files, level, name):
 
 
 def _matches(files, pattern, name):
+    if is_elsewhere(pattern):   # what looks like an absolute path is shortened in all records
+        raise FmdiagError(f"{name}: --groups {pattern} begins as the path of a file does: write [{pattern[0]}]"
+                          f"{pattern[1:]}")
     try:
         compiled = re.compile(pattern)
     except re.error as error:

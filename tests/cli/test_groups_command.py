@@ -72,6 +72,20 @@ def test_python_and_shell_have_the_same_groups(pictures):
     pd.testing.assert_frame_equal(result.table[columns], shell[columns])
 
 
+def test_arrays_of_groups_go_with_the_arrays_of_a_run():
+    rng = np.random.default_rng(0)
+    rows, others = (rng.normal(size=(n, 3)).astype(np.float32) for n in (40, 20))
+    ours, theirs = np.repeat(np.arange(10), 4), np.repeat(np.arange(20, 25), 4)
+    for train in (rows, fmdiag.load_dataset(rows)):
+        made = {"field": lambda x, t: -x, "train": train, "held_out": others}
+        held_out = fmdiag.Run(**made, groups=(ours, theirs)).training_set.held_out
+        assert [held_out.group_names[k] for k in held_out.groups] == theirs.astype(str).tolist()
+        with pytest.raises(fmdiag.FmdiagError, match="as a pair if these are arrays"):
+            fmdiag.Run(**made, groups=ours).key  # noqa: B018
+        with pytest.raises(fmdiag.FmdiagError, match="group '0' and 4 more are in both sets"):
+            fmdiag.Run(**made, groups=(ours, ours[:20])).key  # noqa: B018
+
+
 def test_other_groups_are_another_run(pictures):
     def key(**options):
         train = fmdiag.load_dataset("pictures", held_out=0.2, groups="folder")

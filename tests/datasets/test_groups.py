@@ -57,6 +57,7 @@ def same_groups(found, wanted):
 @pytest.mark.parametrize(("wanted", "names"), [
     ("folder", ("a", "b")), ("folder:1", ("a", "b")),
     ("folder:2", tuple(f"{'ab'[k % 2]}/patient_{k:02d}" for k in (0, 2, 4, 1, 3, 5))),
+    (r"[/](patient_\d+)/", tuple(f"patient_{k:02d}" for k in range(6))),
     (r"(patient_\d+)", tuple(f"patient_{k:02d}" for k in range(6))), (r"patient_0([0-9])/(?:\d+)", tuple("012345")),
     ("labels", ("0", "1"))])
 def test_groups_of_a_folder_are_read_off_the_paths(folder, wanted, names):
@@ -193,6 +194,7 @@ def test_names_of_groups_are_sorted_numbers_or_texts():
     ("(patient_0[0-2])", "fits 9 of 18 files, not a/patient_04"),
     ("(x)?", "fits 0 of 18 files"),
     ("(a", "is no regular expression"),
+    (r"/(patient_\d+)/", r"begins as the path of a file does: write \[/\]\(patient"),
     (r"(patient_)(\d+)", "has 2 parts in round brackets, one must name the group"),
     ("lables", "no column 'lables' to group by: did you mean 'labels'"),
     (r"patient_\d+", "one part in round brackets"),
