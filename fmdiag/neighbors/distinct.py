@@ -18,8 +18,8 @@ def distinct_rows(training_set):
     return np.flatnonzero(np.asarray(duplicate_groups(training_set)) == np.arange(training_set.n))
 
 
-def first_two(search, queries, tolerance=0.0):
-    """Return (rows1, d1, rows2, d2), shape (q,): the nearest row, and the nearest farther than `tolerance` from it.
+def first_two(search, queries, tolerance=0.0, n_near=2):
+    """Return (rows1, d1, rows2, d2, near): the nearest row, and the nearest farther than `tolerance` from it.
 
     Parameters
     ----------
@@ -29,20 +29,25 @@ def first_two(search, queries, tolerance=0.0):
         Vectors.
     tolerance : float
         Euclidean distance.
+    n_near : int
+        Number of nearest rows whose distances are kept.
 
     Returns
     -------
     tuple of ndarray
-        rows2 is -1 and d2 inf where there is no such row.
+        The first four of shape (q,); rows2 is -1 and d2 inf where there is no such row. near, shape (q, n_near), holds
+        the distances of the nearest rows, ascending, inf where there are fewer.
     """
     n, m = len(queries), len(search.rows)
+    near = np.full((n, n_near), np.inf)
     rows1, d1, rows2, d2 = np.full(n, -1), np.full(n, np.inf), np.full(n, -1), np.full(n, np.inf)
-    pending, k = np.arange(n), min(AT_FIRST if tolerance > 0 else 2, m)
+    pending, k = np.arange(n), min(max(n_near, AT_FIRST if tolerance > 0 else 2), m)
     while pending.size:
         left = []
         for part in np.split(pending, range(max(1, CANDIDATES // k), len(pending), max(1, CANDIDATES // k))):
             rows, distances = search(queries[part], k, np.full(len(part), -1))
             rows1[part], d1[part] = rows[:, 0], distances[:, 0]
+            near[part, : min(n_near, k)] = distances[:, :n_near]
             beyond = _beyond(search.training_set, rows, tolerance)
             first, any_row = beyond.argmax(1), beyond.any(1)
             here = np.flatnonzero(any_row)
@@ -51,7 +56,7 @@ def first_two(search, queries, tolerance=0.0):
         if k == m:
             break
         pending, k = np.concatenate(left), min(4 * k, m)
-    return rows1, d1, rows2, d2
+    return rows1, d1, rows2, d2, near
 
 
 def _beyond(training_set, rows, tolerance):

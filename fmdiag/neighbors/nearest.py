@@ -48,6 +48,8 @@ class DistinctNeighbors:
         Their Euclidean distances; `d2` is inf where the training set has one distinct row only.
     recalled : ndarray of float64, shape (q,), optional
         As in `Neighbors`.
+    near : ndarray of float64, shape (q, n_near), optional
+        Distances of the nearest distinct rows, ascending; inf where there are fewer.
     """
 
     rows1: np.ndarray
@@ -55,6 +57,7 @@ class DistinctNeighbors:
     rows2: np.ndarray
     d2: np.ndarray
     recalled: np.ndarray | None = None
+    near: np.ndarray | None = None
 
     @property
     def ratio(self):
@@ -117,12 +120,13 @@ def nearest(queries, training_set, *, n_neighbors=1, feature=None, exclude=None,
     return Neighbors(*found, None if plan.exact else recalled(found[1], exact, len(vectors)))
 
 
-def nearest_distinct(queries, training_set, *, feature=None, device=None, plan=EXACT):
+def nearest_distinct(queries, training_set, *, feature=None, device=None, plan=EXACT, n_near=2):
     """Return the nearest training row and the nearest one that is not a duplicate of it.
 
     Duplicates (equal content, mirror images included) count as one row, the one with the lowest number: otherwise
     d1 = d2 for a copy of a repeated row, and the copy would hide. With a plan of a tolerance, so do rows within that
-    distance of the nearest row. Parameters as in `nearest`.
+    distance of the nearest row. Parameters as in `nearest`; the distances of the `n_near` nearest distinct rows are
+    kept.
 
     Returns
     -------
@@ -134,14 +138,14 @@ def nearest_distinct(queries, training_set, *, feature=None, device=None, plan=E
     rows = distinct_rows(space.rows)
     if space.rows is not training_set:  # equal pictures are one row, whatever rounding made of their vectors
         rows = np.intersect1d(rows, distinct_rows(training_set))
-    found = first_two(space.search(rows, device, plan), vectors, plan.tolerance)
+    *found, near = first_two(space.search(rows, device, plan), vectors, plan.tolerance, n_near)
 
     def exact(chosen):
         again = first_two(space.search(rows, device, replace(plan, index="flat")), vectors[chosen], plan.tolerance)
         return np.stack([again[1], again[3]], axis=1)
 
     both = np.stack([found[1], found[3]], axis=1)
-    return DistinctNeighbors(*found, None if plan.exact else recalled(both, exact, len(vectors)))
+    return DistinctNeighbors(*found, None if plan.exact else recalled(both, exact, len(vectors)), near)
 
 
 def _device(queries, device):

@@ -31,7 +31,7 @@ from fmdiag.stats import difference_interval, fisher_p, mcnemar_p, mean_interval
 UNITS = ("pair", "sample")
 RAW_COLUMN = {"f_mem": "memorized"}   # where the raw column has another name than the quantity
 DIGITS = 9
-OF_THE_TEST = re.compile(r"(?:^|_)p(?:$|_value$|_sweep$|_holm$)|^(?:resolvable|samples_needed|n)_")
+OF_THE_TEST = re.compile(r"(?:^|_)p(?:$|_value$|_sweep$|_holm$)|^(?:p|resolvable|samples_needed|n)_|^power$")
 
 
 def differences(first, other, raw=(None, None), *, paired=False):

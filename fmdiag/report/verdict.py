@@ -1,7 +1,7 @@
 """Verdict at the top of the page: what the run found, in a sentence and a few numbers.
 
-A command that judges writes its verdict into run.json; for runs without one it is made here from the summary, by the
-memorization diagnostic's own rule, so that there is one rule only.
+A command that judges writes its verdict into run.json; for runs without one it is made here from the table of samples,
+by the memorization diagnostic's own rule, so that there is one rule only.
 """
 
 from fmdiag.figures.style import SOURCES
@@ -22,7 +22,7 @@ def verdict(run):
         The run; ``run.json["verdict"]`` is a sentence, or such a dict; ``run.json["reading"]`` stands for it.
     """
     given = run.run.get("verdict") or run.run.get("reading")
-    given = given if isinstance(given, dict) else {"text": given} if given else from_summary(run)
+    given = given if isinstance(given, dict) else {"text": given} if given else from_tables(run)
     own = given.get("details") or None
     own = details(run) if own is None and "runs" not in run.run else own
     return {"text": str(given["text"]), "kind": KINDS.get(given.get("answer"), "open"), "numbers": list(numbers(run)),
@@ -40,14 +40,14 @@ def numbers(run):
         yield "f_mem, " + ", ".join(word for word in keys if word), cell(row.value, row.low, row.high)
 
 
-def from_summary(run):
+def from_tables(run):
     """Return the verdict on memorised samples, else a text on the collapse of û*, else that nothing was judged."""
-    rates = run.summary("memorization")
-    if len(rates):
+    table = run.table("memorization")
+    if table is not None and len(table):
         # Imported here: the rule lives beside the diagnostic, whose package needs torch, and drawing must not.
         from fmdiag.diagnostics.memorization.rule import verdict as judge
 
-        return judge(rates).describe()
+        return judge(table).describe()
     if len(run.summary("alignment")):
         return {"text": "No model was measured: the alignment of û* describes the training set."}
     return {"text": "No verdict: this run did not compare samples with the training set."}

@@ -9,7 +9,6 @@ from fmdiag.stats.intervals import (
     quantile_interval,
     wilson_interval,
 )
-from fmdiag.stats.power import power_to_find, resolvable_excess, samples_needed
 from fmdiag.stats.resampling import bootstrap_interval, cluster_bootstrap, from_left_out, group_labels, jackknife
 from fmdiag.stats.roc import auc, bootstrap_auc, delong_interval, larger_p, newcombe_auc, roc_curve
 from fmdiag.stats.shares import fisher_p, holm, mcnemar_p
@@ -19,6 +18,6 @@ __all__ = [
     "auc", "auc_rows", "bootstrap_auc", "bootstrap_interval", "cluster_bootstrap", "clustered_share",
     "delong_interval", "difference_interval", "excluded_difference", "fisher_p", "from_left_out", "group_labels",
     "holm", "jackknife", "larger_p", "mcnemar_p", "mean_interval", "median_interval", "mover", "newcombe_auc",
-    "paired_shares", "power_to_find", "proportion_interval", "quantile_interval", "resolvable_excess", "roc_curve",
-    "row", "samples_needed", "summarise", "summary_row", "welch", "wilson_interval",
+    "paired_shares", "proportion_interval", "quantile_interval", "roc_curve",
+    "row", "summarise", "summary_row", "welch", "wilson_interval",
 ]

@@ -1,7 +1,7 @@
 """Confidence intervals of means, quantiles and shares, each returned as (value, low, high)."""
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 
 def mean_interval(values, *, level=0.95):
@@ -55,12 +55,40 @@ def wilson_interval(successes, n, *, level=0.95):
     return share, np.where(share == 0, 0.0, center - half), np.where(share == 1, 1.0, center + half)
 
 
+def effective_size(values, clusters, *, level=0.95):
+    """Return n*, as many independent values as the share p of n clustered ones is worth; a float of at most n.
+
+    Korn and Graubard 1998, Survey Methodology 24, 193-201: n* = n / (n - 1) p (1 - p) / v times
+    (t_{n-1} / t_{k-1})², with
+
+        v = k / (k - 1) sum_c (s_c - p n_c)² / n²
+
+    the variance of p over k clusters of n_c values with sum s_c; n* = n where no two share a cluster. Where all values
+    agree there is no variance to go by, and n* is the number of clusters.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        In [0, 1] per sample.
+    clusters : array_like, shape (n,)
+        What each sample belongs to, e.g. its nearest training example.
+    """
+    values = np.asarray(values, dtype=float)
+    n, share = values.size, values.mean()
+    _, index = np.unique(clusters, return_inverse=True)
+    sums = np.bincount(index, weights=values - share)
+    k = sums.size
+    variance = k / max(k - 1, 1) * np.square(sums).sum() / n**2
+    if k < 2 or not variance > 0:
+        return float(k)
+    wider = (special.stdtrit(n - 1, (1 + level) / 2) / special.stdtrit(k - 1, (1 + level) / 2)) ** 2
+    return min(float(n), n / (n - 1) * share * (1 - share) / variance * wider)
+
+
 def clustered_share(values, clusters, *, level=0.95):
     """Return (share, low, high): the exact interval at the effective number of independent samples.
 
-    Korn and Graubard 1998, Survey Methodology 24, 193-201: n* = p (1 - p) / v with v the variance of the share over
-    clusters, times (t_{n-1} / t_{k-1})² for k clusters, then the limits of Clopper and Pearson. Where all agree there
-    is no variance to go by, and n* is the number of clusters.
+    The limits of Clopper and Pearson with n* of `effective_size` values (Korn and Graubard 1998).
 
     Parameters
     ----------
@@ -69,15 +97,7 @@ def clustered_share(values, clusters, *, level=0.95):
     clusters : array_like of int, shape (n,)
         What each sample belongs to, e.g. its nearest row.
     """
-    values = np.asarray(values, dtype=float)
-    n, share = values.size, values.mean()
-    _, index = np.unique(clusters, return_inverse=True)
-    sums = np.bincount(index, weights=values - share)
-    k, effective = sums.size, float(sums.size)
-    variance = k / max(k - 1, 1) * np.square(sums).sum() / n**2
-    if variance > 0:
-        wider = (stats.t.ppf((1 + level) / 2, n - 1) / stats.t.ppf((1 + level) / 2, k - 1)) ** 2
-        effective = min(float(n), share * (1 - share) / variance * wider)
+    share, effective = np.mean(values, dtype=float), effective_size(values, clusters, level=level)
     x, tail = share * effective, (1 - level) / 2
     low = stats.beta.ppf(tail, x, effective - x + 1) if share > 0 else 0.0
     high = stats.beta.ppf(1 - tail, x + 1, effective - x) if share < 1 else 1.0

@@ -52,8 +52,7 @@ def test_every_interval_is_there(audited):
     # Percentiles and metrics of so few rows have none either.
     few = without["diagnostic"] == "metrics"
     assert set(without.loc[~few, "quantity"]) <= {
-        "auc_p", "excess_p", "copied_rows", "ratio", "basin_divergence", "p_value", "p_sweep", "steps_p",
-        "resolvable_excess", "samples_needed_0.01", "samples_needed_0.05", "samples_needed_0.1"}
+        "auc_p", "excess_p", "copied_rows", "ratio", "basin_divergence", "p_value", "p_labels", "p_excess", "steps_p"}
     assert set(summary["level"]) == {0.95}
 
 

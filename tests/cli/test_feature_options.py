@@ -59,8 +59,8 @@ def test_shifted_copies_are_seen_by_the_feature_that_ignores_shifts(samples, spe
     with pytest.warns(FmdiagWarning, match="spectrum.pt is a TorchScript program"):
         assert run([*command, "--trust-code"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert "In pixels: Undecided: " in printed["verdict"]["text"]
-    assert "In torchscript: The model memorises: 20.0%" in printed["verdict"]["text"]
+    assert printed["verdict"]["text"].startswith("Copies found: in pixels 0.0%")
+    assert "; in torchscript 20.0%" in printed["verdict"]["text"]
     table = load_table(out, "memorization")
     assert table["feature"].unique().tolist() == ["pixels", "torchscript"]
     model = table[(table["source"] == "model") & (table["feature"] == "torchscript")]

@@ -25,7 +25,7 @@ def test_planted_copies_are_found(samples, tmp_path, capsys):
     out = tmp_path / "run"
     assert run(["memorization", "--samples", str(samples), "--dataset", "digits", "--out", str(out), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert printed["verdict"]["text"].startswith("The model memorises: 20.0%")
+    assert printed["verdict"]["text"].startswith("Copies found: 20.0%")
     assert load_run(out)["verdict"] == printed["verdict"]
     table = load_table(out, "memorization")
     model = table[table["source"] == "model"]
@@ -56,7 +56,7 @@ def test_wrong_input_is_one_line_and_leaves_nothing(samples, tmp_path, capsys, a
 def test_rows_that_are_held_out_and_trained_on_are_said_everywhere(samples, tmp_path, capsys):
     """Of 100 held-out digits 10 are training rows: a warning, a caution and counts; of 30, no verdict."""
     digits = load_dataset("digits")
-    for leaked, judged in ((10, "The model memorises: 20.0%"), (30, "Not judged: 30 of 100 held-out rows")):
+    for leaked, judged in ((10, "Copies found: 20.0%"), (30, "Not judged: 30 of 100 held-out rows")):
         held_out = np.concatenate([digits.rows[:leaked], digits.held_out.rows[: 100 - leaked]])
         np.save(tmp_path / "held.npy", held_out / 8 - 1)
         out = tmp_path / f"run{leaked}"

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fmdiag.checkpoints.checkpoint import load_recorded
 from fmdiag.datasets import load_dataset
-from fmdiag.diagnostics.memorization.measure import measure, summarise
+from fmdiag.diagnostics.memorization.measure import measure
 from fmdiag.diagnostics.memorization.rule import verdict
 from fmdiag.errors import FmdiagError, FmdiagWarning
 
@@ -55,7 +55,7 @@ def test_fault_2_3_copies_that_depend_on_the_orientation_are_not_judged(photos):
     with pytest.warns(FmdiagWarning, match="18 of 18 samples are copies of the pictures.*as stored, 0 of them turned"):
         table = measure(pixels[:18], upright, held_out=False, closed_form=False,
                         generator=torch.Generator().manual_seed(0))
-    found = verdict(summarise(table), not_judged=table.attrs["not_judged"]).text
+    found = verdict(table, not_judged=table.attrs["not_judged"]).text
     assert found.startswith("Not judged") and "--orientation stored" in found
     # What it advises works, and the other way round it says so as well.
     table = measure(pixels[:18], quietly(folder, orientation="stored"), held_out=False, closed_form=False,

@@ -9,7 +9,7 @@ import torch
 
 from fmdiag.datasets import TrainingSet, load_dataset
 from fmdiag.datasets.overlap import find_overlap
-from fmdiag.diagnostics.memorization.measure import measure, summarise
+from fmdiag.diagnostics.memorization.measure import measure
 from fmdiag.diagnostics.memorization.rule import verdict
 from fmdiag.errors import FmdiagError, FmdiagWarning
 
@@ -34,8 +34,8 @@ def pair(train, held_out, **options):
 
 
 def judged(training_set, samples):
-    summary = summarise(measure(samples, training_set, n_closed_form=8, generator=torch.Generator().manual_seed(0)))
-    return verdict(summary, not_judged=training_set.overlap.not_judged()).text
+    table = measure(samples, training_set, n_closed_form=8, generator=torch.Generator().manual_seed(0))
+    return verdict(table, not_judged=training_set.overlap.not_judged()).text
 
 
 def test_fault_2_2_overlap_does_not_hide_copies():
@@ -48,8 +48,8 @@ def test_fault_2_2_overlap_does_not_hide_copies():
     without, overlapping = pair(train, clean), pair(train, leaked)
     with pytest.warns(FmdiagWarning, match="20 of 200 held-out rows equal training rows and are left out"):
         found = judged(overlapping, samples)
-    assert found.startswith("The model memorises: 10.0%") and judged(without, samples).startswith("The model memorises")
-    assert "0.0% [0.0%, 2.0%] of 180 held-out rows" in found
+    assert found.startswith("Copies found: 10.0%") and judged(without, samples).startswith("Copies found")
+    assert "0.0% [0.0%, 2.0%] of 180 held-out examples" in found
     assert overlapping.overlap.describe() == {"n": 200, "training_rows": 20, "mirrored": 0, "used": 180}
     assert overlapping.cautions and not without.cautions
     # Given as an array, the row numbers are those of the array.

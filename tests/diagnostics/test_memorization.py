@@ -60,10 +60,11 @@ def test_fresh_draws_of_the_same_law_pass_the_rule_by_chance(dim):
 
 def test_fresh_low_dimensional_draws_are_no_evidence():
     training_set = TrainingSet(gaussian(5000, 2, 0), held_out_source=TrainingSet(gaussian(600, 2, 1), split="test"))
-    summary = summarise(measure(gaussian(500, 2, 2), training_set, generator=generator()))
+    table = measure(gaussian(500, 2, 2), training_set, generator=generator())
+    summary = summarise(table)
     assert 0.05 < quantity(summary, "f_mem", interval="exact")["value"] < 0.2
     assert quantity(summary, "f_mem", "closed_form")["value"] == 1
-    assert verdict(summary).answer != "copies found"
+    assert verdict(table).answer != "copies found"
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.02])
@@ -86,7 +87,7 @@ def test_planted_copies_are_recovered_with_rows_repeated_or_not(noise):
         assert row["value"] == 0.1 and row["low"] < 0.1 < row["high"]
         assert quantity(summary, "copied_rows")["value"] == 40
         assert quantity(summary, "identical")["value"] == (0.1 if noise == 0 else 0)
-        assert verdict(summary).text.startswith("The model memorises: 10.0% [7.2%, 13.4%] of 400 samples")
+        assert verdict(table).text.startswith("Copies found: 10.0% [7.2%, 13.4%] of 400 samples have ")
 
 
 def test_copies_of_mirrored_rows_are_seen_only_with_flips():
@@ -109,7 +110,7 @@ def test_columns_and_sources():
     training_set = TrainingSet(gaussian(40, 3, 0), held_out_source=lambda: TrainingSet(gaussian(30, 3, 1)))
     table = measure(gaussian(20, 3, 2), training_set, n_closed_form=5, generator=generator())
     assert list(table.columns) == ["source", "sample", "nearest", "d1", "d2", "ratio", "memorized", "feature",
-                                   "threshold"]
+                                   "threshold", "d_heldout", "near", "hit"]
     assert table.groupby("source", sort=False).size().to_dict() == {"model": 20, "heldout": 20, "closed_form": 5}
     assert table["feature"].unique().tolist() == ["pixels"]
     np.testing.assert_allclose(table["ratio"], table["d1"] / table["d2"], rtol=1e-15)
@@ -139,28 +140,29 @@ def table_of(model, heldout, closed_form, n=100):
         if count is not None:
             memorized = np.arange(n) < count
             parts.append(pd.DataFrame({
-                "source": source, "sample": np.arange(n), "nearest": np.arange(n) % 30,
+                "source": source, "sample": np.arange(n), "nearest": np.arange(n),
                 "d1": np.where(memorized, 0, 2.0), "d2": 3.0, "ratio": np.where(memorized, 0, 2 / 3),
                 "memorized": memorized, "feature": "pixels", "threshold": 1 / 3}))
     return pd.concat(parts, ignore_index=True)
 
 
 @pytest.mark.parametrize(("counts", "opening"), [
-    ((50, 2, 100), "The model memorises: 50.0% [39.8%, 60.2%] of 100 samples have d1/d2 < 1/3, against 2.0%"),
+    ((50, 2, 100), "Copies found: 50.0% [39.8%, 60.2%] of 100 samples have d1/d2 < 1/3, copies of 50 "
+                   "training examples, against 2.0%"),
     ((25, 25, 100), "Undecided: 25.0%"),
     ((5, 2, 100), "Undecided: 5.0%"),
     ((0, 20, 100), "No excess of copies found: 0.0%"),
     ((50, None, 100), "No verdict: no held-out set, no null; 50.0%"),
-    ((50, 2, 99), "No verdict, positive control failed: only 99.0%"),
+    ((50, 2, 99), "No verdict in pixels, positive control failed: only 99.0%"),
 ])
 def test_the_verdict_is_decided_against_the_controls(counts, opening):
-    sentence = verdict(summarise(table_of(*counts))).text
+    sentence = verdict(table_of(*counts)).text
     assert sentence.startswith(opening)
     assert sentence.endswith(".") and "\n" not in sentence
 
 
 def test_a_missing_positive_control_is_said():
-    assert "positive control is missing" in verdict(summarise(table_of(50, 2, None))).text
+    assert "positive control is missing" in verdict(table_of(50, 2, None)).text
 
 
 def test_summary_intervals():
@@ -172,7 +174,7 @@ def test_summary_intervals():
     assert quantity(summary, "ratio")["value"] == pytest.approx(2 / 3)
     assert quantity(summary, "copied_rows")["value"] == 10
     excess = quantity(summary, "f_mem_excess")
-    assert excess["interval"] == "newcombe" and excess["value"] == pytest.approx(0.09)
+    assert excess["interval"] == "newcombe_clustered" and excess["value"] == pytest.approx(0.09)
     assert 0 < excess["low"] < 0.09 < excess["high"]
 
 

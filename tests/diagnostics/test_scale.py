@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fmdiag.datasets import TrainingSet, load_dataset
-from fmdiag.diagnostics.memorization.measure import measure, summarise
+from fmdiag.diagnostics.memorization.measure import measure
 from fmdiag.diagnostics.memorization.rule import verdict
 from fmdiag.diagnostics.points.checks import check_range, unlike
 from fmdiag.diagnostics.points.scale import other_scale
@@ -45,7 +45,7 @@ def test_fault_2_23_copies_in_another_scale_are_not_judged(change, advice):
     with pytest.warns(FmdiagWarning, match=advice):
         table = measure(change(copies()), DIGITS, closed_form=False, generator=generator())
     reason = table.attrs["not_judged"]
-    assert verdict(summarise(table), not_judged=reason).text.startswith("Not judged: ")
+    assert verdict(table, not_judged=reason).text.startswith("Not judged: ")
     assert int(reason.split(" of ")[0]) >= 0.8 * 200
 
 
@@ -58,7 +58,7 @@ def test_the_map_that_is_named_brings_the_copies_back():
 def test_copies_as_they_are_and_fresh_rows_in_any_scale_are_judged():
     assert not unlike(copies(), DIGITS)
     table = measure(copies(), DIGITS, closed_form=False, generator=generator())
-    assert "not_judged" not in table.attrs and verdict(summarise(table)).text.startswith("The model memorises")
+    assert "not_judged" not in table.attrs and verdict(table).text.startswith("Copies found")
     assert other_scale(DIGITS.held_out[:200] * 0.6, DIGITS) is None
     assert other_scale(torch.randn(100, 1, 8, 8, generator=generator()), DIGITS) is None
     assert other_scale(torch.zeros(100, 1, 8, 8), DIGITS) is None

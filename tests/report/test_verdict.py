@@ -23,21 +23,29 @@ def run_with(tmp_path, rows, **document):
 
 def rates(model, null):
     keys = {"feature": "pixels", "threshold": 1 / 3}
-    rows = [summary_row("memorization", "f_mem", np.arange(n) < k, interval="exact", source=source, **keys)
+    return [summary_row("memorization", "f_mem", np.arange(n) < k, interval="exact", source=source, **keys)
             for source, (k, n) in {"model": model, "heldout": null, "closed_form": (10, 10)}.items()]
-    value = model[0] / model[1] - null[0] / null[1]
-    return [*rows, rows[0] | {"quantity": "f_mem_excess", "value": value, "low": value - 0.1, "high": value + 0.1}]
+
+
+def distances(model, null):
+    """Return the raw table of so many copies of so many samples."""
+    return pd.concat([pd.DataFrame({"source": source, "sample": range(n), "nearest": range(n), "d1": 0.0, "d2": 1.0,
+                                    "ratio": np.where(np.arange(n) < k, 0.1, 0.9), "memorized": np.arange(n) < k,
+                                    "feature": "pixels", "threshold": 1 / 3})
+                      for source, (k, n) in {"model": model, "heldout": null, "closed_form": (10, 10)}.items()])
 
 
 @pytest.mark.parametrize(("model", "null", "words"), [
-    ((95, 100), (0, 100), "The model memorises"),
+    ((95, 100), (0, 100), "Copies found"),
     # On low-dimensional data a quarter of fresh samples pass the rule: the same share is no evidence.
     ((25, 100), (24, 100), "Undecided: "),
 ])
 def test_without_a_verdict_of_its_own_a_run_gets_the_diagnostics_rule(tmp_path, model, null, words):
-    found = verdict(run_with(tmp_path, rates(model, null)))
+    run = run_with(tmp_path, rates(model, null))
+    save_table(tmp_path, "memorization", distances(model, null))
+    found = verdict(run)
     text = found["text"]
-    assert found["kind"] == ("memorises" if "memorises" in words else "open")
+    assert found["kind"] == ("memorises" if "Copies" in words else "open")
     assert text.startswith(words) and f"{model[0] / model[1]:.1%} [" in text
 
 

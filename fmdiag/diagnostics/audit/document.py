@@ -35,8 +35,8 @@ def compose(record, summary):
     used = {entry["definition"] for entry in [*values, *controls_]}
     return {"schema": SCHEMA,
             "subject": {"checkpoint": record.get("checkpoint"), "dataset": record.get("dataset")},
-            "verdicts": verdicts(summary, found, not_judged, (record.get("diagnostics") or {}).get(
-                "memorization", {}).get("solver")), "controls": controls_, "tests": found,
+            "verdicts": verdicts(summary, found, not_judged, record.get("verdict")),
+            "controls": controls_, "tests": found,
             "correction": {"method": "holm", "comparisons": len(found), "level": LEVEL, "families": {
                 family: sum(test["family"] == family for test in found) for family in ("primary", "secondary")}},
             "values": values,

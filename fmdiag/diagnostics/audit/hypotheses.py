@@ -1,19 +1,17 @@
 """Hypotheses that an audit tests, and whether its controls hold, from the summaries of its parts."""
 
-from fmdiag.stats import fisher_p, holm
+from fmdiag.stats import holm
 
 
 def tests(summary):
     """Return the one-sided tests of the parts, with p-values corrected by Holm within their family.
 
-    Copies among the samples are the primary question, one test per feature space; all others are secondary and
-    corrected among themselves, so that asking more never weakens the first.
+    Copies among the samples are the primary question, one test over all feature spaces and thresholds; all others are
+    secondary and corrected among themselves, so that asking more never weakens the first.
     """
-    found = []
-    for (feature, _), rows in by_feature(summary):
-        p = _copies_p(rows)
-        if p is not None:
-            found.append((f"copies/{feature}", "samples pass the d1/d2 rule more often than held-out rows", p))
+    copies = summary[(summary["diagnostic"] == "memorization") & (summary["quantity"] == "p_value")]
+    found = [("copies", "samples come nearer to training examples than chance and held-out examples explain", p)
+             for p in copies["value"]]
     for diagnostic, quantity, name, hypothesis in (
             ("membership", "auc_p", "membership", "the field scores training images higher than held-out ones"),
             ("membership", "excess_p", "excess-alignment", "the field is closer to û* of the training rows"),
@@ -22,7 +20,7 @@ def tests(summary):
         for row in rows.to_dict("records"):
             score = row.get("score")
             found.append((f"{name}/{score}" if isinstance(score, str) else name, hypothesis, row["value"]))
-    n_primary = sum(name.startswith("copies/") for name, _, _ in found)
+    n_primary = len(copies)
     families = [("primary", found[:n_primary]), ("secondary", found[n_primary:])]
     return [{"id": name, "hypothesis": hypothesis, "family": family, "p": float(p), "p_holm": float(corrected)}
             for family, members in families if members
@@ -38,15 +36,6 @@ def by_feature(summary):
 def exact_rates(rows):
     """Return the rows of f_mem with exact intervals by source: model, heldout, closed_form as far as measured."""
     return rows[(rows["quantity"] == "f_mem") & (rows["interval"] == "exact")].set_index("source")
-
-
-def _copies_p(rows):
-    """Return Fisher's one-sided p-value of model against held-out rows, or None without a null."""
-    exact = exact_rates(rows)
-    if not {"model", "heldout"} <= set(exact.index):
-        return None
-    counts = ((round(exact.loc[s, "value"] * exact.loc[s, "n"]), int(exact.loc[s, "n"])) for s in ("model", "heldout"))
-    return float(fisher_p(*next(counts), *next(counts)))
 
 
 def controls(summary):

@@ -1,10 +1,6 @@
 """Limits of an audit: what its evidence does not show, and how many samples would show more."""
 
-import math
-
 from fmdiag.diagnostics.audit.hypotheses import by_feature, exact_rates
-from fmdiag.stats import resolvable_excess
-from fmdiag.stats.power import POWER
 
 
 def limits(record, summary):
@@ -37,20 +33,13 @@ def limits(record, summary):
 
 
 def advice(summary):
-    """Return what more samples would show, as sentences."""
-    found = []
-    for (feature, _), rows in by_feature(summary):
-        exact = exact_rates(rows)
-        if not {"model", "heldout"} <= set(exact.index):
-            found.append(f"In {feature}: give held-out rows; without a null there is no verdict.")
-            continue
-        n, m, null = exact.loc["model", "n"], exact.loc["heldout", "n"], exact.loc["heldout", "value"]
-        excess, more = (resolvable_excess(null, k * int(n), k * int(m)) for k in (1, 10))
-        if math.isnan(excess):
-            found.append(f"In {feature}: {null:.0%} of the held-out rows look like copies themselves, so that no "
-                         "excess over them could be found: are they training rows?")
-            continue
-        found.append(f"In {feature}: {n:.0f} samples against {m:.0f} held-out rows find an excess of "
-                     f"{100 * excess:.1f} points with a power of {100 * POWER:.0f} %; ten times as many of both, "
-                     f"{100 * more:.1f} points.")
+    """Return what would have been found, and what would show more, as sentences."""
+    rows = summary[(summary["diagnostic"] == "memorization") & (summary["quantity"] == "power")]
+    found = [f"{alternative.capitalize()} in the place of {row.share:.0%} of the samples would have been found in "
+             f"{row.value:.0%} [{row.low:.0%}, {row.high:.0%}] of {row.n:.0f} simulations of the rule."
+             for alternative, part in (rows.groupby("alternative", sort=False) if len(rows) else ())
+             for row in part.itertuples()]
+    for (feature, _), part in by_feature(summary):
+        if "heldout" not in exact_rates(part).index:
+            found.append(f"In {feature}: give held-out examples; without a null there is no verdict.")
     return found

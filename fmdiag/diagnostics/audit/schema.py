@@ -33,7 +33,8 @@ DEFINITIONS = {
         "2025); Euclidean; d2 to the nearest row that is no duplicate of the nearest row.",
     "fmdiag/mcnemar-exact-other-steps": "McNemar's exact test: are as many samples copies with half the steps, "
                                         "from the same noises?",
-    "fmdiag/f_mem-excess": "f_mem of the samples minus that of held-out rows; Newcombe's interval; p: Fisher's.",
+    "fmdiag/f_mem-excess": "f_mem of the samples minus that of held-out examples; Newcombe's interval, "
+                           "samples of one training example counted together.",
     "fmdiag/membership-auc": "AUC of telling training from held-out images by the velocity field; û* with the image in "
         "the place of one training row on both sides, so that a field without knowledge of the rows has 1/2; "
         "auc_overall: mean rank over times; p: Mann-Whitney, one-sided.",

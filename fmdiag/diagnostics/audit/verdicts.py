@@ -1,19 +1,18 @@
 """Verdicts of an audit, one per question, decided by its corrected tests and its controls."""
 
-from fmdiag.diagnostics.audit.hypotheses import by_feature
 from fmdiag.diagnostics.audit.schema import LEVEL
-from fmdiag.diagnostics.memorization.rule import verdict as copies_verdict
 
 # The rule's answers are the audit's.
 ANSWER_OF = {"copies found": "yes", "no excess found": "no evidence"}
 
 
-def verdicts(summary, found, not_judged=None, solver=None):
+def verdicts(summary, found, not_judged=None, copies=None):
     """Return the verdicts from the tests `found`: on copies among samples, on the field, on canaries.
 
-    `not_judged` says why the held-out rows decide nothing, where they do not; `solver`, how the samples were drawn.
+    `not_judged` says why the held-out rows decide nothing, where they do not; `copies` is the verdict of the
+    memorization diagnostic as plain values, the one answer to the first question.
     """
-    return [_copies(summary, found, not_judged, solver), _field(summary, found, not_judged), _canaries(summary, found)]
+    return [_copies(copies, found), _field(summary, found, not_judged), _canaries(summary, found)]
 
 
 def _entry(name, question, answer, text, deciding):
@@ -25,14 +24,12 @@ def _deciding(found, prefixes):
     return [test for test in found if test["id"].split("/")[0] in prefixes]
 
 
-def _copies(summary, found, not_judged, solver):
-    question = "Are samples copies of training rows, more often than held-out rows look like copies?"
-    deciding, parts = _deciding(found, ("copies",)), by_feature(summary)
-    if not parts:
-        return _entry("copies", question, "not measured", "No samples were compared with the training rows.", [])
-    verdict = copies_verdict(summary, solver=solver, not_judged=not_judged)
-    answer = verdict.answer if deciding or not_judged else "undecided"
-    return _entry("copies", question, ANSWER_OF.get(answer, answer), verdict.text, deciding)
+def _copies(verdict, found):
+    question = "Are samples copies of training examples, more often than held-out examples look like copies?"
+    if not verdict:
+        return _entry("copies", question, "not measured", "No samples were compared with the training examples.", [])
+    answer = ANSWER_OF.get(verdict["answer"], verdict["answer"])
+    return _entry("copies", question, answer, verdict["text"], _deciding(found, ("copies",)))
 
 
 def _field(summary, found, not_judged):

@@ -22,6 +22,8 @@ import torch
 
 from fmdiag.datasets import as_training_set
 from fmdiag.datasets.overlap import usable
+from fmdiag.diagnostics.memorization import near
+from fmdiag.diagnostics.memorization.decision import decide, spaces_of
 from fmdiag.diagnostics.memorization.sweep import summary_rows
 from fmdiag.diagnostics.points.checks import check_range, check_samples, unlike
 from fmdiag.diagnostics.points.measurable import measurable, noted
@@ -35,7 +37,7 @@ from fmdiag.fields import ClosedFormField
 from fmdiag.neighbors import EXACT
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import closed_form_samples, draw_noise, seeded
-from fmdiag.stats import difference_interval, row, summary_row
+from fmdiag.stats import row, summary_row
 
 NAME = "memorization"
 THRESHOLD = 1 / 3
@@ -77,6 +79,10 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
         Columns source (model, heldout, closed_form), sample (number within its source; for held-out rows the row
         number), nearest (training row, of duplicates the first), d1, d2, ratio, memorized, feature, threshold; with an
         index that is not exact also recalled: 1 where d1 and d2 were checked and are right, 0 where not, NaN unchecked.
+        For samples, where there are held-out examples, also d_heldout (distance to the nearest of them, of all), near
+        (the lesser of d1 and d_heldout in units of the distance to the tenth nearest of both sets) and hit (number of
+        the example, or group, that is nearest: of the training set from 0 on, of the held-out set from -1 downwards);
+        ``attrs["pool"]``, how many of either could have been hit.
         Where samples are copies of rows in another scale of values or another orientation, a warning says so, and
         ``attrs["not_judged"]``.
 
@@ -100,17 +106,21 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
         raise FmdiagError(f"threshold must be in (0, 1], got {threshold}")
     numbers, samples, remark = measurable(samples, training_set)
     check_range(samples, training_set)
+    unseen, free = usable(held_out, training_set)
     points = {"model": (numbers, samples),
-              "heldout": _held_out_rows(held_out, training_set, len(samples), generator)}
+              "heldout": _held_out_rows(unseen, free, training_set, len(samples), generator)}
+    unseen = None if unseen is None else near.searched(unseen, free)
     if closed_form is None:
         closed_form = ClosedFormField(training_set, path, memory=memory, device=device)
     n = control_size(training_set.n) if n_closed_form is None else n_closed_form
     points["closed_form"] = _closed_form_points(closed_form, training_set, n, n_steps, group, generator)
     asked = [source for source in SOURCES if points[source] is not None]
     tables = [tabulate(*points[source], training_set, source=source, feature=feature, threshold=threshold, plan=plan,
-                       device=device, group=group)
+                       device=device, group=group, held_out=unseen if source == "model" else None)
               for feature, source in progress([(feature, source) for feature in features for source in asked])]
     table = noted(pd.concat(tables, ignore_index=True), remark)
+    if unseen is not None:
+        table.attrs["pool"] = (near.count_units(training_set), near.count_units(unseen))
     n_copies = int(tables[0]["memorized"].sum())
     search = {"feature": features[0], "device": device, "group": group, "plan": plan}
     reason = (_other_scale(samples, training_set, n_copies)
@@ -128,23 +138,27 @@ def _other_scale(samples, training_set, n_copies):
 
 
 def tabulate(numbers, points, training_set, *, source, feature="pixels", threshold=THRESHOLD, plan=EXACT,
-             device="cpu", group=SINGLE):
-    """Return the rows of `measure` for the points of one source in one feature space, `numbers` naming them."""
+             device="cpu", group=SINGLE, held_out=None):
+    """Return the rows of `measure` for the points of one source in one feature space, `numbers` naming them.
+
+    With held-out examples, a TrainingSet, these are searched as well, for the columns of `near.COLUMNS`.
+    """
     feature, = as_features(feature, training_set, device)
-    found = nearest_rows(points, training_set, feature=feature, device=device, group=group, plan=plan)
+    search = {"feature": feature, "device": device, "group": group, "plan": plan}
+    found = nearest_rows(points, training_set, n_near=near.NEIGHBOR, **search)
     if (found.rows2 < 0).any():
-        near = f" within the tolerance {plan.tolerance:g}" if plan.tolerance else ""
-        raise FmdiagError(f"{training_set.name}: all {training_set.n} rows are copies of one{near}; d1/d2 compares two "
-                          "different rows, so give a training set with at least two")
+        within = f" within the tolerance {plan.tolerance:g}" if plan.tolerance else ""
+        raise FmdiagError(f"{training_set.name}: all {training_set.n} rows are copies of one{within}; d1/d2 compares "
+                          "two different rows, so give a training set with at least two")
     checked = {} if found.recalled is None else {"recalled": found.recalled}
+    beside = {} if held_out is None else near.columns(points, found, training_set, held_out, **search)
     return pd.DataFrame({"source": source, "sample": numbers, "nearest": found.rows1, "d1": found.d1, "d2": found.d2,
                          "ratio": found.ratio, "memorized": found.ratio < threshold, "feature": feature.name,
-                         "threshold": threshold, **checked})
+                         "threshold": threshold, **checked, **beside})
 
 
-def _held_out_rows(held_out, training_set, n_samples, generator):
-    """Return (numbers, points) of at most n_samples held-out rows, or None where there are none."""
-    held_out, free = usable(held_out, training_set)
+def _held_out_rows(held_out, free, training_set, n_samples, generator):
+    """Return (numbers, points) of at most n_samples held-out rows, those numbered `free`, or None without any."""
     if held_out is None:
         return None
     numbers = free[torch.randperm(len(free), generator=generator)[:n_samples].sort().values.numpy()]
@@ -175,9 +189,10 @@ def summarise(table):
 
     Quantities: f_mem (share memorised; interval "exact", Clopper-Pearson, and "bootstrap"), d1 (mean), ratio (median),
     identical (share with d1 = 0), copied_rows (number of distinct training rows that memorised samples are copies of)
-    and, with held-out rows, f_mem_excess: f_mem of the model minus that of the held-out rows (Newcombe's interval). Of
-    an index that is not exact, recall: the share of checked samples whose d1 and d2 are those of the exact search.
-    Further those of `sweep.summary_rows`: auc, p_value, p_sweep, resolvable_excess, samples_needed_*.
+    and, with held-out rows, f_mem_excess: f_mem of the model minus that of the held-out rows (Newcombe's interval,
+    samples of one training example counted together) and p_excess (Fisher, likewise, corrected for the feature spaces).
+    Of an index that is not exact, recall: the share of checked samples whose d1 and d2 are those of the exact search.
+    Further those of `sweep.summary_rows`, and of the decision on all spaces together p_labels and p_value.
     """
     rows = []
     for (feature, threshold), part in table.groupby(["feature", "threshold"], sort=False):
@@ -185,10 +200,8 @@ def summarise(table):
         groups = {source: part[part["source"] == source] for source in SOURCES if (part["source"] == source).any()}
         for source, group in groups.items():
             rows += _source_rows(group, source=source, **keys)
-        if {"model", "heldout"} <= set(groups):
-            rows.append(_excess_row(groups["model"]["memorized"], groups["heldout"]["memorized"], **keys))
         rows += summary_rows(part)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows + _decision_rows(table))
 
 
 def _source_rows(group, **keys):
@@ -202,9 +215,19 @@ def _source_rows(group, **keys):
     return [*rows, row(NAME, "copied_rows", copied, n=len(group), **keys)]
 
 
-def _excess_row(model, null, *, level=0.95, **keys):
-    found = difference_interval(model.sum(), model.size, null.sum(), null.size, level=level)
-    return row(NAME, "f_mem_excess", found, **keys, source="model", level=level, n=model.size, interval="newcombe")
+def _decision_rows(table):
+    spaces = spaces_of(table)
+    if not spaces:
+        return []
+    decision, rows = decide(spaces, table.attrs.get("pool")), []
+    for space in spaces:
+        keys = {"feature": space.feature, "threshold": space.threshold, "source": "model", "n": len(space.ratios)}
+        rows += [row(NAME, "f_mem_excess", space.excess(), **keys, interval="newcombe_clustered"),
+                 row(NAME, "p_excess", decision.excess_p[space.feature][0], **keys, interval="none")]
+    joint = {"source": "model", "n": len(spaces[0].ratios), "interval": "none"}
+    if decision.labels is not None:
+        rows.append(row(NAME, "p_labels", decision.labels.p, **joint))
+    return [*rows, row(NAME, "p_value", decision.p, **joint)]
 
 
 def gallery(samples, training_set, table, m=32, decoder=None):

@@ -1,82 +1,143 @@
-"""Rule of the verdict on copies: an answer, its sentence and its numbers, decided against the controls.
+"""Rule of the verdict on copies: answer, sentence and numbers of one decision (`memorization.decision`).
 
-The threshold alone decides nothing. The positive control, samples of û*, must be memorised without exception, or the
-measurement itself is broken; then copies are found if the interval of the excess over held-out rows lies above 0 and
-Fisher's one-sided p-value, corrected for the number of feature spaces (Holm), is at most 0.05. Where they are not, the
-answer is what the data exclude: an excess above the one-sided 95 % limit. A limit above 5 points leaves it undecided:
-as many copies as that could not have been found.
+The positive control, samples of û*, must pass the d1/d2 rule without exception, or the measurement itself is broken in
+that feature space, which then decides nothing. Copies are found where the decision's p is at most 0.05. Where they are
+not, the answer is what the data exclude: an excess above the one-sided 95 % limit. A limit above 5 points leaves it
+undecided: as many copies as that could not have been found.
 """
 
+from fmdiag.diagnostics.memorization.decision import ERROR, decide, spaces_of
 from fmdiag.results import Verdict
-from fmdiag.stats import excluded_difference, holm
-from fmdiag.stats.power import POWER
+from fmdiag.stats import proportion_interval
 
 LARGEST_EXCLUSION = 0.05   # share: a larger excess that is not excluded leaves the question open
 LEVEL = 0.95
+ENOUGH_POWER = 0.9
 NO_CONTROL = "no samples of û* were measured, so the positive control is missing"
-OPENING = {"copies found": "The model memorises", "no excess found": "No excess of copies found",
-           "undecided": "Undecided"}
-# Of several feature spaces the first of these answers that one of them has is that of the run.
-ORDER = ("copies found", "undecided", "not judged", "no excess found")
+OPENING = {"copies found": "Copies found", "no excess found": "No excess of copies found", "undecided": "Undecided"}
 
 
-def verdict(summary, *, solver=None, not_judged=None):
+def verdict(table, *, solver=None, not_judged=None, power=None, cautions=()):
     """Return the Verdict: one answer, a sentence with numbers and intervals per feature space.
 
     Parameters
     ----------
-    summary : DataFrame
-        As returned by `memorization.measure.summarise`.
+    table : DataFrame
+        As returned by `memorization.measure`, with its attrs.
     solver : str, optional
         How the samples were drawn, e.g. ``"euler, 100 steps"``: their share of copies depends on it.
     not_judged : str, optional
         Why samples, rows or controls like these decide nothing: the answer is then "not judged", with this reason.
+    power : DataFrame, optional
+        As returned by `memorization.power.power`.
+    cautions : sequence of str
+        Sentences that the verdict ends with.
     """
     if not_judged:
         return Verdict("not judged", f"Not judged: {not_judged}.")
-    rows = summary[summary["diagnostic"] == "memorization"]
-    parts = list(rows.groupby(["feature", "threshold"], sort=False))
-    p_values = rows[rows["quantity"] == "p_value"].set_index(["feature", "threshold"])["value"]
-    p_values[:] = holm(p_values)
-    judged = [_judged(part, p_values.get(keys), len(p_values), solver) for keys, part in parts]
-    deciding = min(judged, key=lambda one: ORDER.index(one.answer))
-    text = " ".join((f"In {keys[0]}: " if len(parts) > 1 else "") + one.text
-                    for (keys, _), one in zip(parts, judged, strict=True))
-    return Verdict(deciding.answer, text, deciding.effect, deciding.p, deciding.exclusion)
+    failed = failed_controls(table)
+    spaces = [space for space in spaces_of(table) if space.feature not in failed]
+    broken = " ".join(failed.values())
+    if not spaces:
+        return Verdict("undecided", broken) if failed else Verdict("not judged", _without_null(table, solver))
+    decision = decide(spaces, table.attrs.get("pool"))
+    exclusion = max(space.exclusion(space.threshold, LEVEL) for space in spaces)
+    answer = ("copies found" if decision.found else "no excess found" if exclusion <= LARGEST_EXCLUSION
+              else "undecided")
+    seen = f"{_shares(decision, spaces, solver)}{_labels(decision, spaces)}"
+    text = f"{OPENING[answer]}: {seen}; {_p(decision, len(spaces))}"
+    if not decision.found:
+        text += _excluded(exclusion) + found_with(power)
+    text += ("" if (table["source"] == "closed_form").any() else f"; {NO_CONTROL}") + "."
+    return Verdict(answer, " ".join(filter(None, [text, broken, *cautions])), _effect(decision, spaces),
+                   decision.p, None if decision.found else exclusion, numbers=numbers(decision, spaces, power))
 
 
-def _judged(rows, p_value, comparisons, solver):
-    """Return the Verdict in one feature space."""
-    exact = rows[(rows["quantity"] == "f_mem") & (rows["interval"] == "exact")].set_index("source")
-    excess = rows[rows["quantity"] == "f_mem_excess"]
-    rule = f"d1/d2 < {_threshold(rows['threshold'].iloc[0])}"
-    drawn = f"samples ({solver})" if solver else "samples"
-    model = f"{_share(exact.loc['model'])} of {exact.loc['model', 'n']:.0f} {drawn} have {rule}"
-    if "closed_form" in exact.index and exact.loc["closed_form", "value"] < 1:
-        control = exact.loc["closed_form"]
-        return Verdict("undecided", f"No verdict, positive control failed: only {_share(control)} of "
-                       f"{control['n']:.0f} samples of û*, copies by construction, have {rule}; {model}.")
-    ending = "" if "closed_form" in exact.index else f"; {NO_CONTROL}"
-    if excess.empty:
-        return Verdict("not judged", f"No verdict: no held-out set, no null; {model}, which rows never trained on "
-                       f"might have as well; give some (held_out, --held-out){ending}.")
-    exclusion = excluded_difference(*_counts(exact.loc["model"]), *_counts(exact.loc["heldout"]), level=LEVEL)
-    found = bool(excess.iloc[0]["low"] > 0 and (p_value is None or p_value <= 1 - LEVEL))
-    answer = ("copies found" if found else "no excess found" if exclusion <= LARGEST_EXCLUSION else "undecided")
-    text = (f"{OPENING[answer]}: {model}, {_difference(exact.loc['heldout'], excess.iloc[0])}"
-            f"{_test(p_value, comparisons)}{'' if found else _excluded(exclusion) + _resolution(rows)}{ending}.")
-    effect = {name: float(excess.iloc[0][name]) for name in ("value", "low", "high", "level", "n")}
-    return Verdict(answer, text, {"quantity": "f_mem_excess", **effect}, None if p_value is None else float(p_value),
-                   None if found else exclusion)
+def failed_controls(table):
+    """Return {feature: sentence} of the feature spaces in which samples of û* are not all copies."""
+    found = {}
+    control = table[table["source"] == "closed_form"]
+    for (feature, threshold), part in control.groupby(["feature", "threshold"], sort=False):
+        if not part["memorized"].all():
+            found[feature] = (f"No verdict in {feature}, positive control failed: only "
+                              f"{_share(part['memorized'])} of {len(part)} samples of û*, copies by construction, "
+                              f"have d1/d2 < {_threshold(threshold)}.")
+    return found
 
 
-def _counts(row):
-    return round(row["value"] * row["n"]), int(row["n"])
+def numbers(decision, spaces, power=None):
+    """Return the plain values that a decision rests on, for JSON."""
+    labels = decision.labels
+    found = {"p_excess": [{"feature": feature, "threshold": threshold, "p": p}
+                          for feature, (p, threshold) in decision.excess_p.items()],
+             "clusters": {space.feature: len(set(space.clusters)) for space in spaces},
+             "error": ERROR, "label_share": decision.label_share}
+    if labels is not None:
+        found |= {"p_labels": labels.p, "hit": labels.n_hit, "hit_training": labels.n_trained,
+                  "chance": labels.chance, "near": labels.threshold if labels.n_hit else None}
+    return found if power is None else found | {"power": power.to_dict("records")}
 
 
-def _difference(null, excess):
-    return (f"against {_share(null)} of {null['n']:.0f} held-out rows; the difference is "
-            f"{100 * excess['value']:+.1f} points [{100 * excess['low']:+.1f}, {100 * excess['high']:+.1f}]")
+def _effect(decision, spaces):
+    """Return the quantity that decides: the excess below the clearest threshold, or what the labels say."""
+    labels = decision.labels
+    if decision.found and decision.by_labels:
+        value, low, high = proportion_interval(labels.n_trained, labels.n_hit)
+        return {"quantity": "hit_training", "feature": spaces[labels.space].feature, "value": value, "low": low,
+                "high": high, "level": LEVEL, "n": labels.n_hit}
+    feature, threshold = decision.clearest
+    space = next(space for space in spaces if space.feature == feature)
+    value, low, high = space.excess(threshold, LEVEL)
+    return {"quantity": "f_mem_excess", "feature": feature, "threshold": threshold, "value": value, "low": low,
+            "high": high, "level": LEVEL, "n": len(space.ratios)}
+
+
+def _shares(decision, spaces, solver):
+    """Return what passes the d1/d2 rule in each feature space."""
+    parts = []
+    for space in spaces:
+        value, low, high = (100 * end for end in space.excess(space.threshold, LEVEL))
+        copied = len(set(space.clusters[space.flags]))
+        parts.append((f"in {space.feature} " if len(spaces) > 1 else "")
+                     + f"{_share(space.flags)} of {len(space.flags)} samples{f' ({solver})' if solver else ''} have "
+                     f"d1/d2 < {_threshold(space.threshold)}{_of(copied)}, against {_share(space.null_flags)} of "
+                     f"{len(space.null_flags)} held-out examples; the difference is {value:+.1f} points [{low:+.1f}, "
+                     f"{high:+.1f}], samples of one training example counted together")
+    return "; ".join(parts) + _wide(decision, spaces)
+
+
+def _wide(decision, spaces):
+    """Return the shares below the second threshold, where these decide."""
+    feature, threshold = decision.clearest
+    space = next(space for space in spaces if space.feature == feature)
+    if not decision.found or decision.by_labels or threshold == space.threshold:
+        return ""
+    model, null = (_share(ratios < threshold) for ratios in (space.ratios, space.null_ratios))
+    return f"; below {threshold:g}, {model} of the samples against {null} of the held-out examples"
+
+
+def _of(copied):
+    return f", copies of {copied} training example{'s' if copied > 1 else ''}" if copied else ""
+
+
+def _labels(decision, spaces):
+    """Return what the label test saw at its clearest threshold."""
+    labels = decision.labels
+    if labels is None or not labels.n_hit:
+        return ""
+    where = f" ({spaces[labels.space].feature})" if len(spaces) > 1 else ""
+    return (f"; {labels.n_trained} of the {labels.n_hit} examples nearest to samples{where} are training examples, "
+            f"where chance gives {labels.chance:.0%} (within {labels.threshold:.2g} of the distance to the tenth "
+            "nearest, the clearest threshold)")
+
+
+def _p(decision, n_spaces):
+    """Return the p-value, and of what."""
+    p = "< 1e-4" if decision.p < 1e-4 else f"= {decision.p:.2g}"
+    over = f", over {n_spaces} feature spaces" if n_spaces > 1 else ""
+    if decision.labels is None:
+        return f"p {p} (Fisher, clustered{over})"
+    return f"p {p} (permuted labels over all thresholds, and Fisher, clustered{over}; corrected for both)"
 
 
 def _excluded(exclusion):
@@ -88,22 +149,33 @@ def _excluded(exclusion):
             f"{100 * LARGEST_EXCLUSION:.0f}: draw more samples, hold out more examples")
 
 
-def _test(p_value, comparisons):
-    if p_value is None:
+def found_with(power):
+    """Return which copies would have been found, per alternative: the least share that is found nine times in ten."""
+    if power is None or power.empty:
         return ""
-    corrected = f", Holm over {comparisons} feature spaces" if comparisons > 1 else ""
-    return f", one-sided p {'< 1e-4' if p_value < 1e-4 else f'= {p_value:.2g}'} (Fisher{corrected})"
+    parts = []
+    for alternative, rows in power.groupby("alternative", sort=False):
+        enough = rows[rows["power"] >= ENOUGH_POWER]
+        row = (enough if len(enough) else rows).iloc[0 if len(enough) else -1]
+        parts.append(f"{alternative} in the place of {row['share']:.0%} of the samples in {row['power']:.0%} "
+                     f"[{row['low']:.0%}, {row['high']:.0%}] of simulations")
+    return "; this rule finds " + ", ".join(parts)
 
 
-def _resolution(rows):
-    """Return what an absence of evidence is worth: the excess that would probably have been found."""
-    found = rows[(rows["quantity"] == "resolvable_excess") & rows["value"].notna()]
-    return "".join(f"; one of {100 * value:.1f} points would be found with {100 * POWER:.0f} % power"
-                   for value in found["value"])
+def _without_null(table, solver):
+    """Return the sentence where there are no held-out examples."""
+    model = table[table["source"] == "model"]
+    parts = [f"{_share(part['memorized'])} of {len(part)} samples{f' ({solver})' if solver else ''} have "
+             f"d1/d2 < {_threshold(threshold)}" + (f" in {feature}" if model["feature"].nunique() > 1 else "")
+             for (feature, threshold), part in model.groupby(["feature", "threshold"], sort=False)]
+    ending = "" if (table["source"] == "closed_form").any() else f"; {NO_CONTROL}"
+    return (f"No verdict: no held-out set, no null; {', '.join(parts)}, which examples never trained on might have as "
+            f"well; give some (held_out, --held-out){ending}.")
 
 
-def _share(row):
-    return f"{row['value']:.1%} [{row['low']:.1%}, {row['high']:.1%}]"
+def _share(flags):
+    value, low, high = proportion_interval(int(flags.sum()), len(flags))
+    return f"{value:.1%} [{low:.1%}, {high:.1%}]"
 
 
 def _threshold(value):

@@ -6,6 +6,7 @@ import pandas as pd
 
 from fmdiag.diagnostics.context import shown, surroundings
 from fmdiag.diagnostics.memorization import gallery, null_size, steps
+from fmdiag.diagnostics.memorization.copies import power_of_the_rule, power_rows
 from fmdiag.diagnostics.memorization.measure import gallery as closest
 from fmdiag.diagnostics.memorization.measure import measure, summarise
 from fmdiag.diagnostics.memorization.rule import verdict
@@ -30,12 +31,14 @@ def run(context, parameters):
                     plan=plan, generator=context.generator(), **surroundings(context), **shown(context, "memorization"))
     _warn_of_a_small_null(table)
     found = _of_steps(context, parameters, table, features, plan)
-    summary = pd.concat([summarise(table), *found["summary"]], ignore_index=True)
+    detectable = power_of_the_rule(table, rows, features, plan, context)
+    summary = pd.concat([summarise(table), *found["summary"], *power_rows(detectable)], ignore_index=True)
     reason = table.attrs.get("not_judged") or (rows.overlap and rows.overlap.not_judged())
     recorded = {**asked, "solver": solver, "threshold": parameters.threshold, **described(features, parameters)}
     return Result(
         "memorization", table, summary, recorded, {"sweep": sweep(table), "roc": roc(table), **found["tables"]},
-        _pictures(context, samples, table), verdict(summary, solver=solver, not_judged=reason), found["cautions"],
+        _pictures(context, samples, table), verdict(table, solver=solver, not_judged=reason, power=detectable),
+        found["cautions"],
         {**found["facts"], **({"not_judged": reason} if reason else {})})
 
 
