@@ -11,6 +11,11 @@ import pytest
 from fmdiag.cli.main import run
 
 
+@pytest.fixture(autouse=True)
+def _quick(undrawn):
+    """Commands draw in tests that are marked `drawn`."""
+
+
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
     """Return the checkpoint of an MLP trained for a few steps on 40 digits."""
@@ -70,10 +75,3 @@ def fails_cleanly(tmp_path, capsys, monkeypatch):
         return lines[0]
 
     return check
-
-
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Leave out the figures, which take most of a small run's time and change no table."""
-    monkeypatch.setattr("fmdiag.figures.draw_all", lambda run: [])
-    monkeypatch.setattr("fmdiag.report.write_report", lambda run: run)

@@ -56,7 +56,7 @@ def test_every_interval_is_there(audited):
     assert set(summary["level"]) == {0.95}
 
 
-def test_each_part_is_remade_by_its_command(undrawn, audited, checkpoint, tmp_path, monkeypatch):
+def test_each_part_is_remade_by_its_command(audited, checkpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(checkpoint.parent)  # records name what lies elsewhere without its folder
     lines = {name: part["command"] for name, part in load_run(audited)["diagnostics"].items()}
     assert re.search(r"--sample \d+ --sample \d+", lines["provenance"])
@@ -70,7 +70,7 @@ def test_each_part_is_remade_by_its_command(undrawn, audited, checkpoint, tmp_pa
         assert load_table(tmp_path / "m", table).equals(load_table(audited, table))
 
 
-def test_an_audit_goes_on_from_its_finished_parts(undrawn, audited, monkeypatch, checkpoint, tmp_path, capsys):
+def test_an_audit_goes_on_from_its_finished_parts(audited, monkeypatch, checkpoint, tmp_path, capsys):
     from fmdiag.diagnostics.membership import run as membership
     from fmdiag.diagnostics.memorization import run as memorization
     from fmdiag.diagnostics.provenance import run as provenance
@@ -97,7 +97,7 @@ def test_an_audit_goes_on_from_its_finished_parts(undrawn, audited, monkeypatch,
     assert all(whole[key] == resumed[key] for key in ("verdicts", "values", "limits", "advice"))
 
 
-def test_samples_alone_are_audited_as_far_as_they_go(undrawn, tmp_path, capsys):
+def test_samples_alone_are_audited_as_far_as_they_go(tmp_path, capsys):
     digits = load_dataset("digits")
     np.save(tmp_path / "x.npy", np.concatenate([digits[:12].numpy(), digits.held_out[:12].numpy()]))
     out = tmp_path / "run"
@@ -114,7 +114,7 @@ def test_neither_checkpoint_nor_samples(fails_cleanly):
     fails_cleanly(["audit"], "give a CHECKPOINT, or --samples together with the --dataset")
 
 
-def test_metrics_are_recorded_under_their_definitions(undrawn, monkeypatch, checkpoint, tmp_path):
+def test_metrics_are_recorded_under_their_definitions(monkeypatch, checkpoint, tmp_path):
     """With a registry of two metrics, one of which cannot be had from these data."""
     import types
 
@@ -144,14 +144,14 @@ def test_metrics_are_recorded_under_their_definitions(undrawn, monkeypatch, chec
 @pytest.mark.parametrize(("name", "options"), [
     ("membership", ["--n-images", "4", "--n-noises", "1", "--times", "0.5", "--n-paths", "4", "--n-steps", "5"]),
     ("provenance", ["--sample", "1", "--n-noises", "8", "--n-steps", "5"])])
-def test_the_same_seed_gives_the_same_tables(undrawn, name, options, checkpoint, tmp_path, capsys):
+def test_the_same_seed_gives_the_same_tables(name, options, checkpoint, tmp_path, capsys):
     for k in (1, 2):
         assert run([name, str(checkpoint), *options, "--out", str(tmp_path / f"{k}")]) == 0
     for table in (name, "summary"):
         assert load_table(tmp_path / "1", table).equals(load_table(tmp_path / "2", table))
 
 
-def test_canaries_from_planting_to_the_audit(undrawn, tmp_path, fails_cleanly, capsys, monkeypatch):
+def test_canaries_from_planting_to_the_audit(tmp_path, fails_cleanly, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     planted, trained = tmp_path / "planted", tmp_path / "trained"
     assert run(["canaries", "--dataset", "digits", "--n", "20", "--multiplicities", "1,3", "--each", "3", "--out",
@@ -171,7 +171,7 @@ def test_canaries_from_planting_to_the_audit(undrawn, tmp_path, fails_cleanly, c
                   "is not in digits where it was planted")
 
 
-def test_agreement_of_two_checkpoints(undrawn, checkpoint, tmp_path, fails_cleanly, capsys):
+def test_agreement_of_two_checkpoints(checkpoint, tmp_path, fails_cleanly, capsys):
     out = tmp_path / "run"
     assert run(["agreement", str(checkpoint), str(checkpoint), "--n-samples", "6", "--n-steps", "4", "--out",
                 str(out)]) == 0

@@ -111,6 +111,7 @@ def test_times_at_which_the_minimiser_is_singular(fails_cleanly, times):
     fails_cleanly(["alignment", "--times", times], "[0, 1" if times else "--times")
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize(("arguments", "parts"), [
     (["alignmnt"], ["no command 'alignmnt'", "did you mean 'alignment'?", "fmdiag --help"]),
     (["alignment", "--n-pair", "4"], ["--n-pair", "--n-pairs", "fmdiag alignment --help"]),

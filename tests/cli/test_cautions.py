@@ -34,7 +34,7 @@ def ot_checkpoint(checkpoint, tmp_path_factory):
 
 @pytest.mark.filterwarnings("ignore::fmdiag.errors.FmdiagWarning")
 @pytest.mark.parametrize("command", SMALL)
-def test_fault_2_30_cautions_of_a_checkpoint_stand_on_every_output(undrawn, command, ot_checkpoint, tmp_path, capsys):
+def test_fault_2_30_cautions_of_a_checkpoint_stand_on_every_output(command, ot_checkpoint, tmp_path, capsys):
     options = [str(ot_checkpoint) if option == "CHECKPOINT" else option for option in SMALL[command]]
     arguments = [command, str(ot_checkpoint), *options, "--out", str(tmp_path / "run")]
     assert run(arguments) == 0

@@ -62,25 +62,18 @@ def test_help_of_all_loads_nothing_heavy():
 
 
 @pytest.fixture(scope="module")
-def undrawn():
-    """Leave out the figures, which take most of a small run's time and change no table."""
+def report(checkpoint, tmp_path_factory):
+    """Return the folder of a report on the tiny checkpoint, without figures."""
+    out = tmp_path_factory.mktemp("runs") / "report"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fmdiag.figures.draw_all", lambda run: [])
         patch.setattr("fmdiag.report.write_report", lambda run: run)
-        yield
-
-
-@pytest.fixture(scope="module")
-def report(undrawn, checkpoint, tmp_path_factory):
-    """Return the folder of a report on the tiny checkpoint."""
-    out = tmp_path_factory.mktemp("runs") / "report"
-    assert run(["report", str(checkpoint), *SMALL["report"], "--seed", "3", "--out", str(out), "--json"]) == 0
+        assert run(["report", str(checkpoint), *SMALL["report"], "--seed", "3", "--out", str(out), "--json"]) == 0
     return out
 
 
 @pytest.mark.parametrize("name", DIAGNOSTICS)
-def test_each_diagnostic_of_a_report_is_remade_by_its_command(undrawn, report, name, checkpoint, tmp_path,
-                                                              monkeypatch):
+def test_each_diagnostic_of_a_report_is_remade_by_its_command(report, name, checkpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(checkpoint.parent)  # records name what lies elsewhere without its folder
     line = load_run(report)["diagnostics"][name]["command"]
     assert parse(line)["seed"] == 3
@@ -100,7 +93,7 @@ def arguments_of(name, checkpoint):
 
 
 @pytest.mark.parametrize("name", DIAGNOSTICS)
-def test_the_same_seed_gives_the_same_tables(undrawn, name, checkpoint, tmp_path, capsys):
+def test_the_same_seed_gives_the_same_tables(name, checkpoint, tmp_path, capsys):
     for k in (1, 2):
         assert run([*arguments_of(name, checkpoint), "--seed", "5", "--out", str(tmp_path / f"{k}")]) == 0
     for table in (name, "summary"):
@@ -111,7 +104,7 @@ def test_the_same_seed_gives_the_same_tables(undrawn, name, checkpoint, tmp_path
 
 
 @pytest.mark.parametrize("name", DIAGNOSTICS)
-def test_stdout_is_the_summary_and_nothing_else(undrawn, name, checkpoint, tmp_path, capfd):
+def test_stdout_is_the_summary_and_nothing_else(name, checkpoint, tmp_path, capfd):
     assert run([*arguments_of(name, checkpoint), "--out", str(tmp_path / "json"), "--json"]) == 0
     output, errors = capfd.readouterr()
     printed = json.loads(output)
@@ -157,7 +150,7 @@ def imagenette(tmp_path):
     return tmp_path / "root"
 
 
-def test_imagenette_as_the_issue_writes_it(undrawn, imagenette, tmp_path, monkeypatch, capsys):
+def test_imagenette_as_the_issue_writes_it(imagenette, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("FMDIAG_DATA_ROOT", str(imagenette))
     monkeypatch.chdir(tmp_path)
     # All 55 times of 256 pairs of 76 800 coordinates take minutes; two of them show the same.

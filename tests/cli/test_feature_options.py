@@ -40,17 +40,12 @@ def samples(tmp_path_factory):
 
 
 @pytest.fixture
-def undrawn(monkeypatch):
-    """Leave the figures out: they take most of the time."""
-    monkeypatch.setattr("fmdiag.figures.draw_all", lambda path: [])
-
-
-@pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("FMDIAG_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
+@pytest.mark.drawn
 def test_shifted_copies_are_seen_by_the_feature_that_ignores_shifts(samples, spectrum, tmp_path, cache, capsys):
     out = tmp_path / "run"
     command = ["memorization", "--samples", str(samples), "--dataset", "digits", "--out", str(out), "--json",
@@ -74,7 +69,7 @@ def test_shifted_copies_are_seen_by_the_feature_that_ignores_shifts(samples, spe
 
 
 @pytest.mark.parametrize("index", ["ivf:1", "hnsw"])
-def test_recall_of_an_index_is_in_the_summary(samples, tmp_path, capsys, index, undrawn):
+def test_recall_of_an_index_is_in_the_summary(samples, tmp_path, capsys, index):
     assert run(["memorization", "--samples", str(samples), "--dataset", "digits", "--out", str(tmp_path / "run"),
                 "--index", index]) == 0
     assert "recall" in capsys.readouterr().out
@@ -86,7 +81,7 @@ def test_recall_of_an_index_is_in_the_summary(samples, tmp_path, capsys, index, 
     assert (0.1 < least < 1) if index == "ivf:1" else least > 0.9
 
 
-def test_hybrid_in_two_spaces(checkpoint, tmp_path, cache, undrawn):
+def test_hybrid_in_two_spaces(checkpoint, tmp_path, cache):
     out = tmp_path / "run"
     assert run(["hybrid", str(checkpoint), "--tau", "0,1", "--n-samples", "4", "--out", str(out), "--no-cache",
                 "--feature", "pixels", "--feature", "pca", "--pca-components", "5"]) == 0
@@ -122,7 +117,7 @@ def test_vectors_have_pixels_and_pca_only(fails_cleanly, tmp_path):
                    "dinov2"], "shape (2,)", "only pixels and pca")
 
 
-def test_few_held_out_rows_are_said(tmp_path, samples, undrawn):
+def test_few_held_out_rows_are_said(tmp_path, samples):
     rows = tmp_path / "rows.npy"
     np.save(rows, load_dataset("digits").rows[:100] * 15)
     with pytest.warns(FmdiagWarning, match="only 5 held-out rows for 30 samples.*may be 52%.*72 by 5%"):

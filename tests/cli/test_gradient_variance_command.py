@@ -9,13 +9,7 @@ from fmdiag.results import load_run, load_table
 QUICK = ["--n-samples", "6", "--times", "0.3,0.7"]
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    monkeypatch.setattr("fmdiag.figures.draw_all", lambda run: [])
-    monkeypatch.setattr("fmdiag.report.write_report", lambda run: run)
-
-
-def test_integrated_points_given_pairs_and_layers(undrawn, checkpoint, tmp_path, capsys):
+def test_integrated_points_given_pairs_and_layers(checkpoint, tmp_path, capsys):
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "pairs.npz", x0=rng.normal(size=(5, 1, 8, 8)), x1=rng.normal(size=(5, 1, 8, 8)))
     assert run(["gradient-variance", str(checkpoint), *QUICK, "--pairs", str(tmp_path / "pairs.npz"), "--target",
@@ -31,6 +25,7 @@ def test_integrated_points_given_pairs_and_layers(undrawn, checkpoint, tmp_path,
     assert "--layers 'blocks.*'" in load_run(tmp_path / "run")["diagnostics"]["gradient-variance"]["command"]
 
 
+@pytest.mark.drawn
 def test_gaussian(tmp_path, capsys):
     assert run(["gradient-variance", "--gaussian", "--covariance", "4,1,0.25", "--mean", "1,0,2", "--angles", "0,180",
                 "--sigmas", "0", "--n-gaussian", "50", "--out", str(tmp_path / "run")]) == 0

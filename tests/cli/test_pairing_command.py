@@ -13,12 +13,7 @@ from fmdiag.results import load_array, load_run, load_table
 QUICK = ["--steps", "12", "--width", "8", "--depth", "1", "--n-steps", "5"]
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    monkeypatch.setattr("fmdiag.figures.draw_all", lambda run: [])
-    monkeypatch.setattr("fmdiag.report.write_report", lambda run: run)
-
-
+@pytest.mark.drawn
 def test_vectors_with_figures_and_page(tmp_path, capsys):
     out = tmp_path / "run"
     assert run(["pairing", "--dataset", "mixture-3-60", *QUICK, "--n-pairs", "20", "--out", str(out)]) == 0
@@ -35,7 +30,7 @@ def test_vectors_with_figures_and_page(tmp_path, capsys):
                 str(out / "pairs.npz"), "--times", "0.5", "--n-samples", "4", "--out", str(tmp_path / "g")]) == 0
 
 
-def test_pictures_and_a_simulated_reflow(undrawn, checkpoint, tmp_path, capsys):
+def test_pictures_and_a_simulated_reflow(checkpoint, tmp_path, capsys):
     out = tmp_path / "run"
     assert run(["pairing", "--from", str(checkpoint), *QUICK, "--n-pairs", "6", "--sigmas", "0", "--no-closed-form",
                 "--out", str(out)]) == 0
@@ -44,7 +39,7 @@ def test_pictures_and_a_simulated_reflow(undrawn, checkpoint, tmp_path, capsys):
     assert arrays["images"].shape == (3, 6, 1, 8, 8) and list(arrays["names"]) == ["memorised", "ot", "network_0"]
 
 
-def test_own_pairs_are_trained_on_as_they_are(undrawn, tmp_path, capsys):
+def test_own_pairs_are_trained_on_as_they_are(tmp_path, capsys):
     rng = np.random.default_rng(0)
     x0, x1 = rng.normal(size=(2, 9, 4)).astype(np.float32)
     np.savez(tmp_path / "pairs.npz", x0=x0, x1=x1)
@@ -53,7 +48,7 @@ def test_own_pairs_are_trained_on_as_they_are(undrawn, tmp_path, capsys):
         assert (kept["x0"] == x0).all() and (kept["x1"] == x1).all()
 
 
-def test_killed_and_run_again_it_gives_the_same_bits(undrawn, tmp_path, fmdiag_process, capsys):
+def test_killed_and_run_again_it_gives_the_same_bits(tmp_path, fmdiag_process, capsys):
     arguments = ["pairing", "--crossing", "2", *QUICK, "--n-pairs", "10", "--save-seconds", "0", "--sigmas", "0.05"]
     long = [*arguments, "--steps", "250"]
     assert run([*long, "--out", str(tmp_path / "whole")]) == 0
@@ -88,7 +83,7 @@ def test_bad_input(tmp_path, fails_cleanly, arguments, words):
     fails_cleanly(["pairing", *arguments, *QUICK], words)
 
 
-def test_it_is_a_kind_of_study_by_another_name(undrawn, tmp_path):
+def test_it_is_a_kind_of_study_by_another_name(tmp_path):
     words = ["pairing", "--crossing", "2", *QUICK, "--n-pairs", "10", "--sigmas", "0.05", "--steps", "10"]
     assert run([*words, "--out", str(tmp_path / "a")]) == run(["study", *words, "--out", str(tmp_path / "b")]) == 0
     assert load_table(tmp_path / "a", "pairing").equals(load_table(tmp_path / "b", "pairing"))

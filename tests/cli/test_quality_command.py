@@ -17,6 +17,7 @@ def samples(tmp_path_factory):
     return path
 
 
+@pytest.mark.drawn
 def test_a_run(samples, tmp_path, capsys):
     out = tmp_path / "run"
     assert run(["quality", "--samples", str(samples), "--dataset", "digits", "--metric", "kid", "--out", str(out),

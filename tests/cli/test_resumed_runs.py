@@ -24,13 +24,6 @@ from fmdiag.runs import parts
 REPORT = ["report", "--n-pairs", "4", "--n-samples", "70", "--n-noises", "4", "--n-gradients", "4", "--n-steps", "4"]
 
 
-@pytest.fixture(autouse=True)
-def undrawn(monkeypatch):
-    """Leave out figures and page, which take most of a small run's time and are made of what is compared here."""
-    monkeypatch.setattr("fmdiag.figures.draw_all", lambda run: [])
-    monkeypatch.setattr("fmdiag.report.write_report", lambda run: run)
-
-
 class Remarks(logging.Handler):
     """Prints what the command line says on stderr, as the process of a command does."""
 

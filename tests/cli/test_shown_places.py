@@ -37,6 +37,7 @@ def check(folder):
             assert word not in content, (path, content[max(0, content.index(word) - 200):][:400])
 
 
+@pytest.mark.drawn
 def test_fault_2_16_no_file_of_a_run_shows_where_it_was_made(places):
     data, work = places
     words = ["--dataset", data / "train.npy", "--held-out", data / "test.npy"]
@@ -75,6 +76,7 @@ def test_fault_2_16_a_checkpoint_still_finds_its_data_and_a_state_goes_on_from_a
     assert run(["train", "--resume", "--out", str(work / "model"), "--steps", "20"]) == 0
 
 
+@pytest.mark.drawn
 def test_fault_2_16_a_study_goes_on_from_another_folder(places, monkeypatch):
     data, work = places
     words = ["study", "size", "--dataset", str(data / "train.npy"), "--held-out", str(data / "test.npy"), *TRAIN,

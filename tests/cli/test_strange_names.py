@@ -79,6 +79,7 @@ def test_fault_5_10_data_under_names_that_are_no_utf_8(kind, folder):
     assert load_dataset(rows(folder, kind)).n == 12
 
 
+@pytest.mark.drawn
 def test_fault_5_10_pictures_checkpoint_and_run_under_names_that_are_no_utf_8(folder, capsys):
     checkpoint, out = folder / f"{STRANGE}.pt", folder / "run \udcff\x1b$\\frac{$"
     checkpoint.write_bytes(bundled_checkpoint().read_bytes())
