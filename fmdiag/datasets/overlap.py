@@ -1,23 +1,34 @@
 """Overlap of a held-out set with its training set, found by content.
 
 Held-out rows that are training rows look like copies of them: they raise the null until real copies are no more than
-chance, and they are members in a membership test. They are left out wherever held-out rows are used. A row counts if
+chance, and they are members in a membership test. They are left out where held-out rows are used. A row counts if
 its values in model range, or those of its mirror image, are a training row's; how either is stored does not matter.
+
+Where rows recur by themselves, a fresh row equals a training row too, and so does a sample: such held-out rows belong
+to the null. How often they do is read off the training rows, of which each is compared with the others (Good 1953).
+Held-out rows are left out only where more of them equal training rows than that, by Fisher's exact test.
+
+References
+----------
+Good 1953, The population frequencies of species and the estimation of population parameters, Biometrika 40.
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from fmdiag.datasets.duplicates import duplicate_groups
+from fmdiag.datasets.duplicates import duplicate_groups, repeated
 from fmdiag.datasets.grouped_sets import beside
 from fmdiag.datasets.memory_mapped import read_ahead
 from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.stats import fisher_p
 
 MOST = 0.2              # share of held-out rows that may be training rows; beyond it others may be near-copies
-RECURRING = 0.02        # share from which it matters that the training rows recur among themselves as often
+RECURRING = 0.02        # share from which it matters that the training rows recur among themselves nearly as often
+COMMON = 0.5            # share of recurring rows beyond which equality says nothing of copies
+LEVEL = 0.01            # of the test that more held-out rows equal training rows than these recur
 BLOCK_BYTES = 1 << 24
 GRID = 127.5 * 64       # of rows stored in different ways; the values of 8 bits lie on it whatever rounding did to them
 TOLERANCE = 1e-5        # largest difference in model range between two ways to store one value
@@ -49,35 +60,48 @@ class Overlap:
     n_train: int = 0
 
     @property
+    def natural(self):
+        """Whether training rows recur among themselves as often, so that held-out rows that equal one are no fault."""
+        return self.n_repeated > 0 and bool(fisher_p(len(self.rows), self.n, self.n_repeated, self.n_train) >= LEVEL)
+
+    @property
+    def left_out(self):
+        """Numbers of the held-out rows that are not used: those that are training rows, unless rows recur as often."""
+        return self.rows[:0] if self.natural and len(self.rows) < self.n else self.rows
+
+    @property
     def kept(self):
-        """Numbers of the held-out rows that are no training rows."""
-        return np.setdiff1d(np.arange(self.n), self.rows)
+        """Numbers of the held-out rows that are used."""
+        return np.setdiff1d(np.arange(self.n), self.left_out)
 
     def sentence(self):
         """Return what a reader must know, or None where nothing overlaps."""
         if not len(self.rows):
             return None
         mirrored = f" ({self.n_mirrored} of them mirrored)" if self.n_mirrored else ""
+        if not len(self.left_out):
+            return (f"{len(self.rows)} of {self.n} held-out rows equal training rows{mirrored} and {self.n_repeated} "
+                    f"of {self.n_train} training rows another one: such rows recur by themselves and stay in the null")
         return (f"{len(self.rows)} of {self.n} held-out rows equal training rows{mirrored} and are left out: the null "
                 f"is of the other {self.n - len(self.rows)}")
 
     def not_judged(self):
         """Return why held-out rows like these decide nothing, or None where they may."""
-        share = len(self.rows) / self.n
-        if share > MOST:
-            return (f"{len(self.rows)} of {self.n} held-out rows ({share:.0%}) equal training rows, so that the others "
-                    "may be near-copies of some: give rows that the model was not trained on (--held-out PATH)")
-        if share > RECURRING and self.n_repeated / self.n_train > share / 2:
+        share, recurring = len(self.rows) / self.n, self.n_repeated / self.n_train if self.n_train else 0.0
+        if share > COMMON and recurring > COMMON or share > RECURRING and not self.natural and recurring > share / 2:
             return (f"{len(self.rows)} of {self.n} held-out rows equal training rows, and {self.n_repeated} of "
                     f"{self.n_train} training rows equal one another: where rows recur by themselves, a sample that "
                     "equals one need not be a copy; remove duplicates before the model is trained, or give other "
                     "--held-out rows")
+        if share > MOST and not self.natural:
+            return (f"{len(self.rows)} of {self.n} held-out rows ({share:.0%}) equal training rows, so that the others "
+                    "may be near-copies of some: give rows that the model was not trained on (--held-out PATH)")
         return None
 
     def describe(self):
         """Return what run.json says of it."""
         return {"n": self.n, "training_rows": len(self.rows), "mirrored": self.n_mirrored,
-                "used": self.n - len(self.rows)}
+                "used": len(self.kept)}
 
 
 def find_overlap(held_out, training_set):
@@ -93,14 +117,14 @@ def find_overlap(held_out, training_set):
     rows = np.flatnonzero(found.any(0))
     if not len(rows):
         return nothing
-    groups = np.asarray(duplicate_groups(training_set))[: training_set.n_stored]
-    repeated = int((np.bincount(groups, minlength=training_set.n)[groups] > 1).sum())
     # With flips the mirror images are training rows themselves.
     n_mirrored = 0 if training_set.hflip else int((~found[0, rows]).sum())
-    return Overlap(held_out.n_stored, rows, n_mirrored, repeated, training_set.n_stored)
+    looked_at = training_set.with_hflip() if n_mirrored else training_set
+    again = int(repeated(duplicate_groups(looked_at), training_set.n_stored).sum())
+    return Overlap(held_out.n_stored, rows, n_mirrored, again, training_set.n_stored)
 
 
-def usable(held_out, training_set):
+def usable(held_out, training_set, *, recurring=True):
     """Return (held-out rows, numbers of those that may be used), rows that are training rows left out with a warning.
 
     Parameters
@@ -109,6 +133,9 @@ def usable(held_out, training_set):
         What the caller was given; None: the training set's own, False: none.
     training_set : TrainingSet
         The rows that were trained on.
+    recurring : bool
+        Whether held-out rows that equal training rows are used where training rows recur as often. False: never, as in
+        a membership test, where they are members.
 
     Returns
     -------
@@ -120,16 +147,19 @@ def usable(held_out, training_set):
     FmdiagError
         If all of them are training rows, or a group is in both sets.
     """
-    if held_out is None:
+    if held_out is None and recurring:
         held_out = training_set.unseen
         return held_out, np.arange(0 if held_out is None else len(held_out))
-    if held_out is False:
+    overlap = training_set.overlap if held_out is None else None
+    held_out = training_set.held_out if held_out is None else held_out
+    if held_out is False or held_out is None:
         return None, np.arange(0)
     if not isinstance(held_out, type(training_set)):
         values = held_out.detach().cpu() if isinstance(held_out, torch.Tensor) else held_out
         held_out = type(training_set)(np.asarray(values, dtype=np.float32), name="held-out rows", split="test")
     held_out = beside(held_out, training_set)
-    overlap = find_overlap(held_out, training_set)
+    overlap = find_overlap(held_out, training_set) if overlap is None else overlap
+    overlap = overlap if recurring else replace(overlap, n_repeated=0)
     if len(overlap.rows):
         without(held_out, overlap)
         warnings.warn(f"{held_out.name}: {overlap.sentence()}", FmdiagWarning, stacklevel=4)
@@ -138,7 +168,7 @@ def usable(held_out, training_set):
 
 
 def without(held_out, overlap):
-    """Return the held-out TrainingSet without the rows of an Overlap.
+    """Return the held-out TrainingSet without the rows that an Overlap leaves out.
 
     Raises
     ------

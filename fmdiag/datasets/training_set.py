@@ -133,10 +133,10 @@ class TrainingSet(RowsInModelRange):
 
     @cached_property
     def unseen(self):
-        """The held-out TrainingSet without rows that are training rows, or None where the source has none."""
+        """The held-out TrainingSet without rows that its Overlap leaves out, or None where the source has none."""
         if self.overlap is None or not len(self.overlap.rows):
             return self.held_out
-        held_out = without(self.held_out, self.overlap)
+        held_out = without(self.held_out, self.overlap) if len(self.overlap.left_out) else self.held_out
         warnings.warn(f"{self.name}: {self.overlap.sentence()}", FmdiagWarning, stacklevel=3)
         return held_out
 

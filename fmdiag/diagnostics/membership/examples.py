@@ -58,7 +58,7 @@ def draw_members(training_set, held_out=None, *, n_images, n_rows=None, generato
     FmdiagError
         If there are no held-out rows, their shape differs, or either side has fewer than two distinct images.
     """
-    held_out, free = usable(held_out, training_set)
+    held_out, free = usable(held_out, training_set, recurring=False)
     _check(held_out, training_set)
     train_rows, held_out_rows = _distinct(training_set), np.intersect1d(_distinct(held_out), free)
     size = min(len(train_rows), len(held_out_rows))
