@@ -69,17 +69,9 @@ def _new(options, folder, device):
 
 
 def _look_at_held_out(training_set, options):
-    """Read the held-out rows that were named, and say where there are none, before anything long."""
-    import warnings
-
-    from fmdiag.errors import FmdiagWarning
-
+    """Read the held-out rows that were named, for their refusals: nothing else looks at them before a measurement."""
     if options["held_out"] is not None:
-        training_set.held_out  # noqa: B018  (read for its refusals: nothing else looks at it before a measurement)
-    if training_set.held_out_source is None:
-        warnings.warn(f"{training_set.name}: no rows are held out, so that what is measured of this model will have no "
-                      "null: no verdict on copies, no membership, no audit; stop and give --held-out 0.1 (a share of "
-                      "these rows) or --held-out PATH (others)", FmdiagWarning, stacklevel=2)
+        training_set.held_out  # noqa: B018
 
 
 def _resumed(options, folder, device):

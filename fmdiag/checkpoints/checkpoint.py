@@ -1,14 +1,15 @@
 """What a checkpoint of any family becomes: a velocity field in fmdiag's convention, and what is known about it."""
 
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fmdiag.checkpoints.averages import compare_weights
 from fmdiag.checkpoints.readings import check_reading
 from fmdiag.checkpoints.recorded import check_recorded, load_recorded
 from fmdiag.datasets import is_fraction
-from fmdiag.errors import FmdiagError
+from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.paths import GaussianPath
 
 
@@ -81,7 +82,7 @@ class Checkpoint:
         training_set = self._of_class(training_set)
         check_reading(self, training_set, accept=accept_reading)
         compare_weights(self, training_set)
-        return training_set
+        return self._with_caution(training_set, recorded, options.get("held_out"))
 
     def _load(self, recorded, source, data_root, options):
         try:
@@ -93,6 +94,16 @@ class Checkpoint:
         except (TypeError, ValueError, AttributeError) as error:
             raise FmdiagError(f"{self.file} records its data set in no way that can be read ({error}): give --dataset, "
                               "and the options that it needs") from error
+
+    def _with_caution(self, training_set, recorded, held_out):
+        """Return the rows with a remark where a share is held out of which nothing says that it was not trained on."""
+        if not is_fraction(held_out) or training_set.fingerprint == recorded.get("fingerprint"):
+            return training_set
+        caution = (f"--held-out {held_out} takes rows out of {training_set.name} now, and {self.file} does not record "
+                   "that it was trained without them: if it was trained on all rows, these are training examples too, "
+                   "and copies are not found; give rows that it was not trained on (--held-out PATH)")
+        warnings.warn(caution, FmdiagWarning, stacklevel=3)
+        return replace(training_set, remarks=(*training_set.remarks, caution))
 
     def _of_class(self, training_set):
         """Return the rows of the class that the model is conditioned on, all rows where labels are unknown."""

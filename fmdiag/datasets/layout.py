@@ -36,7 +36,8 @@ def training_rows(part, name, value_range=None, *, exact=True):
     value_range : pair of float, optional
         Stored values that are to become -1 and 1.
     exact : bool
-        Whether no value may lie outside them; else values may, by a quarter of their distance, as those of samples do.
+        Whether no value may lie outside them. Else, for samples, values may, by a quarter of their distance; and rows
+        that diverged, NaN, infinite or further outside, are let through unless most are.
 
     Returns
     -------
@@ -65,7 +66,7 @@ def training_rows(part, name, value_range=None, *, exact=True):
                               "known range; store uint8 from 0 to 255, or give the values of black and white, for "
                               f"instance --value-range {least},{max(greatest, least + 1)}")
         return channels_first(rows, name), 127.5, -1.0
-    check_values(rows, name)
+    check_values(rows, name, exact=exact)
     check_digits(rows, name)
     return (rows.transpose(0, 3, 1, 2) if channels_last(rows.shape) else rows), 1.0, 0.0
 
@@ -128,23 +129,25 @@ def check_values(rows, name, low=-np.inf, high=np.inf, *, exact=True):
     """Refuse NaN, infinity and values outside [low, high], naming the first row that has one; reads in blocks.
 
     NaN and infinity in a memory map of more than 1 GiB are refused when its rows are first read: a pass over such a
-    file takes long.
+    file takes long. Not `exact`, rows are refused only where most of a block are outside, and none for NaN or infinity.
     """
     ranged = bool(np.isfinite([low, high]).any())
-    if not ranged and (rows.dtype.kind != "f" or (mapping(rows) is not None and rows.nbytes > CHECKED_AT_ONCE)):
+    large = mapping(rows) is not None and rows.nbytes > CHECKED_AT_ONCE
+    if not ranged and (not exact or rows.dtype.kind != "f" or large):
         return
     slack = 1e-6 * (high - low) if np.isfinite(high - low) else 0.0
     step = max(1, SCAN_BYTES // max(1, rows[:1].nbytes))
     for start, values in zip(range(0, len(rows), step), _blocks(rows), strict=True):
         values = values.reshape(len(values), -1)
         bad = ~np.isfinite(values).all(1)
-        if bad.any():
+        if bad.any() and exact:
             raise FmdiagError(f"{name}: row {start + int(bad.argmax())} holds NaN or infinity; "
                               "remove or mend such rows first")
+        values = np.where(bad[:, None], low, values) if bad.any() else values
         if not exact and np.ptp(values) > (high - low) / 10:  # else they are of quite another range
             slack = (high - low) / 4
         outside = (values < low - slack).any(1) | (values > high + slack).any(1)
-        if outside.any():
+        if outside.any() and (exact or outside.mean() > 0.5):
             row = int(outside.argmax())
             raise FmdiagError(f"{name}: row {start + row} has values from {values[row].min():g} to "
                               f"{values[row].max():g}, outside the value_range {low:g} to {high:g}")

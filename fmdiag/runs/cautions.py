@@ -17,6 +17,7 @@ def measured_with_cautions(run, card, parameters):
     texts = [str(w.message) for w in raised if issubclass(w.category, FmdiagWarning)]
     lost = [table.attrs["diverged"] for table in result.all_tables().values() if "diverged" in table.attrs]
     found = [run.caution_of_samples or next((f"diverged: {text}" for text in lost), None)]
+    texts = [text for text in texts if text not in lost]
     result.cautions = list(dict.fromkeys([*result.cautions, *filter(None, found), *texts]))
     return result
 

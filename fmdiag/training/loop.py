@@ -21,7 +21,7 @@ from fmdiag.training.losses import LOSSES, regression_loss
 from fmdiag.training.objective import INDEPENDENT, loss_arguments, make_objective
 from fmdiag.training.precision import autocast, measure_precision
 from fmdiag.training.randomness import draw_batch, seeded, step_generator
-from fmdiag.training.settings import MAX_WARMUP, check_rows, check_settings
+from fmdiag.training.settings import MAX_WARMUP, check_rows, check_settings, say_without_null
 from fmdiag.training.state import initial_state
 
 # A row of the log, and at most one save, per this many steps: saved only here, a state holds no half-filled means.
@@ -94,6 +94,7 @@ def train(training_set, spec, *, path=None, loss="cfm", objective=None, steps=10
     >>> fmdiag.train(fmdiag.load_dataset("digits"), spec, steps=3, precision="fp32").step
     3
     """
+    say_without_null(training_set)
     warmup = min(MAX_WARMUP, steps // 20) if warmup is None else warmup
     settings = {"network": dict(spec), "path": (path or LinearPath()).describe(), "loss": loss,
                 "objective": make_objective(loss, **(objective or {})), "steps": steps,
@@ -130,6 +131,7 @@ def resume(state, training_set, *, steps=None, device="cpu", save=None, progress
         If the rows are others, the run has taken more than `steps`, or training diverges.
     """
     check_rows(state.settings, training_set)
+    say_without_null(training_set)
     check_share(state.settings, group)
     steps = state.settings["steps"] if steps is None else steps
     if steps < state.step:

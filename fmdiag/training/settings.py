@@ -5,8 +5,9 @@ Defaults are those of Bertrand et al., arXiv 2506.03719 (Adam, 2e-4, batch 128, 
 """
 
 import math
+import warnings
 
-from fmdiag.errors import FmdiagError, check_choice
+from fmdiag.errors import FmdiagError, FmdiagWarning, check_choice
 from fmdiag.training.objective import check_fits
 from fmdiag.training.precision import PRECISIONS
 
@@ -55,3 +56,12 @@ def check_rows(settings, training_set):
         raise FmdiagError(f"cannot resume on other data: the run was begun on {before['name']} (n = {before['n']}, "
                           f"fingerprint {before['fingerprint'][:12]}), got {training_set.name} (n = {training_set.n}, "
                           f"fingerprint {training_set.fingerprint[:12]}); give the same data, or start a new run")
+
+
+def say_without_null(training_set):
+    """Warn where no rows are held out of a training that is about to begin."""
+    if training_set.held_out_source is None:
+        warnings.warn(f"{training_set.name}: no rows are held out, so that what is measured of this model will have no "
+                      "null: no verdict on copies, no membership, no audit; stop and give --held-out 0.1 (a share of "
+                      "these rows) or --held-out PATH (others); in Python load_dataset(..., held_out=0.1)",
+                      FmdiagWarning, stacklevel=3)

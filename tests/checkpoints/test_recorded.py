@@ -10,7 +10,7 @@ import torch
 from fmdiag.checkpoints import bundled_checkpoint, load_checkpoint
 from fmdiag.datasets import load_dataset
 from fmdiag.datasets.cards import load_card
-from fmdiag.errors import FmdiagError
+from fmdiag.errors import FmdiagError, FmdiagWarning
 
 
 @pytest.fixture
@@ -147,3 +147,13 @@ def test_fault_5_8_an_index_of_weights_stays_in_its_folder(work, tmp_path):
     weights.with_name(f"{weights.name}.index.json").write_text('{"weight_map": {"a": "../../theirs.safetensors"}}')
     with pytest.raises(FmdiagError, match="outside its folder"):
         load_checkpoint(work / "unet", path_name="linear")
+
+
+def test_a_share_held_out_that_the_checkpoint_does_not_record_is_a_caution(work):
+    source = str(digits(work))
+    with pytest.warns(FmdiagWarning, match="--held-out 0.5 takes rows out of .* if it was trained on all rows"):
+        rows = naming(work, source=source).training_set(held_out=0.5)
+    assert rows.held_out.n == 10 and any("are training examples too" in text for text in rows.cautions)
+    own = load_dataset(source, held_out=0.5)
+    assert not naming(work, source=source, held_out="0.5", fingerprint=own.fingerprint).training_set(
+        held_out=0.5).cautions

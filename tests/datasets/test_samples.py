@@ -8,6 +8,7 @@ from PIL import Image
 from fmdiag.datasets import TrainingSet, load_dataset
 from fmdiag.datasets.samples import load_samples, remedy
 from fmdiag.diagnostics.memorization.measure import measure
+from fmdiag.diagnostics.points.measurable import measurable
 from fmdiag.errors import FmdiagError, FmdiagWarning
 
 DIGITS = load_dataset("digits")
@@ -103,3 +104,17 @@ def test_a_sample_range_may_be_left_a_little_by_a_network_that_is_not_clamped():
     for wrong in ((0, 0.5), (0, 255)):
         with pytest.raises(FmdiagError, match="outside the value_range 0 to"):
             load_samples(noisy, DIGITS, value_range=wrong)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e6])
+@pytest.mark.parametrize("value_range", [None, (0, 1)])
+def test_samples_that_diverged_are_read_and_left_to_the_measurement(value, value_range, tmp_path):
+    train = load_dataset("digits")
+    samples = train[:30].numpy().copy() if value_range is None else (train[:30].numpy() + 1) / 2
+    samples[3] = value
+    np.save(tmp_path / "samples.npy", samples)
+    found = load_samples(tmp_path / "samples.npy", train, value_range=value_range)
+    with pytest.warns(FmdiagWarning, match="1 of 30 samples diverged"):
+        numbers, kept, _ = measurable(found, train)
+    assert 3 not in numbers and len(kept) == 29
+    torch.testing.assert_close(kept, train[numbers], rtol=0, atol=1e-6)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fmdiag.datasets import TrainingSet, load_dataset
 from fmdiag.diagnostics.memorization.measure import tabulate
-from fmdiag.diagnostics.nulls import check_null, unlike_data
+from fmdiag.diagnostics.nulls import check_null, one_image, unlike_data
 from fmdiag.diagnostics.nulls.blind import folds, near_duplicates
 from fmdiag.diagnostics.nulls.overlap import excess, shifted
 from fmdiag.diagnostics.nulls.spacing import behind_gaps, spacings
@@ -194,6 +194,16 @@ def test_other_samplers_are_data_like_and_noise_is_not():
     found = {name: unlike_data(pd.concat([null, tabulate(np.arange(200), x, train, source="model")]))
              for name, x in draws.items()}
     assert [name for name, reason in found.items() if reason] == ["noise"]
+
+
+def test_one_sample_repeated_is_not_judged():
+    train = load_dataset("digits")
+    copy, fresh = train[:1].repeat(9, 1, 1, 1), train.held_out[:1].repeat(9, 1, 1, 1)
+    assert one_image(train[:9]) is None and one_image(train[:1]) is None
+    table = tabulate(np.arange(9), copy, train, source="model")
+    assert "all 9 samples are one and the same, a copy of training row 0 (d1/d2 = 0)" in one_image(copy, table)
+    table = tabulate(np.arange(9), fresh, train, source="model")
+    assert "no copy of any training row, nearest to training row" in one_image(fresh, table)
 
 
 def test_of_many_rows_a_part_is_searched(monkeypatch):

@@ -1,13 +1,14 @@
 """Training: the loss falls, every setting is checked, and a run that diverges keeps its last good state."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 import torch
 
 from fmdiag.datasets import TrainingSet
-from fmdiag.errors import FmdiagError
+from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.training import LOSSES, choose_network, precision, train
 from fmdiag.training.ema import ema_decay_at, update_ema
 from fmdiag.training.loop import learning_rate
@@ -179,3 +180,13 @@ def test_paper_network_is_the_default_for_cifar():
 def test_network_that_does_not_fit_is_refused(arguments, message):
     with pytest.raises(FmdiagError, match=message):
         choose_network(*arguments)
+
+
+def test_a_training_without_held_out_rows_warns_at_once():
+    spec = {"name": "mlp", "shape": [2], "width": 8, "depth": 1}
+    rows = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    with pytest.warns(FmdiagWarning, match="no rows are held out.*held_out=0.1"):
+        train(TrainingSet(rows), spec, steps=1, precision="fp32")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        train(TrainingSet(rows).split_held_out(0.1), spec, steps=1, precision="fp32")

@@ -1,4 +1,4 @@
-"""Samples that are not data-like: noise, untrained networks, trajectories that diverged.
+"""Samples that cannot be judged: unlike the data (noise, untrained networks, diverged trajectories), or all one.
 
 Such samples lie far from every training row; none of them is a copy, and that says nothing about memorisation. Samples
 count as not data-like if nine of ten lie farther from the training set than 1.5 times where 19 of 20 held-out rows have
@@ -34,6 +34,33 @@ def unlike_data(table):
     return (f"the samples are not data-like: nine of ten lie farther than {low:.3g} from every training row in {name}, "
             f"and {HELD_OUT:.0%} of the held-out rows have two within {bound:.3g}: check the checkpoint, its time "
             "direction and range, and the number of steps")
+
+
+def one_image(samples, table=None):
+    """Return why samples that are all equal are not judged, or None.
+
+    Parameters
+    ----------
+    samples : Tensor, shape (n, *shape)
+        Finite ones.
+    table : DataFrame, optional
+        Raw rows of memorization: whether the one sample is a copy, and of which training row.
+
+    Examples
+    --------
+    >>> import torch
+    >>> one_image(torch.ones(5, 2)).startswith("all 5 samples are one and the same")
+    True
+    """
+    if len(samples) < 2 or not bool((samples == samples[:1]).flatten(1).all()):
+        return None
+    what = ""
+    if table is not None:
+        first = table[table["source"] == "model"].iloc[0]
+        copy = "a copy of" if first["memorized"] else "no copy of any training row, nearest to"
+        what = f", {copy} training row {first['nearest']} (d1/d2 = {first['ratio']:.3g})"
+    return (f"all {len(samples)} samples are one and the same{what}: one sample gives no rate of copies; give samples "
+            "drawn from different noises")
 
 
 def _far(part):
