@@ -17,7 +17,6 @@ def measured_with_cautions(run, card, parameters):
     texts = [str(w.message) for w in raised if issubclass(w.category, FmdiagWarning)]
     lost = [table.attrs["diverged"] for table in result.all_tables().values() if "diverged" in table.attrs]
     found = [run.caution_of_samples or next((f"diverged: {text}" for text in lost), None)]
-    texts = [text for text in texts if text not in lost]
     result.cautions = list(dict.fromkeys([*result.cautions, *filter(None, found), *texts]))
     return result
 
@@ -26,4 +25,5 @@ def cautions_of(run):
     """Return the cautions of a run's checkpoint, of its data, and of what was measured, each once."""
     checkpoint = (run.checkpoint.description.get("warnings") or ()) if run.checkpoint is not None else ()
     found = [text for result in run.results.values() for text in result.cautions]
+    found = [text for text in found if f"diverged: {text}" not in found]
     return list(dict.fromkeys([*checkpoint, *run.training_set.cautions, *found]))
