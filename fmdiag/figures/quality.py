@@ -24,6 +24,7 @@ def panel(table, label, quantities, ax=None):
     for quantity in quantities:
         for reference, name in REFERENCES.items():
             rows = table[table["metric"] == f"{quantity}_{reference}"].drop_duplicates("source")
+            rows = rows[rows["source"].isin(SOURCES)]
             if rows.empty:
                 continue
             for row in rows.itertuples():

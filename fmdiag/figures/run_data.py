@@ -9,6 +9,7 @@ from fmdiag.errors import FmdiagError
 from fmdiag.results import SUMMARY_COLUMNS, load_array, load_run, load_table
 
 INTERVAL_NAMES = {"student": "Student t intervals of the mean", "exact": "exact (Clopper-Pearson) intervals",
+                  "bounded": "Gaffke intervals of the mean of a bounded quantity",
                   "bootstrap": "percentile bootstrap intervals",
                   "cluster_bootstrap": "percentile bootstrap intervals over training rows",
                   "clustered_exact": "exact intervals at the effective number of samples",

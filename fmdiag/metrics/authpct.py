@@ -19,7 +19,7 @@ import numpy as np
 from fmdiag.metrics.arrays import checked, numpy_generator, subset
 from fmdiag.metrics.near_rows import near_rows
 from fmdiag.metrics.table import metric_row, metric_table
-from fmdiag.stats import cluster_bootstrap
+from fmdiag.stats import clustered_share
 
 DEFINITION = "authpct/dgm-eval"
 FLD = "authpct/fld-10k-minus-50"
@@ -60,8 +60,7 @@ def measure(generated, train, test=None, *, level=0.95, generator):
             continue
         for definition, most, offset in ((DEFINITION, None, 0), (FLD, FLD_ROWS, 50)):
             taken = subset(points, most, rng)
-            value, low, high, kind = cluster_bootstrap(*authentic(taken, subset(train, most, rng)), rng=rng,
-                                                       level=level)
-            rows.append(metric_row(f"authpct{suffix}", definition, 100 * value - offset, 100 * low - offset,
-                                   100 * high - offset, level=level, n=len(taken), interval=kind))
+            share = clustered_share(*authentic(taken, subset(train, most, rng)), level=level)
+            rows.append(metric_row(f"authpct{suffix}", definition, *(100 * end - offset for end in share), level=level,
+                                   n=len(taken), interval="clustered_exact"))
     return metric_table(rows)

@@ -15,10 +15,11 @@ Carlini et al. 2023, Extracting training data from diffusion models, section 5.1
 
 import numpy as np
 
-from fmdiag.metrics.arrays import checked, numpy_generator
+from fmdiag.metrics.arrays import checked
 from fmdiag.metrics.near_rows import near_rows
 from fmdiag.metrics.table import metric_row, metric_table
-from fmdiag.stats import cluster_bootstrap, quantile_interval
+from fmdiag.stats import clustered_share
+from fmdiag.stats.bounded import clustered_quantile
 
 DEFINITION = "carlini-2023/alpha-{:g}-{}-neighbours-of-{}"
 REFERENCE = "N. Carlini et al. 2023, section 5.1"
@@ -82,17 +83,17 @@ def measure(generated, train, test=None, *, level=0.95, alpha=0.5, n_neighbors=5
         definitions; columns as `table.COLUMNS`.
     """
     generated, train, test = checked(optional=["test"], least={"train": 3}, generated=generated, train=train, test=test)
-    rng, rows = numpy_generator(generator), []
-    k = min(n_neighbors, len(train) - 1)
+    rows, k = [], min(n_neighbors, len(train) - 1)
     for around in AROUND:
         definition = DEFINITION.format(alpha, k, around)
         for suffix, points in (("", generated), ("_heldout", test)):
             if points is None:
                 continue
             distances, nearest = relative_distance(points, train, around=around, alpha=alpha, n_neighbors=k)
-            share = cluster_bootstrap(distances < 1, nearest, rng=rng, level=level)
-            median = quantile_interval(distances, 0.5, level=level)
+            share = clustered_share(distances < 1, nearest, level=level)
+            median = clustered_quantile(distances, 0.5, nearest, level=level)
             facts = {"level": level, "n": len(points)}
-            rows += [metric_row(f"carlini_extracted{suffix}", definition, *share[:3], interval=share[3], **facts),
-                     metric_row(f"carlini_median{suffix}", definition, *median, interval="order", **facts)]
+            rows += [metric_row(f"carlini_extracted{suffix}", definition, *share, interval="clustered_exact", **facts),
+                     metric_row(f"carlini_median{suffix}", definition, *median, interval="clustered_order",
+                                **facts)]
     return metric_table(rows)

@@ -22,7 +22,8 @@ import numpy as np
 from fmdiag.metrics.arrays import checked
 from fmdiag.metrics.near_rows import near_rows
 from fmdiag.metrics.table import metric_row, metric_table
-from fmdiag.stats import clustered_share, quantile_interval
+from fmdiag.stats import clustered_share
+from fmdiag.stats.bounded import clustered_quantile
 
 DEFINITION = "dcr/platzer-2021-all-rows-against-n-over-n-plus-m"
 QUANTILE = "dcr/5-percent-quantile-to-train"
@@ -65,9 +66,10 @@ def measure(generated, train, test, *, level=0.95, generator):
             metric_row("dcr_share_expected", DEFINITION, len(train) / (len(train) + len(test)), interval="none",
                        **facts)]
     for suffix, points in (("", generated), ("_heldout", test)):
-        _, d = near_rows(points, train, 2)
+        nearest, d = near_rows(points, train, 2)
         ratio = np.divide(d[:, 0], d[:, 1], out=np.zeros(len(d)), where=d[:, 1] > 0)
         for name, definition, values, q in (("dcr_p5", QUANTILE, d[:, 0], 0.05), ("nndr", RATIO, ratio, 0.5)):
-            rows.append(metric_row(name + suffix, definition, *quantile_interval(values, q, level=level), level=level,
-                                   n=len(points), interval="order"))
+            found = clustered_quantile(values, q, nearest[:, 0], level=level)
+            rows.append(metric_row(name + suffix, definition, *found, level=level, n=len(points),
+                                   interval="clustered_order"))
     return metric_table(rows)

@@ -31,6 +31,7 @@ DEFINITION = "fid/heusel-2017-unbiased-covariance"
 INFINITY = "fid/jackknife-to-infinite-n"
 REFERENCE = "M. Heusel et al. 2017; M. Chong and D. Forsyth 2020"
 NEEDS_TEST = False
+BEST_FOR_COPIES = INDEPENDENT = ("frechet_train", "frechet_infinity_train")
 
 
 def frechet_distance(a, b):
@@ -87,6 +88,24 @@ def measure(generated, train, test=None, *, level=0.95, n_groups=GROUPS, generat
             found, kind = ((np.nan,) * 3, "none") if refused else (found, "jackknife")
             rows.append(metric_row(metric, definition, *found, level=level, n=len(generated), interval=kind))
     return metric_table(rows)
+
+
+def difference(generated, others, reference, *, level=0.95, n_groups=GROUPS, generator):
+    """Return {(metric, definition): (value, low, high)}: distances of generated rows less those of other rows.
+
+    Both to the same reference rows, called train, groups of which are left out of both distances at once.
+    """
+    generated, others, reference = checked(least=3, generated=generated, others=others, reference=reference)
+    rng = numpy_generator(generator)
+    a, b, shared = (group_labels(len(x), n_groups, rng) for x in (generated, others, reference))
+    first, second = (frechet_distance(x, reference) for x in (generated, others))
+    estimate = from_left_out(first - second, [
+        leave_out(generated, reference, a) - second, first - leave_out(others, reference, b),
+        leave_out(reference, generated, shared) - leave_out(reference, others, shared)])
+    found = {("frechet_train", DEFINITION): tuple(map(float, estimate.interval(level)))}
+    if min(map(len, (generated, others, reference))) > generated.shape[1]:
+        found["frechet_infinity_train", INFINITY] = tuple(map(float, estimate.interval(level, corrected=True)))
+    return found
 
 
 def not_negative(value, low, high):

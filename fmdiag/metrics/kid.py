@@ -25,6 +25,7 @@ DEFINITION = "kid/binkowski-2018-all-pairs"
 SUBSETS = "kid/binkowski-2018-{}x{}"
 REFERENCE = "M. Bińkowski et al. 2018"
 NEEDS_TEST = False
+BEST_FOR_COPIES = INDEPENDENT = ("kid_train",)
 BLOCK_ENTRIES = 1 << 22
 
 
@@ -94,12 +95,29 @@ def measure(generated, train, test=None, *, level=0.95, n_subsets=100, size=1000
     return metric_table(rows)
 
 
+def difference(generated, others, reference, *, level=0.95, generator):
+    """Return {(metric, definition): (value, low, high)}: KID of generated rows less that of other rows, all pairs.
+
+    Both to the same reference rows, called train, each of which is left out of both at once.
+    """
+    generated, others, reference = checked(least=3, generated=generated, others=others, reference=reference)
+    sums = [_row_sums(x, reference) for x in (generated, others)]
+    (first, shared), (second, other_shared) = (_left_out(*each) for each in sums)
+    value = _value(*sums[0]) - _value(*sums[1])
+    half = stats.norm.ppf((1 + level) / 2) * from_left_out(0.0, [first, second, shared - other_shared]).error
+    return {("kid_train", DEFINITION): (float(value), float(value - half), float(value + half))}
+
+
 def standard_error(aa, bb, ab, ba):
     """Return the jackknife standard error of `_value` over both sets, one row left out at a time."""
-    left_out = [(own.sum() - 2 * own) / ((len(own) - 1) * (len(own) - 2))
-                - 2 * (cross.sum() - cross) / ((len(own) - 1) * other_size)
-                for own, cross, other_size in ((aa, ab, len(bb)), (bb, ba, len(aa)))]
-    return from_left_out(0.0, left_out).error
+    return from_left_out(0.0, _left_out(aa, bb, ab, ba)).error
+
+
+def _left_out(aa, bb, ab, ba):
+    """Return what changes in `_value` as each row of the one set, and of the other, is left out."""
+    return [(own.sum() - 2 * own) / ((len(own) - 1) * (len(own) - 2))
+            - 2 * (cross.sum() - cross) / ((len(own) - 1) * other_size)
+            for own, cross, other_size in ((aa, ab, len(bb)), (bb, ba, len(aa)))]
 
 
 def _value(aa, bb, ab, ba):

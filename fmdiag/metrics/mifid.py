@@ -9,7 +9,8 @@ reported too (mifid_distance), before it is set to 1. Rows of zeros have no dire
 1 - |cos| is computed as half the squared distance of the unit vectors, exact for copies, where 1 - a float32 product is
 off by 1e-7, and as M is a divisor that decides the value.
 
-Memorisation: M far below 0.1, and MiFID far above FID.
+Memorisation: M far below 0.1, and MiFID far above FID, except of the training set itself or of copies of nearly all
+rows: FID is 0 there, and so is MiFID, its best value, however small M is. Read M (mifid_distance) beside it.
 
 References
 ----------
@@ -30,6 +31,7 @@ TORCHMETRICS = "mifid/torchmetrics-min-over-generated"
 DEFINITION = KAGGLE
 REFERENCE = "C. Bai et al. 2021"
 NEEDS_TEST = False
+BEST_FOR_COPIES = ("mifid",)
 RESET = 0.1
 CANDIDATES = 8  # nearest rows kept, so that some are left when a group of rows is left out
 

@@ -25,10 +25,12 @@ from fmdiag.metrics.arrays import checked, numpy_generator, subset
 from fmdiag.metrics.near_rows import near_rows
 from fmdiag.metrics.table import metric_row, metric_table
 from fmdiag.stats import jackknife
+from fmdiag.stats.bounded import share_interval
 
 DEFINITION = "prdc/naeem-2020-open-balls-k{}"
 REFERENCE = "T. Kynkäänniemi et al. 2019; M. Naeem et al. 2020"
 NEEDS_TEST = False
+BEST_FOR_COPIES = INDEPENDENT = ("precision_train", "recall_train", "coverage_train")
 NAMES = ("precision", "recall", "density", "coverage")
 BLOCK_ENTRIES = 1 << 22
 MOST = 10_000
@@ -93,12 +95,25 @@ def measure(generated, train, test=None, *, level=0.95, n_neighbors=5, most=MOST
         prdc(reference[: n_neighbors + 1], generated, n_neighbors)  # refuses sets that are too small
         estimate = jackknife(lambda r, g: _values(r, g, n_neighbors), [subset(reference, most, rng), generated],
                              rng=rng, n_groups=n_groups)
-        value, low, high = estimate.interval(level)
-        highest = [1, 1, np.inf, 1]
-        rows += [metric_row(f"{quantity}_{name}", DEFINITION.format(n_neighbors), value[i], max(0, low[i]),
-                            min(highest[i], high[i]), level=level, n=len(generated), interval="jackknife")
-                 for i, quantity in enumerate(NAMES)]
+        n = min(len(generated), len(reference), most)
+        rows += [metric_row(f"{quantity}_{name}", DEFINITION.format(n_neighbors), *found, level=level,
+                            n=len(generated), interval="jackknife" if found[1] == found[1] else "none")
+                 for quantity, found in zip(NAMES, _intervals(estimate, n, level), strict=True)]
     return metric_table(rows)
+
+
+def _intervals(estimate, n, level):
+    """Yield (value, low, high) of precision, recall, density and coverage, each within what it can be.
+
+    Shares have the exact limits at the number of independent rows that the jackknife's error stands for, and of n
+    rows at 0 and 1. Density has no largest value, and no interval where no group of rows changes it.
+    """
+    for name, share, error, low, high in zip(NAMES, estimate.value, estimate.error, *estimate.interval(level)[1:],
+                                             strict=True):
+        if name != "density":
+            yield share_interval(share, error, n, freedom=estimate.freedom, level=level)
+        else:
+            yield (share, max(0.0, low), high) if error > 0 else (share, np.nan, np.nan)
 
 
 def _values(real, generated, k):

@@ -18,7 +18,7 @@ def metric_row(metric, definition, value, low=np.nan, high=np.nan, *, level, n, 
     n : int
         Generated rows that it rests on.
     interval : str
-        ``"jackknife"``, ``"cluster_bootstrap"``, ``"clustered_exact"``, ``"exact"``, ``"order"``, ``"delong"``,
+        ``"jackknife"``, ``"cluster_bootstrap"``, ``"clustered_exact"``, ``"clustered_order"``, ``"exact"``,
         ``"newcombe"`` or ``"none"``.
     """
     return {"metric": metric, "definition": definition, "value": float(value), "low": float(low), "high": float(high),

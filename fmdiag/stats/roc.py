@@ -88,9 +88,14 @@ def newcombe_auc(positive, negative, *, level=0.95):
 
 
 def bootstrap_auc(positive, negative, *, level=0.95, n_resamples=RESAMPLES, seed=0):
-    """Return (auc, low, high): the percentile bootstrap over both groups; its width is 0 where they do not overlap."""
+    """Return (auc, low, high): the percentile bootstrap over both groups; `newcombe_auc` where they do not overlap.
+
+    There every resample has the same area, and the bootstrap's interval no width.
+    """
     area, a, b = auc(positive, negative), np.asarray(positive, float)[:, None], np.asarray(negative, float)[None]
     wins, rng = (a > b) + 0.5 * (a == b), np.random.default_rng(seed)
+    if area in (0, 1):
+        return newcombe_auc(positive, negative, level=level)
     counts = [rng.multinomial(size, np.full(size, 1 / size), n_resamples) for size in wins.shape]
     areas = ((counts[0] @ wins) * counts[1]).sum(1) / wins.size
     low, high = percentiles(areas, level)

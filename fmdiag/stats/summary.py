@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from fmdiag.stats.bounded import bounded_interval
 from fmdiag.stats.intervals import mean_interval, median_interval, proportion_interval
 from fmdiag.stats.resampling import bootstrap_interval
 from fmdiag.stats.roc import bootstrap_auc, newcombe_auc
@@ -24,7 +25,7 @@ def row(diagnostic, quantity, found, *, n, interval="none", level=0.95, **keys):
             "level": level, "n": n, "interval": interval}
 
 
-def summary_row(diagnostic, quantity, values, *, interval="student", level=0.95, **keys):
+def summary_row(diagnostic, quantity, values, *, interval="student", within=None, level=0.95, **keys):
     """Return one row of the summary table: mean of `values` with its interval.
 
     Parameters
@@ -35,10 +36,15 @@ def summary_row(diagnostic, quantity, values, *, interval="student", level=0.95,
         Raw values, one per independent unit; booleans with ``interval="exact"`` for Clopper-Pearson.
     interval : str
         ``"student"``, ``"bootstrap"``, ``"exact"``, or ``"median"`` for the median instead of the mean.
+    within : (float, float), optional
+        The range that no value can leave, instead of `interval`: the kind then is ``"bounded"``, Gaffke's limits.
     **keys
         What the row belongs to, e.g. ``t=0.5`` or ``source="model"``.
     """
     values = np.asarray(values)
+    if within is not None:
+        found = bounded_interval(values, within=within, level=level)
+        return row(diagnostic, quantity, found, n=values.size, interval="bounded", level=level, **keys)
     return row(diagnostic, quantity, INTERVALS[interval](values, level=level), n=values.size, interval=interval,
                level=level, **keys)
 
@@ -50,7 +56,7 @@ def auc_rows(diagnostic, quantity, positive, negative, **keys):
             for kind, interval in (("bootstrap", bootstrap_auc), ("newcombe", newcombe_auc))]
 
 
-def summarise(diagnostic, table, columns, *, by, interval="student", level=0.95):
+def summarise(diagnostic, table, columns, *, by, interval="student", within=None, level=0.95):
     """Return the summary rows of several columns of a raw table, grouped by other columns.
 
     Parameters
@@ -61,9 +67,12 @@ def summarise(diagnostic, table, columns, *, by, interval="student", level=0.95)
         Columns whose means are wanted.
     by : list of str
         Grouping columns, kept as columns of the summary.
+    within : dict of str to (float, float), optional
+        Ranges of the columns that have one; see `summary_row`.
     """
-    rows = []
+    rows, within = [], within or {}
     for keys, group in table.groupby(by, sort=True, observed=True):
         named = dict(zip(by, keys, strict=True))
-        rows += [summary_row(diagnostic, c, group[c], interval=interval, level=level, **named) for c in columns]
+        rows += [summary_row(diagnostic, c, group[c], interval=interval, within=within.get(c), level=level, **named)
+                 for c in columns]
     return pd.DataFrame(rows)

@@ -25,7 +25,7 @@ def test_a_run(samples, tmp_path, capsys):
     printed = json.loads(capsys.readouterr().out)
     assert {row["quantity"] for row in printed["summary"]} == {"kid_train", "kid_test"}
     table = load_table(out, "quality")
-    assert set(table["source"]) == {"model", "heldout"} and (table["feature"] == "pca").all()
+    assert set(table["source"]) == {"model", "heldout", "difference"} and (table["feature"] == "pca").all()
     assert (out / "figures" / "quality.png").is_file()
     assert load_run(out)["diagnostics"]["quality"]["command"].startswith("fmdiag quality --dataset digits --samples")
 

@@ -24,7 +24,7 @@ PROMISED = {
     "gradient-variance": ["t", "sample", "loss", "squared_norm", "inner"],
 }
 # Columns that may be NaN, as the docstring of `measure` says: vectors have no image side.
-MAY_BE_MISSING = {"alignment": {"image_size"}}
+MAY_BE_MISSING = {"alignment": {"image_size"}, "quality": {"value", "low", "high"}}
 SETS = {
     "digits": lambda: fmdiag.load_dataset("digits", n=60),
     "flipped": lambda: fmdiag.load_dataset("digits", n=30, hflip=True),

@@ -6,7 +6,8 @@ import torch
 from scipy import optimize, stats
 from scipy.special import logsumexp
 
-from fmdiag.metrics.fld import fit_variances, measure, negative_log_likelihood
+from fmdiag.metrics.fld import _with_splits, fit_variances, measure, negative_log_likelihood
+from fmdiag.stats.resampling import Estimate
 
 
 def gaussian(n, dim, *seed):
@@ -79,3 +80,20 @@ def test_constant_features_do_not_count():
     sets = gaussian(100, 3, 0), gaussian(200, 3, 1), gaussian(100, 3, 2)
     constant = [np.hstack([x, np.ones((len(x), 2))]) for x in sets]
     assert rows(*constant)["value"].tolist() == pytest.approx(rows(*sets)["value"].tolist(), rel=1e-12)
+
+
+def test_fault_3_7_the_interval_holds_the_spread_over_baselines_and_covers():
+    """Equal distributions in 3 dimensions; the truth is the mean of the values found, its standard error 1/5 of theirs.
+
+    Of 30 intervals at least 24 hold it (probability of fewer at .95: 6e-4).
+    """
+    found = np.array([measure(gaussian(40, 3, 0, k), gaussian(90, 3, 1, k), gaussian(50, 3, 2, k),
+                              generator=torch.Generator().manual_seed(k))[["value", "low", "high"]].loc[0]
+                      for k in range(30)])
+    truth = found[:, 0].mean()
+    assert ((found[:, 1] <= truth) & (truth <= found[:, 2])).sum() >= 24
+    sets = gaussian(40, 3, 0), gaussian(90, 3, 1), gaussian(50, 3, 2)
+    baselines = np.array([1.0, 1.2, 0.9, 1.1])
+    estimate = _with_splits(Estimate(0.0, 0.3, 0.0, 19), baselines)
+    assert estimate.error == pytest.approx(np.hypot(0.3, baselines.std(ddof=1) / 2), rel=1e-12)
+    assert 3 < estimate.freedom < 22 and len(rows(*sets)) == 2

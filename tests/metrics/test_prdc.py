@@ -93,3 +93,24 @@ def test_k_beyond_the_rows_is_refused(k):
 def test_constant_features():
     values = prdc(np.ones((8, 2)), np.ones((9, 2)), n_neighbors=2)
     assert values == {"precision": 0, "recall": 0, "density": 0, "coverage": 0}
+
+
+def test_fault_3_9_no_interval_is_empty_or_leaves_its_range():
+    """Equal sets and sets far apart: shares of 1 and of 0, whose jackknife has no width."""
+    rows = gaussian(40, 2, 0)
+    for generated in (rows, rows + 100):
+        table = measure(generated, rows, generator=torch.Generator().manual_seed(0)).set_index("metric")
+        shares = table.drop("density_train")
+        assert (shares["high"] - shares["low"] > 0.05).all() and shares[["low", "high"]].stack().between(0, 1).all()
+    assert table.loc["coverage_train", "high"] == pytest.approx(1 - 0.025 ** (1 / 40))
+    assert table.loc["density_train", "interval"] == "none"
+
+
+def test_fault_3_9_intervals_of_coverage_hold():
+    """Equal distributions, 40 rows each: the mean of the values is the truth. Of 20 intervals at least 15 hold it."""
+    tables = [measure(gaussian(40, 2, [0, k]), gaussian(40, 2, [1, k]), generator=torch.Generator().manual_seed(k))
+              for k in range(20)]
+    found = np.array([table.set_index("metric").loc["coverage_train", ["value", "low", "high"]].astype(float)
+                      for table in tables])
+    truth = found[:, 0].mean()
+    assert ((found[:, 1] <= truth) & (truth <= found[:, 2])).sum() >= 15     # fewer: probability 3e-4

@@ -30,6 +30,7 @@ SHARE = "share_above_0.9"
 TIMES = sorted({round(0.02 * k, 2) for k in range(1, 50)} | {round(t, 3) for t in np.linspace(0.01, 0.99, 6)})
 COORDINATES_AT_ONCE = 1 << 18
 COLUMNS = ["cosine", "source_weight", "max_weight", "ess", "entropy"]
+WITHIN = {"cosine": (-1.0, 1.0), "source_weight": (0.0, 1.0), "max_weight": (0.0, 1.0), "entropy": (0.0, 1.0)}
 
 
 def measure(training_set, *, times=None, n_pairs=256, path=None, memory=None, device="cpu", progress=iter,
@@ -123,12 +124,14 @@ def _cosines(path, pairs, t, mean):
 def summarise(table):
     """Return the summary rows: means per dim and t with intervals, share of cosines above 0.9, transition times.
 
+    Intervals are Gaffke's where the column has a range: weights and cosines are nearly all at one end of it at early
+    and at late t, where Student's interval, here that of ess only, misses the mean.
     The quantities collapse_time_predicted, collapse_time_measured (mean source_weight reaches 1/2) and speciation_time
     are single numbers per dim and carry no interval, except the measured one: where the band of the mean crosses 1/2.
     Where it has no value its column `note` says why: reached before the first time (low and high then are 0 and that
     time), or never.
     """
-    means = stats.summarise(NAME, table, COLUMNS, by=["dim", "t"])
+    means = stats.summarise(NAME, table, COLUMNS, by=["dim", "t"], within=WITHIN)
     above = table.assign(**{SHARE: table["cosine"] > 0.9})
     shares = stats.summarise(NAME, above, [SHARE], by=["dim", "t"], interval="exact")
     marks = [row for dim, group in table.groupby("dim") for row in _transition_rows(dim, group, means)]

@@ -21,7 +21,9 @@ CARD = Diagnostic(
     question="What do the registered metrics of memorisation say of the samples?",
     memorization="Metrics of copying lie outside their reference.",
     generalization="They lie at their reference.",
-    definition="Every registered definition, named by its id, on samples, training and held-out examples.",
+    definition="Every registered definition, named by its id, on samples, training and held-out examples. Sources: "
+               "model; heldout: as many held-out examples in the place of the samples; difference: model less "
+               "heldout at equal n, 0 on average for samples of the true distribution.",
     reference="See the definition of each metric.",
     parameters=Parameters,
     run="fmdiag.diagnostics.metrics.run:run",

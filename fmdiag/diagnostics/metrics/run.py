@@ -9,6 +9,7 @@ from fmdiag.diagnostics.points.measurable import measurable
 from fmdiag.errors import FmdiagError
 from fmdiag.features import embed
 from fmdiag.metrics import METRICS
+from fmdiag.metrics.held_out import beside_held_out, excess_copies
 from fmdiag.results import Result
 
 
@@ -32,11 +33,13 @@ def _measured(context, samples, features, cache):
 def _tables(context, samples, feature, left_out, cache):
     train, test = context.training_set, context.training_set.unseen
     vectors = [None if rows is None else embed(rows, feature, cache=cache) for rows in (samples, train, test)]
+    copies = excess_copies(*vectors)
     for module in METRICS.values():
         if vectors[2] is None and getattr(module, "NEEDS_TEST", True):
             continue
         try:
-            yield module.measure(*vectors, generator=context.generator()).assign(feature=feature.name)
+            yield beside_held_out(module, *vectors, copies=copies, generator=context.generator()).assign(
+                feature=feature.name)
         except FmdiagError as error:
             left_out[module.DEFINITION] = str(error)
             logging.getLogger("fmdiag").info(f"metric {module.DEFINITION} left out: {error}")

@@ -41,7 +41,9 @@ CARD = Diagnostic(
                    "their intervals.",
     definition="All numbers at equal n: Fréchet distances have a bias of order 1/n, so that a perfect sampler does "
                "not score 0. Against train the perfect sampler is a subset of held-out rows, against held-out a "
-               "subset of training rows. Intervals: jackknife over samples and reference rows.",
+               "subset of training rows. Difference: samples less perfect sampler, 0 on average for samples of the "
+               "true distribution, and below 0 for the distances of a model that copies. Intervals: jackknife over "
+               "samples and reference rows.",
     reference="M. Heusel et al. 2017; M. Bińkowski et al. 2018; T. Kynkäänniemi et al. 2019; M. Naeem et al. 2020; "
               "M. Chong and D. Forsyth 2020.",
     parameters=Parameters,

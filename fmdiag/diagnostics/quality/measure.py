@@ -5,6 +5,8 @@ held-out rows, in one or several feature spaces. All of them depend on the numbe
 reference of equal size: held-out rows against the training set, and training rows against the held-out set, are what a
 sampler of the true distribution would score.
 
+The difference from the reference stands beside both, with an interval of its own: 0 for a perfect sampler.
+
 Memorisation: closer to the training set than the reference, not closer to the held-out set. A model that copies
 training rows scores *well* on all of these, to the held-out set too (paper [1], figure 2): quality is no evidence of
 generalisation. Generalisation: like the reference on both sides.
@@ -26,6 +28,7 @@ from fmdiag.features import as_features
 from fmdiag.features.embed import embed_rows
 from fmdiag.metrics import METRICS
 from fmdiag.metrics.arrays import numpy_generator, subset
+from fmdiag.metrics.held_out import beside_held_out, excess_copies
 from fmdiag.results import SUMMARY_COLUMNS
 from fmdiag.sampling import seeded
 
@@ -69,9 +72,9 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
     -------
     DataFrame
         Columns feature, dim (of the feature space), metric (its suffix says to which rows: train or test), definition
-        (with the feature space whose number it is: "fid/... in pca-64"), source (model, or heldout: the perfect
-        sampler; none where the metric itself compares with held-out rows), value, low, high, level, n (samples),
-        n_reference (rows compared with), interval.
+        (with the feature space whose number it is: "fid/... in pca-64"), source (model; heldout: the perfect sampler;
+        difference: model less heldout, see `fmdiag.metrics.held_out`), value, low, high, level, n (samples),
+        n_reference (rows compared with), interval, caution (what has to be known to read the value, or "").
 
     Raises
     ------
@@ -102,36 +105,28 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
     for space in progress(as_features(features, training_set, device)):
         vectors = {name: embed_rows(source, rows[name], space, cache=cache) for name, source in
                    (("train", training_set), ("test", held_out), ("model", samples)) if name in rows}
-        found = _compare(vectors, n, metrics, rng, generator)
+        found = _compare(vectors, metrics, generator)
         # Distances in pixels' components and in a network's features have nothing but the formula in common.
         named = found["definition"] + f" in {space.name}-" + found["dim"].astype(str)
         tables.append(found.assign(feature=space.name, definition=named))
     table = pd.concat(tables, ignore_index=True)
     return noted(table[["feature", "dim", "metric", "definition", "source", "value", "low", "high", "level", "n",
-                        "n_reference", "interval"]], remark)
+                        "n_reference", "interval", "caution"]], remark)
 
 
-def _compare(vectors, n, metrics, rng, generator):
-    """Return the metrics of the samples and of the perfect sampler in one feature space."""
+def _compare(vectors, metrics, generator):
+    """Return the metrics of the samples, of the perfect sampler and their difference in one feature space."""
     train, test = vectors["train"], vectors.get("test")
-    pairs = [("model", vectors["model"], train, test)]
-    if test is not None:
-        pairs += [("heldout", subset(test, n, rng), train, None), ("heldout", subset(train, n, rng), test, None)]
-    parts = []
-    for place, (source, points, *references) in enumerate(pairs):
-        for name in metrics:
-            if place and METRICS[name].NEEDS_TEST:
-                continue   # compares two sets with a third: a perfect sampler's rows are one of the two
-            table = METRICS[name].measure(points, *references, generator=generator)
-            if place == 2:  # training rows against held-out rows: the module calls its first reference train
-                table["metric"] = table["metric"].str.replace("_train", "_test")
-            to_test = table["metric"].str.endswith("_test")
-            reference = np.where(to_test, len(test) if test is not None else 0, len(train))
-            parts.append(table.assign(source=source, dim=train.shape[1], n_reference=reference))
-    return pd.concat(parts, ignore_index=True)
+    copies = excess_copies(vectors["model"], train, test)
+    parts = [beside_held_out(METRICS[name], vectors["model"], train, test, copies=copies, generator=generator)
+             for name in metrics]
+    table = pd.concat(parts, ignore_index=True)
+    to_test = table["metric"].str.endswith("_test")
+    return table.assign(dim=train.shape[1], n_reference=np.where(to_test, 0 if test is None else len(test), len(train)))
 
 
 def summarise(table):
     """Return the summary rows: the table's own, the quantity being the metric, with the definition as a further key."""
     renamed = table.rename(columns={"metric": "quantity"}).assign(diagnostic=NAME)
-    return renamed[["diagnostic", "quantity", "feature", "dim", "definition", "source", *SUMMARY_COLUMNS[2:]]]
+    keys = ["diagnostic", "quantity", "feature", "dim", "definition", "source", "caution"]
+    return renamed[[*keys, *SUMMARY_COLUMNS[2:]]]
