@@ -73,7 +73,7 @@ def _rounded(column):
 def _difference(row, keys, raw, paired):
     units = paired_units(raw, row, keys) if paired else None
     level, p = row["level_first"], np.nan
-    if units is not None and row["interval"] == "student":
+    if units is not None and row["interval"] in ("student", "bounded"):
         found, kind = mean_interval(units[1] - units[0], level=level), "paired student"
     elif units is not None and row["interval"] == "exact":
         found, kind = paired_shares(*units, level=level), "paired newcombe"

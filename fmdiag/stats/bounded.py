@@ -7,6 +7,8 @@ standard error of 0 makes an interval of no width. These limits are exact for ze
 import numpy as np
 from scipy import stats
 
+from fmdiag.stats.intervals import effective_size
+
 DRAWS = 4000
 ENTRIES = 1 << 20
 
@@ -80,7 +82,7 @@ def clustered_quantile(values, q, clusters, *, level=0.95):
     """
     values = np.asarray(values, dtype=float)
     value, tail = np.quantile(values, q, method="inverted_cdf"), (1 - level) / 2
-    n = effective_number(values <= value, clusters, level=level)
+    n = effective_size(values <= value, clusters, level=level)
     if np.isnan(values).any() or max(q, 1 - q) ** n > tail:
         return value, np.nan, np.nan
     low, high = _beta_limits(q, n, level)
@@ -89,22 +91,8 @@ def clustered_quantile(values, q, clusters, *, level=0.95):
     return value, *ordered[list(places)]
 
 
-def effective_number(values, clusters, *, level=0.95):
-    """Return n*, in (0, n], of the values that are given per sample, as `clustered_share` has it."""
-    values = np.asarray(values, dtype=float)
-    n, share = values.size, values.mean()
-    _, index = np.unique(clusters, return_inverse=True)
-    sums = np.bincount(index, weights=values - share)
-    k = sums.size
-    variance = k / max(k - 1, 1) * np.square(sums).sum() / n**2
-    if not variance > 0:
-        return float(k)
-    wider = (stats.t.ppf((1 + level) / 2, n - 1) / stats.t.ppf((1 + level) / 2, k - 1)) ** 2
-    return min(float(n), share * (1 - share) / variance * wider)
-
-
 def _beta_limits(share, n, level):
-    """Return the limits of Clopper and Pearson of a share of n, neither n nor its product with the share an integer."""
+    """Return the limits of Clopper and Pearson of a share of n, which need be no whole number."""
     x, tail = share * n, (1 - level) / 2
     low = stats.beta.ppf(tail, x, n - x + 1) if share > 0 else 0.0
     high = stats.beta.ppf(1 - tail, x + 1, n - x) if share < 1 else 1.0
