@@ -1,0 +1,117 @@
+"""Results of the calibration, from the log of repetitions, and the page that shows them."""
+
+import json
+
+import numpy as np
+from scipy import stats
+
+from checks.calibration.families import BASES, NULLS, POWERS, SHARES
+from fmdiag.stats import holm, proportion_interval
+
+ERROR = 0.05
+ANNOUNCED = {"exact copies": "exact copies", "copies with noise": "copies with noise .1"}   # in the verdict: planted
+# Families whose samples are of the distribution of the held-out examples, so that the true excess is 0.
+SAME = [name for name in NULLS if not any(word in name for word in (
+    "sampler", "copier", "held-out rows", "repeated", "frame by frame"))]
+
+
+def results(folder):
+    """Return the results as plain values: families, excess, power, contradictions."""
+    done = {file.stem: [json.loads(line) for line in file.read_text().splitlines()]
+            for file in sorted(folder.glob("*.jsonl"))}
+    nulls = {name: done[name] for name in NULLS if name in done}
+    found = {"nulls": [_null(name, rows) for name, rows in nulls.items()],
+             "excess": [_misses(name, nulls[name]) for name in SAME if name in nulls],
+             "power": [_power(name, done) for name in POWERS if name in done],
+             "repetitions": sum(map(len, done.values())),
+             "contradictions": [{"family": name, "number": row["number"], "what": row["contradiction"]}
+                                for name, rows in done.items() for row in rows if row["contradiction"]]}
+    for entries, key in ((found["nulls"], "false_alarms"), (found["excess"], "misses")):
+        tested = [entry for entry in entries if entry["n"]]
+        p = holm([stats.binom.sf(entry[key] - 1, entry["n"], ERROR) for entry in tested])
+        for entry, value in zip(tested, p, strict=True):
+            entry |= {"p_holm": float(value), "fails": bool(value <= ERROR)}
+    return found
+
+
+def _null(name, rows):
+    answers = [row["answer"] for row in rows]
+    return {"family": name, "n": len(rows), "false_alarms": answers.count("copies found"),
+            **_ends(answers.count("copies found"), len(rows)),
+            **{key.replace(" ", "_"): answers.count(key) for key in ("no excess found", "undecided", "not judged")}}
+
+
+def _misses(name, rows):
+    """Return how often the interval of the excess misses its true value, 0, where the null is judged."""
+    ends = [row["excess"] for row in rows if row["excess"] and row["answer"] != "not judged"]
+    missed = sum(not low <= 0 <= high for _, low, high in ends)
+    return {"family": name, "n": len(ends), "misses": missed, **(_ends(missed, len(ends)) if ends else {})}
+
+
+def _power(name, done):
+    """Return how often planted copies are found, beside the power that null runs of the same sizes announce."""
+    kind, share, base = name.split(", ", 2)
+    rows = done[name]
+    k = sum(row["answer"] == "copies found" for row in rows)
+    entry = {"copies": kind, "share": share, "base": base, "n": len(rows), "found": k, **_ends(k, len(rows)),
+             "not_judged": sum(row["answer"] == "not judged" for row in rows)}
+    announced = [row["power"][f"{alternative}, {share}"] for alternative, planted in ANNOUNCED.items()
+                 if planted == kind and base in BASES for row in done.get(base, []) if row["power"]]
+    if announced:
+        mean = float(np.mean(announced))
+        entry |= {"announced": mean, "announced_by": len(announced), "inside": bool(entry["low"] <= mean <= entry["high"])}
+    return entry
+
+
+def _ends(k, n):
+    value, low, high = proportion_interval(k, n)
+    return {"value": value, "low": low, "high": high}
+
+
+def write_page(found, file):
+    """Write the page, Markdown."""
+    failing = [entry["family"] for entry in found["nulls"] if entry["fails"]]
+    wide = [entry["family"] for entry in found["excess"] if entry.get("fails")]
+    lines = [HEAD, f"{found['repetitions']} repetitions; answer, text, p-value and summary contradicted one another in "
+             f"{len(found['contradictions'])}.", "", "## False alarms", "", FALSE_ALARMS, "",
+             f"Families that fail: {', '.join(failing) or 'none'}.", "",
+             *_table(("family", "repetitions", "copies found", "95 % interval", "no excess found", "undecided",
+                      "not judged"),
+                     [(e["family"], e["n"], e["false_alarms"], _interval(e), e["no_excess_found"], e["undecided"],
+                       e["not_judged"]) for e in found["nulls"]]),
+             "", "## Interval of the excess", "", EXCESS, "", f"Families that fail: {', '.join(wide) or 'none'}.", "",
+             *_table(("family", "judged", "misses", "95 % interval"),
+                     [(e["family"], e["n"], e["misses"], _interval(e) if e["n"] else "") for e in found["excess"]]),
+             "", "## Power", "", POWER, "",
+             *_table(("copies", "share", "data", "repetitions", "found", "95 % interval", "announced", "inside"),
+                     [(e["copies"], e["share"], e["base"], e["n"], e["found"], _interval(e),
+                       f"{e['announced']:.0%}" if "announced" in e else "", {True: "yes", False: "no"}.get(
+                           e.get("inside"), "")) for e in found["power"]]), ""]
+    file.write_text("\n".join(lines))
+
+
+HEAD = """# Calibration of the verdict on copies
+
+What the verdict of `fmdiag memorization` is worth, by simulation: how often it finds copies where there are none, how
+often its interval misses, and how often planted copies are found. Made by `python -m checks.calibration --page
+docs/calibration.md`; every repetition goes through `fmdiag.Run(...).memorization(...)`, its seed fixed by the family's
+name and its number. Families are defined in `checks/calibration/families.py`. Unless the name says otherwise there are
+400 training examples, 200 held-out ones and 200 samples; 900, 300 and 300 of digits.
+"""
+FALSE_ALARMS = """In every family the sampler knows nothing of which examples are training and which held-out ones. A
+family fails where the share of "copies found" is above 5 % by the one-sided exact binomial test, Holm's correction over
+the families. Where held-out rows are of another distribution or recur, "not judged" is the right answer."""
+EXCESS = """f_mem of the samples minus that of the held-out examples, Newcombe's 95 % interval of effective counts; true
+value 0, where the samples are of the held-out examples' distribution. A family fails by the same rule at 5 %."""
+POWER = f"""Shares of {', '.join(f'{share:.0%}' for share in SHARES)} of the samples replaced by copies. Announced: the
+mean of the power that verdicts on data of the same sizes without copies state; inside: whether it lies in the exact
+interval of the share found. Noise is given in standard deviations of the data. Shifted copies look new in pixels."""
+
+
+def _table(head, rows):
+    return ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head),
+            *("| " + " | ".join(map(str, row)) + " |" for row in rows)]
+
+
+def _interval(entry):
+    return f"[{entry['low']:.1%}, {entry['high']:.1%}]"
