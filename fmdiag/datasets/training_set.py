@@ -106,6 +106,11 @@ class TrainingSet(RowsInModelRange):
         return self.n_stored * (2 if self.hflip else 1)
 
     @property
+    def n_groups(self):
+        """Number of groups that the rows are of, or None where they have none."""
+        return None if self.groups is None else len(np.unique(self.groups))
+
+    @property
     def shape(self):
         """Shape of one row."""
         return tuple(int(size) for size in self.rows.shape[1:])
@@ -202,8 +207,8 @@ class TrainingSet(RowsInModelRange):
             held_out = rows_of_whole_groups(self.groups, fraction, seed, self.name)
         train, test = (self.chosen(np.flatnonzero(part)) for part in (~held_out, held_out))
         if test.n_stored != n_test:
-            remark = (f"{self.name}: {len(np.unique(test.groups))} whole groups of {len(np.unique(self.groups))} are "
-                      f"held out, {test.n_stored} of {self.n_stored} rows ({test.n_stored / self.n_stored:.1%} instead "
+            remark = (f"{self.name}: {test.n_groups} whole groups of {self.n_groups} are held "
+                      f"out, {test.n_stored} of {self.n_stored} rows ({test.n_stored / self.n_stored:.1%} instead "
                       f"of {fraction:.1%})")
             warnings.warn(remark, FmdiagWarning, stacklevel=3)
             train = replace(train, remarks=(*self.remarks, remark))
@@ -213,8 +218,8 @@ class TrainingSet(RowsInModelRange):
         """Return what `run.json` and checkpoints record of the set: a dict of plain values."""
         turned = {"turned": self.n_turned, "orientation": self.orientation} if self.n_turned else {}
         name = shown_path(self.name) if is_elsewhere(self.name) else self.name
-        groups = {} if self.groups is None else {"n_groups": len(np.unique(self.groups))}
-        groups |= {} if self.grouped_by is None else {"groups": self.grouped_by}
+        groups = {"n_groups": self.n_groups, "groups": self.grouped_by}
+        groups = {name: value for name, value in groups.items() if value is not None}
         return {"name": name, "split": self.split, "n": self.n, "shape": list(self.shape), "hflip": self.hflip,
                 "dtype": self.rows.dtype.name, "divisor": self.divisor, "shift": self.shift, **turned, **groups,
                 "fingerprint": self.fingerprint}

@@ -21,6 +21,8 @@ def record_of(run):
     cautions = [text for text in run.cautions() if text not in known]
     overlap = vars(run.training_set).get("overlap")  # looked for, as every use of held-out examples does
     held_out = {} if overlap is None else {"held_out": overlap.describe()}
+    if overlap is not None and run.training_set.groups is not None:
+        held_out["held_out"]["n_groups"] = run.training_set.held_out.n_groups
     verdict = {"verdict": verdict.describe()} if verdict else {}
     return {"fmdiag": __version__, "command": run.command, "name": run.name,
             "diagnostics": {name: _described(run, name, result) for name, result in run.results.items()},

@@ -47,6 +47,7 @@ def test_a_split_by_group_is_recorded_and_made_again(pictures):
                 "--out", "found"]) == 0
     record = json.loads(Path("found/run.json").read_text())
     assert (record["dataset"]["groups"], record["dataset"]["n_groups"]) == ("folder", 8)
+    assert (record["held_out"]["n"], record["held_out"]["n_groups"]) == (10, 2)
     assert "--groups folder" in record["diagnostics"]["memorization"]["command"]
 
 

@@ -9,6 +9,7 @@ import pytest
 from fmdiag.datasets import load_dataset
 from fmdiag.datasets.grouped_sets import regrouped, rows_of_whole_groups, with_groups
 from fmdiag.datasets.overlap import usable
+from fmdiag.diagnostics.memorization.measure import tabulate
 from fmdiag.errors import FmdiagError
 
 
@@ -79,6 +80,21 @@ def test_a_table_of_copies_has_the_group_of_the_nearest_row_and_held_out_rows_th
         assert not set(found["group"][[0, 2]]) & set(found["group"][[1, 3]])
     assert with_groups(table, regrouped(rows, False)) is table
     assert with_groups(table[:1], regrouped(replace(rows, held_out_source=None), ours))["group"].tolist() == [0]
+
+
+def test_held_out_frames_of_videos_that_were_trained_on_look_like_copies_and_others_do_not():
+    rng, video = np.random.default_rng(0), np.repeat(np.arange(50), 2)
+    frames = (rng.normal(size=(50, 10))[video] + 0.01 * rng.normal(size=(100, 10))).astype(np.float32)
+
+    def copies(rows):
+        return tabulate(np.arange(30), rows.held_out[np.arange(30)], rows, source="heldout")["memorized"].to_numpy()
+
+    alone = load_dataset(frames, held_out=0.3)
+    others = {frame.tobytes(): k for k, frame in enumerate(frames)}
+    number = np.array([others[frame.tobytes()] for frame in alone.held_out.rows])
+    assert (copies(alone) == ~np.isin(number ^ 1, number)).all()   # exactly those whose other frame was trained on
+    # d1/d2 < 1/3 by chance has probability 3^-10 in ten dimensions: one in 30 rows with 0.05 %.
+    assert not copies(load_dataset(frames, held_out=0.3, groups=video)).any()
 
 
 def test_groups_are_put_on_a_set_that_is_there_already():
