@@ -45,6 +45,9 @@ def test_a_split_by_group_is_recorded_and_made_again(pictures):
     assert rows.fingerprint == recorded["fingerprint"] and len(set(rows.held_out.groups)) == 2
     assert run(["memorization", "trained/checkpoint.pt", "--groups", "folder", "--n-samples", "20", "--n-steps", "2",
                 "--out", "found"]) == 0
+    table, held_out = pd.read_parquet("found/tables/memorization.parquet"), set(rows.held_out.groups)
+    own = table["source"] == "heldout"
+    assert set(table["group"][own]) == held_out and not held_out & set(table["group"][~own])
     record = json.loads(Path("found/run.json").read_text())
     assert (record["dataset"]["groups"], record["dataset"]["n_groups"]) == ("folder", 8)
     assert (record["held_out"]["n"], record["held_out"]["n_groups"]) == (10, 2)
@@ -69,7 +72,7 @@ def test_python_and_shell_have_the_same_groups(pictures):
     assert run(["memorization", "--samples", "samples.npy", "--dataset", "pictures", "--held-out", "0.2", "--groups",
                 "folder", "--n-steps", "2", "--out", "shell"]) == 0
     shell = pd.read_parquet("shell/tables/memorization.parquet")
-    columns = ["source", "sample", "nearest", "d1"]
+    columns = ["source", "sample", "nearest", "d1", "group"]
     pd.testing.assert_frame_equal(result.table[columns], shell[columns])
 
 

@@ -9,8 +9,11 @@ import pytest
 from fmdiag.datasets import load_dataset
 from fmdiag.datasets.grouped_sets import regrouped, rows_of_whole_groups, with_groups
 from fmdiag.datasets.overlap import usable
+from fmdiag.diagnostics.memorization.measure import measure as memorization
 from fmdiag.diagnostics.memorization.measure import tabulate
+from fmdiag.diagnostics.memorization.sweep import sweep
 from fmdiag.errors import FmdiagError
+from fmdiag.stats.clustered import clustered_difference, effective_counts
 
 
 def points(n, seed=0):
@@ -95,6 +98,21 @@ def test_held_out_frames_of_videos_that_were_trained_on_look_like_copies_and_oth
     assert (copies(alone) == ~np.isin(number ^ 1, number)).all()   # exactly those whose other frame was trained on
     # d1/d2 < 1/3 by chance has probability 3^-10 in ten dimensions: one in 30 rows with 0.05 %.
     assert not copies(load_dataset(frames, held_out=0.3, groups=video)).any()
+
+
+def test_the_decision_on_copies_counts_groups():
+    groups, rng = np.repeat(np.arange(12), 5), np.random.default_rng(0)
+    equal = rng.normal(size=(60, 2)).astype(np.float32)
+    held_out = np.concatenate([equal[:2], rng.normal(size=(28, 2))]).astype(np.float32)
+    rows = load_dataset(equal, groups=(groups, np.repeat([20, 21, 22], 10)), held_out=held_out)
+    with pytest.warns(match="2 of 30 held-out rows equal training rows"):
+        table = memorization(rows[np.arange(10)] + 1e-4, rows, held_out=rows.held_out, n_closed_form=4)
+    model = table[table["source"] == "model"]
+    assert table.attrs["pool"] == (12, 3) and set(model["hit"]) <= {0, 1}       # of the two groups that were copied
+    shares = sweep(table, thresholds=[1 / 3]).set_index("source").loc["model"]
+    parts = model, table[table["source"] == "heldout"]
+    counts = [effective_counts(part["ratio"] < 1 / 3, part["group"]) for part in parts]
+    assert tuple(shares[["excess", "excess_low", "excess_high"]]) == pytest.approx(clustered_difference(*counts))
 
 
 def test_groups_are_put_on_a_set_that_is_there_already():

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fmdiag.diagnostics.memorization.near import hits
+from fmdiag.diagnostics.memorization.sweep import clusters_of
 from fmdiag.stats.clustered import clustered_difference, clustered_exclusion, clustered_p, effective_counts
 from fmdiag.stats.label_test import PERMUTATIONS, Hits, LabelTest, label_test
 from fmdiag.stats.shares import holm
@@ -135,13 +136,9 @@ def spaces_of(table):
     for (feature, threshold), part in table.groupby(["feature", "threshold"], sort=False):
         model, null = (part[part["source"] == source] for source in ("model", "heldout"))
         if len(model) and len(null):
-            found.append(Space(feature, float(threshold), model["ratio"].to_numpy(float), _clusters(model),
-                               null["ratio"].to_numpy(float), _clusters(null), hits(model)))
+            found.append(Space(feature, float(threshold), model["ratio"].to_numpy(float), clusters_of(model),
+                               null["ratio"].to_numpy(float), clusters_of(null), hits(model)))
     return found
-
-
-def _clusters(rows):
-    return rows["group" if "group" in rows and rows["group"].notna().all() else "nearest"].to_numpy()
 
 
 def decide(spaces, pool=None, *, n_permutations=PERMUTATIONS):

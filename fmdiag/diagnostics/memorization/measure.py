@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 
 from fmdiag.datasets import as_training_set
+from fmdiag.datasets.grouped_sets import with_groups
 from fmdiag.datasets.overlap import usable
 from fmdiag.diagnostics.memorization import near
 from fmdiag.diagnostics.memorization.decision import decide, spaces_of
@@ -82,7 +83,8 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
         For samples, where there are held-out examples, also d_heldout (distance to the nearest of them, of all), near
         (the lesser of d1 and d_heldout in units of the distance to the tenth nearest of both sets) and hit (number of
         the example, or group, that is nearest: of the training set from 0 on, of the held-out set from -1 downwards);
-        ``attrs["pool"]``, how many of either could have been hit.
+        ``attrs["pool"]``, how many of either could have been hit. Where rows have groups, also group: that of the
+        nearest training row, or of the held-out row itself.
         Where samples are copies of rows in another scale of values or another orientation, a warning says so, and
         ``attrs["not_judged"]``.
 
@@ -109,7 +111,7 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     unseen, free = usable(held_out, training_set)
     points = {"model": (numbers, samples),
               "heldout": _held_out_rows(unseen, free, training_set, len(samples), generator)}
-    unseen = None if unseen is None else near.searched(unseen, free)
+    held_out, unseen = unseen, None if unseen is None else near.searched(unseen, free)
     if closed_form is None:
         closed_form = ClosedFormField(training_set, path, memory=memory, device=device)
     n = control_size(training_set.n) if n_closed_form is None else n_closed_form
@@ -118,7 +120,7 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     tables = [tabulate(*points[source], training_set, source=source, feature=feature, threshold=threshold, plan=plan,
                        device=device, group=group, held_out=unseen if source == "model" else None)
               for feature, source in progress([(feature, source) for feature in features for source in asked])]
-    table = noted(pd.concat(tables, ignore_index=True), remark)
+    table = noted(with_groups(pd.concat(tables, ignore_index=True), training_set, held_out), remark)
     if unseen is not None:
         table.attrs["pool"] = (near.count_units(training_set), near.count_units(unseen))
     n_copies = int(tables[0]["memorized"].sum())

@@ -9,8 +9,6 @@ which says nothing of which set an example belongs to, so that the label of the 
 not. Examples within half of s count as come near. Equal distances to both sets (one content in both) decide nothing.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
@@ -62,7 +60,7 @@ def nearness(least, distances):
 def searched(held_out, free):
     """Return the TrainingSet of the held-out rows numbered `free`."""
     kept = free[free < held_out.n_stored]
-    return held_out if len(kept) == held_out.n_stored else replace(held_out, rows=held_out.rows[kept], labels=None)
+    return held_out if len(kept) == held_out.n_stored else held_out.chosen(kept)
 
 
 def unit_numbers(rows):

@@ -93,8 +93,8 @@ def summary_rows(table, *, level=0.95):
                         interval=interval))
 
     for source, group in sources.items():
-        *values, kind = stats.cluster_bootstrap(group["memorized"], group["nearest"], level=level,
-                                          rng=np.random.default_rng(0))
+        *values, kind = stats.cluster_bootstrap(group["memorized"], clusters_of(group), level=level,
+                                                rng=np.random.default_rng(0))
         if kind == "cluster_bootstrap":
             add("f_mem", tuple(values), source, kind)
     for (_, source), positive, negative in _pairs(table):
@@ -105,8 +105,13 @@ def summary_rows(table, *, level=0.95):
 def _excess(sources, flags, level):
     if "heldout" not in sources:
         return {}
-    counts = (effective_counts(flags[source], sources[source]["nearest"]) for source in ("model", "heldout"))
+    counts = (effective_counts(flags[source], clusters_of(sources[source])) for source in ("model", "heldout"))
     return dict(zip(("excess", "excess_low", "excess_high"), clustered_difference(*counts, level=level), strict=True))
+
+
+def clusters_of(rows):
+    """Return what each row of a table of copies stands or falls with: its group, else its nearest training row."""
+    return rows["group" if "group" in rows else "nearest"].to_numpy()
 
 
 def _pairs(table):
