@@ -173,10 +173,10 @@ NULLS = {
 
 
 def planted(base, kind, share):
-    """Return case(rng): a null case with exactly this share of the samples replaced by copies of training examples."""
+    """Return case(rng): a null case, every sample of which is a copy of another training example with this chance."""
     def case(rng):
         null = base(rng)
-        samples, k = null.samples.copy(), round(share * len(null.samples))
+        samples, k = null.samples.copy(), rng.binomial(len(null.samples), share)
         source = null.train[rng.choice(len(null.train), k, replace=False)]
         samples[:k] = COPIES[kind](rng, source, null.train.std())
         options = {"hflip": True} if kind == "mirrored" else {}

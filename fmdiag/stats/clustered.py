@@ -1,12 +1,17 @@
-"""Differences of shares of clustered values: tests and intervals of independent values, with effective counts.
+"""Differences of shares of clustered successes: tests and intervals of independent values, with effective counts.
 
-Samples that share their nearest training example stand or fall together, and a sampler of low diversity draws the same
-point again and again. Their share p is worth n* independent values (`effective_size`), and p n* successes of n* go into
-Fisher's test and Newcombe's interval.
+Samples that are copies of one training example stand or fall together, and a sampler of low diversity draws the same
+point again and again. With k_c successes in cluster c, k in all of n values,
+
+    design effect = sum_c k_c² / k,    k and n divided by it,
+
+the number of successes that a success comes with, itself included (Kish). Values without success need no correction:
+the draws of one sampler are independent of one another, only what they say of the training examples is not. Effective
+counts go into Fisher's test and Newcombe's interval as those of independent values would (Rao and Scott).
 
 References
 ----------
-Rao & Scott 1992, A simple method for the analysis of clustered binary data, Biometrics 48. Korn & Graubard 1998.
+Kish 1965, Survey Sampling. Rao & Scott 1992, A simple method for the analysis of clustered binary data, Biometrics 48.
 """
 
 import math
@@ -14,7 +19,6 @@ import math
 import numpy as np
 
 from fmdiag.stats.differences import difference_interval
-from fmdiag.stats.intervals import effective_size
 from fmdiag.stats.shares import fisher_p
 
 TINY = 1e-300
@@ -36,8 +40,11 @@ def effective_counts(flags, clusters):
     >>> effective_counts([True, True, True, True], [0, 0, 1, 1])         # two that agree, each seen twice
     (2.0, 2.0)
     """
-    n = effective_size(flags, clusters)
-    return float(np.mean(flags) * n), n
+    flags = np.asarray(flags, bool)
+    k, n = int(flags.sum()), flags.size
+    _, sizes = np.unique(np.asarray(clusters)[flags], return_counts=True)
+    effect = np.square(sizes).sum() / k if k else 1.0
+    return float(k / effect), float(n / effect)
 
 
 def clustered_p(counts, null_counts):

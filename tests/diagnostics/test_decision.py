@@ -1,0 +1,150 @@
+"""Decision on copies: what it finds and does not, and that answer, sentence, p-value and power are of one rule."""
+
+import numpy as np
+import pytest
+import torch
+
+import fmdiag
+from checks.calibration.families import BASES, COPIES, NULLS, Case, independent, planted
+from checks.calibration.repetition import contradiction, repeat
+from fmdiag.datasets import TrainingSet
+from fmdiag.diagnostics.memorization.decision import Space, decide, label_share, spaces_of
+from fmdiag.diagnostics.memorization.measure import measure
+from fmdiag.diagnostics.memorization.near import NEIGHBOR, count_units, hits, nearness
+from fmdiag.diagnostics.memorization.power import power
+from fmdiag.diagnostics.memorization.rule import verdict
+from fmdiag.stats.label_test import Hits
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def table_of(case, seed=0):
+    train = fmdiag.load_dataset(case.train, **case.options)
+    return measure(case.samples, train, held_out=case.held_out, closed_form=False, generator=generator(seed))
+
+
+def case_of(kind, share, base, seed=0):
+    return planted(BASES[base], kind, share)(np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize(("kind", "share"), [("exact copies", 0.05), ("copies with noise .1", 0.1)])
+@pytest.mark.parametrize("base", list(BASES))
+def test_fault_3_1_noisy_copies_are_found_as_exact_ones_are(kind, share, base):
+    found = verdict(table_of(case_of(kind, share, base)))
+    assert found.answer == "copies found" and found.p < 0.05
+    assert found.text.startswith("Copies found: ")
+
+
+@pytest.mark.parametrize("kind", ["exact copies", "copies with noise .1"])
+def test_fault_3_1_copies_of_training_rows_with_near_duplicates_are_found(kind):
+    """d1/d2 is near 1 for a noisy copy of such a row; its tenth neighbor is far beyond both."""
+    rng = np.random.default_rng(0)
+    null = BASES["gaussian, 16 dimensions"](rng)
+    train = np.concatenate([null.train[:200], null.train[:200] + 0.02 * rng.normal(size=(200, 16))]).astype(np.float32)
+    samples = null.samples.copy()
+    samples[:20] = COPIES[kind](rng, train[:20], 1.0)
+    table = table_of(Case(train, null.held_out, samples))
+    assert verdict(table).answer == "copies found"
+    if kind != "exact copies":
+        assert decide(spaces_of(table), table.attrs["pool"]).by_labels
+
+
+@pytest.mark.parametrize("count", [3, 20, 100])
+def test_fault_3_4_a_sampler_of_low_diversity_is_no_copier(count):
+    """Twelve repetitions: with a false-alarm rate of at most 5 %, three or more have a probability of at most 0.02."""
+    sampler = NULLS[f"{count} draws repeated, 2 dimensions"]
+    assert sum(verdict(table_of(sampler(np.random.default_rng(seed)))).answer == "copies found"
+               for seed in range(12)) < 3
+
+
+def test_fault_3_6_two_held_out_rows_leave_it_undecided():
+    """On a line a third of the samples pass the rule, and 0 of 2 held-out rows exclude next to nothing."""
+    null = independent(lambda rng, n: rng.normal(size=(n, 1)), n_held_out=2)(np.random.default_rng(1))
+    found = verdict(table_of(null))
+    assert found.answer == "undecided" and found.exclusion > 0.05 and "hold out more" in found.text
+
+
+@pytest.mark.parametrize("name", ["gaussian, 2 dimensions", "digits", "videos split whole", "grid of 5^4",
+                                  "exact copies, 10%, digits"])
+def test_fault_3_2_answer_sentence_p_value_and_summary_agree(name):
+    case = case_of("exact copies", 0.1, "digits") if "copies" in name else NULLS[name](np.random.default_rng(0))
+    found = repeat(name, lambda rng: case, 0)
+    assert found["contradiction"] is None
+    assert (found["answer"] == "copies found") == ("copies" in name)
+
+
+def test_a_contradiction_would_be_seen():
+    result = fmdiag.Run(train="digits").memorization(samples=fmdiag.load_dataset("digits").held_out[:20], n_steps=2)
+    assert contradiction(result) is None
+    object.__setattr__(result.verdict, "p", 0.01)
+    assert contradiction(result) == "p"
+
+
+def test_nearness_knows_nothing_of_the_labels():
+    """Training and held-out examples exchanged: the same nearness, and the other kind of hit."""
+    rng = np.random.default_rng(1)
+    first, other, samples = (rng.normal(size=(n, 3)).astype(np.float32) for n in (60, 60, 40))
+    one, two = (measure(samples, TrainingSet(a), held_out=b, closed_form=False, generator=generator())
+                for a, b in ((first, other), (other, first)))
+    one, two = (table[table["source"] == "model"] for table in (one, two))
+    np.testing.assert_allclose(one["near"], two["near"])
+    assert (one["hit"].to_numpy() == -1 - two["hit"].to_numpy()).all()
+
+
+def test_nearness_is_measured_by_the_tenth_neighbor():
+    distances = np.array([np.arange(1.0, 13.0), np.r_[2.0, 4.0, np.full(10, np.inf)]])
+    assert NEIGHBOR == 10
+    assert nearness(distances[:, 0], distances).tolist() == [0.1, 0.5]
+
+
+def test_an_example_counts_once_its_mirror_image_and_duplicates_included():
+    rng = np.random.default_rng(2)
+    rows = rng.integers(0, 255, size=(6, 1, 4, 4)).astype(np.uint8)
+    train = TrainingSet(np.concatenate([rows, rows[:2]]), divisor=127.5, shift=-1.0, hflip=True)
+    held_out = rng.integers(0, 255, size=(5, 1, 4, 4)).astype(np.uint8) / 127.5 - 1
+    samples = train[[0, 6, 8, 1]]      # row 0, its duplicate, its mirror image, and row 1
+    table = measure(samples, train, held_out=held_out.astype(np.float32), closed_form=False, generator=generator())
+    assert count_units(train) == 6 and table.attrs["pool"][0] == 6
+    found = hits(table[table["source"] == "model"])
+    assert sorted(found.units) == [0, 1] and found.trained.all()
+
+
+def test_groups_are_what_is_counted_where_there_are_some():
+    rng = np.random.default_rng(3)
+    train = fmdiag.load_dataset(rng.normal(size=(40, 5)).astype(np.float32), groups=np.arange(40) // 4)
+    held_out = fmdiag.load_dataset(rng.normal(size=(20, 5)).astype(np.float32), groups=100 + np.arange(20) // 4)
+    table = measure(train[np.arange(8)], train, held_out=held_out, closed_form=False, generator=generator())
+    assert table.attrs["pool"] == (10, 5)
+    assert len(hits(table[table["source"] == "model"]).units) == 2
+
+
+@pytest.mark.parametrize(("pool", "part"), [((100, 100), 0.8), ((100, 40), 0.5), ((1000, 40), 0.2)])
+def test_the_error_is_divided_by_sizes_alone(pool, part):
+    """100 samples and 100 held-out rows: log 2 = .69; the others' log(1 + M / N) = .69, .34 and .039."""
+    assert label_share(pool, 100, 100) == part
+
+
+def space(n=200, m=100, hit=0):
+    """Return a Space in which nothing passes the rule and few examples come near."""
+    return Space("pixels", 1 / 3, np.full(n, 0.9), np.arange(n), np.full(m, 0.9), np.arange(m),
+                 Hits(np.arange(hit), np.arange(hit) % 2 == 0, np.linspace(0.4, 0.49, hit)))
+
+
+def test_power_rises_with_the_share_and_is_the_error_without_copies():
+    copies = {"exact copies": [(np.zeros(8), np.zeros(8))]}
+    table = power([space(hit=6)], (200, 100), copies, rng=np.random.default_rng(0), shares=(0.0, 0.01, 0.03, 0.1))
+    assert table["power"].iloc[0] <= 0.05 and table["power"].is_monotonic_increasing and table["power"].iloc[-1] == 1
+    assert ((table["low"] <= table["power"]) & (table["power"] <= table["high"])).all()
+
+
+def test_announced_power_is_that_of_the_rule_on_new_data():
+    """3 % exact copies in 16 dimensions: 60 measurements beside 200 simulations; 4 standard errors of both are .28."""
+    null = [table_of(BASES["gaussian, 16 dimensions"](np.random.default_rng([9, k]))) for k in range(1)]
+    copies = {"exact copies": [(np.zeros(8), np.zeros(8))]}
+    announced = power(spaces_of(null[0]), null[0].attrs["pool"], copies, rng=np.random.default_rng(0), shares=(0.03,))
+    cases = (planted(BASES["gaussian, 16 dimensions"], "exact copies", 0.03)(np.random.default_rng([9, 1, k]))
+             for k in range(60))
+    found = np.mean([verdict(table_of(case)).answer == "copies found" for case in cases])
+    assert announced["power"].iloc[0] == pytest.approx(found, abs=0.28)
