@@ -35,7 +35,18 @@ COMMANDS = {
 # What was meant to change, by table and column: a reason for each. Nothing else may.
 INTENDED = {"resolvable_excess column value": "one power formula, of the very rule",
             "samples_needed_": "one power formula, of the very rule",
-            "mean_error": "a bound on rounding, which differs with the blocks"}
+            "mean_error": "a bound on rounding, which differs with the blocks",
+            "largest_variance": "the range of the conditional variance, for its interval",
+            "bounded only after": "Gaffke's intervals of means within a known range",
+            **{f" {name} only before": "Gaffke's intervals of means within a known range" for name in (
+                "cosine student", "source_weight student", "max_weight student", "entropy student",
+                "conditional_variance student", "top_weight bootstrap", "top_weight student")},
+            "collapse_time_measured": "where the band of the mean source weight crosses 1/2: another band",
+            "metrics.parquet": "held-out rows in the samples' place beside every metric",
+            "column caution only after": "what has to be known to read a metric's value",
+            **{f"metrics {name}": "limits of shares and quantiles at the effective number of samples; held-out rows"
+               for name in ("authpct", "carlini", "dcr", "nndr", "fld", "frechet", "kid", "precision", "recall",
+                            "density", "coverage", "mifid", "ct", "f_mem")}}
 RTOL = 1e-6
 
 

@@ -92,8 +92,14 @@ def percentiles(resampled, level):
 
 
 def bootstrap_interval(values, *, level=0.95, n_resamples=RESAMPLES, seed=0):
-    """Return (mean, low, high): the percentile bootstrap over observations; its width is 0 when all values agree."""
-    values = np.asarray(values, dtype=float)
+    """Return (mean, low, high): the percentile bootstrap over observations; exact limits where all booleans agree.
+
+    There every resample is the sample, and the bootstrap's interval has no width, as it has of other equal values.
+    """
+    values = np.asarray(values)
+    if values.dtype == bool and (values == values[0]).all():
+        return proportion_interval(values.sum(), values.size, level=level)
+    values = values.astype(float)
     rng = np.random.default_rng(seed)
     return values.mean(), *percentiles([rng.choice(values, values.size).mean() for _ in range(n_resamples)], level)
 

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fmdiag.stats import bootstrap_interval, cluster_bootstrap, from_left_out, jackknife, mean_interval
+from fmdiag.stats import (
+    bootstrap_interval,
+    cluster_bootstrap,
+    from_left_out,
+    jackknife,
+    mean_interval,
+    proportion_interval,
+)
 
 
 @pytest.fixture
@@ -60,3 +67,8 @@ def test_clusters_of_one_are_the_bootstrap_and_equal_values_have_their_own_kind(
     assert cluster_bootstrap(np.ones(5, bool), np.arange(5), rng=None)[3] == "exact"
     assert cluster_bootstrap(np.ones(5), np.arange(5), rng=None)[3] == "none"
     assert cluster_bootstrap(values, np.zeros(23), rng=None)[3] == "none"
+
+
+@pytest.mark.parametrize("values", [np.zeros(20, bool), np.ones(20, bool)])
+def test_the_bootstrap_of_booleans_that_agree_has_the_exact_limits(values):
+    assert bootstrap_interval(values) == proportion_interval(values.sum(), 20)
