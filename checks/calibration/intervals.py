@@ -142,6 +142,6 @@ INTERVALS = {
     **{f"{metric} less held-out": difference(name, metric) for name, metric in (
         ("frechet", "frechet_train"), ("frechet", "frechet_test"), ("frechet", "frechet_infinity_train"),
         ("kid", "kid_train"), ("prdc", "coverage_train"), ("prdc", "density_train"), ("fld", "fld"),
-        ("fld", "fld_gap"), ("ct", "ct"), ("authpct", "authpct"), ("carlini", "carlini_median"), ("dcr", "dcr_share"),
+        ("fld", "fld_gap"), ("authpct", "authpct"), ("carlini", "carlini_median"), ("dcr", "dcr_share"),
         ("dcr", "nndr"), ("mifid", "mifid_distance"))},
 }
