@@ -9,11 +9,13 @@ import torch
 from PIL import Image
 
 from fmdiag.datasets import TrainingSet, load_dataset
-from fmdiag.diagnostics.memorization.measure import tabulate
+from fmdiag.diagnostics.memorization.measure import measure, tabulate
+from fmdiag.diagnostics.memorization.rule import verdict
 from fmdiag.diagnostics.nulls import check_null, one_image, unlike_data
 from fmdiag.diagnostics.nulls.blind import folds, near_duplicates
 from fmdiag.diagnostics.nulls.overlap import excess, shifted
 from fmdiag.diagnostics.nulls.spacing import behind_gaps, spacings
+from fmdiag.errors import FmdiagWarning
 from fmdiag.neighbors import nearest
 
 MIXING = np.random.default_rng(9).normal(size=(2, 4, 64))
@@ -220,7 +222,28 @@ def test_of_many_rows_a_part_is_searched(monkeypatch):
 def test_the_check_is_kept_as_plain_values(tmp_path):
     train, held_out = scenes(300, 0), scenes(100, 1)
     held_out[:10] = [as_jpeg(row) for row in train[:10]]
-    table = checked(train, held_out).noted(pd.DataFrame({"d1": [0.0]}))
+    with pytest.warns(FmdiagWarning, match="10 of 100 held-out rows are nearly training rows"):
+        table = checked(train, held_out).noted(pd.DataFrame({"d1": [0.0]}))
     assert len(table.attrs["overlap"]) == 10 and "null" not in table.attrs
     assert len(pd.concat([table, table], ignore_index=True).attrs["null_checks"]) == 5
     table.to_parquet(tmp_path / "table.parquet")
+
+
+def test_copies_are_found_beside_held_out_rows_of_which_a_fifth_were_trained_on():
+    """A tenth of 200 fresh pictures are copies, stored as JPEG; a fifth of the held-out rows are, and are left out."""
+    train, held_out, samples = scenes(400, 0), scenes(200, 1), scenes(200, 2)
+    held_out[:40], samples[:20] = train[:40], [as_jpeg(row) for row in train[100:120]]
+    rows = TrainingSet(train, held_out_source=TrainingSet(held_out))
+    with pytest.warns(FmdiagWarning, match="40 of 200 held-out rows equal training rows and are left out"):
+        table = measure(TrainingSet(samples)[:], rows, closed_form=False)
+    assert table[table["source"] == "model"]["memorized"].sum() == 20
+    assert not table[table["source"] == "heldout"]["memorized"].any()
+    assert rows.overlap.not_judged() is None and "null" not in table.attrs
+    assert verdict(table).answer == "copies found"
+
+
+def test_a_null_of_another_scale_is_named_by_the_measurement():
+    rng = np.random.default_rng(0)
+    rows = TrainingSet(gaussian(rng, 400), held_out_source=TrainingSet(gaussian(rng, 200, 2.0)))
+    table = measure(gaussian(rng, 200), rows, closed_form=False)
+    assert "are not exchangeable with training rows" in table.attrs["null"]

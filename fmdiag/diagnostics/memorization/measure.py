@@ -26,6 +26,7 @@ from fmdiag.datasets.overlap import usable
 from fmdiag.diagnostics.memorization import near
 from fmdiag.diagnostics.memorization.decision import decide, spaces_of
 from fmdiag.diagnostics.memorization.sweep import summary_rows
+from fmdiag.diagnostics.nulls import check_null
 from fmdiag.diagnostics.points.checks import check_range, check_samples, unlike
 from fmdiag.diagnostics.points.measurable import measurable, noted
 from fmdiag.diagnostics.points.nearest_rows import nearest_rows
@@ -86,7 +87,7 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
         ``attrs["pool"]``, how many of either could have been hit. Where rows have groups, also group: that of the
         nearest training row, or of the held-out row itself.
         Where samples are copies of rows in another scale of values or another orientation, a warning says so, and
-        ``attrs["not_judged"]``.
+        ``attrs["not_judged"]``; so does ``attrs["null"]`` where the held-out rows are no null: see `nulls.check_null`.
 
     Raises
     ------
@@ -108,7 +109,10 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
         raise FmdiagError(f"threshold must be in (0, 1], got {threshold}")
     numbers, samples, remark = measurable(samples, training_set)
     check_range(samples, training_set)
+    search = {"device": device, "group": group, "plan": plan}
     unseen, free = usable(held_out, training_set)
+    check = check_null(training_set, unseen, free, features=features, **search)
+    free = check.kept
     points = {"model": (numbers, samples),
               "heldout": _held_out_rows(unseen, free, training_set, len(samples), generator)}
     held_out, unseen = unseen, None if unseen is None else near.searched(unseen, free)
@@ -120,13 +124,13 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     tables = [tabulate(*points[source], training_set, source=source, feature=feature, threshold=threshold, plan=plan,
                        device=device, group=group, held_out=unseen if source == "model" else None)
               for feature, source in progress([(feature, source) for feature in features for source in asked])]
-    table = noted(with_groups(pd.concat(tables, ignore_index=True), training_set, held_out), remark)
+    table = with_groups(pd.concat(tables, ignore_index=True), training_set, held_out)
+    table = check.noted(noted(table, remark))
     if unseen is not None:
         table.attrs["pool"] = (near.count_units(training_set), near.count_units(unseen))
     n_copies = int(tables[0]["memorized"].sum())
-    search = {"feature": features[0], "device": device, "group": group, "plan": plan}
     reason = (_other_scale(samples, training_set, n_copies)
-              or other_orientation(samples, training_set, n_copies, threshold=threshold, **search))
+              or other_orientation(samples, training_set, n_copies, threshold=threshold, feature=features[0], **search))
     if reason is not None:
         table.attrs["not_judged"] = reason
         warnings.warn(reason, FmdiagWarning, stacklevel=2)

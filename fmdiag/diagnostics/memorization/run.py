@@ -11,6 +11,7 @@ from fmdiag.diagnostics.memorization.measure import gallery as closest
 from fmdiag.diagnostics.memorization.measure import measure, summarise
 from fmdiag.diagnostics.memorization.rule import verdict
 from fmdiag.diagnostics.memorization.sweep import roc, sweep
+from fmdiag.diagnostics.nulls import one_image, unlike_data
 from fmdiag.diagnostics.points.judged import N_SAMPLES, judged_samples
 from fmdiag.diagnostics.spaces import described
 from fmdiag.errors import FmdiagWarning
@@ -33,13 +34,21 @@ def run(context, parameters):
     found = _of_steps(context, parameters, table, features, plan)
     detectable = power_of_the_rule(table, rows, features, plan, context)
     summary = pd.concat([summarise(table), *found["summary"], *power_rows(detectable)], ignore_index=True)
-    reason = table.attrs.get("not_judged") or (rows.overlap and rows.overlap.not_judged())
+    reason = (table.attrs.get("not_judged") or (rows.overlap and rows.overlap.not_judged()) or table.attrs.get("null")
+              or unlike_data(table) or one_image(samples, table))
     recorded = {**asked, "solver": solver, "threshold": parameters.threshold, **described(features, parameters)}
     return Result(
-        "memorization", table, summary, recorded, {"sweep": sweep(table), "roc": roc(table), **found["tables"]},
+        "memorization", table, summary, recorded,
+        {"sweep": sweep(table), "roc": roc(table), **found["tables"], **_null_tables(table)},
         _pictures(context, samples, table), verdict(table, solver=solver, not_judged=reason, power=detectable),
         found["cautions"],
         {**found["facts"], **({"not_judged": reason} if reason else {})})
+
+
+def _null_tables(table):
+    """Return what was found about the held-out rows, as tables; empty ones are left out."""
+    found = {name: pd.DataFrame(table.attrs.get(name, [])) for name in ("overlap", "null_checks")}
+    return {name: rows for name, rows in found.items() if len(rows)}
 
 
 def _of_steps(context, parameters, table, features, plan):

@@ -5,6 +5,7 @@ with training rows: none of them trained on in disguise, all of them from the sa
 or where they lie otherwise than training rows lie among one another, nothing is judged, with the reason.
 """
 
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +17,7 @@ from fmdiag.diagnostics.nulls.overlap import COLUMNS as OVERLAP_COLUMNS
 from fmdiag.diagnostics.nulls.overlap import near_training_rows
 from fmdiag.diagnostics.nulls.spacing import Spacing, spacings
 from fmdiag.diagnostics.points.checks import check_range, check_samples
+from fmdiag.errors import FmdiagWarning
 from fmdiag.neighbors import EXACT
 from fmdiag.ranks.group import SINGLE
 
@@ -52,10 +54,14 @@ class NullCheck:
     sentences: list = field(default_factory=list)
 
     def noted(self, table):
-        """Return a table whose attrs hold the check as plain values: overlap, null_checks, null_sentences, null."""
+        """Return a table whose attrs hold the check as plain values, and warn of what a reader must know.
+
+        The attrs: overlap and null_checks (lists of records), and null, why nothing is judged, where there is a reason.
+        """
         table.attrs["overlap"] = self.table.to_dict("records")
         table.attrs["null_checks"] = self.controls.to_dict("records")
-        table.attrs["null_sentences"] = list(self.sentences)
+        for sentence in self.sentences:
+            warnings.warn(sentence, FmdiagWarning, stacklevel=3)
         if self.not_judged is not None:
             table.attrs["null"] = self.not_judged
         return table
@@ -69,8 +75,8 @@ def check_null(training_set, held_out, numbers=None, *, features=(None,), device
     ----------
     training_set : TrainingSet
         The rows that were trained on.
-    held_out : TrainingSet
-        Rows of the same shape that were not.
+    held_out : TrainingSet or None
+        Rows of the same shape that were not; None: there are none, and nothing is tested.
     numbers : ndarray of int64, shape (m,), optional
         Which of these are meant to be used; default all. Of more than 2000, and of fewer beside large training sets, a
         random part is searched.
@@ -94,6 +100,8 @@ def check_null(training_set, held_out, numbers=None, *, features=(None,), device
     >>> len(check.kept) == train.held_out.n, check.not_judged
     (True, None)
     """
+    if held_out is None:
+        return NullCheck(np.arange(0))
     numbers = np.arange(held_out.n) if numbers is None else np.asarray(numbers)
     most, rng = rows_searched(training_set), np.random.default_rng(seed)
     seen = numbers[np.sort(rng.permutation(len(numbers))[:most])]
