@@ -56,10 +56,11 @@ class NullCheck:
     def noted(self, table):
         """Return a table whose attrs hold the check as plain values, and warn of what a reader must know.
 
-        The attrs: overlap and null_checks (lists of records), and null, why nothing is judged, where there is a reason.
+        The attrs: overlap and null_checks (lists of records), and null, why nothing is judged; each where there is one.
         """
-        table.attrs["overlap"] = self.table.to_dict("records")
-        table.attrs["null_checks"] = self.controls.to_dict("records")
+        for name, rows in (("overlap", self.table), ("null_checks", self.controls)):
+            if len(rows):
+                table.attrs[name] = rows.to_dict("records")
         for sentence in self.sentences:
             warnings.warn(sentence, FmdiagWarning, stacklevel=3)
         if self.not_judged is not None:
