@@ -54,7 +54,10 @@ def beside_held_out(module, generated, train, test, *, copies=0.0, generator):
             parts += _references(module, table, generated, train, test, generator)
         except FmdiagError as error:
             warnings.warn(f"no held-out value beside {table['metric'].iloc[0]}: {error}", FmdiagWarning, stacklevel=2)
-    return _cautioned(pd.concat(parts, ignore_index=True), module, copies)
+    table = pd.concat(parts, ignore_index=True)
+    # What belongs together stands together: of each metric the model's, the held-out rows' and the difference.
+    order = np.argsort(table.groupby(["metric", "definition"], sort=False).ngroup().to_numpy(), kind="stable")
+    return _cautioned(table.iloc[order].reset_index(drop=True), module, copies)
 
 
 def excess_copies(generated, train, test):
