@@ -8,8 +8,8 @@ import pytest
 
 from fmdiag.diagnostics.audit.document import compose
 from fmdiag.diagnostics.audit.schema import SCHEMA, validate
-from fmdiag.diagnostics.memorization import measure as memorization
 from fmdiag.diagnostics.memorization.rule import verdict
+from fmdiag.diagnostics.memorization.summary import summarise
 from fmdiag.errors import FmdiagError
 from fmdiag.stats import summary_row
 
@@ -37,7 +37,7 @@ def document(*parts, diagnostics=("memorization", "membership")):
     tables = [part for part in parts if "ratio" in part]
     if tables:
         record["verdict"] = verdict(tables[0]).describe()
-    return compose(record, pd.concat([memorization.summarise(part) if "ratio" in part else part for part in parts],
+    return compose(record, pd.concat([summarise(part) if "ratio" in part else part for part in parts],
                                      ignore_index=True))
 
 

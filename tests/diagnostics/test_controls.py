@@ -13,8 +13,9 @@ import torch
 
 import fmdiag
 from fmdiag.datasets import TrainingSet
-from fmdiag.diagnostics.memorization.measure import control_size, measure, summarise
+from fmdiag.diagnostics.memorization.measure import control_size, measure
 from fmdiag.diagnostics.memorization.rule import verdict
+from fmdiag.diagnostics.memorization.summary import summarise
 from fmdiag.diagnostics.memorization.sweep import roc, sweep
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")

@@ -137,12 +137,12 @@ def test_fault_2_7_diverged_samples_are_counted_and_the_rest_is_measured():
 
 
 def test_fault_2_7_the_gallery_shows_samples_by_their_numbers():
-    from fmdiag.diagnostics.memorization import measure as memorization
+    from fmdiag.diagnostics.memorization.closest import closest
 
     samples, left = with_bad(torch.nan)
     with pytest.warns(FmdiagWarning, match="1 of 20 samples diverged"):
         table = FUNCTIONS["memorization"](samples)
-    arrays = memorization.gallery(samples, TRAIN, table, m=3)
+    arrays = closest(samples, TRAIN, table, m=3)
     assert set(arrays["sample"]) <= set(left)
     assert np.array_equal(arrays["samples"], TRAIN.to_uint8(samples[arrays["sample"].tolist()]).numpy())
 

@@ -8,8 +8,10 @@ from scipy import stats
 
 from fmdiag.datasets import TrainingSet
 from fmdiag.diagnostics.memorization import measure as memorization
-from fmdiag.diagnostics.memorization.measure import gallery, measure, summarise
+from fmdiag.diagnostics.memorization.closest import closest
+from fmdiag.diagnostics.memorization.measure import measure
 from fmdiag.diagnostics.memorization.rule import verdict
+from fmdiag.diagnostics.memorization.summary import summarise
 
 
 def generator(seed=0):
@@ -184,7 +186,7 @@ def test_gallery_shows_the_closest_samples_beside_their_rows():
     samples[13] = training_set[7]
     samples[4] = training_set[9] + 0.01
     table = only_samples(samples, training_set)
-    shown = gallery(samples, training_set, table, m=5)
+    shown = closest(samples, training_set, table, m=5)
     assert shown["samples"].shape == shown["neighbors"].shape == (5, 1, 6, 6)
     assert shown["samples"].dtype == np.uint8 and (np.diff(shown["ratio"]) >= 0).all()
     assert list(shown["sample"][:2]) == [13, 4] and list(shown["nearest"][:2]) == [7, 9]
@@ -195,7 +197,7 @@ def test_gallery_shows_the_closest_samples_beside_their_rows():
 def test_gallery_of_points_keeps_their_values():
     training_set = TrainingSet(gaussian(30, 2, 0))
     samples = gaussian(20, 2, 1)
-    shown = gallery(samples, training_set, only_samples(samples, training_set), m=32)
+    shown = closest(samples, training_set, only_samples(samples, training_set), m=32)
     assert shown["points"].shape == shown["neighbors"].shape == (20, 2)
     d = np.linalg.norm(shown["points"].astype(float) - shown["neighbors"], axis=1)
     np.testing.assert_allclose(d, shown["d1"], rtol=1e-10)

@@ -24,14 +24,11 @@ from fmdiag.datasets import as_training_set
 from fmdiag.datasets.grouped_sets import with_groups
 from fmdiag.datasets.overlap import usable
 from fmdiag.diagnostics.memorization import near
-from fmdiag.diagnostics.memorization.decision import decide, spaces_of
-from fmdiag.diagnostics.memorization.sweep import summary_rows
 from fmdiag.diagnostics.nulls import check_null
 from fmdiag.diagnostics.points.checks import check_range, check_samples, unlike
 from fmdiag.diagnostics.points.measurable import measurable, noted
 from fmdiag.diagnostics.points.nearest_rows import nearest_rows
 from fmdiag.diagnostics.points.orientation import other_orientation
-from fmdiag.diagnostics.points.pictures import as_pictures
 from fmdiag.diagnostics.points.scale import other_scale
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.features import as_features
@@ -39,7 +36,6 @@ from fmdiag.fields import ClosedFormField
 from fmdiag.neighbors import EXACT
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import closed_form_samples, draw_noise, seeded
-from fmdiag.stats import row, summary_row
 
 NAME = "memorization"
 THRESHOLD = 1 / 3
@@ -127,7 +123,7 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     table = with_groups(pd.concat(tables, ignore_index=True), training_set, held_out)
     table = check.noted(noted(table, remark))
     if unseen is not None:
-        table.attrs["pool"] = (near.count_units(training_set), near.count_units(unseen))
+        table.attrs["pool"] = near.pool(training_set, unseen, table)
     n_copies = int(tables[0]["memorized"].sum())
     reason = (_other_scale(samples, training_set, n_copies)
               or other_orientation(samples, training_set, n_copies, threshold=threshold, feature=features[0], **search))
@@ -188,90 +184,3 @@ def _closed_form_points(closed_form, training_set, n, n_steps, group, generator)
         closed_form = torch.cat(group.spread(noise, lambda mine: closed_form_samples(u_star, mine, n_steps)))
     points = check_samples(closed_form, training_set, what="sample of û*")
     return np.arange(len(points)), points
-
-
-def summarise(table):
-    """Return the summary rows per feature and source.
-
-    Quantities: f_mem (share memorised; interval "exact", Clopper-Pearson, and "bootstrap"), d1 (mean), ratio (median),
-    identical (share with d1 = 0), copied_rows (number of distinct training rows that memorised samples are copies of)
-    and, with held-out rows, f_mem_excess: f_mem of the model minus that of the held-out rows (Newcombe's interval,
-    samples of one training example counted together) and p_excess (Fisher, likewise, corrected for the feature spaces).
-    Of an index that is not exact, recall: the share of checked samples whose d1 and d2 are those of the exact search.
-    Further those of `sweep.summary_rows`, and of the decision on all spaces together p_labels and p_value.
-    """
-    rows = []
-    for (feature, threshold), part in table.groupby(["feature", "threshold"], sort=False):
-        keys = {"feature": feature, "threshold": threshold}
-        groups = {source: part[part["source"] == source] for source in SOURCES if (part["source"] == source).any()}
-        for source, group in groups.items():
-            rows += _source_rows(group, source=source, **keys)
-        rows += summary_rows(part)
-    return pd.DataFrame(rows + _decision_rows(table))
-
-
-def _source_rows(group, **keys):
-    quantities = (("f_mem", group["memorized"], "exact"), ("f_mem", group["memorized"], "bootstrap"),
-                  ("d1", group["d1"], "student"), ("ratio", group["ratio"], "median"),
-                  ("identical", group["d1"] == 0, "exact"))
-    if "recalled" in group:
-        quantities += (("recall", group["recalled"].dropna() == 1, "exact"),)
-    rows = [summary_row(NAME, name, values, interval=interval, **keys) for name, values, interval in quantities]
-    copied = group.loc[group["memorized"], "nearest"].nunique()
-    return [*rows, row(NAME, "copied_rows", copied, n=len(group), **keys)]
-
-
-def _decision_rows(table):
-    spaces = spaces_of(table)
-    if not spaces:
-        return []
-    decision, rows = decide(spaces, table.attrs.get("pool")), []
-    for space in spaces:
-        keys = {"feature": space.feature, "threshold": space.threshold, "source": "model", "n": len(space.ratios)}
-        rows += [row(NAME, "f_mem_excess", space.excess(), **keys, interval="newcombe_clustered"),
-                 row(NAME, "p_excess", decision.excess_p[space.feature][0], **keys, interval="none")]
-    joint = {"source": "model", "n": len(spaces[0].ratios), "interval": "none"}
-    if decision.labels is not None:
-        rows.append(row(NAME, "p_labels", decision.labels.p, **joint))
-    return [*rows, row(NAME, "p_value", decision.p, **joint)]
-
-
-def gallery(samples, training_set, table, m=32, decoder=None):
-    """Return the arrays of the gallery: the m model samples of least ratio, each beside its nearest training row.
-
-    Of several features, the first has the keys below, the k-th further one these keys with `_k`, k = 1, 2, ...
-
-    Parameters
-    ----------
-    samples : Tensor or ndarray, shape (n, *shape)
-        As given to `measure`.
-    table : DataFrame
-        Its outcome.
-    m : int
-        Number of samples.
-    decoder : callable, optional
-        Turns latents into pictures; see `fmdiag.diagnostics.points.pictures`.
-
-    Returns
-    -------
-    dict of ndarray
-        samples and neighbors, uint8, shape (m, c, h, w), for images, or points and neighbors, float32, shape
-        (m, *shape), for other data; d1, ratio, sample and nearest (row numbers), shape (m,); features (their names).
-    """
-    names, shown = list(table["feature"].unique()), {}
-    for k, name in enumerate(names):
-        chosen = table[(table["source"] == "model") & (table["feature"] == name)]
-        arrays = _shown(samples, training_set, chosen, m, decoder)
-        shown |= {f"{key}_{k}" if k else key: values for key, values in arrays.items()}
-    return shown | {"features": np.array(names)}
-
-
-def _shown(samples, training_set, table, m, decoder):
-    best = table.sort_values(["ratio", "d1", "sample"], kind="stable").head(m)
-    shown = check_samples(samples, training_set, finite=False)[best["sample"].tolist()].float()
-    rows = training_set[best["nearest"].tolist()]
-    facts = {name: best[name].to_numpy() for name in ("d1", "ratio", "sample", "nearest")}
-    images, neighbors = (as_pictures(points, training_set, decoder) for points in (shown, rows))
-    if images is not None:
-        return {"samples": images, "neighbors": neighbors, **facts}
-    return {"points": shown.numpy(), "neighbors": rows.numpy(), **facts}

@@ -76,6 +76,18 @@ def count_units(rows):
     return len(np.unique(unit_numbers(rows)))
 
 
+def pool(training_set, held_out, table):
+    """Return (N, M), how many units of either set a sample could come nearest to.
+
+    Content of both sets decides nothing and is taken off both, as many as the held-out rows of a memorization table
+    that equal training rows tell.
+    """
+    n_train, n_held_out = count_units(training_set), count_units(held_out)
+    null = table[table["source"] == "heldout"]
+    shared = round(float((null["d1"] == 0).mean()) * n_held_out) if len(null) else 0
+    return max(1, n_train - shared), max(1, n_held_out - shared)
+
+
 def hits(part):
     """Return the Hits of the model's rows of one feature space, or None where no held-out examples were searched."""
     if "near" not in part or part["near"].isna().all():

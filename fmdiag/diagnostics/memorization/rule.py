@@ -44,7 +44,8 @@ def verdict(table, *, solver=None, not_judged=None, power=None, cautions=()):
     exclusion = max(space.exclusion(space.threshold, LEVEL) for space in spaces)
     answer = ("copies found" if decision.found else "no excess found" if exclusion <= LARGEST_EXCLUSION
               else "undecided")
-    seen = f"{_shares(decision, spaces, solver)}{_labels(decision, spaces)}"
+    unit = "group" if "group" in table else "training example"
+    seen = f"{_shares(decision, spaces, solver, unit)}{_labels(decision, spaces)}"
     text = f"{OPENING[answer]}: {seen}; {_p(decision, len(spaces))}"
     if not decision.found:
         text += _excluded(exclusion) + found_with(power)
@@ -92,7 +93,7 @@ def _effect(decision, spaces):
             "high": high, "level": LEVEL, "n": len(space.ratios)}
 
 
-def _shares(decision, spaces, solver):
+def _shares(decision, spaces, solver, unit):
     """Return what passes the d1/d2 rule in each feature space."""
     parts = []
     for space in spaces:
@@ -100,9 +101,9 @@ def _shares(decision, spaces, solver):
         copied = len(set(space.clusters[space.flags]))
         parts.append((f"in {space.feature} " if len(spaces) > 1 else "")
                      + f"{_share(space.flags)} of {len(space.flags)} samples{f' ({solver})' if solver else ''} have "
-                     f"d1/d2 < {_threshold(space.threshold)}{_of(copied)}, against {_share(space.null_flags)} of "
+                     f"d1/d2 < {_threshold(space.threshold)}{_of(copied, unit)}, against {_share(space.null_flags)} of "
                      f"{len(space.null_flags)} held-out examples; the difference is {value:+.1f} points [{low:+.1f}, "
-                     f"{high:+.1f}], samples of one training example counted together")
+                     f"{high:+.1f}], copies of one {unit} counted together")
     return "; ".join(parts) + _wide(decision, spaces)
 
 
@@ -116,8 +117,8 @@ def _wide(decision, spaces):
     return f"; below {threshold:g}, {model} of the samples against {null} of the held-out examples"
 
 
-def _of(copied):
-    return f", copies of {copied} training example{'s' if copied > 1 else ''}" if copied else ""
+def _of(copied, unit):
+    return f", copies of {copied} {unit}{'s' if copied > 1 else ''}" if copied else ""
 
 
 def _labels(decision, spaces):

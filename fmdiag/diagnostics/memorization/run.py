@@ -6,10 +6,11 @@ import pandas as pd
 
 from fmdiag.diagnostics.context import shown, surroundings
 from fmdiag.diagnostics.memorization import gallery, null_size, steps
+from fmdiag.diagnostics.memorization.closest import closest
 from fmdiag.diagnostics.memorization.copies import power_of_the_rule, power_rows
-from fmdiag.diagnostics.memorization.measure import gallery as closest
-from fmdiag.diagnostics.memorization.measure import measure, summarise
+from fmdiag.diagnostics.memorization.measure import measure
 from fmdiag.diagnostics.memorization.rule import verdict
+from fmdiag.diagnostics.memorization.summary import summarise
 from fmdiag.diagnostics.memorization.sweep import roc, sweep
 from fmdiag.diagnostics.nulls import one_image, unlike_data
 from fmdiag.diagnostics.points.judged import N_SAMPLES, judged_samples

@@ -1,0 +1,54 @@
+"""Summary of memorization: shares, distances and the decision, a row per quantity with its interval."""
+
+import pandas as pd
+
+from fmdiag.diagnostics.memorization.decision import decide, spaces_of
+from fmdiag.diagnostics.memorization.measure import NAME, SOURCES
+from fmdiag.diagnostics.memorization.sweep import summary_rows
+from fmdiag.stats import row, summary_row
+
+
+def summarise(table):
+    """Return the summary rows per feature and source.
+
+    Quantities: f_mem (share memorised; interval "exact", Clopper-Pearson, and "bootstrap"), d1 (mean), ratio (median),
+    identical (share with d1 = 0), copied_rows (number of distinct training rows that memorised samples are copies of)
+    and, with held-out rows, f_mem_excess: f_mem of the model minus that of the held-out rows (Newcombe's interval,
+    samples of one training example counted together) and p_excess (Fisher, likewise, corrected for the feature spaces).
+    Of an index that is not exact, recall: the share of checked samples whose d1 and d2 are those of the exact search.
+    Further those of `sweep.summary_rows`, and of the decision on all spaces together p_labels and p_value.
+    """
+    rows = []
+    for (feature, threshold), part in table.groupby(["feature", "threshold"], sort=False):
+        keys = {"feature": feature, "threshold": threshold}
+        groups = {source: part[part["source"] == source] for source in SOURCES if (part["source"] == source).any()}
+        for source, group in groups.items():
+            rows += _source_rows(group, source=source, **keys)
+        rows += summary_rows(part)
+    return pd.DataFrame(rows + _decision_rows(table))
+
+
+def _source_rows(group, **keys):
+    quantities = (("f_mem", group["memorized"], "exact"), ("f_mem", group["memorized"], "bootstrap"),
+                  ("d1", group["d1"], "student"), ("ratio", group["ratio"], "median"),
+                  ("identical", group["d1"] == 0, "exact"))
+    if "recalled" in group:
+        quantities += (("recall", group["recalled"].dropna() == 1, "exact"),)
+    rows = [summary_row(NAME, name, values, interval=interval, **keys) for name, values, interval in quantities]
+    copied = group.loc[group["memorized"], "nearest"].nunique()
+    return [*rows, row(NAME, "copied_rows", copied, n=len(group), **keys)]
+
+
+def _decision_rows(table):
+    spaces = spaces_of(table)
+    if not spaces:
+        return []
+    decision, rows = decide(spaces, table.attrs.get("pool")), []
+    for space in spaces:
+        keys = {"feature": space.feature, "threshold": space.threshold, "source": "model", "n": len(space.ratios)}
+        rows += [row(NAME, "f_mem_excess", space.excess(), **keys, interval="newcombe_clustered"),
+                 row(NAME, "p_excess", decision.excess_p[space.feature][0], **keys, interval="none")]
+    joint = {"source": "model", "n": len(spaces[0].ratios), "interval": "none"}
+    if decision.labels is not None:
+        rows.append(row(NAME, "p_labels", decision.labels.p, **joint))
+    return [*rows, row(NAME, "p_value", decision.p, **joint)]
