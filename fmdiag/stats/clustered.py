@@ -14,8 +14,6 @@ References
 Kish 1965, Survey Sampling. Rao & Scott 1992, A simple method for the analysis of clustered binary data, Biometrics 48.
 """
 
-import math
-
 import numpy as np
 
 from fmdiag.stats.differences import difference_interval
@@ -48,22 +46,23 @@ def effective_counts(flags, clusters):
 
 
 def clustered_p(counts, null_counts):
-    """Return Fisher's one-sided p-value of "the first share is larger", of effective counts.
+    """Return Fisher's one-sided p-values of "the first share is larger", of effective counts; elementwise.
 
     Between whole numbers of successes the logarithm of p is interpolated; the numbers of values are rounded.
 
     Parameters
     ----------
-    counts, null_counts : tuple of float
+    counts, null_counts : tuple of (float or array_like)
         (successes, n) of `effective_counts`.
     """
-    (k, n), (k0, n0) = counts, null_counts
-    n, n0 = round(n), round(n0)
-    low, low0 = min(math.floor(k + 1e-9), n), min(math.floor(k0 + 1e-9), n0)
-    high, high0 = np.minimum([low + 1, low0 + 1], [n, n0])
-    part, part0 = min(max(k - low, 0.0), 1.0), min(max(k0 - low0, 0.0), 1.0)
-    logs = np.log(np.maximum(fisher_p(np.array([[low], [high]]), n, np.array([low0, high0]), n0), TINY))
-    return float(np.exp(np.array([1 - part, part]) @ logs @ np.array([1 - part0, part0])))
+    (k, n), (k0, n0) = (np.asarray(pair, dtype=float) for pair in (counts, null_counts))
+    n, n0 = np.round(n), np.round(n0)
+    low, low0 = np.minimum(np.floor(k + 1e-9), n), np.minimum(np.floor(k0 + 1e-9), n0)
+    part, part0 = np.clip(k - low, 0, 1), np.clip(k0 - low0, 0, 1)
+    high, high0 = np.minimum(low + 1, n), np.minimum(low0 + 1, n0)
+    corners = [(low, low0, (1 - part) * (1 - part0)), (high, low0, part * (1 - part0)),
+               (low, high0, (1 - part) * part0), (high, high0, part * part0)]
+    return np.exp(sum(weight * np.log(np.maximum(fisher_p(a, n, b, n0), TINY)) for a, b, weight in corners))
 
 
 def clustered_difference(counts, null_counts, *, level=0.95):

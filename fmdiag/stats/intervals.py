@@ -42,7 +42,9 @@ def proportion_interval(successes, n, *, level=0.95):
     """Return (share, low, high): the exact interval of Clopper and Pearson (1934), never empty at 0 or n successes."""
     if n == 0:
         return np.nan, np.nan, np.nan
-    low, high = stats.binomtest(int(successes), int(n)).proportion_ci(level, method="exact")
+    k, tail = int(successes), (1 - level) / 2
+    low = float(special.betaincinv(k, n - k + 1, tail)) if k else 0.0
+    high = float(special.betaincinv(k + 1, n - k, 1 - tail)) if k < n else 1.0
     return successes / n, low, high
 
 

@@ -1,8 +1,12 @@
 """Decision on copies: what it finds and does not, and that answer, sentence, p-value and power are of one rule."""
 
+import io
+import warnings
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import fmdiag
 from checks.calibration.families import BASES, COPIES, NULLS, Case, independent, planted
@@ -13,6 +17,7 @@ from fmdiag.diagnostics.memorization.measure import measure
 from fmdiag.diagnostics.memorization.near import NEIGHBOR, count_units, hits, nearness
 from fmdiag.diagnostics.memorization.power import power
 from fmdiag.diagnostics.memorization.rule import verdict
+from fmdiag.errors import FmdiagWarning
 from fmdiag.stats.label_test import Hits
 
 
@@ -148,3 +153,38 @@ def test_announced_power_is_that_of_the_rule_on_new_data():
              for k in range(60))
     found = np.mean([verdict(table_of(case)).answer == "copies found" for case in cases])
     assert announced["power"].iloc[0] == pytest.approx(found, abs=0.28)
+
+
+def blurred_pictures(n, rng):
+    """Return n smooth pictures of three colours, 24 x 24, uint8."""
+    coarse = torch.from_numpy(rng.normal(size=(n, 3, 6, 6)))
+    smooth = torch.nn.functional.interpolate(coarse, size=24, mode="bicubic")
+    return ((smooth * 50 + 128).clamp(0, 255)).round().to(torch.uint8).numpy()
+
+
+def as_jpeg(pictures, quality=80):
+    """Return pictures after a trip through JPEG."""
+    found = []
+    for picture in pictures:
+        file = io.BytesIO()
+        Image.fromarray(picture.transpose(1, 2, 0)).save(file, "JPEG", quality=quality)
+        found.append(np.asarray(Image.open(file)).transpose(2, 0, 1))
+    return np.stack(found)
+
+
+@pytest.mark.parametrize("leaked", [0, 40])
+@pytest.mark.parametrize("through", [np.array, as_jpeg])
+def test_a_tenth_of_copies_among_200_pictures_is_found(through, leaked):
+    """Exact ones and re-encoded ones, also where a fifth of the held-out pictures are training pictures."""
+    rng = np.random.default_rng(4)
+    pictures = blurred_pictures(900, rng)
+    train, held_out, samples = pictures[:500], pictures[500:700].copy(), pictures[700:].copy()
+    samples[:20], held_out[:leaked] = through(train[:20]), train[100 : 100 + leaked]
+    train, held_out = (fmdiag.load_dataset(rows) for rows in (train, held_out))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FmdiagWarning)
+        result = fmdiag.Run(train=train, held_out=held_out).memorization(
+            samples=samples.astype(np.float32) / 127.5 - 1, n_steps=2)
+    assert result.verdict.answer == "copies found"
+    assert result.verdict.text.startswith("Copies found: 10.0% [6.2%, 15.0%] of 200 samples")
+    assert f"of {200 - leaked} held-out examples" in result.verdict.text

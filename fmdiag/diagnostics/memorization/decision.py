@@ -163,11 +163,25 @@ def decide(spaces, pool=None, *, n_permutations=PERMUTATIONS):
 
 def excess_p(spaces):
     """Return {feature: (p-value of the excess, threshold)}, corrected for thresholds and spaces."""
-    least = [min((min(1.0, clustered_p(*space.counts(threshold)) / part), threshold)
-                 for threshold, part in space.thresholds.items()) for space in spaces]
-    corrected = holm([p for p, _ in least])
-    return {space.feature: (float(p), threshold)
-            for space, p, (_, threshold) in zip(spaces, corrected, least, strict=True)}
+    found = [_over_thresholds([space]) for space in spaces]
+    corrected = holm([p[:, 0].min() for p in found])
+    return {space.feature: (float(p), list(space.thresholds)[int(each[:, 0].argmin())])
+            for space, p, each in zip(spaces, corrected, found, strict=True)}
+
+
+def least_excess_p(measured):
+    """Return the least corrected p-value of each of many measurements, lists of Spaces alike; shape (m,)."""
+    p = np.stack([_over_thresholds(spaces).min(0) for spaces in zip(*measured, strict=True)])
+    return np.minimum(1, len(p) * p.min(0))   # Holm's step for the least of them
+
+
+def _over_thresholds(spaces):
+    """Return the p-values of Spaces of one feature, divided by the thresholds' parts; shape (thresholds, spaces)."""
+    found = []
+    for threshold, part in spaces[0].thresholds.items():
+        counts = np.array([space.counts(threshold) for space in spaces])
+        found.append(np.minimum(1, clustered_p(counts[:, 0].T, counts[:, 1].T) / part))
+    return np.stack(found)
 
 
 def label_share(pool, n_samples, n_null):

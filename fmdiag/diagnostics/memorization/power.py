@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from fmdiag.diagnostics.memorization.decision import ERROR, excess_p, label_share
+from fmdiag.diagnostics.memorization.decision import ERROR, label_share, least_excess_p
 from fmdiag.diagnostics.memorization.near import NEAR
 from fmdiag.stats import proportion_interval
 from fmdiag.stats.label_test import Hits, largest, permuted
@@ -50,7 +50,7 @@ def power(spaces, pool, copies, *, rng, shares=SHARES, n_simulations=N_SIMULATIO
 def _times_found(simulated, pool, rng):
     """Return in how many of the simulated measurements the rule finds copies."""
     share = 0.0 if pool is None else label_share(pool, len(simulated[0][0].ratios), len(simulated[0][0].null_ratios))
-    found = np.array([min(excess_p(spaces).values())[0] <= ERROR * (1 - share) for spaces in simulated])
+    found = least_excess_p(simulated) <= ERROR * (1 - share)
     near = [[space.hits for space in spaces] for spaces in simulated]
     typical = max(near, key=lambda one: sum(hits.units.size for hits in one)) if share else []
     if any(hits.units.size for hits in typical):
