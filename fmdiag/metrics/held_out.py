@@ -30,7 +30,7 @@ KEYS = ["metric", "definition", "interval"]
 
 
 def beside_held_out(module, generated, train, test, *, copies=0.0, generator):
-    """Return the metric's rows with the columns source and caution; see above for the sources.
+    """Return the metric's rows with the columns source and remark; see above for the sources.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def beside_held_out(module, generated, train, test, *, copies=0.0, generator):
     Returns
     -------
     DataFrame
-        Columns as `table.COLUMNS`, source, and caution: what has to be known to read the value, or "".
+        Columns as `table.COLUMNS`, source, and remark: what has to be known to read the value, or "".
     """
     table = module.measure(generated, train, test, generator=generator)
     parts = [table.assign(source="model")]
@@ -57,7 +57,7 @@ def beside_held_out(module, generated, train, test, *, copies=0.0, generator):
     table = pd.concat(parts, ignore_index=True)
     # What belongs together stands together: of each metric the model's, the held-out rows' and the difference.
     order = np.argsort(table.groupby(["metric", "definition"], sort=False).ngroup().to_numpy(), kind="stable")
-    return _cautioned(table.iloc[order].reset_index(drop=True), module, copies)
+    return _remarked(table.iloc[order].reset_index(drop=True), module, copies)
 
 
 def excess_copies(generated, train, test):
@@ -116,13 +116,13 @@ def _difference(row, paired):
     return *(float(end) for end in mover(first, other)), "mover"
 
 
-def _cautioned(table, module, copies):
-    """Return the table with its cautions; what rests on samples being independent of the rows is withheld."""
+def _remarked(table, module, copies):
+    """Return the table with its remarks; what rests on samples being independent of the rows is withheld."""
     best = table["metric"].isin(getattr(module, "BEST_FOR_COPIES", ()))
-    table = table.assign(caution=np.where(best & (table["source"] == "model"), BEST, ""))
+    table = table.assign(remark=np.where(best & (table["source"] == "model"), BEST, ""))
     if copies > MANY_COPIES:
         dependent = table["metric"].isin(getattr(module, "INDEPENDENT", ())) & (table["source"] != "heldout")
-        table.loc[dependent, "caution"] = BEST + "; " + DEPENDENT.format(copies)
+        table.loc[dependent, "remark"] = BEST + "; " + DEPENDENT.format(copies)
         withheld = dependent & table["metric"].str.contains("infinity")
         table.loc[withheld, ["value", "low", "high"]] = np.nan
         table.loc[withheld, "interval"] = "none"

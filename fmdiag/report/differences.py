@@ -31,7 +31,7 @@ from fmdiag.stats import difference_interval, fisher_p, mcnemar_p, mean_interval
 UNITS = ("pair", "sample")
 RAW_COLUMN = {"f_mem": "memorized"}   # where the raw column has another name than the quantity
 DIGITS = 9
-OF_THE_TEST = re.compile(r"(?:^|_)p(?:$|_value$|_sweep$|_holm$)|^(?:p|resolvable|samples_needed|n)_|^power$")
+OF_THE_TEST = re.compile(r"(?:^|_)p(?:$|_value$|_sweep$|_holm$)|^(?:p|resolvable|samples_needed|n)_")
 
 
 def differences(first, other, raw=(None, None), *, paired=False):
@@ -53,7 +53,7 @@ def differences(first, other, raw=(None, None), *, paired=False):
         unpaired), interval (as above, or none), first and other (the two values), p (of two shares, else NaN).
     """
     # A key that one run alone has, such as image sizes measured in one only, cannot tell its rows apart in both.
-    keys = [name for name in first if name not in (*SUMMARY_COLUMNS, "caution") and name in other
+    keys = [name for name in first if name not in (*SUMMARY_COLUMNS, "caution", "remark") and name in other
             and not (first[name].isna().all() and other[name].isna().all())]
     on = ["diagnostic", "quantity", "interval", *keys]
     first, other = (rows[~rows["quantity"].astype(str).str.contains(OF_THE_TEST)] for rows in (first, other))

@@ -81,7 +81,7 @@ def test_fault_3_8_copies_are_said_to_have_the_best_value_and_not_to_be_independ
     assert 0.3 < copies < 0.5 and excess_copies(test, train, test) == 0
     table = beside_held_out(frechet, samples, train, test, copies=copies, generator=generator())
     rows = table[table["source"] == "model"].set_index("metric")
-    assert "not independent" in rows.loc["frechet_train", "caution"] and rows.loc["frechet_test", "caution"] == ""
+    assert "not independent" in rows.loc["frechet_train", "remark"] and rows.loc["frechet_test", "remark"] == ""
     assert rows.loc["frechet_infinity_train", ["value", "low", "high"]].isna().all()
     assert np.isfinite(rows.loc["frechet_infinity_test", "value"])
 
@@ -90,4 +90,4 @@ def test_fault_3_13_mifid_of_the_training_set_is_its_best_value_and_says_so():
     train = gaussian(100, 3, 1)
     table = beside_held_out(METRICS["mifid"], train, train, gaussian(60, 3, 2), generator=generator())
     row = table[(table["metric"] == "mifid") & (table["source"] == "model")].iloc[0]
-    assert row["value"] == 0 and row["caution"] == "copies of training examples have the best value"
+    assert row["value"] == 0 and row["remark"] == "copies of training examples have the best value"

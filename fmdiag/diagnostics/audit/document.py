@@ -41,7 +41,7 @@ def compose(record, summary):
                 family: sum(test["family"] == family for test in found) for family in ("primary", "secondary")}},
             "values": values,
             "definitions": {name: DEFINITIONS.get(name, "see the metric's module") for name in sorted(used)},
-            "limits": limits(record, summary), "advice": advice(summary), "provenance": record}
+            "limits": limits(record, summary), "advice": advice(record, summary), "provenance": record}
 
 
 def _value(row):

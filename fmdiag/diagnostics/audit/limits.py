@@ -32,13 +32,13 @@ def limits(record, summary):
     return sentences
 
 
-def advice(summary):
+def advice(record, summary):
     """Return what would have been found, and what would show more, as sentences."""
-    rows = summary[(summary["diagnostic"] == "memorization") & (summary["quantity"] == "power")]
-    found = [f"{alternative.capitalize()} in the place of {row.share:.0%} of the samples would have been found in "
-             f"{row.value:.0%} [{row.low:.0%}, {row.high:.0%}] of {row.n:.0f} simulations of the rule."
-             for alternative, part in (rows.groupby("alternative", sort=False) if len(rows) else ())
-             for row in part.itertuples()]
+    power = ((record.get("verdict") or {}).get("numbers") or {}).get("power") or []
+    found = [f"{one['alternative'].capitalize()} in the place of {one['share']:.0%} of the samples would have been "
+             f"found in {one['power']:.0%} [{one['low']:.0%}, {one['high']:.0%}] of {one['n']:.0f} simulations of the "
+             "rule."
+             for one in power]
     for (feature, _), part in by_feature(summary):
         if "heldout" not in exact_rates(part).index:
             found.append(f"In {feature}: give held-out examples; without a null there is no verdict.")

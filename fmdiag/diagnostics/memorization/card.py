@@ -72,6 +72,7 @@ CARD = Diagnostic(
     tables={"memorization": "sample",
             "sweep": "source and threshold",
             "roc": "point of the ROC curve",
+            "power": "kind of copies and their share, simulated",
             "steps": "sample, with all and with half the steps",
             "overlap": "held-out row that is nearly a training row and is left out, beside that row",
             "null_checks": "control of the held-out rows: overlap, leave-one-out distances, blind classifier"},

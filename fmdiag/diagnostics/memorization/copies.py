@@ -1,15 +1,12 @@
 """Copies made on purpose: training examples, exact and noisy, measured like samples for the power of the decision."""
 
 import numpy as np
-import pandas as pd
 import torch
 
 from fmdiag.diagnostics.memorization.decision import decide, spaces_of
-from fmdiag.diagnostics.memorization.measure import NAME
 from fmdiag.diagnostics.memorization.near import NEIGHBOR, nearness
 from fmdiag.diagnostics.memorization.power import power
 from fmdiag.diagnostics.points.nearest_rows import nearest_rows
-from fmdiag.stats import row
 
 N_COPIES, NOISE = 64, 0.1
 
@@ -47,12 +44,3 @@ def _measured(points, training_set, feature, plan, context):
     found = nearest_rows(points, training_set, feature=feature, device=context.device, group=context.group, plan=plan,
                          n_near=NEIGHBOR)
     return found.ratio, nearness(found.d1, found.near)
-
-
-def power_rows(table):
-    """Return [summary rows] of the power: quantity power, by alternative and share; [] where none was simulated."""
-    if table is None:
-        return []
-    rows = [row(NAME, "power", (one["power"], one["low"], one["high"]), n=one["n"], interval="exact", source="model",
-                alternative=one["alternative"], share=one["share"]) for one in table.to_dict("records")]
-    return [pd.DataFrame(rows)]

@@ -7,7 +7,7 @@ import pandas as pd
 from fmdiag.diagnostics.context import shown, surroundings
 from fmdiag.diagnostics.memorization import gallery, null_size, steps
 from fmdiag.diagnostics.memorization.closest import closest
-from fmdiag.diagnostics.memorization.copies import power_of_the_rule, power_rows
+from fmdiag.diagnostics.memorization.copies import power_of_the_rule
 from fmdiag.diagnostics.memorization.measure import measure
 from fmdiag.diagnostics.memorization.rule import verdict
 from fmdiag.diagnostics.memorization.summary import summarise
@@ -34,13 +34,14 @@ def run(context, parameters):
     _warn_of_a_small_null(table)
     found = _of_steps(context, parameters, table, features, plan)
     detectable = power_of_the_rule(table, rows, features, plan, context)
-    summary = pd.concat([summarise(table), *found["summary"], *power_rows(detectable)], ignore_index=True)
+    summary = pd.concat([summarise(table), *found["summary"]], ignore_index=True)
     reason = (table.attrs.get("not_judged") or (rows.overlap and rows.overlap.not_judged()) or table.attrs.get("null")
               or unlike_data(table) or one_image(samples, table))
     recorded = {**asked, "solver": solver, "threshold": parameters.threshold, **described(features, parameters)}
     return Result(
         "memorization", table, summary, recorded,
-        {"sweep": sweep(table), "roc": roc(table), **found["tables"], **_null_tables(table)},
+        {"sweep": sweep(table), "roc": roc(table), **found["tables"], **_null_tables(table),
+         **({} if detectable is None else {"power": detectable})},
         _pictures(context, samples, table), verdict(table, solver=solver, not_judged=reason, power=detectable),
         found["cautions"],
         {**found["facts"], **({"not_judged": reason} if reason else {})})

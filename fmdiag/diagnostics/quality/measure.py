@@ -74,7 +74,7 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
         Columns feature, dim (of the feature space), metric (its suffix says to which rows: train or test), definition
         (with the feature space whose number it is: "fid/... in pca-64"), source (model; heldout: the perfect sampler;
         difference: model less heldout, see `fmdiag.metrics.held_out`), value, low, high, level, n (samples),
-        n_reference (rows compared with), interval, caution (what has to be known to read the value, or "").
+        n_reference (rows compared with), interval, remark (what has to be known to read the value, or "").
 
     Raises
     ------
@@ -111,7 +111,7 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
         tables.append(found.assign(feature=space.name, definition=named))
     table = pd.concat(tables, ignore_index=True)
     return noted(table[["feature", "dim", "metric", "definition", "source", "value", "low", "high", "level", "n",
-                        "n_reference", "interval", "caution"]], remark)
+                        "n_reference", "interval", "remark"]], remark)
 
 
 def _compare(vectors, metrics, generator):
@@ -128,5 +128,5 @@ def _compare(vectors, metrics, generator):
 def summarise(table):
     """Return the summary rows: the table's own, the quantity being the metric, with the definition as a further key."""
     renamed = table.rename(columns={"metric": "quantity"}).assign(diagnostic=NAME)
-    keys = ["diagnostic", "quantity", "feature", "dim", "definition", "source", "caution"]
+    keys = ["diagnostic", "quantity", "feature", "dim", "definition", "source", "remark"]
     return renamed[[*keys, *SUMMARY_COLUMNS[2:]]]
