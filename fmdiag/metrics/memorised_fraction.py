@@ -20,7 +20,8 @@ from fmdiag.errors import FmdiagError
 from fmdiag.metrics.arrays import checked, numpy_generator
 from fmdiag.metrics.table import metric_row, metric_table
 from fmdiag.neighbors import nearest_distinct
-from fmdiag.stats import cluster_bootstrap, delong_interval, difference_interval, fisher_p, proportion_interval
+from fmdiag.stats import cluster_bootstrap, delong_interval, proportion_interval
+from fmdiag.stats.clustered import clustered_difference, effective_counts
 
 DEFINITION = "f_mem/gu-2023-distinct-second-row"
 REFERENCE = "T. Yoon et al. 2023; X. Gu et al. 2023; T. Bonnaire et al. 2025"
@@ -59,7 +60,7 @@ def measure(generated, train, test=None, *, level=0.95, threshold=THRESHOLD, gen
     -------
     DataFrame
         f_mem twice (cluster_bootstrap: over training rows with their samples; exact: over samples), f_mem_heldout,
-        f_mem_excess, f_mem_p_value (no interval), f_mem_auc.
+        f_mem_excess (samples of one training row counted together), f_mem_auc.
     """
     generated, train, test = checked(optional=["test"], generated=generated, train=train, test=test)
     rng, facts = numpy_generator(generator), {"level": level, "n": len(generated)}
@@ -71,16 +72,14 @@ def measure(generated, train, test=None, *, level=0.95, threshold=THRESHOLD, gen
     rows = [metric_row("f_mem", definition, *share[:3], interval=share[3], **facts)] if share[3] != "exact" else []
     rows.append(metric_row("f_mem", definition, *exact, interval="exact", **facts))
     if test is not None:
-        null_ratio, _ = ratios(test, train)
+        null_ratio, null_nearest = ratios(test, train)
         null = null_ratio < threshold
-        counts = copied.sum(), copied.size, null.sum(), null.size
+        excess = clustered_difference(effective_counts(copied, nearest), effective_counts(null, null_nearest),
+                                      level=level)
         rows += [
-            metric_row("f_mem_heldout", definition, *proportion_interval(*counts[2:], level=level), level=level,
-                       n=null.size, interval="exact"),
-            metric_row("f_mem_excess", definition, *difference_interval(*counts, level=level), interval="newcombe",
-                       **facts),
-            metric_row("f_mem_p_value", f"{definition}/fisher-one-sided", fisher_p(*counts), interval="none",
-                       **facts),
+            metric_row("f_mem_heldout", definition, *proportion_interval(null.sum(), null.size, level=level),
+                       level=level, n=null.size, interval="exact"),
+            metric_row("f_mem_excess", definition, *excess, interval="newcombe_clustered", **facts),
             metric_row("f_mem_auc", f"{definition}/auc-against-heldout",
                        *delong_interval(-ratio, -null_ratio, level=level), interval="delong", **facts)]
     return metric_table(rows)

@@ -16,7 +16,7 @@ Kish 1965, Survey Sampling. Rao & Scott 1992, A simple method for the analysis o
 
 import numpy as np
 
-from fmdiag.stats.differences import difference_interval
+from fmdiag.stats.differences import difference_interval, excluded_difference
 from fmdiag.stats.shares import fisher_p
 
 TINY = 1e-300
@@ -72,4 +72,4 @@ def clustered_difference(counts, null_counts, *, level=0.95):
 
 def clustered_exclusion(counts, null_counts, *, level=0.95):
     """Return the difference above which all are excluded, a one-sided upper limit, not below 0."""
-    return max(0.0, clustered_difference(counts, null_counts, level=2 * level - 1)[2])
+    return excluded_difference(*counts, *null_counts, level=level)

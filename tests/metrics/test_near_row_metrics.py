@@ -132,8 +132,6 @@ def test_f_mem_of_planted_copies():
     assert ((0.05 < both["low"]) & (both["low"] < 0.1) & (0.1 < both["high"]) & (both["high"] < 0.15)).all()
     rest = table.set_index("metric")
     assert rest.loc["f_mem_heldout", "value"] == 0 and rest.loc["f_mem_excess", "low"] > 0
-    # 40 copies among 400 samples, 0 among 300 rows: C(660 - ..) / C(700, 40) ways, below (400/700)^40.
-    assert 0 < rest.loc["f_mem_p_value", "value"] < (400 / 700) ** 40
     assert rest.loc["f_mem_auc", "value"] > 0.5
 
 
@@ -146,7 +144,7 @@ def test_one_row_copied_many_times_has_a_wide_interval_over_training_rows():
 
 
 def test_fresh_draws_are_memorised_at_the_null_level_and_no_evidence():
-    """In one dimension a third of fresh draws pass d1/d2 < 1/3 (derived): excess, p-value and AUC show nothing.
+    """In one dimension a third of fresh draws pass d1/d2 < 1/3 (derived): excess and AUC show nothing.
 
     Bounds: 4.5 standard errors of a share of 1/3 among 800.
     """
@@ -154,7 +152,6 @@ def test_fresh_draws_are_memorised_at_the_null_level_and_no_evidence():
                                        generator=generator()).set_index("metric")
     assert table.loc["f_mem_heldout", "value"] == pytest.approx(1 / 3, abs=4.5 * np.sqrt(2 / 9 / 800) + 0.01)
     assert table.loc["f_mem_excess", "low"] < 0 < table.loc["f_mem_excess", "high"]
-    assert table.loc["f_mem_p_value", "value"] > 0.01
     assert table.loc["f_mem_auc", "low"] < 0.5 < table.loc["f_mem_auc", "high"]
 
 
