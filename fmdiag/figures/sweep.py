@@ -2,7 +2,7 @@
 
 References
 ----------
-DeLong et al. 1988 (AUC); Holm 1979 (p-values over thresholds).
+DeLong et al. 1988 (AUC).
 """
 
 from fmdiag.figures.memorization import THRESHOLD
