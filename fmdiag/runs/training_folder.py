@@ -70,7 +70,7 @@ class TrainingFolder:
         from fmdiag.training import restore
 
         file = self.path / STATE
-        return restore(read_torch_file(file), device=device, file=file)
+        return restore(read_torch_file(file), device=device, file=str(file))
 
     def save(self, state):
         """Write state, checkpoint and losses, each replaced in one move."""
