@@ -29,9 +29,8 @@ def command(runs, labels, out, overwrite, as_json):
     from fmdiag.report import compare
     from fmdiag.report.tables import NOT_SHOWN
     from fmdiag.results import RunFolder, check_destination
+    from fmdiag.results.short_table import short_table
     from fmdiag.runs.parts import Parts, first_free
-
-    from .tables import short_table
 
     if out is not None:
         check_destination(out, KIND, overwrite=overwrite)

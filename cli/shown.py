@@ -9,12 +9,12 @@ import click
 from fmdiag.files.places import is_elsewhere, shown_path
 
 from .echo import echo, echo_json
-from .tables import short_table
 
 
 def show(run, page, as_json):
     """Print what a Run found; `page` is what `Run.save` returned."""
     from fmdiag.results import load_table
+    from fmdiag.results.short_table import short_table
 
     summary, record = load_table(page.folder, "summary"), run.record()
     if as_json:

@@ -20,6 +20,7 @@ from fmdiag.errors import FmdiagError
 from fmdiag.files.documents import as_json
 from fmdiag.files.npz import read_npz
 from fmdiag.registry import resolve
+from fmdiag.results.short_table import short_table
 from fmdiag.results.tables import read_parquet, write_parquet
 from fmdiag.results.verdict import Verdict
 
@@ -147,10 +148,13 @@ class Result:
         verdict = f", verdict: {self.verdict.answer}" if self.verdict else ""
         return f"<Result {self.name}: {len(self.table)} rows, {len(self.summary)} summary rows{verdict}>"
 
+    def __str__(self):
+        """Return the summary as the command line prints it."""
+        return short_table(self.summary)
+
     def _repr_html_(self):
         """Show verdict, cautions and summary in a notebook."""
         parts = [f"<b>{html.escape(self.name)}</b>"]
         parts += [f"<p>{html.escape(self.verdict.text)}</p>"] if self.verdict else []
         parts += [f"<p>Caution: {html.escape(text)}</p>" for text in self.cautions]
         return "".join([*parts, self.summary.head(30).dropna(axis=1, how="all").to_html(index=False, escape=True)])
-

@@ -99,9 +99,9 @@ def test_bad_input(points, samples, options, message):
 
 def test_fault_2_12_the_feature_space_stands_in_the_metrics_name(points):
     """Where all rows have one definition too: on the terminal, in the summary, on the page, at the figure's axis."""
-    from fmdiag.cli.tables import short_table
     from fmdiag.figures.quality import panel
     from fmdiag.report.tables import summary_tables
+    from fmdiag.results.short_table import short_table
 
     table = measure(gaussian(50, 6, 2), points, features=["pixels"], metrics=["prdc"],
                     generator=torch.Generator().manual_seed(0))

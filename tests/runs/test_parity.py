@@ -13,13 +13,15 @@ from fmdiag.results import load_run, load_table
 
 @pytest.mark.filterwarnings("ignore::fmdiag.errors.FmdiagWarning")
 @pytest.mark.parametrize("name", [name for name, card in DIAGNOSTICS.items() if card.command])
-def test_the_same_from_python_and_from_the_shell(name, tiny, tmp_path):
+def test_the_same_from_python_and_from_the_shell(name, tiny, tmp_path, capsys):
     checkpoint, parameters = tiny(name)
     run = fmdiag.Run(checkpoint, device="cpu")
     found = getattr(run, DIAGNOSTICS[name].method)(**parameters)
     words = shlex.split(found.run["diagnostics"][name]["command"])
     assert words[:2] == ["fmdiag", name]
+    capsys.readouterr()
     assert shell([*words[1:], "--device", "cpu", "--out", str(tmp_path / "run")]) == 0
+    assert str(found) in capsys.readouterr().out
     record = load_run(tmp_path / "run")
     for table, rows in {**found.all_tables(), "summary": found.summary}.items():
         kept = load_table(tmp_path / "run", table)

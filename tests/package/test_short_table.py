@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmdiag.cli.tables import short_table
+from fmdiag.results.short_table import short_table
 from fmdiag.stats import summary_row
 
 

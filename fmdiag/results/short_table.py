@@ -1,4 +1,4 @@
-"""A summary table as short text for a terminal of 100 columns: quantities side by side, a line per time or source."""
+"""Summary table as text of at most 100 columns: quantities side by side, a line per time or source."""
 
 import math
 
