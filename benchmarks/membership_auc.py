@@ -3,7 +3,7 @@
 The bundled model's own recipe (residual MLP, 4 blocks of 256, CFM loss, 1500 digits) is followed again and looked at
 after 300, 1000, 2500, 5000, 10 000 and 20 000 steps; the same network is trained on 16 digits for 5000 steps. Measured
 of each, with the defaults of `fmdiag membership` (256 training and 256 held-out digits, or 16 and 16; 11 times; 8
-noises): the AUC of telling training digits from held-out ones over all times and per time, with 95 % bootstrap
+noises): the AUC of telling training digits from held-out ones over all times and per time, with 95 % Newcombe
 intervals; the CFM loss on both; and of 512 samples (100 Euler steps) the memorised share and the Fréchet distance to
 the 297 held-out digits. The null is the bundled model asked about 148 of the held-out digits against another 148, none
 of which it has seen, in 100 random divisions: its AUC must be 1/2, and 95 % of the intervals must contain it.
@@ -67,9 +67,9 @@ def look(checkpoint):
 
 
 def areas(table):
-    """Return the AUC over all times by score, and by score and time, with bootstrap intervals."""
+    """Return the AUC over all times by score, and by score and time, with Newcombe's intervals."""
     rows = membership.summarise(table)
-    rows = rows[rows["interval"] == "bootstrap"]
+    rows = rows[rows["interval"] == "newcombe"]
     whole, per_t = (rows[rows["quantity"] == name] for name in ("auc_overall", "auc"))
     return {"auc_overall": {row.score: interval(row) for row in whole.itertuples()},
             "auc": {score: [{"t": row.t, **interval(row)} for row in part.itertuples()]

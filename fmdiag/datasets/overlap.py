@@ -109,9 +109,9 @@ def find_overlap(held_out, training_set):
     nothing = Overlap(held_out.n_stored, np.empty(0, np.int64), n_train=training_set.n_stored)
     if held_out.shape != training_set.shape:
         return nothing
-    same = _way_to_store(held_out) == _way_to_store(training_set)
+    same = way_to_store(held_out) == way_to_store(training_set)
     mirrors = (False, True) if len(training_set.shape) == 3 else (False,)
-    keys = np.concatenate([_keys(held_out, same, flipped) for flipped in mirrors])
+    keys = np.concatenate([content_keys(held_out, same, flipped) for flipped in mirrors])
     wanted, first, which = np.unique(keys, return_index=True, return_inverse=True)
     found = _confirmed(wanted, first, held_out, training_set, same)[which].reshape(len(mirrors), -1)
     rows = np.flatnonzero(found.any(0))
@@ -182,7 +182,8 @@ def without(held_out, overlap):
     return held_out.chosen(kept)
 
 
-def _way_to_store(rows):
+def way_to_store(rows):
+    """Return what two sets must share for equal bytes to be equal values."""
     return rows.dtype, float(rows.divisor), float(rows.shift)
 
 
@@ -203,7 +204,8 @@ def _confirmed(wanted, first, held_out, training_set, same):
     return found
 
 
-def _keys(rows, same, flipped):
+def content_keys(rows, same, flipped):
+    """Return a 64-bit hash of each stored row, uint64: of its bytes where the sets are stored the `same` way."""
     return np.concatenate(list(_key_blocks(rows, same, flipped)))
 
 

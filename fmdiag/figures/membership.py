@@ -18,10 +18,12 @@ ROC_WIDTH = 3.4
 
 
 def auc(table, ax=None):
-    """Draw the AUC per t, a curve per score; `table`: summary rows of quantity auc with bootstrap intervals."""
-    ax = own_axes(ax)
+    """Draw the AUC per t, a curve per score; `table`: summary rows of quantity auc, whose bands are simultaneous."""
+    ax, banded = own_axes(ax), table[table["interval"] == "simultaneous"]
     for index, (score, label) in enumerate(SCORES.items()):
-        rows = table[table["score"] == score]
+        rows = banded[banded["score"] == score]
+        if rows.empty:
+            rows = table[table["score"] == score].assign(low=float("nan"), high=float("nan"))
         if len(rows):
             draw_curve(ax, rows, "t", label=label, style=curve_style(index, len(rows)))
     ax.axhline(0.5, color=NEUTRAL, linewidth=0.9, linestyle="--")
@@ -68,7 +70,7 @@ def auc_figure(run):
     rows = run.summary("membership", "auc")
     if rows.empty:
         return None
-    return legend_above(auc(rows[rows["interval"] == "bootstrap"])).figure
+    return legend_above(auc(rows)).figure
 
 
 def roc_figure(run):

@@ -2,6 +2,7 @@
 
 from fmdiag.stats.bounded import bounded_interval, clustered_quantile, share_interval
 from fmdiag.stats.differences import difference_interval, excluded_difference, mover, paired_shares, welch
+from fmdiag.stats.exchange import exchange_pairs
 from fmdiag.stats.intervals import (
     clustered_share,
     mean_interval,
@@ -11,14 +12,14 @@ from fmdiag.stats.intervals import (
     wilson_interval,
 )
 from fmdiag.stats.resampling import bootstrap_interval, cluster_bootstrap, from_left_out, group_labels, jackknife
-from fmdiag.stats.roc import auc, bootstrap_auc, delong_interval, larger_p, newcombe_auc, roc_curve
+from fmdiag.stats.roc import auc, delong_interval, newcombe_auc, roc_curve, tpr_at
 from fmdiag.stats.shares import fisher_p, holm, mcnemar_p
-from fmdiag.stats.summary import auc_rows, row, summarise, summary_row
+from fmdiag.stats.summary import auc_row, row, summarise, summary_row
 
 __all__ = [
-    "auc", "auc_rows", "bootstrap_auc", "bootstrap_interval", "bounded_interval", "cluster_bootstrap",
-    "clustered_quantile", "clustered_share", "delong_interval", "difference_interval", "excluded_difference",
-    "fisher_p", "from_left_out", "group_labels", "holm", "jackknife", "larger_p", "mcnemar_p", "mean_interval",
-    "median_interval", "mover", "newcombe_auc", "paired_shares", "proportion_interval", "quantile_interval",
-    "roc_curve", "row", "share_interval", "summarise", "summary_row", "welch", "wilson_interval",
+    "auc", "auc_row", "bootstrap_interval", "bounded_interval", "cluster_bootstrap", "clustered_quantile",
+    "clustered_share", "delong_interval", "difference_interval", "exchange_pairs", "excluded_difference", "fisher_p",
+    "from_left_out", "group_labels", "holm", "jackknife", "mcnemar_p", "mean_interval", "median_interval",
+    "mover", "newcombe_auc", "paired_shares", "proportion_interval", "quantile_interval", "roc_curve", "row",
+    "share_interval", "summarise", "summary_row", "tpr_at", "welch", "wilson_interval",
 ]

@@ -1,16 +1,17 @@
-"""ROC curve and AUC of a score that tells two groups apart, with intervals and a p-value.
+"""ROC curve and AUC of a score that tells two groups apart, with intervals.
 
     AUC = P(positive > negative) + P(equal) / 2,   1/2 where the score tells nothing
 
-Three intervals. `delong_interval` is taken on the logit, so that it stays in [0, 1]; where the groups are separated
+Two intervals. `delong_interval` is taken on the logit, so that it stays in [0, 1]; where the groups are separated
 entirely DeLong's variance is 0, and min(m, n) disjoint pairs, all in the right order, give an exact bound instead.
-`newcombe_auc` needs the group sizes only, `bootstrap_auc` resamples both groups.
+`newcombe_auc` needs the group sizes only. `tpr_at` is one point of the curve, at few false positives.
 
 References
 ----------
 DeLong, DeLong, Clarke-Pearson 1988, Comparing the areas under two or more correlated ROC curves; Sun & Xu 2014 (ranks).
 Hanley and McNeil 1982, "The meaning and use of the area under a ROC curve", Radiology 143. Newcombe 2006, "Confidence
 intervals for an effect size measure based on the Mann-Whitney statistic, part 2", Statistics in Medicine 25, method 5.
+Carlini et al. 2022, "Membership inference attacks from first principles" (true positives at few false positives).
 """
 
 import numpy as np
@@ -18,10 +19,8 @@ from scipy import optimize, stats
 
 from fmdiag.errors import FmdiagError
 from fmdiag.stats.intervals import proportion_interval
-from fmdiag.stats.resampling import RESAMPLES, percentiles
 
 EDGE = 1e-9
-MOST_EXACT = 100
 
 
 def roc_curve(positive, negative):
@@ -72,44 +71,50 @@ def delong_interval(positive, negative, *, level=0.95):
 
 def newcombe_auc(positive, negative, *, level=0.95):
     """Return (auc, low, high): Newcombe's interval, wider than 0 where the groups do not overlap at all."""
-    area, m, n = auc(positive, negative), len(positive), len(negative)
-    z, size = stats.norm.ppf((1 + level) / 2), (m + n) / 2 - 1
+    area = auc(positive, negative)
+    return area, *newcombe_limits(area, len(positive), len(negative), stats.norm.ppf((1 + level) / 2))
 
+
+def newcombe_error(theta, m, n):
+    """Return the standard error of an AUC that is theta, of m and n scores.
+
+    Hanley and McNeil's variance with both group sizes at their mean, as Newcombe's method 5 has it.
+    """
+    size = (m + n) / 2 - 1
+    return np.sqrt(theta * (1 - theta) * (1 + size * ((1 - theta) / (2 - theta) + theta / (1 + theta))) / (m * n))
+
+
+def newcombe_limits(area, m, n, z):
+    """Return (low, high): the AUCs that are z of their own standard errors away from `area`."""
     def excess(theta):
-        # Hanley and McNeil's variance with both group sizes at their mean, as Newcombe's method 5 has it.
-        spread = 1 + size * ((1 - theta) / (2 - theta) + theta / (1 + theta))
-        return abs(area - theta) - z * np.sqrt(theta * (1 - theta) * spread / (m * n))
+        return abs(area - theta) - z * newcombe_error(theta, m, n)
 
     # At 0 and 1 the variance is 0 and theta = area solves the equation trivially.
     inside = np.clip(area, EDGE, 1 - EDGE)
     low = 0.0 if area <= EDGE else optimize.brentq(excess, 0.0, inside)
     high = 1.0 if area >= 1 - EDGE else optimize.brentq(excess, inside, 1.0)
-    return area, low, high
+    return low, high
 
 
-def bootstrap_auc(positive, negative, *, level=0.95, n_resamples=RESAMPLES, seed=0):
-    """Return (auc, low, high): the percentile bootstrap over both groups; `newcombe_auc` where they do not overlap.
+def tpr_at(positive, negative, fpr, *, level=0.95):
+    """Return (tpr, low, high): the share of positives above the threshold that a share `fpr` of negatives passes.
 
-    There every resample has the same area, and the bootstrap's interval no width.
+    The threshold is the smallest negative score that at most that share of negatives exceeds; the interval is
+    Clopper and Pearson's at this empirical threshold. NaN for fewer than 1 / fpr negatives, which show no such share.
+
+    Examples
+    --------
+    >>> tpr_at(range(50, 150), range(100), 0.01)[0]      # 98 is exceeded by one in 100, and by 51 of the positives
+    0.51
+    >>> tpr_at(range(50, 150), range(100), 0.001)[0]
+    nan
     """
-    area, a, b = auc(positive, negative), np.asarray(positive, float)[:, None], np.asarray(negative, float)[None]
-    wins, rng = (a > b) + 0.5 * (a == b), np.random.default_rng(seed)
-    if area in (0, 1):
-        return newcombe_auc(positive, negative, level=level)
-    counts = [rng.multinomial(size, np.full(size, 1 / size), n_resamples) for size in wins.shape]
-    areas = ((counts[0] @ wins) * counts[1]).sum(1) / wins.size
-    low, high = percentiles(areas, level)
-    return area, float(low), float(high)
-
-
-def larger_p(positive, negative):
-    """Return the one-sided Mann-Whitney p-value of "positives score higher"; exact for small groups without ties."""
-    scores = np.concatenate([positive, negative])
-    if np.ptp(scores) == 0:
-        return 1.0
-    exact = len(scores) <= MOST_EXACT and len(np.unique(scores)) == len(scores)
-    method = "exact" if exact else "asymptotic"
-    return float(stats.mannwhitneyu(positive, negative, alternative="greater", method=method).pvalue)
+    _labelled(positive, negative)
+    negative = np.sort(np.asarray(negative, float))[::-1]
+    passing = int(fpr * len(negative) + 1e-9)
+    if not 0 < passing < len(negative):
+        return np.nan, np.nan, np.nan
+    return proportion_interval((np.asarray(positive, float) > negative[passing]).sum(), len(positive), level=level)
 
 
 def _labelled(positive, negative):

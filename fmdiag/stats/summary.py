@@ -6,7 +6,7 @@ import pandas as pd
 from fmdiag.stats.bounded import bounded_interval
 from fmdiag.stats.intervals import mean_interval, median_interval, proportion_interval
 from fmdiag.stats.resampling import bootstrap_interval
-from fmdiag.stats.roc import bootstrap_auc, newcombe_auc
+from fmdiag.stats.roc import newcombe_auc
 
 
 def exact_interval(values, *, level=0.95):
@@ -49,11 +49,10 @@ def summary_row(diagnostic, quantity, values, *, interval="student", within=None
                level=level, **keys)
 
 
-def auc_rows(diagnostic, quantity, positive, negative, **keys):
-    """Return the two rows of an AUC: with the bootstrap's interval over both groups, and with Newcombe's."""
-    n = len(positive) + len(negative)
-    return [row(diagnostic, quantity, interval(positive, negative), **keys, n=n, interval=kind)
-            for kind, interval in (("bootstrap", bootstrap_auc), ("newcombe", newcombe_auc))]
+def auc_row(diagnostic, quantity, positive, negative, **keys):
+    """Return the row of an AUC with Newcombe's interval."""
+    return row(diagnostic, quantity, newcombe_auc(positive, negative), **keys, n=len(positive) + len(negative),
+               interval="newcombe")
 
 
 def summarise(diagnostic, table, columns, *, by, interval="student", within=None, level=0.95):

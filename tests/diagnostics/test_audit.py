@@ -11,7 +11,7 @@ from fmdiag.diagnostics.audit.schema import SCHEMA, validate
 from fmdiag.diagnostics.memorization.rule import verdict
 from fmdiag.diagnostics.memorization.summary import summarise
 from fmdiag.errors import FmdiagError
-from fmdiag.stats import summary_row
+from fmdiag.stats import row
 
 
 def samples(copied, null, n=200, control=20):
@@ -26,10 +26,11 @@ def samples(copied, null, n=200, control=20):
 
 def field(p):
     """Return summary rows of a membership test with one overall p-value."""
-    row = summary_row("membership", "auc_p", [p], score="loss") | {"low": np.nan, "high": np.nan}
+    p_row = row("membership", "auc_p", p, n=100, score="loss")
     area = {"diagnostic": "membership", "value": 0.7, "low": 0.6, "high": 0.8, "level": 0.95, "n": 100,
-            "interval": "bootstrap", "score": "loss"}
-    return pd.DataFrame([row, area | {"quantity": "auc_overall"}, area | {"quantity": "auc", "t": 0.9}])
+            "interval": "newcombe", "score": "loss"}
+    band = area | {"quantity": "auc", "interval": "simultaneous"}
+    return pd.DataFrame([p_row, area | {"quantity": "auc_overall"}, band | {"t": 0.9}, band | {"t": 0.5, "low": 0.4}])
 
 
 def document(*parts, diagnostics=("memorization", "membership")):
@@ -86,6 +87,23 @@ def test_a_failed_positive_control_and_a_missing_null_leave_it_undecided():
     table = samples(40, 1)
     found = document(table[table["source"] != "heldout"])
     assert answers(found)["copies"] == "not judged" and "held-out examples" in found["advice"][0]
+
+
+def test_times_are_named_by_the_band_and_claimed_only_with_the_answer():
+    text = {p: document(field(p), diagnostics=["membership"])["verdicts"][1]["text"] for p in (1e-6, 0.4)}
+    assert text[1e-6].endswith("the 95 % band over 2 times lies above 1/2 for loss at t = 0.9.")
+    assert text[0.4].startswith("No evidence") and text[0.4].endswith(
+        "for loss at t = 0.9, which is no evidence after the correction for the other questions.")
+    nowhere = field(0.4).assign(low=0.4)
+    text = document(nowhere, diagnostics=["membership"])["verdicts"][1]["text"]
+    assert text.endswith("lies nowhere above 1/2.") and "largest" not in text
+
+
+def test_a_field_of_which_no_image_is_left_is_not_judged():
+    reason = pd.DataFrame([row("membership", "not_judged", np.nan, n=0) | {"note": "digits: too few images"}])
+    found = document(reason, diagnostics=["membership"])
+    assert answers(found)["field"] == "not judged"
+    assert found["verdicts"][1]["text"] == "Not judged: digits: too few images."
 
 
 VERDICT = {"id": "x", "question": "", "answer": "yes", "text": "", "tests": []}

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fmdiag import ClosedFormField, TrainingSet
-from fmdiag.diagnostics.membership.counterfactual import copies, counterfactual
+from fmdiag.diagnostics.membership.counterfactual import counterfactual, replaced
 
 RNG = np.random.default_rng()
 
@@ -30,22 +30,33 @@ def expected(training_set, kept, x, t):
 @pytest.mark.parametrize("t", [0.0, 0.4, 0.95])
 def test_is_the_field_of_the_set_built_by_hand(t, hflip):
     train = rows(9).with_hflip(hflip)
-    train.rows[7] = train.rows[3]   # two copies of one row
     z = torch.from_numpy(RNG.normal(size=(2, *train.shape)).astype(np.float32))
     x = torch.from_numpy(RNG.normal(size=(2, *train.shape))) * (1 - t) + t * z
-    found = counterfactual(ClosedFormField(train), x, t, z, copies(train, [3, 5]))
-    for k, gone in enumerate(([3, 7], [5])):
+    found = counterfactual(ClosedFormField(train), x, t, z, replaced(train, [3, 5]))
+    for k, gone in enumerate(([3], [5])):
         without = np.delete(train.rows, gone, axis=0)
-        swapped = np.concatenate([without, np.repeat(z[k : k + 1].numpy(), len(gone), axis=0)])
+        swapped = np.concatenate([without, z[k : k + 1].numpy()])
         point = x[k : k + 1]
         torch.testing.assert_close(found.without[k], expected(train, without, point, t)[0], rtol=1e-9, atol=1e-9)
         torch.testing.assert_close(found.swapped[k], expected(train, swapped, point, t)[0], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("hflip", [False, True])
+def test_an_image_takes_the_place_of_a_whole_group(hflip):
+    """So that exchanging a group with a held-out one of another size changes nothing but which is trained on."""
+    train = rows(6).with_hflip(hflip)
+    train = replace(train, groups=np.array([0, 1, 1, 1, 2, 2]), group_names=("a", "b", "c"))
+    z, x = train[[2]], torch.from_numpy(RNG.normal(size=(1, *train.shape)))
+    found = counterfactual(ClosedFormField(train), x, 0.6, z, replaced(train, [2]))
+    kept = np.concatenate([train.rows[[0, 4, 5]], z.numpy()])
+    by_hand = ClosedFormField(TrainingSet(kept, hflip=hflip))(x, 0.6)
+    torch.testing.assert_close(found.swapped, by_hand, rtol=1e-9, atol=1e-9)
+
+
 def test_a_training_image_in_its_own_place_is_the_training_set():
     train = rows(6)
     x = torch.from_numpy(RNG.normal(size=(6, *train.shape)))
-    found = counterfactual(ClosedFormField(train), x, 0.6, train[:], copies(train, np.arange(6)))
+    found = counterfactual(ClosedFormField(train), x, 0.6, train[:], replaced(train, np.arange(6)))
     torch.testing.assert_close(found.swapped, ClosedFormField(train)(x, 0.6), rtol=1e-10, atol=1e-10)
     exact = ClosedFormField(train).posterior(x, 0.6, source_rows=torch.arange(6)).source_weight
     torch.testing.assert_close(found.weight, exact, rtol=1e-10, atol=1e-12)

@@ -1,11 +1,14 @@
 """Membership: a field that knows nothing scores 1/2, û* itself scores 1, and held-out rows that leaked are named."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 import fmdiag
+from checks.calibration.membership import CASES, FAMILIES
 from fmdiag import ClosedFormField, TrainingSet
 from fmdiag.diagnostics.membership import energy
 from fmdiag.diagnostics.membership import excess_alignment as excess
@@ -80,6 +83,44 @@ def test_the_null_has_its_level_over_many_training_sets():
     assert np.mean(np.array(p_values) < 0.05) < 0.12
 
 
+def test_groups_give_one_image_each():
+    points = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    names = tuple(map(str, range(24)))
+    train = TrainingSet(points[:24], groups=np.arange(24) // 2, group_names=names)
+    held_out = TrainingSet(points[24:], groups=12 + np.arange(16) // 2, group_names=names)
+    table = measure(constant, train, held_out=held_out, times=[0.5], n_noises=1, generator=generator())
+    for _, found in table.groupby("source"):
+        assert len(found) == 8 == len(set(found["row"] // 2))
+
+
+def test_where_all_content_recurs_nothing_is_judged():
+    """Two bits have four values: no row occurs once but the last."""
+    bits = np.float32(np.random.default_rng(0).integers(2, size=(60, 2)))
+    bits[-1] = 7
+    train = TrainingSet(bits[:40], held_out_source=TrainingSet(bits[40:]))
+    with pytest.raises(FmdiagError, match="40 of 40 training and 19 of 20 held-out rows have content that recurs"), \
+            warnings.catch_warnings():
+        warnings.simplefilter("ignore", FmdiagWarning)
+        measure(constant, train, generator=generator())
+
+
+def test_a_run_without_images_to_compare_says_so_and_goes_on():
+    train = TrainingSet(DIGITS.rows[:20], held_out_source=TrainingSet(DIGITS.rows[20:24]))
+    result = fmdiag.Run(field=constant, train=train).membership(n_paths=4, n_steps=4)
+    assert len(result.table) == 0 and set(result.summary["quantity"]) == {
+        "not_judged", "energy", "terminal_share", "energy_ratio"}
+    assert any("is not judged" in text and "4 held-out images" in text for text in result.cautions)
+
+
+@pytest.mark.parametrize("name", ["grid, d = 2", "binary, d = 10", "30 % duplicates", "grouped frames"])
+def test_recurring_content_raises_no_alarm_and_hides_no_memorisation(name):
+    """6 repetitions: P[3 or more false alarms] = .2 % at 5 % each. checks/calibration has more of them."""
+    draws = [np.random.default_rng([11, k]) for k in range(6)]
+    found = [FAMILIES[f"{name}, third-party û*"](rng) for rng in draws]
+    assert sum(p <= 0.05 for p in found) < 3
+    assert CASES[f"{name}, û* of the training set"](draws[0]) < 0.01
+
+
 def test_u_star_knows_its_rows():
     train = fmdiag.load_dataset("digits", n=16)
     u_star = ClosedFormField(train)
@@ -123,11 +164,13 @@ def test_held_out_images_that_were_trained_on_are_left_out():
     leaked = torch.cat([DIGITS[:3], DIGITS.held_out[:10], DIGITS.held_out[:2]])
     with pytest.warns(FmdiagWarning, match="3 of 15 held-out rows equal training rows"):
         table = measure(constant, DIGITS, held_out=leaked, times=[0.5], generator=generator())
-    assert set(table.loc[table["source"] == "heldout", "row"]) == set(range(3, 13))
+    # Held-out rows 3 and 4 are there twice: like the three training rows, they could not have been on either side.
+    assert set(table.loc[table["source"] == "heldout", "row"]) == set(range(5, 13))
+    assert not set(table.loc[table["source"] == "train", "row"]) & {0, 1, 2} and table.attrs["recurring"] == (3, 7)
 
 
 @pytest.mark.parametrize(("held_out", "message"), [
-    (torch.zeros(1, 1, 8, 8), "two distinct images of each kind"),
+    (torch.zeros(1, 1, 8, 8), "needs 8 images of each kind, got 100 training and 1 held-out"),
     (torch.zeros(4, 1, 4, 4), "held-out rows have shape"),
     (False, "has no held-out rows"),
 ])

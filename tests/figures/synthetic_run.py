@@ -113,7 +113,7 @@ def audit_tables(rng, n=30):
             value = 0.5 + 0.4 * t
             rows.append({"diagnostic": "membership", "quantity": "auc", "score": score, "t": t, "value": value,
                          "low": value - 0.05, "high": value + 0.05, "level": 0.95, "n": 2 * n,
-                         "interval": "bootstrap"})
+                         "interval": "newcombe" if score == "pull" else "simultaneous"})
         rows.append(rows[-1] | {"quantity": "excess_alignment", "score": None, "interval": "jackknife"})
     for multiplicity in (0, 1, 16):
         for quantity in ("returned", "loss_auc") if multiplicity else ("returned",):

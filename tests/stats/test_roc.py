@@ -1,4 +1,4 @@
-"""ROC and AUC: all pairs by hand, ties, separation, coverage of the three intervals."""
+"""ROC and AUC: all pairs by hand, ties, separation, coverage of both intervals, true positives at few false ones."""
 
 import itertools
 
@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from fmdiag.errors import FmdiagError
-from fmdiag.stats import auc, bootstrap_auc, delong_interval, larger_p, newcombe_auc, roc_curve
+from fmdiag.stats import auc, delong_interval, newcombe_auc, roc_curve, tpr_at
 
-INTERVALS = (delong_interval, newcombe_auc, bootstrap_auc)
+INTERVALS = (delong_interval, newcombe_auc)
 
 
 def scores(seed, m=40, n=60, shift=0.5):
@@ -57,25 +57,20 @@ def test_equal_scores_tell_nothing():
     assert area == 0.5 and low < 0.5 < high
 
 
-def test_separated_groups_of_the_other_intervals():
+def test_separated_groups_have_no_interval_of_width_0():
     members, others = np.arange(16.0) + 100, np.arange(16.0)
-    assert bootstrap_auc(members, others) == newcombe_auc(members, others)
     value, low, high = newcombe_auc(members, others)
     assert value == high == 1 and 0.8 < low < 0.95
     assert newcombe_auc(others, members)[:2] == (0, 0)
-    # One order of all C(32, 16) is as extreme.
-    assert larger_p(members, others) == pytest.approx(1 / 601080390, rel=1e-6)
-    assert larger_p(np.zeros(4), np.zeros(4)) == 1
 
 
 @pytest.mark.parametrize("interval", INTERVALS)
 def test_the_intervals_cover(interval):
     """P(N(1, 1) > N(0, 1)) = Phi(1/sqrt 2) = 0.7602; 300 repetitions: below 269 successes has probability < 1e-4."""
     truth, hits = stats.norm.cdf(np.sqrt(0.5)), 0
-    fewer = {"n_resamples": 200} if interval is bootstrap_auc else {}
     for k in range(300):
         rng = np.random.default_rng([3, k])
-        _, low, high = interval(rng.normal(size=40) + 1, rng.normal(size=60), **fewer)
+        _, low, high = interval(rng.normal(size=40) + 1, rng.normal(size=60))
         hits += low <= truth <= high
     assert 269 <= hits < 300
 
@@ -85,3 +80,14 @@ def test_scores_without_an_order_are_refused(positive):
     for function in (*INTERVALS, roc_curve, auc):
         with pytest.raises(FmdiagError, match="finite and not NaN, in both groups"):
             function(positive, [1.0])
+
+
+def test_true_positives_at_few_false_ones_by_hand():
+    """Of 200 negatives two may pass: the threshold is the third largest, 197, and 3 of 50 positives are above."""
+    share, low, high = tpr_at(np.arange(150, 200) + 0.5, np.arange(200.0), 0.01)
+    assert (share, low, high) == (0.06, *stats.binomtest(3, 50).proportion_ci(0.95, "exact"))
+    # Ties at the threshold never pass, so that the false positives stay at most that many.
+    assert tpr_at(np.ones(10), np.ones(100), 0.01)[0] == 0
+    assert np.isnan(tpr_at(np.ones(10), np.zeros(99), 0.01)).all()
+    assert np.isnan(tpr_at(np.ones(10), np.zeros(999), 0.001)).all()
+    assert tpr_at(np.ones(10), np.zeros(1000), 0.001)[0] == 1

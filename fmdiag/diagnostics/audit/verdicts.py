@@ -35,21 +35,38 @@ def _copies(verdict, found):
 def _field(summary, found, not_judged):
     question = "Does the velocity field know which images it was trained on?"
     deciding = _deciding(found, ("membership", "excess-alignment"))
-    if not deciding:
+    unable = summary[(summary["diagnostic"] == "membership") & (summary["quantity"] == "not_judged")]
+    not_judged = unable["note"].iloc[0] if len(unable) else not_judged
+    if not deciding and not len(unable):
         return _entry("field", question, "not measured", "No velocity field was measured on held-out images.", [])
-    best = min(deciding, key=lambda test: test["p_holm"])
-    rows = summary[(summary["quantity"] == "auc_overall") & (summary["interval"] == "bootstrap")]
-    areas = ", ".join(f"{r.score} {r.value:.3f} [{r.low:.3f}, {r.high:.3f}]" for r in rows.itertuples())
-    late = summary[(summary["quantity"] == "auc") & (summary["interval"] == "bootstrap")]
-    top = late.loc[late["value"].idxmax()]
-    known = best["p_holm"] <= LEVEL
-    text = (f"{'The field knows its training images' if known else 'No evidence that the field knows its images'}: "
-            f"membership AUC over all times {areas}; of {len(late)} areas per time the largest, which is no test, is "
-            f"{top['score']} {top['value']:.3f} at t = {top['t']:g}; smallest p {_p(best['p_holm'])} ({best['id']}), "
-            f"corrected for {sum(test['family'] == 'secondary' for test in found)} secondary tests.")
     if not_judged:
         return _entry("field", question, "not judged", f"Not judged: {not_judged}.", deciding)
+    best, rows = min(deciding, key=lambda test: test["p_holm"]), summary[summary["diagnostic"] == "membership"]
+    known = best["p_holm"] <= LEVEL
+    areas = ", ".join(f"{r.score} {r.value:.3f} [{r.low:.3f}, {r.high:.3f}]"
+                      for r in rows[rows["quantity"] == "auc_overall"].itertuples())
+    text = (f"{'The field knows its training images' if known else 'No evidence that the field knows its images'}: "
+            f"smallest p {_p(best['p_holm'])} ({best['id']}), corrected for "
+            f"{sum(test['family'] == 'secondary' for test in found)} secondary tests; membership AUC over all times "
+            f"{areas}{_per_time(rows, known)}.")
     return _entry("field", question, "yes" if known else "no evidence", text, deciding)
+
+
+def _per_time(rows, known):
+    """Return for which times the simultaneous band of the AUC leaves out 1/2, as the end of a sentence."""
+    band = rows[(rows["quantity"] == "auc") & (rows["interval"] == "simultaneous")]
+    if band.empty:
+        return ""
+    scores = " and both scores" if band["score"].nunique() == 2 else ""
+    start = f"; the 95 % band over {band['t'].nunique()} times{scores}"
+    above = [f"{score} at t = {', '.join(f'{t:g}' for t in sorted(part['t']))}"
+             for score, part in band[band["low"] > 0.5].groupby("score", sort=False)]
+    below = (band["high"] < 0.5).any()
+    turned = "; it lies below 1/2 somewhere, where held-out images fit better than training images" if below else ""
+    if not above:
+        return f"{start} lies nowhere above 1/2{turned}"
+    alone = "" if known else ", which is no evidence after the correction for the other questions"
+    return f"{start} lies above 1/2 for {' and '.join(above)}{alone}{turned}"
 
 
 def _canaries(summary, found):

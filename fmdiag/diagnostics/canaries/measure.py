@@ -27,7 +27,7 @@ from fmdiag.fields import as_field
 from fmdiag.neighbors import nearest
 from fmdiag.paths import LinearPath
 from fmdiag.sampling import draw_noise, seeded
-from fmdiag.stats import auc_rows, fisher_p, row, summary_row
+from fmdiag.stats import auc_row, fisher_p, row, summary_row
 
 NAME = "canaries"
 THRESHOLD = 1 / 3
@@ -128,7 +128,7 @@ def summarise(table):
         if group["cfm_loss"].notna().all():
             rows.append(summary_row(NAME, "cfm_loss", group["cfm_loss"], **keys))
             if multiplicity and len(held_out):
-                rows += auc_rows(NAME, "loss_auc", -group["cfm_loss"], -held_out["cfm_loss"], **keys)
+                rows.append(auc_row(NAME, "loss_auc", -group["cfm_loss"], -held_out["cfm_loss"], **keys))
     planted = table[table["multiplicity"] > 0]
     p = fisher_p(planted["returned"].sum(), len(planted), held_out["returned"].sum(), len(held_out))
     rows.append(row(NAME, "canary_p", p, multiplicity=np.nan, n=len(table), interval="fisher"))

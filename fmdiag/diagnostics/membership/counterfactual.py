@@ -3,9 +3,9 @@
 For a training row i and any image z, with S the training set and lambda the softmax weights of S without row i,
 
     D_without = sum_{j != i} lambda_j X_j,      D_with = D_without + w (z - D_without),
-    w = e^{l_z} / (e^{l_z} + sum_{j != i} e^{l_j}),     l_z = log c - ||x - alpha z||^2 / (2 sigma^2),
+    w = e^{l_z} / (e^{l_z} + sum_{j != i} e^{l_j}),     l_z = -||x - alpha z||^2 / (2 sigma^2).
 
-c being the number of copies of row i, which z takes over. For z = X_i, D_with is the posterior mean of S itself.
+For z = X_i, D_with is the posterior mean of S itself. Where rows have groups, i stands for the whole group.
 Neither mean treats a training image otherwise than a held-out one: who knows nothing of S cannot tell them apart by it.
 """
 
@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-
-from fmdiag.datasets.duplicates import duplicate_groups
 
 
 @dataclass(frozen=True)
@@ -34,18 +32,16 @@ class Counterfactual:
     weight: torch.Tensor
 
 
-def copies(training_set, rows):
-    """Return the numbers of all copies of each row, mirror images included: int64, shape (b, k), padded with -1.
+def replaced(training_set, rows):
+    """Return the numbers of what an image replaces in the place of each row: int64, shape (b, k), padded with -1.
 
-    A mirror image of a row is a copy here: a model trained with flips has seen both.
+    The row and its mirror image, where the set has flips; where it has groups, the whole group. The image counts once,
+    however large the group is: exchanged, it would have replaced another.
     """
-    groups = np.asarray(duplicate_groups(training_set))
-    found = []
+    n, found = training_set.n_stored, []
     for row in np.asarray(rows):
-        orbit = {int(groups[row])}
-        if training_set.hflip:
-            orbit.add(int(groups[(row + training_set.n_stored) % training_set.n]))
-        found.append(np.flatnonzero(np.isin(groups, list(orbit))))
+        own = [row] if training_set.groups is None else np.flatnonzero(training_set.groups == training_set.groups[row])
+        found.append(np.concatenate([own, np.add(own, n)] if training_set.hflip else [own]))
     width = max(map(len, found))
     return torch.tensor(np.stack([np.pad(part, (0, width - len(part)), constant_values=-1) for part in found]))
 
@@ -64,7 +60,7 @@ def counterfactual(u_star, x, t, images, excluded):
     images : Tensor, shape (b, *shape)
         z of each point.
     excluded : Tensor of int64, shape (b, k)
-        The rows that z replaces, as `copies` returns them.
+        The rows that z replaces, as `replaced` returns them.
     """
     found = u_star.posterior(x, t, exclude=excluded)
     alpha, sigma = (float(value) for value in u_star.posterior.schedule(torch.tensor(t, dtype=torch.float64)))
@@ -72,8 +68,7 @@ def counterfactual(u_star, x, t, images, excluded):
     gaussian = -0.5 * dim * np.log(2 * np.pi * sigma**2)
     rest = found.log_density.cpu() + np.log(n) - gaussian
     orbit = [images.double(), images.double().flip(-1)] if u_star.training_set.hflip else [images.double()]
-    number = (excluded >= 0).sum(1).double().cpu() / len(orbit)
-    logs = torch.stack([number.log() - (x - alpha * z).flatten(1).square().sum(1) / (2 * sigma**2) for z in orbit])
+    logs = torch.stack([-(x - alpha * z).flatten(1).square().sum(1) / (2 * sigma**2) for z in orbit])
     weights = (logs - torch.logsumexp(torch.cat([rest[None], logs]), 0)).exp()
     without = found.mean.cpu()
     shares = weights.reshape(len(orbit), -1, *[1] * (x.ndim - 1))

@@ -1,7 +1,7 @@
-"""Images of a membership test: as many training images as held-out ones, none in both.
+"""Images of a membership test: as many training images as held-out ones, exchangeable but for having been trained on.
 
-Images count once: duplicates of a training row (mirror images included, where the set has flips) are one image, and a
-held-out row that equals a training row was trained on, so it is left out.
+Content that recurs in the whole pool, mirrored or not, is left out on both sides (see `fmdiag.datasets.recurring`), and
+of each group one row is drawn: what is left could as well be on the other side.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,15 @@ import numpy as np
 import torch
 
 from fmdiag.datasets import TrainingSet
-from fmdiag.datasets.duplicates import duplicate_groups
 from fmdiag.datasets.overlap import usable
+from fmdiag.datasets.recurring import recurring
 from fmdiag.errors import FmdiagError
+
+LEAST = 8   # images a side; of fewer no test of one question in several could find anything
+
+
+class TooFewImages(FmdiagError):
+    """Too few images are left to compare: the field is not judged."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,9 @@ class Members:
     train, held_out : Tensor, float32, shape (m, *shape)
         The images, model range.
     own_set, other_set : TrainingSet
-        As many distinct training rows as distinct held-out rows, the m images of each kind first.
+        As many training rows as held-out rows, the m images of each kind first.
+    n_recurring : tuple of int
+        Training and held-out rows left out because their content recurs.
     """
 
     train_rows: np.ndarray
@@ -35,6 +43,7 @@ class Members:
     held_out: torch.Tensor
     own_set: TrainingSet
     other_set: TrainingSet
+    n_recurring: tuple = (0, 0)
 
 
 def draw_members(training_set, held_out=None, *, n_images, n_rows=None, generator):
@@ -56,24 +65,28 @@ def draw_members(training_set, held_out=None, *, n_images, n_rows=None, generato
     Raises
     ------
     FmdiagError
-        If there are no held-out rows, their shape differs, or either side has fewer than two distinct images.
+        If there are no held-out rows, or their shape differs.
+    TooFewImages
+        If either side has fewer than LEAST images that do not recur.
     """
-    held_out, free = usable(held_out, training_set, recurring=False)
-    _check(held_out, training_set)
-    train_rows, held_out_rows = _distinct(training_set), np.intersect1d(_distinct(held_out), free)
+    pool = usable(held_out, training_set)[0] if held_out is not None else training_set.unseen and training_set.held_out
+    _check(pool, training_set)
+    again = recurring(training_set, pool)
+    train_rows, held_out_rows = (_one_per_group(_shuffled(np.flatnonzero(~found), generator), rows)
+                                 for found, rows in zip(again, (training_set, pool), strict=True))
     size = min(len(train_rows), len(held_out_rows))
-    if size < 2:
-        raise FmdiagError(f"{training_set.name}: a membership test needs two distinct images of each kind, got "
-                          f"{len(train_rows)} training and {len(held_out_rows)} held-out: give more with --held-out")
-    train_rows, held_out_rows = (_shuffled(rows, generator)[:size] for rows in (train_rows, held_out_rows))
+    counts = tuple(int(found.sum()) for found in again)
+    if size < LEAST:
+        raise TooFewImages(_reason(training_set, pool, len(train_rows), len(held_out_rows), counts))
+    train_rows, held_out_rows = train_rows[:size], held_out_rows[:size]
     m, size = min(size, n_images), min(size, n_rows or size)
-    return Members(train_rows[:m], held_out_rows[:m], training_set[train_rows[:m]], held_out[held_out_rows[:m]],
+    return Members(train_rows[:m], held_out_rows[:m], training_set[train_rows[:m]], pool[held_out_rows[:m]],
                    _part(training_set, train_rows[:size], training_set),
-                   _part(held_out, held_out_rows[:size], training_set))
+                   _part(pool, held_out_rows[:size], training_set), counts)
 
 
 def _check(held_out, training_set):
-    if held_out is None:
+    if held_out is None or held_out is False:
         raise FmdiagError(f"{training_set.name} has no held-out rows to compare with: name some (--held-out PATH), or "
                           "hold out a fraction before training (--held-out 0.1)")
     if held_out.shape != training_set.shape:
@@ -81,9 +94,19 @@ def _check(held_out, training_set):
                           f"{training_set.shape}: give rows of one kind, or --size")
 
 
-def _distinct(rows):
-    """Return the stored row numbers that are the first of their content."""
-    return np.flatnonzero(np.asarray(duplicate_groups(rows))[: rows.n_stored] == np.arange(rows.n_stored))
+def _reason(training_set, held_out, n_train, n_held_out, counts):
+    grouped = " groups, of which one row each is drawn," if training_set.groups is not None else ""
+    again = (f" ({counts[0]} of {training_set.n_stored} training and {counts[1]} of {held_out.n_stored} held-out rows "
+             "have content that recurs and says nothing of membership)" if any(counts) else "")
+    return (f"{training_set.name}: a membership test needs {LEAST} images of each kind, got {n_train} training and "
+            f"{n_held_out} held-out{grouped or ''} images{again}: give more with --held-out")
+
+
+def _one_per_group(rows, source):
+    """Return the rows, of each group the first only, in the order given."""
+    if source.groups is None:
+        return rows
+    return rows[np.sort(np.unique(source.groups[rows], return_index=True)[1])]
 
 
 def _shuffled(rows, generator):

@@ -16,14 +16,17 @@ Memorisation: AUC near 1. Generalisation: AUC near 1/2. A model whose samples ar
 late times: it knows its training images there, although it does not return them. Trained on, it gets there from 1/2
 (benchmarks/membership_auc.py).
 
-Intervals and p-values take the images as independent. For pull they are not quite where most training rows are among
-the images: each is then part of û* of the others, and of 95 % intervals 11 to 13 % instead of 5 % miss 1/2 (measured by
-exchanging labels, n = 16 and n = 148 rows, all of them images; 3 % at n = 200 with 50 images). It is therefore not
-tested: no p-value rests on it.
+Both images of a pair share noises, and either could be the one trained on: the p-value is that of exchanges within
+pairs, and so is the band over all times and both tested scores (see `fmdiag.stats.exchange`). Other intervals are
+Newcombe's, of independent images. For pull they are not quite that where most training rows are among the images: each
+is then part of û* of the others, and of 95 % intervals 11 to 13 % instead of 5 % miss 1/2 (measured by exchanging
+labels, n = 16 and n = 148 rows, all of them images; 3 % at n = 200 with 50 images). It is not tested: no p-value or
+band rests on it.
 
 References
 ----------
-Shokri et al. 2017 and Carlini et al. 2022, "Membership inference attacks from first principles" (the loss as score);
+Shokri et al. 2017 and Carlini et al. 2022, "Membership inference attacks from first principles" (the loss as score,
+true positives at few false positives);
 Matsumoto et al. 2023 (diffusion losses per time). û* as a reference field: Bertrand et al., arXiv 2506.03719.
 """
 
@@ -33,22 +36,24 @@ import torch
 
 from fmdiag.datasets import as_training_set
 from fmdiag.diagnostics.error.measure import evaluate, mean_square, reachable_times
-from fmdiag.diagnostics.membership.counterfactual import copies, counterfactual
+from fmdiag.diagnostics.membership.counterfactual import counterfactual, replaced
 from fmdiag.diagnostics.membership.examples import draw_members
 from fmdiag.diagnostics.points.pairs import check_times
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import draw_noise, seeded
-from fmdiag.stats import auc_rows, larger_p, mean_interval, roc_curve, row, summary_row, welch
+from fmdiag.stats import auc_row, exchange_pairs, mean_interval, roc_curve, row, summary_row, tpr_at, welch
 
 NAME = "membership"
 TIMES = [0.05, *(round(0.1 * k, 1) for k in range(1, 10)), 0.95]
 SOURCES = ("train", "heldout")
 SCORES = ("loss", "error", "pull")
-UNTESTED = ("pull",)     # images depend on each other by it: no p-value
+TESTED = ("loss", "error")     # by pull, images depend on each other: no p-value
+RATES = (0.01, 0.001)          # of false positives
 POINTS_AT_ONCE = 4096
 MEANS = ["cfm_loss", "squared_error", "error_without"]
+COLUMNS = ["t", "pair", "source", "row", *MEANS, "weight", "n_noises"]
 
 
 def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_noises=8, path=None, memory=None,
@@ -62,8 +67,8 @@ def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_n
     training_set : TrainingSet, array, torch Dataset, name or path
         The rows that it was trained on, flips included.
     held_out : TrainingSet, Tensor or ndarray, optional
-        Rows of the same distribution that it was not trained on; default the training set's own. Those that equal
-        training rows are left out, with a warning.
+        Rows of the same distribution that it was not trained on; default the training set's own. Content that recurs
+        in either set or in both is left out of both, and of each group one row is drawn.
     times : sequence of float, optional
         Times in [0, 1); default 0.05, 0.1, 0.2, ..., 0.9, 0.95, as far as the field's schedule reaches.
     n_images : int
@@ -83,7 +88,8 @@ def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_n
     Raises
     ------
     FmdiagError
-        If there are fewer than two distinct images of either kind, or the field's values are not finite.
+        If there are fewer than 8 images of either kind whose content does not recur, or the field's values are not
+        finite.
 
     Examples
     --------
@@ -92,7 +98,7 @@ def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_n
     >>> table = fmdiag.membership(fmdiag.ClosedFormField(train), train, times=[0.7], n_noises=2)
     >>> rows = summarise(table)
     >>> rows[(rows.quantity == "auc_overall") & (rows.score == "error")].value.tolist()
-    [1.0, 1.0]
+    [1.0]
     """
     training_set, generator = as_training_set(training_set), seeded(generator, seed)
     if n_images < 2 or n_noises < 1:
@@ -103,7 +109,7 @@ def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_n
     noise = draw_noise(len(members.train) * n_noises, training_set.shape, generator=generator)
     noise = noise.unflatten(0, (len(members.train), n_noises))
     u_star = ClosedFormField(training_set, path, memory=memory, device=device)
-    excluded = copies(training_set, members.train_rows)
+    excluded = replaced(training_set, members.train_rows)
 
     def work(pairs):
         few = max(1, POINTS_AT_ONCE // n_noises)
@@ -111,8 +117,9 @@ def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_n
                           for t in progress(times) for part in pairs.split(few)])
 
     table = pd.concat(group.spread(torch.arange(len(members.train)), work))
-    table = table.sort_values(["t", "pair", "source"], ignore_index=True)
-    return table.assign(n_noises=n_noises)
+    table = table.sort_values(["t", "pair", "source"], ignore_index=True).assign(n_noises=n_noises)
+    table.attrs["recurring"] = members.n_recurring
+    return table
 
 
 def _part(field, u_star, members, excluded, noise, t, pairs):
@@ -156,31 +163,55 @@ def summarise(table):
     """Return the summary rows.
 
     Per t and score (loss, error, pull): gap (mean score of training minus that of held-out images, Welch's interval)
-    and auc (intervals "bootstrap", over both groups of images, and "newcombe"). Per t and source the means of cfm_loss,
-    squared_error and error_without. Over all times: auc_overall per score, and for loss and error auc_p, its one-sided
-    Mann-Whitney p-value, not corrected.
+    and auc with Newcombe's interval; of loss and error also with the interval "simultaneous", which holds for all times
+    and both scores together. Per t and source the means of cfm_loss, squared_error and error_without. Over all times,
+    per score: auc_overall, tpr_at_0.01 and, from 1000 held-out images on, tpr_at_0.001 (share of training images found
+    where that share of held-out images, or less, is taken for such; exact), and for loss and error auc_p, the one-sided
+    p-value of exchanges within pairs, not corrected.
     """
-    rows = []
-    for score, values in scores(table).items():
-        whole = overall(values)
-        rows += auc_rows(NAME, "auc_overall", whole.loc["train"], whole.loc["heldout"], score=score)
-        rows += [] if score in UNTESTED else [_p_row(whole, score=score)]
+    rows, found = [], scores(table)
+    whole = {score: overall(values) for score, values in found.items()}
+    for score, values in found.items():
+        rows += _whole_rows(whole[score], score)
         for t in values:
-            rows += auc_rows(NAME, "auc", values[t].loc["train"], values[t].loc["heldout"], score=score, t=t)
-            rows.append(_gap_row(values[t].loc["train"], values[t].loc["heldout"], score=score, t=t))
+            parts = values[t].loc["train"], values[t].loc["heldout"]
+            rows += [auc_row(NAME, "auc", *parts, score=score, t=t), _gap_row(*parts, score=score, t=t)]
+    rows += _p_rows({score: whole[score] for score in TESTED}) + _band_rows({score: found[score] for score in TESTED})
     for (t, source), group in table.groupby(["t", "source"]):
         rows += [summary_row(NAME, name, group[name], t=t, source=source) for name in MEANS]
     return pd.DataFrame(rows)
 
 
+def _whole_rows(values, score):
+    """Return the rows of one score over all times: AUC, and true positives at few false ones where there are enough."""
+    members, others = values.loc["train"].to_numpy(), values.loc["heldout"].to_numpy()
+    rates = [row(NAME, f"tpr_at_{rate:g}", tpr_at(members, others, rate), score=score, n=len(members), interval="exact")
+             for rate in RATES if len(others) * rate >= 1]
+    return [auc_row(NAME, "auc_overall", members, others, score=score), *rates]
+
+
+def _exchanged(columns):
+    """Return the Exchanged of {name: scores of shape (images, k) or (images,)}, all columns together."""
+    joined = pd.concat(columns, axis=1)
+    return exchange_pairs(joined.loc["train"].to_numpy(), joined.loc["heldout"].to_numpy())
+
+
+def _p_rows(whole):
+    found = _exchanged(whole)
+    return [row(NAME, "auc_p", p, score=score, n=2 * found.n_pairs, interval="exchange")
+            for score, p in zip(whole, found.larger_p(), strict=True)]
+
+
+def _band_rows(per_t):
+    found = _exchanged(per_t)
+    columns = [(score, t) for score, values in per_t.items() for t in values]
+    return [row(NAME, "auc", tuple(map(float, ends)), score=score, t=t, n=2 * found.n_pairs, interval="simultaneous")
+            for (score, t), ends in zip(columns, zip(*found.band(), strict=True), strict=True)]
+
+
 def _gap_row(members, others, **keys):
     found = welch(*((*mean_interval(values), len(values)) for values in (others, members)))
     return row(NAME, "gap", found, **keys, n=len(members) + len(others), interval="welch")
-
-
-def _p_row(values, **keys):
-    p = larger_p(values.loc["train"].to_numpy(), values.loc["heldout"].to_numpy())
-    return row(NAME, "auc_p", p, **keys, n=len(values), interval="mann-whitney")
 
 
 def curves(table):

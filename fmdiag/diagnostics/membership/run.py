@@ -4,21 +4,44 @@ import pandas as pd
 
 from fmdiag.diagnostics.context import shown, surroundings
 from fmdiag.diagnostics.membership import energy, excess_alignment, measure
+from fmdiag.diagnostics.membership.examples import TooFewImages
 from fmdiag.results import Result
+from fmdiag.stats import row
 
 
 def run(context, parameters):
-    """Return the Result; tables membership, excess and energy, summarised together."""
-    field, rows, around = context.field, context.training_set, surroundings(context)
-    images = {"times": parameters.times, "n_images": parameters.n_images, "n_noises": parameters.n_noises, **around}
+    """Return the Result; tables membership, excess and energy, summarised together.
+
+    Where too few images are left to compare, that of the energy alone, with the reason in the summary's row
+    not_judged and among the cautions.
+    """
     solver = {"n_steps": parameters.n_steps, "method": parameters.method}
-    table = measure.measure(field, rows, generator=context.generator(), **images, **shown(context, "membership"))
-    excess = excess_alignment.measure(field, rows, generator=context.generator(), **images,
-                                      **shown(context, "membership"))
-    paths = energy.measure(field, rows, n_samples=parameters.n_paths, generator=context.generator(), **solver, **around)
+    paths = energy.measure(context.field, context.training_set, n_samples=parameters.n_paths,
+                           generator=context.generator(), **solver, **surroundings(context))
+    recorded = {"n_noises": parameters.n_noises, "n_paths": parameters.n_paths, **solver}
+    try:
+        table, excess = _compared(context, parameters)
+    except TooFewImages as reason:
+        rows = [row(measure.NAME, "not_judged", float("nan"), n=0) | {"note": str(reason)}]
+        return Result("membership", pd.DataFrame(columns=measure.COLUMNS),
+                      pd.concat([pd.DataFrame(rows), energy.summarise(paths)], ignore_index=True), recorded,
+                      {"energy": paths}, cautions=[f"membership is not judged: {reason}"])
     summary = pd.concat([measure.summarise(table), excess_alignment.summarise(excess), energy.summarise(paths)],
                         ignore_index=True)
-    return Result("membership", table, summary, {
-        "n_images": int(table["pair"].nunique()), "n_noises": parameters.n_noises, "n_times": int(table["t"].nunique()),
-        "n_paths": parameters.n_paths, **solver}, {"excess": excess, "energy": paths},
-        {"membership": measure.curves(table)})
+    recorded = {"n_images": int(table["pair"].nunique()), "n_times": int(table["t"].nunique()), **recorded}
+    return Result("membership", table, summary, recorded, {"excess": excess, "energy": paths},
+                  {"membership": measure.curves(table)}, cautions=_cautions(table.attrs["recurring"]))
+
+
+def _compared(context, parameters):
+    """Return the tables of scores and of the excess alignment."""
+    images = {"times": parameters.times, "n_images": parameters.n_images, "n_noises": parameters.n_noises,
+              **surroundings(context), **shown(context, "membership")}
+    return [measured(context.field, context.training_set, generator=context.generator(), **images)
+            for measured in (measure.measure, excess_alignment.measure)]
+
+
+def _cautions(counts):
+    """Return what a reader must know of rows that were left out."""
+    return [f"membership leaves out {counts[0]} training and {counts[1]} held-out rows, whose content recurs"
+            ] if any(counts) else []
