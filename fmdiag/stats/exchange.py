@@ -75,8 +75,8 @@ def exchange_pairs(positive, negative, *, n_exchanges=EXCHANGES, seed=0):
     Examples
     --------
     >>> found = exchange_pairs([[3.0], [4.0]], [[1.0], [2.0]])       # one of four exchanges is as extreme
-    >>> float(found.areas[0]), round(float(found.larger_p()[0]), 1)
-    (1.0, 0.2)
+    >>> float(found.areas[0]), round(float(found.larger_p()[0]), 2)
+    (1.0, 0.25)
     """
     positive, negative = np.asarray(positive, float), np.asarray(negative, float)
     if positive.shape != negative.shape or positive.ndim != 2 or not np.isfinite([positive, negative]).all():

@@ -104,7 +104,7 @@ def tpr_at(positive, negative, fpr, *, level=0.95):
 
     Examples
     --------
-    >>> tpr_at(range(50, 150), range(100), 0.01)[0]      # 98 is exceeded by one in 100, and by 51 of the positives
+    >>> float(tpr_at(range(50, 150), range(100), 0.01)[0])   # 98 is exceeded by 1 of 100, and by 51 positives
     0.51
     >>> tpr_at(range(50, 150), range(100), 0.001)[0]
     nan
