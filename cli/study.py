@@ -33,7 +33,7 @@ def size(**options):
     """
     from .study_run import run_study
 
-    run_study("size", options)
+    run_study("size", **options)
 
 
 @command.command("losses")
@@ -48,7 +48,7 @@ def losses(**options):
     """
     from .study_run import run_study
 
-    run_study("losses", options)
+    run_study("losses", **options)
 
 
 @command.command("time")
@@ -63,7 +63,7 @@ def time(**options):
     """
     from .study_run import run_study
 
-    run_study("time", options)
+    run_study("time", **options)
 
 
 command.add_command(pairing)

@@ -1,10 +1,8 @@
-"""Options that all studies share, and the data and plan that they describe."""
+"""Options that all studies share."""
 
 import click
 
 from .types import Range
-
-LATER = ("network", "width", "depth", "dropout")
 
 OPTIONS = [
     click.option("--dataset", metavar="NAME|PATH", default="digits", show_default=True,
@@ -64,58 +62,3 @@ def study_options(command):
     for option in reversed(OPTIONS):
         command = option(command)
     return command
-
-
-def load_data(options):
-    """Return the StudyData that the options name."""
-    from fmdiag.datasets import load_dataset
-    from fmdiag.studies.data import StudyData, choose_feature
-
-    from .training_run import absolute
-
-    reading = {name: options[name] for name in ("size", "held_out", "skip_bad", "value_range", "orientation", "groups")}
-    training_set = load_dataset(options["dataset"], data_root=options["data_root"], offline=options["offline"],
-                                **reading)
-    held_out = reading["held_out"]
-    record = {"source": absolute(options["dataset"]), **reading, "held_out": absolute(held_out) if held_out else None,
-              "groups": training_set.grouped_by or "none",
-              "value_range": reading["value_range"] and list(reading["value_range"])}
-    feature = choose_feature(options["feature"], training_set, options["data_root"], options["trust_code"])
-    return StudyData(training_set, feature, record)
-
-
-def make_plan(kind, data, options):
-    """Return the checked Plan of a study of this kind."""
-    import importlib
-
-    from fmdiag.studies import STUDIES
-    from fmdiag.studies.plan import Measures, Plan, check_plan, evaluation_steps, parse_objective
-    from fmdiag.training import choose_network
-
-    module = importlib.import_module(STUDIES[kind])
-    n_stored = data.training_set.n_stored
-    sizes = parse_sizes(options["sizes"], n_stored) if options["sizes"] else module.default_sizes(n_stored)
-    losses = (options["losses"] or module.DEFAULT_LOSSES).split(",")
-    warmup = min(5000, options["steps"] // 20) if options["warmup"] is None else options["warmup"]
-    network = choose_network(data.training_set.shape, options["network"], width=options["width"],
-                             depth=options["depth"], dropout=options["dropout"])
-    training = {"network": network, "warmup": warmup, "clip": 1.0,
-                **{name: options[name] for name in ("batch_size", "lr", "ema_decay", "precision")}}
-    measures = Measures(**{name: options[name] for name in ("n_samples", "n_nearest", "n_steps", "n_pairs")})
-    plan = Plan(kind, sizes, tuple(parse_objective(text.strip()) for text in losses), tuple(range(options["seeds"])),
-                training, evaluation_steps(options["steps"], options["evaluations"] or module.DEFAULT_EVALUATIONS),
-                measures, data.describe(), data.feature_key)
-    check_plan(plan)
-    return plan
-
-
-def parse_sizes(text, n_stored):
-    """Return the sizes in "10,100,all", ascending."""
-    from fmdiag.errors import FmdiagError
-
-    try:
-        sizes = [n_stored if word.strip() == "all" else int(word) for word in text.split(",")]
-    except ValueError:
-        raise FmdiagError(f"--sizes {text}: give whole numbers separated by commas, or all, e.g. 10,100,1000,all"
-                          ) from None
-    return tuple(sorted(sizes))

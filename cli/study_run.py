@@ -1,9 +1,7 @@
-"""What `fmdiag study` does: plan, make the parts that are missing together with other processes, gather, report."""
+"""What `fmdiag study` does: plan, make the parts that are missing together with other processes, gather, print."""
 
 import contextlib
-import datetime
 import json
-import os
 import signal
 import time
 from pathlib import Path
@@ -15,90 +13,43 @@ from fmdiag.ranks import torchrun as ranks
 from .echo import echo, echo_json
 
 PLAIN_LINE_SECONDS = 30
+READING = ("dataset", "feature", "trust_code", "data_root", "offline", "size", "held_out", "skip_bad", "value_range",
+           "orientation", "groups")
 
 
-def run_study(kind, options):
+def run_study(kind, *, device, out, parts, gather, change, as_json, **settings):
     """Make or continue the study that the options describe, and print what it found."""
     import torch
 
     from fmdiag.files.destination import slug
-    from fmdiag.studies.folder import StudyFolder
-    from fmdiag.studies.parts import PartStore
-    from fmdiag.studies.run import run_parts
+    from fmdiag.runs.inputs import choose_device
+    from fmdiag.studies.settings import load_data, make_plan
+    from fmdiag.studies.study import Study
 
-    from .study_options import load_data, make_plan
+    from .shown import given_places, typed_command
 
     torch.set_flush_denormal(True)
-    device = own_device(options["device"])
-    data = load_data(options)
-    plan = make_plan(kind, data, options)
-    default = f"reports/study-{kind}-{slug(Path(data.training_set.name).stem)}"
-    out = Path(default if options["out"] is None else options["out"])
-    folder = StudyFolder(out, plan.inputs(), change=options["change"])
-    store = PartStore(options["parts"] or out / "parts")
-    if not options["gather"]:
-        with _interruptible(out):
-            run_parts(plan.parts(), data, store, device=device, progress=Progress(plan), report=_report_part)
+    choose_device(device)  # refused before anything is read
+    data = load_data(**{name: settings.pop(name) for name in READING})
+    plan = make_plan(kind, data, **settings)
+    out = f"reports/study-{kind}-{slug(Path(data.training_set.name).stem)}" if out is None else out
+    study = Study(plan, data, out, parts=parts, change=change, command=typed_command(), places=given_places())
+    if not gather:
+        with _interruptible(study.folder.path):
+            study.run(device=device, progress=Progress(), report=_report_part)
     if ranks.world()[0] == 0:
-        _gather(plan, data, store, folder, options)
+        _print(study.gather(), as_json)
 
 
-def own_device(name):
-    """Return this process's device: under torchrun ``auto`` gives each local rank a GPU of its own."""
-    import torch
-
-    from fmdiag.runs.inputs import choose_device
-
-    device = choose_device(name)
-    if device.type == "cuda" and device.index is None and ranks.world()[1] > 1:
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
-    return device
-
-
-def _gather(plan, data, store, folder, options):
-    from fmdiag.files.places import without_places
-    from fmdiag.studies.gather import gather
-
-    from .shown import given_places
-
-    tables, arrays, found = gather(plan, store)
-    record = _record(plan, data, store, folder, found)
-    folder.write(tables, arrays, without_places(record, given_places()), _draw)
-    if options["as_json"]:
-        rows = json.loads(tables["summary"].to_json(orient="records"))
-        echo_json({"study": str(folder.path), **found["counts"], "verdict": found["verdict"], "summary": rows})
+def _print(found, as_json):
+    if as_json:
+        rows = json.loads(found.tables["summary"].to_json(orient="records"))
+        echo_json({"study": str(found.folder), **found.counts, "verdict": found.verdict, "summary": rows})
         return
-    echo(found["shown"])
-    for sentence in (found["verdict"]["text"], *found["verdict"]["details"]):
+    echo(found.text)
+    for sentence in (found.verdict["text"], *found.verdict["details"]):
         echo(sentence)
-    echo(f"{found['counts']['finished']} of {found['counts']['parts']} parts finished; wrote {folder.path}/",
-               err=True)
-
-
-def _record(plan, data, store, folder, found):
-    from fmdiag import __version__
-    from fmdiag.runs.versions import versions
-
-    from .shown import typed_command
-
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    name = f"study_{plan.kind}"
-    parameters = {key: value for key, value in plan.inputs().items() if key not in ("data", "kind", "feature")}
-    return {"fmdiag": __version__, "command": typed_command(), "name": f"study {plan.kind}",
-            "diagnostics": {name: {**parameters, **found["counts"], "command": typed_command()}},
-            "dataset": data.training_set.describe(), "checkpoint": None, "study": plan.inputs(),
-            "pools": plan.pools(),
-            "feature": data.feature.describe() if hasattr(data.feature, "describe") else {"name": data.feature.name},
-            "cautions": found["cautions"], "verdict": found["verdict"], **found["counts"],
-            "seconds": found["seconds"], "versions": versions(), "started": folder.started() or now, "gathered": now}
-
-
-def _draw(staged):
-    from fmdiag.figures import draw_all
-    from fmdiag.report import write_report
-
-    draw_all(staged)
-    write_report(staged)
+    echo(f"{found.counts['finished']} of {found.counts['parts']} parts finished; wrote {found.folder}/", err=True)
 
 
 @contextlib.contextmanager
@@ -118,7 +69,7 @@ def _report_part(part, finished, total):
 class Progress:
     """Shows on stderr, a line every half minute, which model trains and how far it is."""
 
-    def __init__(self, plan):
+    def __init__(self):
         self.shown = time.monotonic()
 
     def __call__(self, part, step, loss, steps):

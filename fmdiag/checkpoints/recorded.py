@@ -21,6 +21,31 @@ KINDS = {"size": int, "subset_n": int, "subset_seed": int, "skip_bad": bool, "hf
          "fingerprint": str, "groups": str}
 
 
+def source_record(source, training_set, *, n=None, size=None, held_out=None, skip_bad=False, value_range=None,
+                  orientation=None, groups=None):
+    """Return how a set was read, for `load_recorded`; paths are made absolute, names stay.
+
+    Parameters
+    ----------
+    source : str or path
+        As it was given to `load_dataset`.
+    training_set : TrainingSet
+        What was read; it knows its groups, whatever was given.
+    n : int, optional
+        Size of the subset that was drawn.
+    size, held_out, skip_bad, value_range, orientation, groups
+        As they were given.
+    """
+    turned = {"orientation": orientation} if orientation else {}
+    return {"source": _absolute(source), "size": size, "subset_n": n, "subset_seed": 0,
+            "held_out": _absolute(held_out) if held_out else None, "skip_bad": skip_bad,
+            "value_range": value_range and list(value_range), "groups": training_set.grouped_by or "none", **turned}
+
+
+def _absolute(source):
+    return str(Path(source).resolve()) if source not in NAMED and Path(source).exists() else source
+
+
 def load_recorded(recorded, source=None, *, data_root=None, **options):
     """Return the set that a checkpoint's record describes; see `Checkpoint.training_set`.
 

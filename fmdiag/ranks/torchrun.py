@@ -37,19 +37,28 @@ def check(arguments, shared):
                           f"one rank; several ranks serve {', '.join(shared)}")
 
 
+def own_device(device):
+    """Return the device of this process: of several ranks that are to use CUDA each has the GPU of its local rank."""
+    import torch
+
+    if device.type == "cuda" and device.index is None and world()[1] > 1:
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
+    return device
+
+
 def join(device):
     """Meet the other ranks; return (the Group of all, this rank's device)."""
     from fmdiag.ranks.group import SINGLE, Group
 
     if world()[1] == 1:
         return SINGLE, device
-    import torch
     import torch.distributed as dist
     from torch.distributed.rendezvous import rendezvous
 
+    device = own_device(device)
     if device.type == "cuda":
-        if device.index is None:
-            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
+        import torch
+
         torch.cuda.set_device(device)
     if not dist.is_initialized():
         store, rank, size = next(rendezvous("env://", timeout=TIMEOUT))
