@@ -23,10 +23,14 @@ def results(folder):
     found = {"nulls": [_null(name, rows) for name, rows in nulls.items()],
              "excess": [_misses(name, nulls[name]) for name in SAME if name in nulls],
              "power": [_power(name, done) for name in POWERS if name in done],
+             "intervals": [_held(name, rows) for name, rows in done.items() if name.startswith("interval of ")],
+             "membership": [_membership(name, rows) for name, rows in done.items() if name.startswith("membership, ")],
              "repetitions": sum(map(len, done.values())),
              "contradictions": [{"family": name, "number": row["number"], "what": row["contradiction"]}
-                                for name, rows in done.items() for row in rows if row["contradiction"]]}
-    for entries, key in ((found["nulls"], "false_alarms"), (found["excess"], "misses")):
+                                for name, rows in done.items() for row in rows if row.get("contradiction")]}
+    nulls = [entry for entry in found["membership"] if "third-party" in entry["family"]]
+    for entries, key in ((found["nulls"], "false_alarms"), (found["excess"], "misses"),
+                         (found["intervals"], "misses"), (nulls, "found")):
         tested = [entry for entry in entries if entry["n"]]
         p = holm([stats.binom.sf(entry[key] - 1, entry["n"], ERROR) for entry in tested])
         for entry, value in zip(tested, p, strict=True):
@@ -46,6 +50,22 @@ def _misses(name, rows):
     ends = [row["excess"] for row in rows if row["excess"] and row["answer"] != "not judged"]
     missed = sum(not low <= 0 <= high for _, low, high in ends)
     return {"family": name, "n": len(ends), "misses": missed, **(_ends(missed, len(ends)) if ends else {})}
+
+
+def _held(name, rows):
+    """Return how often an interval misses what it should hold; one that is not given (NaN) is not counted."""
+    rows = [row for row in rows if row["low"] == row["low"] and row["high"] == row["high"]]
+    missed = sum(not row["low"] <= row["truth"] <= row["high"] for row in rows)
+    return {"family": name.removeprefix("interval of "), "n": len(rows), "misses": missed,
+            **(_ends(missed, len(rows)) if rows else {})}
+
+
+def _membership(name, rows):
+    """Return how often a membership test at 5 % says that the field knows its images."""
+    judged = [row["p"] for row in rows if row["p"] is not None]
+    found = sum(p <= ERROR for p in judged)
+    return {"family": name.removeprefix("membership, "), "n": len(judged), "found": found,
+            "not_judged": len(rows) - len(judged), **(_ends(found, len(judged)) if judged else {})}
 
 
 def _power(name, done):
@@ -72,6 +92,7 @@ def write_page(found, file):
     """Write the page, Markdown."""
     failing = [entry["family"] for entry in found["nulls"] if entry["fails"]]
     wide = [entry["family"] for entry in found["excess"] if entry.get("fails")]
+    others = [entry["family"] for entry in found["intervals"] if entry.get("fails")]
     lines = [HEAD, f"{found['repetitions']} repetitions; answer, text, p-value and summary contradicted one another in "
              f"{len(found['contradictions'])}.", "", "## False alarms", "", FALSE_ALARMS, "",
              f"Families that fail: {', '.join(failing) or 'none'}.", "",
@@ -86,7 +107,14 @@ def write_page(found, file):
              *_table(("copies", "share", "data", "repetitions", "found", "95 % interval", "announced", "inside"),
                      [(e["copies"], e["share"], e["base"], e["n"], e["found"], _interval(e),
                        f"{e['announced']:.0%}" if "announced" in e else "", {True: "yes", False: "no"}.get(
-                           e.get("inside"), "")) for e in found["power"]]), ""]
+                           e.get("inside"), "")) for e in found["power"]]),
+             "", "## Other intervals", "", INTERVALS, "", f"Intervals that fail: {', '.join(others) or 'none'}.", "",
+             *_table(("interval", "repetitions", "misses", "95 % interval"),
+                     [(e["family"], e["n"], e["misses"], _interval(e) if e["n"] else "") for e in found["intervals"]]),
+             "", "## Membership", "", MEMBERSHIP, "",
+             *_table(("field", "judged", "found", "95 % interval", "not judged", "fails"),
+                     [(e["family"], e["n"], e["found"], _interval(e) if e["n"] else "", e["not_judged"],
+                       {True: "yes", False: "no"}.get(e.get("fails"), "")) for e in found["membership"]]), ""]
     file.write_text("\n".join(lines))
 
 
@@ -106,6 +134,13 @@ value 0, where the samples are of the held-out examples' distribution. A family 
 POWER = f"""Shares of {', '.join(f'{share:.0%}' for share in SHARES)} of the samples replaced by copies. Announced: the
 mean of the power that verdicts on data of the same sizes without copies state; inside: whether it lies in the exact
 interval of the share found. Noise is given in standard deviations of the data. Shifted copies look new in pixels."""
+
+INTERVALS = """Level 95 %; what each is and what it should hold is defined in `checks/calibration/intervals.py`. Intervals
+of AuthPct, Carlini's metrics and NNDR are about samples beside this training set, not about other training sets. An
+interval fails where it misses in more than 5 % by the one-sided exact test, Holm's correction over all."""
+MEMBERSHIP = """Does the test say, at 5 %, that a field knows its training images? Third-party û\\*: of other rows of the
+same distribution, so that "found" is a false alarm, which fails by the rule above. The others know all, or half, of
+them."""
 
 
 def _table(head, rows):

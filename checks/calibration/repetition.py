@@ -12,7 +12,7 @@ STEPS = 2   # of the samples of û* that are the positive control: its integrati
 
 def repeat(name, case, number):
     """Return the record of one repetition, plain values; its seed is made of the family's name and the number."""
-    drawn = case(np.random.default_rng([zlib.crc32(name.encode()), number]))
+    drawn = case(generator(name, number))
     options = dict(drawn.options)
     groups = options.pop("groups", None)
     with warnings.catch_warnings():
@@ -21,6 +21,29 @@ def repeat(name, case, number):
         run = fmdiag.Run(train=train, held_out=held_out, seed=number)
         result = run.memorization(samples=drawn.samples, n_steps=STEPS)
     return record(number, result)
+
+
+def interval(name, draw, number):
+    """Return the record of one interval: low, high and what it should hold."""
+    low, high, truth = _quietly(draw, name, number)
+    return {"number": number, "low": float(low), "high": float(high), "truth": float(truth)}
+
+
+def p_value(name, draw, number):
+    """Return the record of one test: its p-value, None where nothing is judged."""
+    p = _quietly(draw, name, number)
+    return {"number": number, "p": None if p is None else float(p)}
+
+
+def _quietly(draw, name, number):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return draw(generator(name, number))
+
+
+def generator(name, number):
+    """Return the generator of a repetition."""
+    return np.random.default_rng([zlib.crc32(name.encode()), number])
 
 
 def _sets(drawn, groups, options):
