@@ -4,6 +4,7 @@ import click
 
 from .echo import echo, echo_json
 from .options import SEED, data_options
+from .shown import given_places, typed_command
 
 
 class Counts(click.ParamType):
@@ -45,36 +46,17 @@ def command(images, multiplicities, each, seed, out, overwrite, as_json, **optio
       fmdiag canaries --dataset digits --out planted/
       fmdiag canaries --dataset my_images/ --size 64 --images canaries/ --multiplicities 1,10,100 --out planted/
     """
-    import json
-    from pathlib import Path
-
-    from fmdiag import __version__
-    from fmdiag.datasets import load_dataset
-    from fmdiag.datasets.canaries import plant
-    from fmdiag.results import RunFolder, check_destination
+    from fmdiag.runs.canaries import write_canaries
     from fmdiag.runs.inputs import READING
-    from fmdiag.runs.parts import Parts
-    from fmdiag.runs.versions import versions
 
-    from .shown import given_places, typed_command
-
-    check_destination(out, "canaries", overwrite=overwrite)
-    reading = {name: options[name] for name in READING}
-    rows = load_dataset(options["dataset"] or "digits", n=options["n_rows"], **reading | {"hflip": False})
-    alike = {name: options[name] for name in ("size", "skip_bad", "orientation", "value_range")}
-    own = None if images is None else load_dataset(Path(images), **alike)
-    with Parts(out, "canaries"), RunFolder(out, "canaries", overwrite=overwrite) as folder:
-        folder.places = given_places()
-        manifest = plant(folder.path, rows, rows.held_out, multiplicities=multiplicities, n_each=each, images=own,
-                         seed=seed)
-        folder.add_json("canaries.json", manifest)
-        folder.add_json("run.json", {"fmdiag": __version__, "command": typed_command(), "name": "canaries",
-                                     "diagnostics": {}, "dataset": rows.describe(), "seed": seed,
-                                     "versions": versions()})
-    _print(manifest, out, as_json, json)
+    manifest = write_canaries(out, options["dataset"] or "digits", n=options["n_rows"], images=images,
+                              multiplicities=multiplicities, n_each=each, seed=seed, overwrite=overwrite,
+                              command=typed_command(), places=given_places(),
+                              **{name: options[name] for name in READING})
+    _print(manifest, out, as_json)
 
 
-def _print(manifest, out, as_json, json):
+def _print(manifest, out, as_json):
     if as_json:
         echo_json({"out": str(out), **manifest})
     else:
@@ -82,6 +64,6 @@ def _print(manifest, out, as_json, json):
         for count in sorted(set(counts)):
             echo(f"{counts.count(count)} canaries " + (f"planted {count} times" if count else "held out"))
         echo(f"train on it:  fmdiag train --dataset {out} --out reports/canaries\n"
-                   f"then:         fmdiag audit reports/canaries/checkpoint.pt --canaries {out}")
+             f"then:         fmdiag audit reports/canaries/checkpoint.pt --canaries {out}")
     echo(f"wrote {out}/", err=True)
 
