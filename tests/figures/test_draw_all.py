@@ -114,6 +114,16 @@ def test_command_lists_what_it_drew(small_run):
     assert result.output.split() == [str(small_run / "figures" / f"loss.{kind}") for kind in ("png", "pdf", "svg")]
 
 
+def test_python_draws_again_what_the_command_draws(small_run):
+    from fmdiag.report import redraw
+
+    written = redraw(small_run)
+    assert written == [small_run / "figures" / f"loss.{kind}" for kind in ("png", "pdf", "svg")]
+    shutil.rmtree(small_run / "tables")
+    with pytest.raises(FmdiagError, match="holds nothing that is drawn"):
+        redraw(small_run)
+
+
 def test_command_renews_the_page_of_a_run_that_has_one(small_run):
     from fmdiag.cli.figures import command
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from fmdiag.cli.compare import command
 from fmdiag.cli.main import run as fmdiag
 from fmdiag.errors import FmdiagError
 from fmdiag.report import compare
+from fmdiag.report.comparison import write_comparison
 from fmdiag.report.differences import differences
 from fmdiag.results import load_run, load_table, save_table
 from fmdiag.stats import summary_row
@@ -157,6 +159,21 @@ def test_json_holds_the_differences(runs, tmp_path, monkeypatch):
     document = json.loads(result.stdout)
     assert document["warnings"] == [] and document["run"] == str(tmp_path / "c")
     assert len(document["differences"]) == len(load_table(tmp_path / "c", "differences"))
+
+
+def test_python_writes_the_comparison_that_the_command_writes(runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("fmdiag.figures.draw_all", lambda run: [])
+    monkeypatch.setattr("fmdiag.report.write_report", lambda run: run)
+    assert fmdiag(["compare", *map(str, runs), "--labels", "a,b", "--out", "shell"]) == 0
+    found = write_comparison(runs, labels=["a", "b"])
+    assert found.folder == Path("reports/compare-1") and found.cautions == []
+    for name in ("summary", "differences"):
+        pd.testing.assert_frame_equal(load_table(found.folder, name), load_table("shell", name), check_exact=True)
+    by_time = {"command", "started", "diagnostics"}
+    python, shell = load_run(found.folder), load_run("shell")
+    assert {key: value for key, value in python.items() if key not in by_time} == {
+        key: value for key, value in shell.items() if key not in by_time}
 
 
 def test_fault_2_9_a_source_has_one_colour_in_all_panels():
