@@ -63,4 +63,4 @@ def command(**options):
     """
     from .training_run import run_training
 
-    run_training(options)
+    run_training(**options)
