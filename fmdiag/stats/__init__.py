@@ -15,11 +15,12 @@ from fmdiag.stats.resampling import bootstrap_interval, cluster_bootstrap, from_
 from fmdiag.stats.roc import auc, delong_interval, newcombe_auc, roc_curve, tpr_at
 from fmdiag.stats.shares import fisher_p, holm, mcnemar_p
 from fmdiag.stats.summary import auc_row, row, summarise, summary_row
+from fmdiag.stats.two_way import two_way_interval
 
 __all__ = [
     "auc", "auc_row", "bootstrap_interval", "bounded_interval", "cluster_bootstrap", "clustered_quantile",
     "clustered_share", "delong_interval", "difference_interval", "exchange_pairs", "excluded_difference", "fisher_p",
-    "from_left_out", "group_labels", "holm", "jackknife", "mcnemar_p", "mean_interval", "median_interval",
-    "mover", "newcombe_auc", "paired_shares", "proportion_interval", "quantile_interval", "roc_curve", "row",
-    "share_interval", "summarise", "summary_row", "tpr_at", "welch", "wilson_interval",
+    "from_left_out", "group_labels", "holm", "jackknife", "mcnemar_p", "mean_interval", "median_interval", "mover",
+    "newcombe_auc", "paired_shares", "proportion_interval", "quantile_interval", "roc_curve", "row", "share_interval",
+    "summarise", "summary_row", "tpr_at", "two_way_interval", "welch", "wilson_interval",
 ]

@@ -1,5 +1,7 @@
 """Agreement: a field agrees with itself, memorising fields of disjoint halves do not, one law learnt by both does."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -41,7 +43,12 @@ def test_memorising_halves_disagree():
     summary = summarise(measure(fields, HALVES, n_samples=20, generator=generator()))
     assert value(summary, "train_distance_a") < 1e-6 and value(summary, "train_distance_b") < 1e-6
     assert value(summary, "distance") > 1 and value(summary, "closer") == 0
-    assert verdict(summary).startswith("The models' samples are nearer to training rows")
+    assert "nearer_train_a" not in set(summary["quantity"])
+    assert "no held-out rows to compare with" in verdict(summary) and "to each other" not in verdict(summary)
+    told = [replace(half, held_out_source=other) for half, other in zip(HALVES, HALVES[::-1], strict=True)]
+    summary = summarise(measure(fields, told, n_samples=20, generator=generator()))
+    assert verdict(summary).startswith("No agreement found") and "nearer to training rows than to as many" in \
+        verdict(summary) and "not shown to be nearer to training" not in verdict(summary)
 
 
 def test_fields_that_learnt_the_law_agree():
@@ -51,7 +58,40 @@ def test_fields_that_learnt_the_law_agree():
     assert value(summary, "closer") == 1 and value(summary, "excess_cosine") > 0.5
     # 0.01 per coordinate, carried through the flow.
     assert value(summary, "distance") < 0.2
-    assert verdict(summary).startswith("The models agree beyond their training rows")
+    assert verdict(summary).startswith("The models agree: ")
+
+
+def turned(angle):
+    """Return samples of N(0, I) in 8 dimensions from 60 noises, and the same turned in each of four planes."""
+    a = torch.from_numpy(np.random.default_rng(5).normal(size=(60, 8))).float()
+    plane = torch.tensor([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]).float()
+    return a, (a.reshape(60, 4, 2) @ plane.T).reshape(60, 8)
+
+
+def told(seed, n=600):
+    points = np.random.default_rng(seed).normal(size=(2 * n, 8)).astype(np.float32)
+    return TrainingSet(points[:n], held_out_source=TrainingSet(points[n:]))
+
+
+def test_perfect_samplers_that_differ_by_a_turn_are_no_nearer_to_training_rows_than_to_held_out_ones():
+    """The distance by 80 degrees is larger than that to training rows, of which nothing follows."""
+    summary = summarise(compare(turned(np.radians(80)), (told(1), told(2))))
+    assert value(summary, "advantage") < 0 and summary.set_index("quantity").loc["advantage", "high"] < 0
+    for name in "ab":
+        found = summary.set_index("quantity").loc[f"nearer_train_{name}"]
+        assert found["low"] < 0 < found["high"]
+    assert verdict(summary).count("not shown to be nearer to training rows") == 2
+    small = verdict(summarise(compare(turned(np.radians(10)), (told(1), told(2)))))
+    assert small.startswith("The models agree: ") and small.count("not shown to be nearer to training") == 2
+
+
+def test_the_difference_to_held_out_rows_has_its_level():
+    """40 pairs of sets: P[7 or more intervals miss 0] = .3 % at 5 % each."""
+    samples, missed = turned(0.2), 0
+    for seed in range(40):
+        found = summarise(compare(samples, (told(seed, 60), told(100 + seed, 60)))).set_index("quantity")
+        missed += not found.loc["nearer_train_a", "low"] <= 0 <= found.loc["nearer_train_a", "high"]
+    assert missed < 7
 
 
 def test_distances_by_brute_force_and_in_a_feature():

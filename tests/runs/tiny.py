@@ -10,7 +10,7 @@ TINY = {
     "memorization": {"n_samples": 8, **SOLVER},
     "quality": {"n_samples": 12, "metrics": ("frechet",), **PLANE, **SOLVER},
     "membership": {"n_images": 4, "n_noises": 2, "times": TIMES, "n_paths": 4, **SOLVER},
-    "provenance": {"sample_numbers": (0, 2), "n_noises": 4, "n_steps": 4},
+    "provenance": {"sample_numbers": (0, 2), "n_samples": 3, "n_noises": 4, "n_steps": 4},
     "agreement": {"n_samples": 6, **SOLVER},
     "gradient-variance": {"n_samples": 4, "times": TIMES},
     "pairing": {"n_pairs": 4, "sigmas": (0.0,), "steps": 1, "batch_size": 4, "width": 8, "depth": 1, "n_steps": 3},

@@ -5,10 +5,14 @@ samples from one noise are nearer to each other than to any training row. Models
 and disagree.
 
 Per noise: the distance and cosine of the two samples, and of each sample to the nearest row of its own training set.
-The null is the distance of samples from *different* noises: what the distribution alone has in common.
+Each has a reference. Of agreement: the distance of samples from *different* noises, which is what the distribution
+alone has in common. Of nearness to training rows: the nearest of as many held-out rows. Two perfect samplers that turn
+noise into samples in somewhat different ways are nearer to training rows than to each other, and as near to held-out
+rows: only the difference to these says something of the training set.
 
-Generalisation: sample to sample is nearer than sample to training row, and far nearer than samples of different noises.
-Memorisation: each sample is near a row of its own set; the two are as far apart as those of different noises.
+Generalisation: samples of one noise are far nearer than those of different noises, and no nearer to training rows than
+to held-out rows. Memorisation: each sample is nearer to its own training rows than to held-out rows; the two are as far
+apart as those of different noises.
 
 References
 ----------
@@ -22,6 +26,7 @@ import pandas as pd
 import torch
 
 from fmdiag.datasets import as_training_set
+from fmdiag.diagnostics.membership.examples import equal_sets
 from fmdiag.diagnostics.points.measurable import diverged, noted, say_left_out
 from fmdiag.diagnostics.points.pairs import cosine
 from fmdiag.diagnostics.points.pictures import as_pictures
@@ -30,7 +35,7 @@ from fmdiag.fields import as_field
 from fmdiag.neighbors import nearest
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import draw_noise, sample, seeded
-from fmdiag.stats import summary_row
+from fmdiag.stats import row, summary_row, two_way_interval
 
 NAME = "agreement"
 MEAN_ROWS = 4096
@@ -59,7 +64,9 @@ def measure(fields, training_sets, *, n_samples=256, n_steps=100, method="euler"
         Columns sample; distance, cosine (of the two samples from this noise); distance_other, cosine_other (of the
         first model's sample from this noise and the second's from the next); nearest_a, nearest_b (rows),
         train_distance_a, train_distance_b, train_cosine_a, train_cosine_b (each sample and its nearest row); closer
-        (whether the two samples are nearer to each other than either is to its own training set).
+        (whether the two samples are nearer to each other than either is to its own training set). For each model whose
+        training set has held-out rows: equal_train_a, equal_heldout_a (distance to the nearest of equally many rows of
+        either kind) and equal_train_row_a, equal_heldout_row_a (which); likewise with b.
 
     Raises
     ------
@@ -112,9 +119,20 @@ def compare(samples, training_sets, *, feature=None, device="cpu"):
         columns |= {f"nearest_{name}": near.rows[:, 0], f"train_distance_{name}": near.distances[:, 0],
                     f"train_cosine_{name}": cosine(x - centre, _vectors(rows[near.rows[:, 0]], feature)
                                                    - centre).numpy()}
+    for name, x, rows in zip("ab", samples, training_sets, strict=True):
+        columns |= _reference(name, x, equal_sets(rows), feature, device)
     table = pd.DataFrame(columns)
     closer = table["distance"] < table[["train_distance_a", "train_distance_b"]].min(axis=1)
     return noted(table.assign(closer=closer), remark)
+
+
+def _reference(name, samples, sets, feature, device):
+    """Return the columns of the nearest of equally many training and held-out rows; none without these."""
+    columns = {}
+    for kind, rows in zip(("train", "heldout"), sets or (), strict=False):
+        near = nearest(samples, rows, feature=feature, device=device)
+        columns |= {f"equal_{kind}_{name}": near.distances[:, 0], f"equal_{kind}_row_{name}": near.rows[:, 0]}
+    return columns
 
 
 def _vectors(images, feature):
@@ -123,35 +141,57 @@ def _vectors(images, feature):
 
 
 def summarise(table):
-    """Return the summary rows: means of distances and cosines; closer (exact); advantage, paired.
+    """Return the summary rows: means of distances and cosines; closer (exact); paired differences.
 
-    advantage is the mean over noises of the smaller train_distance minus distance: positive where the two models agree
-    more with each other than with what they were trained on; excess_cosine is cosine minus cosine_other, paired.
+    agreement is the mean over noises of distance_other minus distance; excess_cosine that of cosine minus cosine_other:
+    both 0 where the two models have only the distribution in common. advantage is that of the smaller train_distance
+    minus distance, which says nothing of memorisation. nearer_train_a (and _b) is that of equal_heldout minus
+    equal_train, 0 for a model that knows nothing of its training rows, with an interval clustered by both nearest rows.
     """
-    names = [name for name in table if name.startswith(("distance", "cosine", "train_"))]
+    kinds = ("distance", "cosine", "train_", "equal_")
+    names = [name for name in table if name.startswith(kinds) and "row" not in name]
     rows = [summary_row(NAME, name, table[name]) for name in names]
     nearest_row = table[["train_distance_a", "train_distance_b"]].min(axis=1)
     rows += [summary_row(NAME, "closer", table["closer"], interval="exact"),
              summary_row(NAME, "advantage", nearest_row - table["distance"]),
+             summary_row(NAME, "agreement", table["distance_other"] - table["distance"]),
              summary_row(NAME, "excess_cosine", table["cosine"] - table["cosine_other"])]
+    for name in "ab":
+        if f"equal_train_{name}" in table:
+            found = two_way_interval(table[f"equal_heldout_{name}"] - table[f"equal_train_{name}"],
+                                     table[f"equal_train_row_{name}"], table[f"equal_heldout_row_{name}"])
+            rows.append(row(NAME, f"nearer_train_{name}", found, n=len(table), interval="two-way clustered"))
     return pd.DataFrame(rows)
 
 
 def verdict(summary):
-    """Return the verdict as a sentence, decided by the interval of the advantage."""
+    """Return what the summary shows in sentences, each decided by the interval of a difference to its reference."""
     rows = summary[summary["diagnostic"] == NAME].set_index("quantity")
-    advantage, closer = rows.loc["advantage"], rows.loc["closer"]
-    if advantage["low"] > 0:
-        start = "The models agree beyond their training rows"
-    elif advantage["high"] < 0:
-        start = "The models' samples are nearer to training rows than to each other"
-    else:
-        start = "Undecided: the samples are as near to each other as to training rows"
-    return (f"{start}: distance {rows.loc['distance', 'value']:.3g} from one noise, "
-            f"{rows.loc['distance_other', 'value']:.3g} from different noises, "
-            f"{rows.loc['train_distance_a', 'value']:.3g} and {rows.loc['train_distance_b', 'value']:.3g} to the "
-            f"nearest training rows; nearer to each other for {closer['value']:.1%} [{closer['low']:.1%}, "
-            f"{closer['high']:.1%}] of {closer['n']:.0f} noises.")
+    same, other = rows.loc["distance", "value"], rows.loc["distance_other", "value"]
+    start = {1: "The models agree: their samples from one noise are nearer to each other than from different noises",
+             0: "No agreement found: samples from one noise are not shown to be nearer than from different noises",
+             -1: "The models' samples from one noise are farther apart than from different noises"}[
+        _side(rows.loc["agreement"])]
+    return f"{start} (distance {same:.3g} and {other:.3g}). " + " ".join(map(_of_training, (rows, rows), "ab"))
+
+
+def _of_training(rows, name):
+    """Return the sentence on the nearest training rows of one model, beside held-out rows."""
+    model = {"a": "first", "b": "second"}[name]
+    if f"nearer_train_{name}" not in rows.index:
+        return (f"The {model} model's training set has no held-out rows to compare with: its distance "
+                f"{rows.loc[f'train_distance_{name}', 'value']:.3g} to the nearest training row is no evidence.")
+    difference = rows.loc[f"nearer_train_{name}"]
+    claim = {1: "nearer to training rows than to as many held-out rows",
+             0: "not shown to be nearer to training rows than to as many held-out rows",
+             -1: "farther from training rows than from as many held-out rows"}[_side(difference)]
+    return (f"The {model} model's samples are {claim}: {rows.loc[f'equal_train_{name}', 'value']:.3g} and "
+            f"{rows.loc[f'equal_heldout_{name}', 'value']:.3g}, difference {difference['value']:.2g} "
+            f"[{difference['low']:.2g}, {difference['high']:.2g}].")
+
+
+def _side(difference):
+    return 1 if difference["low"] > 0 else -1 if difference["high"] < 0 else 0
 
 
 def pictures(samples, table, training_sets, m=8, *, decoder=None):

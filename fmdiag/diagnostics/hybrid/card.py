@@ -21,7 +21,8 @@ FIGURES = (
     Figure("hybrid_distance", "fmdiag.figures.hybrid:distance_figure",
            caption="û* leads on [0, τ], the network on [τ, 1]. Top: Euclidean distance ({feature}) from the sample to "
                   "its nearest training row, mean over {noises} noises (black, dashed) and four single noises. "
-                  "Bottom: share of samples with d1/d2 < 1/3. Bands: {interval}. {data}. As figure 3 of paper [1].",
+                  "Bottom: share of samples with d1/d2 < 1/3; at τ = 1 it is 1 for every network. Bands: {interval}. "
+                  "{data}. As figure 3 of paper [1].",
            alt="Line charts against τ of the distance to the nearest training row and of the memorised share.",
            intervals=("distance", "memorized",)),
     Figure("hybrid_strips", "fmdiag.figures.hybrid:strips_figure",
@@ -40,7 +41,9 @@ CARD = Diagnostic(
     short="When is generalisation decided? û* until tau, the model afterwards.",
     question="Up to which time does it matter that the network is not û*: when is generalisation decided?",
     memorization="A distance that is near 0 for every τ, and a memorised share near 1 already at τ = 0: the network "
-                 "alone ends on training rows.",
+                 "alone ends on training rows. A share at τ = 0 is read beside that of held-out rows (`fmdiag "
+                 "memorization`); at τ > 0 it has no such reference and no reading of its own: û* has led towards a "
+                 "training row, and a network that knows none of them arrives there too.",
     generalization="A distance that stays at its value of τ = 0 for small τ and falls as τ grows: the network "
                    "departs from the training set early, and once û* has led past that time it no longer can. At τ = "
                    "1 the distance is 0 by construction.",

@@ -85,6 +85,21 @@ def draw_members(training_set, held_out=None, *, n_images, n_rows=None, generato
                    _part(pool, held_out_rows[:size], training_set), counts)
 
 
+def equal_sets(training_set):
+    """Return (training rows, held-out rows), TrainingSets of one size: the reference for what is said of training rows.
+
+    A model that knows nothing of the split does to one what it does to the other. None where there are no held-out
+    rows, or too few are left. Which rows they are is fixed.
+    """
+    if training_set.unseen is None:
+        return None
+    try:
+        members = draw_members(training_set, n_images=1, generator=torch.Generator().manual_seed(0))
+    except TooFewImages:
+        return None
+    return members.own_set, members.other_set
+
+
 def _check(held_out, training_set):
     if held_out is None or held_out is False:
         raise FmdiagError(f"{training_set.name} has no held-out rows to compare with: name some (--held-out PATH), or "

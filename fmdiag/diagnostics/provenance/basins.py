@@ -8,7 +8,13 @@ has a nearest row too. Compared are which row each noise leads to, and how much 
 of the basin masses p (û*) and q (model), 0 if they are equal and 1 if no row has both. Every product is estimated
 without bias, from pairs of different noises, so that few noises per row do not make it large.
 
-Memorisation: the same row for most noises. Equal masses with other rows show the rows' distribution, not the field.
+The same row is no evidence by itself: noise and sample resemble each other under any field of the distribution, so that
+the optimal field of the whole distribution leads a third to two thirds of the noises to the row that û* leads them to.
+The reference is held-out rows: of as many training and held-out rows, û* of either kind and the row of that kind
+nearest to the model's sample are compared.
+
+Memorisation: the same row more often among training rows than among held-out rows. Equal masses with other rows show
+the rows' distribution, not the field.
 
 References
 ----------
@@ -19,13 +25,14 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fmdiag.diagnostics.membership.examples import equal_sets
 from fmdiag.diagnostics.points.measurable import measurable
 from fmdiag.diagnostics.points.nearest_rows import nearest_rows
 from fmdiag.diagnostics.provenance.measure import NAME
 from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import closed_form_samples, draw_noise, sample
-from fmdiag.stats import from_left_out, proportion_interval, row, summary_row
+from fmdiag.stats import clustered_share, from_left_out, mover, proportion_interval, row, summary_row
 
 
 def measure(field, training_set, *, samples=None, n_samples=1024, n_steps=100, method="euler", path=None, memory=None,
@@ -49,7 +56,9 @@ def measure(field, training_set, *, samples=None, n_samples=1024, n_steps=100, m
     -------
     DataFrame
         Columns sample, row_closed_form, row_model (of copies the first), d1_model (Euclidean distance of the model's
-        sample to that row), ratio_model (d1/d2).
+        sample to that row), ratio_model (d1/d2). Where there are held-out rows, of equally many of either kind:
+        equal_train, equal_heldout (row that û* of these leads to) and same_train, same_heldout (whether the model's
+        sample is nearest to it).
     """
     noise = draw_noise(n_samples if samples is None else len(samples), training_set.shape, generator=generator)
     u_star = ClosedFormField(training_set, path, memory=memory, device=device)
@@ -58,10 +67,20 @@ def measure(field, training_set, *, samples=None, n_samples=1024, n_steps=100, m
         samples = torch.cat(group.spread(noise, lambda mine: sample(field, mine, n_steps, method)))
     numbers, samples, _ = measurable(samples, training_set)
     noise = noise[numbers]
+    around = {"n_steps": n_steps, "device": device, "group": group}
+    model, closed = _both(samples, noise, u_star, **around)
+    columns = {"sample": numbers, "row_closed_form": closed.rows1, "row_model": model.rows1, "d1_model": model.d1,
+               "ratio_model": model.ratio}
+    for kind, rows in zip(("train", "heldout"), equal_sets(training_set) or (), strict=False):
+        found, ends = _both(samples, noise, ClosedFormField(rows, path, memory=memory, device=device), **around)
+        columns |= {f"equal_{kind}": ends.rows1, f"same_{kind}": found.rows1 == ends.rows1}
+    return pd.DataFrame(columns)
+
+
+def _both(samples, noise, u_star, *, n_steps, device, group):
+    """Return the nearest rows of û* of samples, and of what û* makes of their noises."""
     ends = torch.cat(group.spread(noise, lambda mine: closed_form_samples(u_star, mine, n_steps)))
-    model, closed = (nearest_rows(x, training_set, device=device, group=group) for x in (samples, ends))
-    return pd.DataFrame({"sample": numbers, "row_closed_form": closed.rows1, "row_model": model.rows1,
-                         "d1_model": model.d1, "ratio_model": model.ratio})
+    return [nearest_rows(x, u_star.training_set, device=device, group=group) for x in (samples, ends)]
 
 
 def masses(table, *, level=0.95):
@@ -85,12 +104,24 @@ def masses(table, *, level=0.95):
 def summarise(table):
     """Return the summary rows: same_row (share of noises that lead to one row under both; exact), basin_divergence.
 
-    The divergence has a jackknife interval over noises; it is NaN where no row was reached twice.
+    The divergence has a jackknife interval over noises; it is NaN where no row was reached twice. Beside held-out rows
+    also same_row_train and same_row_heldout, of equally many rows of either kind, with exact intervals at the number
+    of noises that those of one row of û* are worth, and same_row_excess, their difference, which is 0 for a field that
+    knows nothing of which rows were trained on.
     """
     same = table["row_closed_form"] == table["row_model"]
     rows = [summary_row(NAME, "same_row", same, interval="exact")]
     found = divergence(table["row_closed_form"], table["row_model"])
-    return pd.DataFrame([*rows, row(NAME, "basin_divergence", found, n=len(table), interval="jackknife")])
+    rows.append(row(NAME, "basin_divergence", found, n=len(table), interval="jackknife"))
+    if "same_train" in table:
+        shares = {kind: tuple(map(float, clustered_share(table[f"same_{kind}"].to_numpy(),
+                                                         table[f"equal_{kind}"].to_numpy())))
+                  for kind in ("train", "heldout")}
+        rows += [row(NAME, f"same_row_{kind}", share, n=len(table), interval="clustered_exact")
+                 for kind, share in shares.items()]
+        rows.append(row(NAME, "same_row_excess", tuple(map(float, mover(shares["heldout"], shares["train"]))),
+                        n=len(table), interval="mover"))
+    return pd.DataFrame(rows)
 
 
 def divergence(a, b, *, level=0.95):
