@@ -37,12 +37,14 @@ DEFINITIONS = {
                            "samples of one training example counted together.",
     "fmdiag/membership-auc": "AUC of telling training from held-out images by the velocity field; û* with the image in "
         "the place of one training row on both sides, so that a field without knowledge of the rows has 1/2; "
-        "auc_overall: mean rank over times; p: Mann-Whitney, one-sided.",
+        "auc_overall: mean rank over times; p: exchanges within pairs, one-sided; simultaneous: for all times and both "
+        "scores together.",
     "fmdiag/excess-alignment": "cos(u, û*) for û* of training rows minus that for û* of as many held-out rows, on the "
         "paths of both; jackknife over pairs of rows.",
     "fmdiag/path-energy": "Kinetic energy ½∫||v||²dt per coordinate of samples' paths, and its share from t = 0.9 on.",
-    "fmdiag/provenance": "Posterior weights of training rows along trajectories; share of noises that lead to one row "
-        "under the model and û*; 1 - Morisita's overlap of basin masses.",
+    "fmdiag/provenance": "Posterior weights of training rows along trajectories of random samples; share of noises "
+        "that lead to one row under the model and û*, beside as many held-out rows and their û*; 1 - Morisita's "
+        "overlap of basin masses.",
     "fmdiag/canaries": "Share of planted (or held-out) images of which at least one sample is a copy, by multiplicity.",
     "fmdiag/summary": "Mean over independent units; see the documentation of the diagnostic.",
 }

@@ -43,8 +43,9 @@ def _field(summary, found, not_judged):
         return _entry("field", question, "not judged", f"Not judged: {not_judged}.", deciding)
     best, rows = min(deciding, key=lambda test: test["p_holm"]), summary[summary["diagnostic"] == "membership"]
     known = best["p_holm"] <= LEVEL
+    tested = set(rows.loc[rows["quantity"] == "auc_p", "score"])   # of others no interval holds its level
     areas = ", ".join(f"{r.score} {r.value:.3f} [{r.low:.3f}, {r.high:.3f}]"
-                      for r in rows[rows["quantity"] == "auc_overall"].itertuples())
+                      for r in rows[rows["quantity"] == "auc_overall"].itertuples() if r.score in tested)
     text = (f"{'The field knows its training images' if known else 'No evidence that the field knows its images'}: "
             f"smallest p {_p(best['p_holm'])} ({best['id']}), corrected for "
             f"{sum(test['family'] == 'secondary' for test in found)} secondary tests; membership AUC over all times "

@@ -11,7 +11,8 @@ without bias, from pairs of different noises, so that few noises per row do not 
 The same row is no evidence by itself: noise and sample resemble each other under any field of the distribution, so that
 the optimal field of the whole distribution leads a third to two thirds of the noises to the row that û* leads them to.
 The reference is held-out rows: of as many training and held-out rows, û* of either kind and the row of that kind
-nearest to the model's sample are compared.
+nearest to the model's sample are compared. Rows of one set share its accidents, so that this is done in five parts of
+disjoint rows and noises, whose differences are independent and have Student's interval.
 
 Memorisation: the same row more often among training rows than among held-out rows. Equal masses with other rows show
 the rows' distribution, not the field.
@@ -32,7 +33,9 @@ from fmdiag.diagnostics.provenance.measure import NAME
 from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import closed_form_samples, draw_noise, sample
-from fmdiag.stats import clustered_share, from_left_out, mover, proportion_interval, row, summary_row
+from fmdiag.stats import from_left_out, proportion_interval, row, summary_row
+
+PARTS = 5
 
 
 def measure(field, training_set, *, samples=None, n_samples=1024, n_steps=100, method="euler", path=None, memory=None,
@@ -56,9 +59,9 @@ def measure(field, training_set, *, samples=None, n_samples=1024, n_steps=100, m
     -------
     DataFrame
         Columns sample, row_closed_form, row_model (of copies the first), d1_model (Euclidean distance of the model's
-        sample to that row), ratio_model (d1/d2). Where there are held-out rows, of equally many of either kind:
-        equal_train, equal_heldout (row that û* of these leads to) and same_train, same_heldout (whether the model's
-        sample is nearest to it).
+        sample to that row), ratio_model (d1/d2). Where there are held-out rows also part (of rows and noises) and, of
+        the equally many training and held-out rows of the part, same_train and same_heldout: whether the model's
+        sample is nearest to the row that û* of these leads to.
     """
     noise = draw_noise(n_samples if samples is None else len(samples), training_set.shape, generator=generator)
     u_star = ClosedFormField(training_set, path, memory=memory, device=device)
@@ -69,12 +72,27 @@ def measure(field, training_set, *, samples=None, n_samples=1024, n_steps=100, m
     noise = noise[numbers]
     around = {"n_steps": n_steps, "device": device, "group": group}
     model, closed = _both(samples, noise, u_star, **around)
-    columns = {"sample": numbers, "row_closed_form": closed.rows1, "row_model": model.rows1, "d1_model": model.d1,
-               "ratio_model": model.ratio}
-    for kind, rows in zip(("train", "heldout"), equal_sets(training_set) or (), strict=False):
-        found, ends = _both(samples, noise, ClosedFormField(rows, path, memory=memory, device=device), **around)
-        columns |= {f"equal_{kind}": ends.rows1, f"same_{kind}": found.rows1 == ends.rows1}
-    return pd.DataFrame(columns)
+    table = pd.DataFrame({"sample": numbers, "row_closed_form": closed.rows1, "row_model": model.rows1,
+                          "d1_model": model.d1, "ratio_model": model.ratio})
+    sets = equal_sets(training_set)
+    return table if sets is None else table.assign(**_reference(samples, noise, sets, around | {
+        "path": path, "memory": memory}))
+
+
+def _reference(samples, noise, sets, around):
+    """Return the columns part, same_train and same_heldout."""
+    n_parts = min(PARTS, sets[0].n_stored // 2, len(samples))
+    part = np.arange(len(samples)) % n_parts
+    columns = {"part": part, **{f"same_{kind}": np.zeros(len(samples), bool) for kind in ("train", "heldout")}}
+    for kind, rows in zip(("train", "heldout"), sets, strict=True):
+        for k in range(n_parts):
+            own = rows.chosen(np.arange(k, rows.n_stored, n_parts))
+            u_star = ClosedFormField(own, around["path"], memory=around["memory"], device=around["device"])
+            chosen = torch.from_numpy(part == k)
+            found, ends = _both(samples[chosen], noise[chosen], u_star,
+                                **{name: around[name] for name in ("n_steps", "device", "group")})
+            columns[f"same_{kind}"][part == k] = found.rows1 == ends.rows1
+    return columns
 
 
 def _both(samples, noise, u_star, *, n_steps, device, group):
@@ -105,22 +123,18 @@ def summarise(table):
     """Return the summary rows: same_row (share of noises that lead to one row under both; exact), basin_divergence.
 
     The divergence has a jackknife interval over noises; it is NaN where no row was reached twice. Beside held-out rows
-    also same_row_train and same_row_heldout, of equally many rows of either kind, with exact intervals at the number
-    of noises that those of one row of û* are worth, and same_row_excess, their difference, which is 0 for a field that
-    knows nothing of which rows were trained on.
+    also same_row_train and same_row_heldout, of equally many rows of either kind, and same_row_excess, their
+    difference, which is 0 for a field that knows nothing of which rows were trained on: means over the parts.
     """
     same = table["row_closed_form"] == table["row_model"]
     rows = [summary_row(NAME, "same_row", same, interval="exact")]
     found = divergence(table["row_closed_form"], table["row_model"])
     rows.append(row(NAME, "basin_divergence", found, n=len(table), interval="jackknife"))
-    if "same_train" in table:
-        shares = {kind: tuple(map(float, clustered_share(table[f"same_{kind}"].to_numpy(),
-                                                         table[f"equal_{kind}"].to_numpy())))
-                  for kind in ("train", "heldout")}
-        rows += [row(NAME, f"same_row_{kind}", share, n=len(table), interval="clustered_exact")
-                 for kind, share in shares.items()]
-        rows.append(row(NAME, "same_row_excess", tuple(map(float, mover(shares["heldout"], shares["train"]))),
-                        n=len(table), interval="mover"))
+    if "part" in table:
+        parts = table.groupby("part")[["same_train", "same_heldout"]].mean()
+        rows += [summary_row(NAME, f"same_row_{kind}", parts[f"same_{kind}"], within=(0.0, 1.0))
+                 for kind in ("train", "heldout")]
+        rows.append(summary_row(NAME, "same_row_excess", parts["same_train"] - parts["same_heldout"]))
     return pd.DataFrame(rows)
 
 
@@ -138,4 +152,4 @@ def divergence(a, b, *, level=0.95):
         return (np.nan if within == 0 else 1 - 2 * across / within), np.nan, np.nan
     value = 1 - 2 * across / within
     _, low, high = from_left_out(value, [1 - 2 * across_k / within_k]).interval(level, corrected=True)
-    return value, min(low, value), max(high, value)
+    return value, min(max(low, 0.0), value), max(min(high, 1.0), value)   # the estimate alone may leave [0, 1]

@@ -55,7 +55,8 @@ CARD = Diagnostic(
     definition="Weight of row i at a state x_t of a trajectory: softmax of -||x_t - α_t X_i||²/(2σ_t²), copies of a "
                "row together. Basin of a row: the noises whose sample is nearest to it (under û*: is it). same_row: "
                "share of noises with one row under both; same_row_excess: that share for training rows less that for "
-               "as many held-out rows with their own û*; basin divergence: 1 - Morisita's overlap of the basin masses. "
+               "as many held-out rows with their own û*, in five parts of disjoint rows and noises; basin divergence: "
+               "1 - Morisita's overlap of the basin masses. "
                "top_weight: mean over the first samples of the seed of the largest weight of a named row. "
                "tables/copied.csv ranks training images by the memorised samples that are copies of them.",
     reference=PAPER_1 + ", section 2; M. Morisita 1959.",
