@@ -17,6 +17,11 @@ GATHER_BYTES = 1 << 26
 SMALL_DIM = 64          # up to here sums in float64 cost less than reading the rows
 
 
+def product_dtype(dim):
+    """Return the type of products in `dim` dimensions."""
+    return torch.float64 if dim <= SMALL_DIM else torch.float32
+
+
 class RowStore:
     """Rows of a training set for products over all of them and sums over few.
 

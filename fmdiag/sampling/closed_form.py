@@ -12,8 +12,8 @@ geometrically in 1 - t until one row (or its duplicates) carries the weight, so 
 
 import torch
 
+from fmdiag.posterior.walk import Walk
 from fmdiag.sampling.integrate import check_steps, time_grid
-from fmdiag.sampling.walk import Walk
 
 SHRINK = 0.75          # ratio of one geometric step in 1 - t
 SPREAD = 1e-6          # posterior standard deviation, model range, below which a sample has landed

@@ -12,7 +12,7 @@ others have no weight there. Rows may come in blocks, with a running softmax ove
 
 import torch
 
-from fmdiag.posterior.products import product_dtype
+from fmdiag.posterior.rows import product_dtype
 from fmdiag.posterior.state import FLOOR
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 2e-5}   # typical rounding of a log-weight

@@ -13,7 +13,7 @@ FILES = sorted([*ROOT.glob("fmdiag/**/*.py"), *ROOT.glob("cli/**/*.py")])
 ENDING = {
     ("fmdiag/errors.py", "causes"): "each error once",
     ("fmdiag/datasets/memory_mapped.py", "_root"): "an array is made after its base",
-    ("fmdiag/posterior/sparse.py", "_heavy"): "thresholds fall to the lowest, where nothing is over",
+    ("fmdiag/posterior/curve/sparse.py", "_heavy"): "thresholds fall to the lowest, where nothing is over",
     ("fmdiag/ranks/group.py", "_wait"): "rank 0 is done some time; torchrun ends this process if that one ends",
     ("fmdiag/memory.py", "with_less"): "the amount is halved down to the least",
     ("fmdiag/studies/run.py", "run_parts"): "others are at work on what is left; a dead process lets go of its part",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fmdiag.datasets import TrainingSet
 from fmdiag.paths import CosinePath, LinearPath, VPPath
 from fmdiag.posterior import EmpiricalPosterior, Posterior
-from fmdiag.posterior import curve as curve_module
+from fmdiag.posterior.curve import curve as curve_module
 from fmdiag.sampling import draw_noise
 
 TIMES = [0.0, 0.01, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 0.99, 0.999, 1 - 1e-6]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fmdiag.datasets import TrainingSet, load_dataset
 from fmdiag.paths import LinearPath
 from fmdiag.posterior import EmpiricalPosterior, Posterior
-from fmdiag.posterior import curve as curve_module
+from fmdiag.posterior.curve import curve as curve_module
 from fmdiag.posterior.rounding import ProbedErrors
 from fmdiag.sampling import draw_noise
 

@@ -10,10 +10,10 @@ import math
 
 import torch
 
-from fmdiag.posterior import EmpiricalPosterior
-from fmdiag.posterior.candidates import GATHER_BYTES, CandidateLists
+from fmdiag.posterior.empirical import EmpiricalPosterior
 from fmdiag.posterior.rows import RowStore
-from fmdiag.posterior.scan import Scanner
+from fmdiag.posterior.walk.candidates import GATHER_BYTES, CandidateLists
+from fmdiag.posterior.walk.scan import Scanner
 
 OMITTED = 1e-13          # share of the weight that may be left out of a step
 MARGIN = 15.0            # in nats beyond it: how far rows are listed that do not count yet

@@ -10,11 +10,11 @@ import math
 
 import torch
 
-from fmdiag.posterior.dense import means, stats_at
-from fmdiag.posterior.lowdim import STRIP, Differences
-from fmdiag.posterior.products import PairProducts
+from fmdiag.posterior.curve.dense import means, stats_at
+from fmdiag.posterior.curve.lowdim import STRIP, Differences
+from fmdiag.posterior.curve.products import PairProducts
+from fmdiag.posterior.curve.sparse import RowLists
 from fmdiag.posterior.rounding import UNIT, moved
-from fmdiag.posterior.sparse import RowLists
 from fmdiag.posterior.state import Posterior
 
 MASS = 1e-6              # share of a pair's weight that may be left out of its posterior mean

@@ -14,8 +14,9 @@ import math
 import torch
 import torch.nn.functional as F
 
-from fmdiag.posterior.dense import FLOOR, DenseStats
+from fmdiag.posterior.curve.dense import DenseStats
 from fmdiag.posterior.rounding import UNIT
+from fmdiag.posterior.state import FLOOR
 
 LN2 = math.log(2)
 SCALE = (0.5 / LN2) ** 0.5

@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 
 from fmdiag.posterior.rows import SMALL_DIM
+from fmdiag.posterior.state import FLOOR
 
 LN2 = math.log(2)
-FLOOR = 80.0   # weights below e^-80 of the largest are held at e^-80: no denormals, n e^-80 of the mass
 EPSILON = 2.0**-53
 COUNTED = 8    # of so many blocks one is counted where nothing hangs on the number but whether to collect next time
 

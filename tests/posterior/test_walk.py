@@ -10,9 +10,9 @@ from fmdiag.datasets import TrainingSet
 from fmdiag.fields import ClosedFormField
 from fmdiag.paths import CosinePath, LinearPath, VPPath
 from fmdiag.posterior import EmpiricalPosterior
-from fmdiag.posterior.scan import Scanner
+from fmdiag.posterior.walk import Walk
+from fmdiag.posterior.walk.scan import Scanner
 from fmdiag.sampling import closed_form_states, draw_noise, time_grid
-from fmdiag.sampling.walk import Walk
 
 TAUS = [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from fmdiag.posterior.rounding import SUM_STEPS, UNIT
+from fmdiag.posterior.state import FLOOR
 
 LN2 = math.log(2)
-FLOOR = 80.0                # weights below e^-80 of the largest are held at e^-80: no denormals, n e^-80 of the mass
 ENTRIES_AT_ONCE = 8192     # pairs and times whose weights on a block of rows are formed together
 
 

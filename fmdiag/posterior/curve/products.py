@@ -12,14 +12,9 @@ once negative, falls for ever: a row that has left the posterior never comes bac
 import torch
 
 from fmdiag.posterior.rounding import UNIT, ProbedErrors
-from fmdiag.posterior.rows import SMALL_DIM
+from fmdiag.posterior.rows import product_dtype
 
 COMPARED_BYTES = 1 << 25   # of log-weights at a time
-
-
-def product_dtype(dim):
-    """Return the type of products in `dim` dimensions."""
-    return torch.float64 if dim <= SMALL_DIM else torch.float32
 
 
 class PairProducts:

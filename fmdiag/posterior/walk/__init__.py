@@ -1,0 +1,5 @@
+"""Posterior at one time after the other, along trajectories of û*, from few candidate rows wherever these suffice."""
+
+from fmdiag.posterior.walk.walk import Walk
+
+__all__ = ["Walk"]
