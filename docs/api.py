@@ -72,7 +72,7 @@ def _entry(name, value, *, level=2):
 
 def _signature(value):
     try:
-        return re.sub(r"<([\w.]+) object at 0x[0-9a-f]+>|<function (\w+) at 0x[0-9a-f]+>", r"<\1\2>",
+        return re.sub(r"<([\w.]+) object at 0x[0-9a-f]+>|<function <?(\w+)>? at 0x[0-9a-f]+>", r"<\1\2>",
                       str(inspect.signature(value)))
     except (TypeError, ValueError):
         return ""
