@@ -1,6 +1,7 @@
 """Null families: training, held-out examples and samples of which none is a copy; and cases with copies planted.
 
-In every null family the sampler knows nothing of which examples are training and which held-out ones.
+In every null family but the leaning ones, which copy nothing either, the sampler knows nothing of which examples are
+training and which held-out ones.
 """
 
 from dataclasses import dataclass, field
@@ -139,6 +140,16 @@ def videos(split_by_group):
     return case
 
 
+def leaning(base, part):
+    """Return case(rng): samples moved a part of the way to their nearest training example; none becomes a copy."""
+    def case(rng):
+        null = base(rng)
+        flat = (rows.reshape(len(rows), -1) for rows in (null.samples, null.train))
+        nearest = ((next(flat)[:, None] - next(flat)[None]) ** 2).sum(-1).argmin(1)
+        return Case(null.train, null.held_out, null.samples + np.float32(part) * (null.train[nearest] - null.samples))
+    return case
+
+
 NULLS = {
     **{f"gaussian, {dim} dimensions": independent(gaussian(dim)) for dim in (1, 2, 4, 16, 64)},
     "gaussian, 2 dimensions, few held out": independent(gaussian(2), n_held_out=40),
@@ -167,6 +178,8 @@ NULLS = {
     "held-out rows twice as wide, surface": independent(manifold(32), held_out=lambda rows: 2 * rows),
     "held-out rows twice as wide, near-duplicates": independent(twins(8), held_out=lambda rows: 2 * rows),
     "held-out rows elsewhere, 4 dimensions": independent(gaussian(4), held_out=lambda rows: rows + 2),
+    "leaning a tenth towards training rows": leaning(independent(gaussian(16)), 0.1),
+    "digits leaning a tenth towards training rows": leaning(real("digits", 900, 300, 300), 0.1),
     "videos split whole": videos(True),
     "videos split frame by frame": videos(False),
 }

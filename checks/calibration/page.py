@@ -12,7 +12,7 @@ ERROR = 0.05
 ANNOUNCED = {"exact copies": "exact copies", "copies with noise": "copies with noise .1"}   # in the verdict: planted
 # Families whose samples are of the distribution of the held-out examples, so that the true excess is 0.
 SAME = [name for name in NULLS if not any(word in name for word in (
-    "sampler", "copier", "held-out rows", "repeated", "frame by frame"))]
+    "sampler", "copier", "held-out rows", "repeated", "frame by frame", "leaning"))]
 
 
 def results(folder):
@@ -126,7 +126,8 @@ docs/calibration.md`; every repetition goes through `fmdiag.Run(...).memorizatio
 name and its number. Families are defined in `checks/calibration/families.py`. Unless the name says otherwise there are
 400 training examples, 200 held-out ones and 200 samples; 900, 300 and 300 of digits.
 """
-FALSE_ALARMS = """In every family the sampler knows nothing of which examples are training and which held-out ones. A
+FALSE_ALARMS = """In every family the sampler knows nothing of which examples are training and which held-out ones, but in
+those that lean towards training rows without copying any, as a model does that fits its own rows a little better. A
 family fails where the share of "copies found" is above 5 % by the one-sided exact binomial test, Holm's correction over
 the families. Where held-out rows are of another distribution or recur, "not judged" is the right answer."""
 EXCESS = """f_mem of the samples minus that of the held-out examples, Newcombe's 95 % interval of effective counts; true

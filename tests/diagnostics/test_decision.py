@@ -134,7 +134,7 @@ def test_the_error_is_divided_by_sizes_alone(pool, part):
 def space(n=200, m=100, hit=0):
     """Return a Space in which nothing passes the rule and few examples come near."""
     return Space("pixels", 1 / 3, np.full(n, 0.9), np.arange(n), np.full(m, 0.9), np.arange(m),
-                 Hits(np.arange(hit), np.arange(hit) % 2 == 0, np.linspace(0.4, 0.49, hit)))
+                 Hits(np.arange(hit), np.arange(hit) % 2 == 0, np.linspace(0.2, 0.3, hit)))
 
 
 def test_power_rises_with_the_share_and_is_the_error_without_copies():

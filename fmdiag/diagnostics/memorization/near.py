@@ -6,7 +6,9 @@ With s the distance of a sample to the tenth nearest example of the two sets tog
 
 which says nothing of which set an example belongs to, so that the label of the nearest one decides by itself
 (`fmdiag.stats.label_test`). A tenth neighbour is beyond an example's near-duplicates, which the second, of d1/d2, is
-not. Examples within half of s count as come near. Equal distances to both sets (one content in both) decide nothing.
+not. Examples within a third of s count as come near, as a sample within a third of d2 counts as a copy: a model that
+knows its training examples without copying them draws samples that lean towards them at larger distances too. Equal
+distances to both sets (one content in both) decide nothing.
 """
 
 import numpy as np
@@ -17,7 +19,7 @@ from fmdiag.diagnostics.points.nearest_rows import nearest_rows
 from fmdiag.stats.label_test import Hits
 
 NEIGHBOR = 10
-NEAR = 0.5
+NEAR = 1 / 3
 COLUMNS = ("d_heldout", "near", "hit")
 
 
