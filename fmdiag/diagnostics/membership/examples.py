@@ -113,8 +113,9 @@ def _reason(training_set, held_out, n_train, n_held_out, counts):
     grouped = " groups, of which one row each is drawn," if training_set.groups is not None else ""
     again = (f" ({counts[0]} of {training_set.n_stored} training and {counts[1]} of {held_out.n_stored} held-out rows "
              "have content that recurs and says nothing of membership)" if any(counts) else "")
+    advice = "give more with --held-out" if n_train >= LEAST else "no held-out rows can make up for training images"
     return (f"{training_set.name}: a membership test needs {LEAST} images of each kind, got {n_train} training and "
-            f"{n_held_out} held-out{grouped or ''} images{again}: give more with --held-out")
+            f"{n_held_out} held-out{grouped} images{again}: {advice}")
 
 
 def _one_per_group(rows, source):
