@@ -1,6 +1,7 @@
 """Canaries planted into a data set as a folder of its own, with its manifest and its record, before training."""
 
 from pathlib import Path
+from typing import Any
 
 from fmdiag.datasets import load_dataset
 from fmdiag.datasets.canaries import plant
@@ -48,7 +49,8 @@ def write_canaries(out, dataset="digits", *, images=None, multiplicities=(1, 4, 
     from fmdiag import __version__
 
     check_destination(out, KIND, overwrite=overwrite)
-    rows = load_dataset(dataset, n=n, **reading | {"hflip": False})
+    unflipped: dict[str, Any] = {**reading, "hflip": False}
+    rows = load_dataset(dataset, n=n, **unflipped)
     alike = {name: reading[name] for name in ("size", "skip_bad", "orientation", "value_range") if name in reading}
     own = None if images is None else load_dataset(Path(images), **alike)
     with Parts(out, KIND), RunFolder(out, KIND, overwrite=overwrite) as folder:

@@ -1,6 +1,7 @@
 """Training into a run folder: a new run of a data set, or one that goes on from the state that its folder keeps."""
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -73,7 +74,7 @@ class Request:
 
     asked: dict[str, Any]
 
-    def begun(self):
+    def begun(self) -> Callable[..., Any]:
         """Return the call of `train` that begins a run."""
         asked, sizes = self.asked, self._given(SIZES)
         source = asked.get("dataset") or "digits"
@@ -84,7 +85,7 @@ class Request:
         return partial(train, training_set, spec, path=path, objective=self._given(OBJECTIVE),
                        dataset=self._record(source, training_set), **self._given(SETTINGS))
 
-    def resumed(self, state):
+    def resumed(self, state) -> Callable[..., Any]:
         """Return the call of `resume` that goes on from a TrainingState."""
         self._check_unchanged(state.settings)
         given = {name: value for name, value in self._reading().items()
@@ -102,7 +103,7 @@ class Request:
     def _given(self, names):
         return {name: value for name in names if (value := self.asked.get(name)) is not None}
 
-    def _reading(self):
+    def _reading(self) -> dict[str, Any]:
         return {name: self.asked[name] for name in READING if name in self.asked} | {
             "hflip": bool(self.asked.get("hflip"))}
 

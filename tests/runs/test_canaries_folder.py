@@ -12,6 +12,7 @@ from fmdiag.runs.canaries import write_canaries
 
 def test_python_writes_the_folder_that_the_command_writes(tmp_path):
     manifest = write_canaries(tmp_path / "python", "digits", n=40, multiplicities=(1, 2), n_each=2, seed=3)
+    assert [entry["multiplicity"] for entry in manifest["canaries"]] == [0, 0, 1, 1, 2, 2]
     assert run(["canaries", "--dataset", "digits", "--n", "40", "--multiplicities", "1,2", "--each", "2", "--seed", "3",
                 "--out", str(tmp_path / "shell")]) == 0
     assert manifest == json.loads((tmp_path / "shell" / "canaries.json").read_text())
