@@ -4,6 +4,7 @@ import io
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -17,6 +18,7 @@ from fmdiag.diagnostics.memorization.measure import measure
 from fmdiag.diagnostics.memorization.near import NEIGHBOR, count_units, hits, nearness
 from fmdiag.diagnostics.memorization.power import power
 from fmdiag.diagnostics.memorization.rule import verdict
+from fmdiag.diagnostics.memorization.summary import summarise
 from fmdiag.errors import FmdiagWarning
 from fmdiag.stats.label_test import Hits
 
@@ -188,3 +190,23 @@ def test_a_tenth_of_copies_among_200_pictures_is_found(through, leaked):
     assert result.verdict.answer == "copies found"
     assert result.verdict.text.startswith("Copies found: 10.0% [6.2%, 15.0%] of 200 samples")
     assert f"of {200 - leaked} held-out examples" in result.verdict.text
+
+
+def test_where_nothing_is_judged_no_p_value_is_shown():
+    """All samples one image, and a feature space whose positive control fails: neither has a p-value anywhere."""
+    digits = fmdiag.load_dataset("digits")
+    samples = np.repeat(digits.held_out[:1].numpy(), 9, 0)
+    result = fmdiag.Run(train="digits").memorization(samples=samples, n_steps=2)
+    assert result.verdict.answer == "not judged" and result.verdict.p is None and "power" not in result.tables
+    assert not set(result.summary["quantity"]) & {"p_value", "p_labels", "p_excess"}
+    table = table_of(case_of("exact copies", 0.1, "digits"))
+    control = table.iloc[:3].assign(source="closed_form", memorized=False)
+    broken = pd.concat([table, control])
+    assert verdict(broken).answer == "undecided"
+    assert not set(summarise(broken)["quantity"]) & {"p_value", "p_labels", "p_excess"}
+    both = pd.concat([broken, table.assign(feature="other")])
+    found = verdict(both)
+    assert found.answer == "copies found" and "No verdict in pixels, positive control failed" in found.text
+    shown = summarise(both)
+    assert shown.loc[shown["quantity"] == "p_excess", "feature"].tolist() == ["other"]
+    assert shown.loc[shown["quantity"] == "p_value", "value"].iloc[0] == found.p

@@ -29,7 +29,7 @@ def compose(record, summary):
     summary : DataFrame
         All summary rows.
     """
-    found, not_judged = tests(summary), record.get("not_judged")
+    found, not_judged = tests(summary), record.get("null_not_judged")
     values = [_value(row) for row in summary.to_dict("records")]
     controls_ = controls(summary)
     used = {entry["definition"] for entry in [*values, *controls_]}

@@ -5,6 +5,7 @@ import pandas as pd
 from fmdiag.diagnostics.context import shown, surroundings
 from fmdiag.diagnostics.membership import energy, excess_alignment, measure
 from fmdiag.diagnostics.membership.examples import TooFewImages
+from fmdiag.diagnostics.memorization.null_size import check_held_out
 from fmdiag.results import Result
 from fmdiag.stats import row
 
@@ -15,6 +16,7 @@ def run(context, parameters):
     Where too few images are left to compare, that of the energy alone, with the reason in the summary's row
     not_judged and among the cautions.
     """
+    check_held_out(context.training_set, required=True)
     solver = {"n_steps": parameters.n_steps, "method": parameters.method}
     paths = energy.measure(context.field, context.training_set, n_samples=parameters.n_paths,
                            generator=context.generator(), **solver, **surroundings(context))

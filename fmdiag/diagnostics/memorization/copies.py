@@ -3,9 +3,10 @@
 import numpy as np
 import torch
 
-from fmdiag.diagnostics.memorization.decision import decide, spaces_of
+from fmdiag.diagnostics.memorization.decision import decide
 from fmdiag.diagnostics.memorization.near import NEIGHBOR, nearness
 from fmdiag.diagnostics.memorization.power import power
+from fmdiag.diagnostics.memorization.rule import sound_spaces
 from fmdiag.diagnostics.points.nearest_rows import nearest_rows
 
 N_COPIES, NOISE = 64, 0.1
@@ -26,7 +27,7 @@ def power_of_the_rule(table, training_set, features, plan, context):
     context : Context
         Gives generator, device and ranks.
     """
-    spaces, pool = spaces_of(table), table.attrs.get("pool")
+    spaces, pool = sound_spaces(table), table.attrs.get("pool")
     if not spaces or decide(spaces, pool).found:
         return None
     generator = context.generator()
@@ -34,7 +35,8 @@ def power_of_the_rule(table, training_set, features, plan, context):
     points = training_set[numbers]
     noise = NOISE * points.std() * torch.randn(points.shape, generator=generator)
     alternatives = {"exact copies": points, "copies with noise": points + noise}
-    measured = {name: [_measured(made, training_set, feature, plan, context) for feature in features]
+    measured = {name: [_measured(made, training_set, feature, plan, context) for feature in features
+                       if feature.name in {space.feature for space in spaces}]
                 for name, made in alternatives.items()}
     return power(spaces, pool, measured, rng=np.random.default_rng(0))
 

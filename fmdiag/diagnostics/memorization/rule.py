@@ -14,6 +14,7 @@ LARGEST_EXCLUSION = 0.05   # share: a larger excess that is not excluded leaves 
 LEVEL = 0.95
 ENOUGH_POWER = 0.9
 NO_CONTROL = "no samples of û* were measured, so the positive control is missing"
+IN_WORDS = {"copies with noise": "copies with noise of a tenth of the data's standard deviation"}
 OPENING = {"copies found": "Copies found", "no excess found": "No excess of copies found", "undecided": "Undecided"}
 
 
@@ -35,8 +36,7 @@ def verdict(table, *, solver=None, not_judged=None, power=None, cautions=()):
     """
     if not_judged:
         return Verdict("not judged", f"Not judged: {not_judged}.")
-    failed = failed_controls(table)
-    spaces = [space for space in spaces_of(table) if space.feature not in failed]
+    failed, spaces = failed_controls(table), sound_spaces(table)
     broken = " ".join(failed.values())
     if not spaces:
         return Verdict("undecided", broken) if failed else Verdict("not judged", _without_null(table, solver))
@@ -64,6 +64,12 @@ def failed_controls(table):
                               f"{_share(part['memorized'])} of {len(part)} samples of û*, copies by construction, "
                               f"have d1/d2 < {_threshold(threshold)}.")
     return found
+
+
+def sound_spaces(table):
+    """Return the Spaces of a memorization table in which the positive control does not fail."""
+    failed = failed_controls(table)
+    return [space for space in spaces_of(table) if space.feature not in failed]
 
 
 def numbers(decision, spaces, power=None):
@@ -158,7 +164,8 @@ def found_with(power):
     for alternative, rows in power.groupby("alternative", sort=False):
         enough = rows[rows["power"] >= ENOUGH_POWER]
         row = (enough if len(enough) else rows).iloc[0 if len(enough) else -1]
-        parts.append(f"{alternative} in the place of {row['share']:.0%} of the samples in {row['power']:.0%} "
+        kind = IN_WORDS.get(alternative, alternative)
+        parts.append(f"{kind} in the place of {row['share']:.0%} of the samples in {row['power']:.0%} "
                      f"[{row['low']:.0%}, {row['high']:.0%}] of simulations")
     return "; this rule finds " + ", ".join(parts)
 

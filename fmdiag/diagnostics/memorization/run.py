@@ -33,10 +33,10 @@ def run(context, parameters):
                     plan=plan, generator=context.generator(), **surroundings(context), **shown(context, "memorization"))
     _warn_of_a_small_null(table)
     found = _of_steps(context, parameters, table, features, plan)
-    detectable = power_of_the_rule(table, rows, features, plan, context)
-    summary = pd.concat([summarise(table), *found["summary"]], ignore_index=True)
     reason = (table.attrs.get("not_judged") or (rows.overlap and rows.overlap.not_judged()) or table.attrs.get("null")
               or unlike_data(table) or one_image(samples, table))
+    summary = pd.concat([summarise(table, judged=not reason), *found["summary"]], ignore_index=True)
+    detectable = None if reason else power_of_the_rule(table, rows, features, plan, context)
     recorded = {**asked, "solver": solver, "threshold": parameters.threshold, **described(features, parameters)}
     return Result(
         "memorization", table, summary, recorded,
@@ -44,7 +44,8 @@ def run(context, parameters):
          **({} if detectable is None else {"power": detectable})},
         _pictures(context, samples, table), verdict(table, solver=solver, not_judged=reason, power=detectable),
         found["cautions"],
-        {**found["facts"], **({"not_judged": reason} if reason else {})})
+        {**found["facts"], **({"not_judged": reason} if reason else {}),
+         **({"null_not_judged": table.attrs["null"]} if "null" in table.attrs else {})})
 
 
 def _null_tables(table):

@@ -4,11 +4,12 @@ import pandas as pd
 
 from fmdiag.diagnostics.memorization.decision import decide, spaces_of
 from fmdiag.diagnostics.memorization.measure import NAME, SOURCES
+from fmdiag.diagnostics.memorization.rule import sound_spaces
 from fmdiag.diagnostics.memorization.sweep import summary_rows
 from fmdiag.stats import row, summary_row
 
 
-def summarise(table):
+def summarise(table, *, judged=True):
     """Return the summary rows per feature and source.
 
     Quantities: f_mem (share memorised; interval "exact", Clopper-Pearson, and "bootstrap"), d1 (mean), ratio (median),
@@ -16,7 +17,8 @@ def summarise(table):
     and, with held-out rows, f_mem_excess: f_mem of the model minus that of the held-out rows (Newcombe's interval,
     samples of one training example counted together) and p_excess (Fisher, likewise, corrected for the feature spaces).
     Of an index that is not exact, recall: the share of checked samples whose d1 and d2 are those of the exact search.
-    Further those of `sweep.summary_rows`, and of the decision on all spaces together p_labels and p_value.
+    Further those of `sweep.summary_rows`, and of the decision on all spaces together p_labels and p_value. Where
+    nothing is `judged` there are no p-values.
     """
     rows = []
     for (feature, threshold), part in table.groupby(["feature", "threshold"], sort=False):
@@ -25,7 +27,7 @@ def summarise(table):
         for source, group in groups.items():
             rows += _source_rows(group, source=source, **keys)
         rows += summary_rows(part)
-    return pd.DataFrame(rows + _decision_rows(table))
+    return pd.DataFrame(rows + _excess_rows(table) + (_decision_rows(table) if judged else []))
 
 
 def _source_rows(group, **keys):
@@ -39,16 +41,20 @@ def _source_rows(group, **keys):
     return [*rows, row(NAME, "copied_rows", copied, n=len(group), **keys)]
 
 
+def _excess_rows(table):
+    return [row(NAME, "f_mem_excess", space.excess(), feature=space.feature, threshold=space.threshold, source="model",
+                n=len(space.ratios), interval="newcombe_clustered") for space in spaces_of(table)]
+
+
 def _decision_rows(table):
-    spaces = spaces_of(table)
+    """Return the p-values of the decision, in the feature spaces whose positive control holds."""
+    spaces = sound_spaces(table)
     if not spaces:
         return []
-    decision, rows = decide(spaces, table.attrs.get("pool")), []
-    for space in spaces:
-        keys = {"feature": space.feature, "threshold": space.threshold, "source": "model", "n": len(space.ratios)}
-        rows += [row(NAME, "f_mem_excess", space.excess(), **keys, interval="newcombe_clustered"),
-                 row(NAME, "p_excess", decision.excess_p[space.feature][0], **keys, interval="none")]
-    joint = {"source": "model", "n": len(spaces[0].ratios), "interval": "none"}
+    decision = decide(spaces, table.attrs.get("pool"))
+    rows = [row(NAME, "p_excess", decision.excess_p[space.feature][0], feature=space.feature,
+                threshold=space.threshold, source="model", n=len(space.ratios)) for space in spaces]
+    joint = {"source": "model", "n": len(spaces[0].ratios)}
     if decision.labels is not None:
         rows.append(row(NAME, "p_labels", decision.labels.p, **joint))
     return [*rows, row(NAME, "p_value", decision.p, **joint)]
