@@ -12,12 +12,14 @@ writes, draws and prints. torchrun ends the others when one ends, and so does th
 import contextlib
 import datetime
 import os
+import signal
 import sys
 import time
 
 ENVIRONMENT = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 # For a machine that is cut off. A process that ends is noticed at once.
 TIMEOUT = datetime.timedelta(minutes=30)
+PATIENCE = 20.0  # seconds
 _STORES = []
 
 
@@ -110,12 +112,22 @@ def signed(message):
     if size == 1:
         return message
     if not _STORES:
-        return message if rank == 0 else None
+        return message if rank == 0 else _after_the_first(f"rank {rank} of {size}: {message}")
     try:
         earlier = _STORES[-1].add(_key("failed"), 1) > 1
     except RuntimeError:  # torchrun itself is gone
         earlier = rank > 0
     return None if earlier else f"rank {rank} of {size}: {message}"
+
+
+def _after_the_first(message):
+    """Return the message of a rank that failed before it met the others, once rank 0 had time to fail likewise.
+
+    torchrun ends all ranks as soon as one has failed; where rank 0 fails too, it prints and this rank is ended here.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    time.sleep(PATIENCE)
+    return message
 
 
 def _key(name):

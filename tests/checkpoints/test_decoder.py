@@ -119,7 +119,7 @@ def captions_of(folder):
     return json.loads((folder / "figures" / "captions.json").read_text())
 
 
-@pytest.mark.filterwarnings("ignore:only 3 held-out rows")
+@pytest.mark.filterwarnings("ignore:only 3 held-out rows", "ignore:--held-out 0.25 takes rows out")
 @pytest.mark.parametrize("command", ["hybrid", "memorization"])
 def test_numbers_are_the_same_with_and_without_a_decoder(command, latents, vae, tmp_path, capsys):
     flow = scripted(Flow(), tmp_path / "flow.ts")

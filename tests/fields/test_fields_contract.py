@@ -19,7 +19,7 @@ from fmdiag.fields import AskedField, HybridField, NetworkField, as_field, held_
 from fmdiag.sampling import METHODS, sample, trajectory
 
 TRAIN = fmdiag.TrainingSet(torch.randn(12, DIM, generator=torch.Generator().manual_seed(5)).numpy())
-HELD_OUT = torch.randn(6, DIM, generator=torch.Generator().manual_seed(6))
+HELD_OUT = torch.randn(9, DIM, generator=torch.Generator().manual_seed(6))
 X0 = torch.randn(5, DIM, generator=torch.Generator().manual_seed(7))
 U_STAR = fmdiag.ClosedFormField(TRAIN)
 
@@ -41,9 +41,9 @@ FUNCTIONS = {
     "approximation_error": lambda v: fmdiag.approximation_error(v, TRAIN, times=[0.0, 0.7], n_pairs=4,
                                                                 generator=seeded()),
     "hybrid": lambda v: fmdiag.hybrid(v, TRAIN, taus=[0.0, 0.5], n_samples=4, n_steps=4, generator=seeded()),
-    "membership": lambda v: fmdiag.membership(v, TRAIN, held_out=HELD_OUT, times=[0.5], n_images=4, n_noises=2,
+    "membership": lambda v: fmdiag.membership(v, TRAIN, held_out=HELD_OUT, times=[0.5], n_images=8, n_noises=2,
                                               generator=seeded()),
-    "excess": lambda v: excess.measure(v, TRAIN, held_out=HELD_OUT, times=[0.5], n_images=4, n_noises=2,
+    "excess": lambda v: excess.measure(v, TRAIN, held_out=HELD_OUT, times=[0.5], n_images=8, n_noises=2,
                                        generator=seeded()),
     "energy": lambda v: energy.measure(v, TRAIN, n_samples=4, n_steps=4, generator=seeded()),
     "provenance": lambda v: fmdiag.provenance(v, TRAIN, samples=2, times=[0.0, 0.5], n_steps=4, generator=seeded()),
