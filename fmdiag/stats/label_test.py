@@ -127,6 +127,23 @@ def permuted(spaces, n_train, n_held_out, rng, n_permutations):
     return np.concatenate(found)
 
 
+def label_p_values(measured, n_train, n_held_out, rng, n_permutations):
+    """Yield the p-value of each of many measurements, lists of Hits alike, by permuted labels that all share."""
+    chance = n_train / (n_train + n_held_out)
+    most = [max((hits.units.size for hits in spaces), default=0) for spaces in zip(*measured, strict=True)]
+    labels = [drawn_labels(size, n_train, n_held_out, n_permutations, rng) for size in most]
+    for spaces in measured:
+        observed, reached = largest(spaces, chance), np.zeros(n_permutations, bool)
+        for hits, drawn in zip(spaces, labels, strict=True):
+            if hits.ends.size and observed > 0:
+                values = scan(drawn[: hits.units.size], hits.ends, chance).max(1)
+                reached |= values >= observed * (1 - 1e-12)
+        count = int(reached.sum()) if observed > 0 else n_permutations
+        looks = sum(hits.ends.size for hits in spaces)
+        p = (1 + count) / (1 + n_permutations)
+        yield p if count else min(p, looks * float(np.exp(-observed)))
+
+
 def scan(trained, ends, chance):
     """Return i KL(c_i / i || chance) at each end i where c_i / i is above chance, else 0; shape (columns, ends).
 

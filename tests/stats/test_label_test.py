@@ -10,7 +10,7 @@ from scipy import stats
 
 from fmdiag.stats.clustered import clustered_difference, clustered_p, effective_counts
 from fmdiag.stats.differences import difference_interval
-from fmdiag.stats.label_test import Hits, label_test, largest, scan
+from fmdiag.stats.label_test import Hits, label_p_values, label_test, largest, scan
 from fmdiag.stats.shares import fisher_p
 
 
@@ -98,3 +98,12 @@ def test_whole_counts_have_fishers_p_and_newcombes_interval(n, n0, data):
 def test_between_whole_counts_p_falls():
     p = [clustered_p((k, 20), (1, 20)) for k in np.arange(2, 8, 0.25)]
     assert (np.diff(p) < 0).all()
+
+
+def test_p_values_of_many_measurements_are_those_of_each():
+    """Ties and lengths differ; 4000 permutations either way: errors of .008 each, and 4 of their difference."""
+    many = [[hits([1] * 4, [0.0] * 4)], [hits([1] * 4)], [hits([1, 1, 0, 1, 1, 1])], [hits([])], [hits([0, 0])]]
+    found = list(label_p_values(many, 40, 30, np.random.default_rng(0), 4000))
+    each = [label_test(spaces, 40, 30, rng=np.random.default_rng(1), n_permutations=4000).p for spaces in many]
+    assert found == pytest.approx(each, abs=0.046) and found[3:] == [1.0, 1.0]
+    assert found[0] == pytest.approx(stats.hypergeom.pmf(4, 70, 40, 4), abs=0.032)   # one threshold: all four

@@ -4,8 +4,8 @@
     noisy copies    the same with Gaussian noise of a tenth of the data's standard deviation, measured like samples
 
 In each simulation every sample is a copy with probability `share`; the shares of held-out examples below the
-thresholds are drawn anew, binomially at their smoothed values (k + 1/2) / (m + 1). The label test's critical value is
-that of one simulated set: it depends on how many examples come near, hardly on which.
+thresholds are drawn anew, binomially at shares from their posterior under Jeffreys' prior. All simulations share the
+permuted labels of the label test; those of several feature spaces are independent here.
 """
 
 from dataclasses import replace
@@ -16,10 +16,10 @@ import pandas as pd
 from fmdiag.diagnostics.memorization.decision import ERROR, label_share, least_excess_p
 from fmdiag.diagnostics.memorization.near import NEAR
 from fmdiag.stats import proportion_interval
-from fmdiag.stats.label_test import Hits, largest, permuted
+from fmdiag.stats.label_test import Hits, label_p_values
 
 SHARES = (0.01, 0.02, 0.05, 0.1)
-N_SIMULATIONS, PERMUTATIONS = 200, 999
+N_SIMULATIONS, PERMUTATIONS = 200, 499
 COLUMNS = ["alternative", "share", "power", "low", "high", "level", "n"]
 
 
@@ -49,13 +49,13 @@ def power(spaces, pool, copies, *, rng, shares=SHARES, n_simulations=N_SIMULATIO
 
 def _times_found(simulated, pool, rng):
     """Return in how many of the simulated measurements the rule finds copies."""
-    share = 0.0 if pool is None else label_share(pool, len(simulated[0][0].ratios), len(simulated[0][0].null_ratios))
+    n, n_null = len(simulated[0][0].ratios), len(simulated[0][0].null_ratios)
+    share = 0.0 if pool is None else label_share(pool, n, n_null)
     found = least_excess_p(simulated) <= ERROR * (1 - share)
-    near = [[space.hits for space in spaces] for spaces in simulated]
-    typical = max(near, key=lambda one: sum(hits.units.size for hits in one)) if share else []
-    if any(hits.units.size for hits in typical):
-        limit = np.quantile(permuted(typical, *pool, rng, PERMUTATIONS), 1 - ERROR * share, method="higher")
-        found |= np.array([largest(hits, pool[0] / sum(pool)) > limit for hits in near])
+    if share and simulated[0][0].hits is not None:
+        rest = np.flatnonzero(~found)
+        near = [[space.hits for space in simulated[k]] for k in rest]
+        found[rest] = [p <= ERROR * share for p in label_p_values(near, *pool, rng, PERMUTATIONS)]
     return int(found.sum())
 
 
@@ -81,10 +81,11 @@ def _with_copies(space, ratios, near, replaced, units, rng):
 
 
 def _redrawn(space, m, rng):
-    """Return m ratios that lie below each tested threshold with the smoothed share of the held-out examples."""
+    """Return m ratios that lie below each tested threshold with a share drawn from its posterior (Jeffreys)."""
     limits = sorted(space.thresholds)
-    shares = [((space.null_ratios < limit).sum() + 0.5) / (m + 1) for limit in limits]
-    return np.array([*limits, 2.0])[np.searchsorted(shares, rng.random(m), side="right")] - 1e-9
+    counts = np.array([(space.null_ratios < limit).sum() for limit in limits])
+    between = rng.dirichlet(np.diff(counts, prepend=0, append=m) + 0.5)
+    return np.array([*limits, 2.0])[rng.choice(len(between), m, p=between)] - 1e-9
 
 
 def _more_hits(hits, kept, units, near):
