@@ -82,9 +82,10 @@ def test_fault_5_9_gathering_parts_of_another_version_is_refused(tmp_path, monke
 
 
 def test_fault_5_9_parts_of_0_1_which_had_no_version_are_said_and_made_again(study, out):
-    for name, record in records(out).items():
-        (out / "parts" / name).rename(out / "parts" / "0123456789abcdef0123".replace("0", name[0]))
-        place = out / "parts" / "0123456789abcdef0123".replace("0", name[0]) / "part.json"
+    for number, (name, record) in enumerate(records(out).items()):
+        older = out / "parts" / f"{number:020x}"
+        (out / "parts" / name).rename(older)
+        place = older / "part.json"
         place.write_text(json.dumps({key: record[key] for key in ("kind", "inputs", "seconds")}))
     said = study(out)
     assert len(said) == 1 and "of an earlier version" in said[0] and len(records(out)) == 4
