@@ -1,4 +1,4 @@
-"""Label test: do samples come nearest to training examples more often than chance, when they come suspiciously near?
+"""Permutation test of labels: whether what samples come suspiciously near is a training example beyond chance.
 
 Null: the sampler knows nothing of which of N + M examples are the N training examples and which the M held-out ones.
 Then the examples that samples come nearest to carry these labels as a draw without replacement, whatever the sampler is

@@ -4,8 +4,8 @@
     noisy copies    the same with Gaussian noise of a tenth of the data's standard deviation, measured like samples
 
 In each simulation every sample is a copy with probability `share`; the shares of held-out examples below the
-thresholds are drawn anew, binomially at shares from their posterior under Jeffreys' prior. All simulations share the
-permuted labels of the label test; those of several feature spaces are independent here.
+thresholds are drawn anew, binomially at the measured shares. All simulations share the permuted labels of the label
+test; those of several feature spaces are independent here.
 """
 
 from dataclasses import replace
@@ -81,10 +81,10 @@ def _with_copies(space, ratios, near, replaced, units, rng):
 
 
 def _redrawn(space, m, rng):
-    """Return m ratios that lie below each tested threshold with a share drawn from its posterior (Jeffreys)."""
+    """Return m ratios that lie below each tested threshold with the measured share of the held-out examples."""
     limits = sorted(space.thresholds)
-    counts = np.array([(space.null_ratios < limit).sum() for limit in limits])
-    between = rng.dirichlet(np.diff(counts, prepend=0, append=m) + 0.5)
+    below = np.array([(space.null_ratios < limit).sum() for limit in limits])
+    between = np.diff(below, prepend=0, append=m) / m
     return np.array([*limits, 2.0])[rng.choice(len(between), m, p=between)] - 1e-9
 
 
