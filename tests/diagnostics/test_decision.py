@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import fmdiag
-from checks.calibration.families import BASES, COPIES, NULLS, Case, independent, planted
+from checks.calibration.families import BASES, COPIES, NULLS, Case, independent, leaning, planted
 from checks.calibration.repetition import contradiction, repeat
 from fmdiag.datasets import TrainingSet
 from fmdiag.diagnostics.memorization.decision import Space, decide, label_share, spaces_of
@@ -65,6 +65,12 @@ def test_fault_3_4_a_sampler_of_low_diversity_is_no_copier(count):
     sampler = NULLS[f"{count} draws repeated, 2 dimensions"]
     assert sum(verdict(table_of(sampler(np.random.default_rng(seed)))).answer == "copies found"
                for seed in range(12)) < 3
+
+
+def test_samples_that_lean_towards_training_rows_are_no_copies():
+    """A fifth of the way to the nearest row: at larger distances the labels would tell, near ones do not."""
+    case = leaning(BASES["digits"], 0.2)
+    assert not [seed for seed in range(4) if verdict(table_of(case(np.random.default_rng(seed)))).answer == "copies found"]
 
 
 def test_fault_3_6_two_held_out_rows_leave_it_undecided():
