@@ -111,6 +111,8 @@ def signed(message):
     rank, size = world()
     if size == 1:
         return message
+    # torchrun ends the ranks of a failed run; this one is ending, and first says why in a line.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if not _STORES:
         return message if rank == 0 else _after_the_first(f"rank {rank} of {size}: {message}")
     try:
