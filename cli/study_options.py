@@ -2,7 +2,7 @@
 
 import click
 
-from .types import Range
+from .types import Numbers, Range
 
 OPTIONS = [
     click.option("--dataset", metavar="NAME|PATH", default="digits", show_default=True,
@@ -27,6 +27,9 @@ OPTIONS = [
                  help="As for fmdiag train."),
     click.option("--width", type=click.IntRange(1), help="As for fmdiag train."),
     click.option("--depth", type=click.IntRange(1), help="As for fmdiag train."),
+    click.option("--channels", type=Numbers("ints", low=2), help="As for fmdiag train."),
+    click.option("--no-attention", "attention", is_flag=True, flag_value=False, default=True, help="As for fmdiag "
+                 "train."),
     click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Of the unet2d."),
     click.option("--batch-size", type=click.IntRange(1), default=128, show_default=True, help="Rows per step."),
     click.option("--lr", type=click.FloatRange(0, min_open=True), default=2e-4, show_default=True,

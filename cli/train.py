@@ -3,7 +3,7 @@
 import click
 
 from .options import SEED, data_options
-from .types import PoolSize
+from .types import Numbers, PoolSize
 
 EXAMPLES = """\b
 Examples:
@@ -34,6 +34,10 @@ Examples:
 @click.option("--width", type=click.IntRange(1), help="Hidden units of the mlp [512], or channels of the unet2d's "
               "first level [by image size: 32 to 128].")
 @click.option("--depth", type=click.IntRange(1), help="Residual blocks of the mlp [4], or per level of the unet2d [2].")
+@click.option("--channels", type=Numbers("ints", low=2), help="Channels of each level of the unet2d, in place "
+              "of --width.")
+@click.option("--no-attention", "attention", flag_value=False, type=bool, default=None,
+              help="A unet2d without attention.")
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Dropout of the unet2d.  [default: 0]")
 @click.option("--steps", type=click.IntRange(1), help="Training steps in all.  [default: 10000]")
 @click.option("--batch-size", type=click.IntRange(1), help="Rows per step.  [default: 128]")

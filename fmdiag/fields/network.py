@@ -55,10 +55,10 @@ def _check_value(name, argument, value):
         whole = whole and isinstance(value, (list, tuple)) and all(v >= 1 for v in values)
     elif isinstance(value, (list, tuple)):
         whole = False
-    switch = argument == "skip" and isinstance(value, bool)
+    switch = argument in ("skip", "middle") and isinstance(value, bool)
     if not (whole or fraction or switch):
-        raise FmdiagError(f"network {name!r}: {argument} must be whole numbers (dropout: a fraction; skip: true or "
-                          f"false), got {value!r}")
+        raise FmdiagError(f"network {name!r}: {argument} must be whole numbers (dropout: a fraction; skip, middle: "
+                          f"true or false), got {value!r}")
 
 
 class NetworkField:

@@ -27,9 +27,11 @@ class ImageUNet(nn.Module):
     layers : int
         Residual blocks per level, at least 1.
     attention : sequence of int
-        Image heights (in pixels, at the level) at which blocks attend; the middle block always does.
+        Image heights (in pixels, at the level) at which blocks attend.
     dropout : float
         Dropout probability in [0, 1), active in training only.
+    middle : bool
+        Whether the middle block attends; without it and with no height in `attention` the network is convolutional.
 
     Raises
     ------
@@ -37,7 +39,7 @@ class ImageUNet(nn.Module):
         If the shape is not that of an image, or an argument is out of range.
     """
 
-    def __init__(self, shape, channels=(128, 256, 256, 256), layers=2, attention=(16,), dropout=0.0):
+    def __init__(self, shape, channels=(128, 256, 256, 256), layers=2, attention=(16,), dropout=0.0, middle=True):
         super().__init__()
         _check(shape, channels, layers, dropout)
         # diffusers takes seconds to import: only who builds a U-Net waits for it.
@@ -49,7 +51,7 @@ class ImageUNet(nn.Module):
         self.unet = UNet2DModel(
             sample_size=tuple(sides), in_channels=shape[0], out_channels=shape[0], block_out_channels=tuple(channels),
             layers_per_block=layers, dropout=dropout, norm_num_groups=_groups(channels),
-            attention_head_dim=math.gcd(64, *channels),
+            attention_head_dim=math.gcd(64, *channels), add_attention=middle,
             down_block_types=tuple("AttnDownBlock2D" if attend else "DownBlock2D" for attend in attends),
             up_block_types=tuple("AttnUpBlock2D" if attend else "UpBlock2D" for attend in reversed(attends)))
 

@@ -17,7 +17,7 @@ from fmdiag.training import check_unchanged, choose_network, resume, train
 
 SETTINGS = ("loss", "steps", "batch_size", "lr", "warmup", "clip", "ema_decay", "precision", "seed")
 OBJECTIVE = ("coupling", "pool_size", "replacement", "sigma", "noise")
-SIZES = ("width", "depth", "dropout")
+SIZES = ("width", "depth", "dropout", "channels", "attention")
 NAMES = ("dataset", "n", "network", "path", *SIZES, *SETTINGS, *OBJECTIVE, *READING)
 
 
@@ -42,9 +42,10 @@ def train_into(out, *, resume=False, device="auto", save_seconds=30.0, progress=
     places : iterable of str
         Paths that the user gave, which the record shows by their names alone.
     **asked
-        dataset, n and the options of `fmdiag.load_dataset`; network, width, depth and dropout as in
-        `fmdiag.training.choose_network`; path, the name of a probability path; the settings of `fmdiag.train` and the
-        options of its objective. What is None or left out has the default of a new run, and stays in one that goes on.
+        dataset, n and the options of `fmdiag.load_dataset`; network, width, depth, dropout, channels and attention
+        as in `fmdiag.training.choose_network`; path, the name of a probability path; the settings of `fmdiag.train`
+        and the options of its objective. What is None or left out has the default of a new run, and stays in one that
+        goes on.
 
     Raises
     ------
@@ -98,6 +99,7 @@ class Request:
         # An option that the run's own loss does not have is another objective too.
         before = {**dict.fromkeys(OBJECTIVE), **settings, **(settings.get("objective") or {}), **_named(settings)}
         asked = {name: self.asked.get(name) for name in (*SETTINGS, "network", "path", *OBJECTIVE, *SIZES)}
+        asked["channels"] = list(asked["channels"]) if asked["channels"] else None
         check_unchanged(before, asked | {"network": None if asked["network"] == "auto" else asked["network"]})
 
     def _given(self, names):
@@ -123,4 +125,5 @@ def _named(settings):
     network = settings["network"]
     sizes = {"width": network["channels"][0], "depth": network["layers"]} if "channels" in network else network
     return {"network": network["name"], "path": settings["path"]["name"], "width": sizes["width"],
-            "depth": sizes["depth"], "dropout": network.get("dropout", 0.0)}
+            "depth": sizes["depth"], "dropout": network.get("dropout", 0.0),
+            "channels": network.get("channels"), "attention": network.get("middle", True)}

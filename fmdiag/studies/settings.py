@@ -37,8 +37,8 @@ def load_data(dataset="digits", *, feature="auto", trust_code=False, data_root=N
 
 
 def make_plan(kind, data, *, sizes=None, losses=None, seeds=3, steps=10_000, evaluations=None, network="auto",
-              width=None, depth=None, dropout=0.0, batch_size=128, lr=2e-4, warmup=None, ema_decay=0.9999,
-              precision="fp32", **measures):
+              width=None, depth=None, dropout=0.0, channels=None, attention=True, batch_size=128, lr=2e-4,
+              warmup=None, ema_decay=0.9999, precision="fp32", **measures):
     """Return the checked Plan of a study.
 
     Parameters
@@ -56,7 +56,7 @@ def make_plan(kind, data, *, sizes=None, losses=None, seeds=3, steps=10_000, eva
         Training steps of each model.
     evaluations : int, optional
         Times along training that samples are judged, halving back from the end; default that of the kind.
-    network, width, depth, dropout
+    network, width, depth, dropout, channels, attention
         As `fmdiag.training.choose_network` takes them.
     batch_size, lr, ema_decay, precision
         As `fmdiag.train` takes them.
@@ -72,7 +72,8 @@ def make_plan(kind, data, *, sizes=None, losses=None, seeds=3, steps=10_000, eva
     """
     module = importlib.import_module(STUDIES[check_choice("study", kind, STUDIES)])
     n_stored = data.training_set.n_stored
-    spec = choose_network(data.training_set.shape, network, width=width, depth=depth, dropout=dropout)
+    spec = choose_network(data.training_set.shape, network, width=width, depth=depth, dropout=dropout,
+                          channels=channels, attention=attention)
     training = {"network": spec, "warmup": min(5000, steps // 20) if warmup is None else warmup, "clip": CLIP,
                 "batch_size": batch_size, "lr": lr, "ema_decay": ema_decay, "precision": precision}
     names = losses or module.DEFAULT_LOSSES

@@ -17,7 +17,7 @@ SMALLEST_IMAGE = 8
 ATTENTION_SIDES = [16]
 
 
-def choose_network(shape, kind="auto", *, width=None, depth=None, dropout=0.0):
+def choose_network(shape, kind="auto", *, width=None, depth=None, dropout=0.0, channels=None, attention=True):
     """Return the network description for samples of `shape`.
 
     Parameters
@@ -32,6 +32,10 @@ def choose_network(shape, kind="auto", *, width=None, depth=None, dropout=0.0):
         Residual blocks of the MLP (4), or residual blocks per level of the U-Net (2).
     dropout : float
         Dropout of the U-Net.
+    channels : sequence of int, optional
+        Channels of each level of the U-Net, in place of `width`; each level but the first halves both sides.
+    attention : bool
+        Whether the U-Net attends at 16 pixels and in its middle; without, it is convolutional throughout.
 
     Returns
     -------
@@ -42,9 +46,9 @@ def choose_network(shape, kind="auto", *, width=None, depth=None, dropout=0.0):
     shape = [int(size) for size in shape]
     image = len(shape) == 3 and min(shape[1:]) >= SMALLEST_IMAGE
     if kind == "unet2d" or (kind == "auto" and image):
-        return _unet(shape, width, depth, dropout)
-    if dropout:
-        raise FmdiagError("dropout is for unet2d; the mlp has none: leave it out")
+        return _unet(shape, width, depth, dropout, channels, attention)
+    if dropout or channels or not attention:
+        raise FmdiagError("dropout, channels and attention are for unet2d; the mlp has none: leave them out")
     spec = {"name": "mlp", "shape": shape, "width": width or 512, "depth": depth or 4}
     # Narrower than the data, it could not pass the noise on.
     return spec | {"skip": True} if spec["width"] < math.prod(shape) else spec
@@ -56,12 +60,14 @@ def parameters_of(spec):
         return sum(weight.numel() for weight in build_network(spec).parameters())
 
 
-def _unet(shape, width, depth, dropout):
+def _unet(shape, width, depth, dropout, channels, attention):
     if len(shape) != 3:
         raise FmdiagError(f"unet2d needs images of shape (c, h, w), got samples of shape {tuple(shape)}: use mlp")
+    if channels and width:
+        raise FmdiagError(f"width {width} and channels {list(channels)} both say how wide the unet2d is: give one")
     side = max(shape[1:])
     base = width or (32 if side <= 8 else 64 if side <= 16 else 128)
     levels = min(4, max(1, math.ceil(math.log2(side)) - 1))
-    channels = [base] + [2 * base] * (levels - 1)
-    return {"name": "unet2d", "shape": shape, "channels": channels, "layers": depth or 2, "attention": ATTENTION_SIDES,
-            "dropout": float(dropout)}
+    spec = {"name": "unet2d", "shape": shape, "channels": list(channels or [base] + [2 * base] * (levels - 1)),
+            "layers": depth or 2, "attention": ATTENTION_SIDES if attention else [], "dropout": float(dropout)}
+    return spec if attention else spec | {"middle": False}

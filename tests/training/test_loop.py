@@ -9,6 +9,7 @@ import torch
 
 from fmdiag.datasets import TrainingSet
 from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.fields import build_network
 from fmdiag.training import LOSSES, choose_network, precision, train
 from fmdiag.training.ema import ema_decay_at, update_ema
 from fmdiag.training.loop import learning_rate
@@ -174,6 +175,17 @@ def test_network_is_chosen_by_shape(shape, kind, name):
 def test_paper_network_is_the_default_for_cifar():
     spec = choose_network((3, 32, 32))
     assert (spec["channels"], spec["layers"], spec["attention"]) == ([128, 256, 256, 256], 2, [16])
+
+
+def test_network_without_attention_has_none_anywhere():
+    spec = choose_network((1, 28, 28), channels=(8, 16), depth=1, attention=False)
+    names = [name for name, _ in build_network(spec).named_modules()]
+    assert spec["channels"] == [8, 16] and not any("attention" in name for name in names)
+    assert any("attention" in name for name, _ in build_network({**spec, "middle": True}).named_modules())
+    with pytest.raises(FmdiagError, match="mlp has none"):
+        choose_network((2,), attention=False)
+    with pytest.raises(FmdiagError, match="give one"):
+        choose_network((1, 28, 28), width=8, channels=(8, 16))
 
 
 @pytest.mark.parametrize("arguments, message", [(((2,), "unet2d"), "use mlp"), (((2,), "unet"), "unknown network")])
