@@ -180,8 +180,8 @@ def test_paper_network_is_the_default_for_cifar():
 def test_network_without_attention_has_none_anywhere():
     spec = choose_network((1, 28, 28), channels=(8, 16), depth=1, attention=False)
     names = [name for name, _ in build_network(spec).named_modules()]
-    assert spec["channels"] == [8, 16] and not any("attention" in name for name in names)
-    assert any("attention" in name for name, _ in build_network({**spec, "middle": True}).named_modules())
+    assert spec["channels"] == [8, 16] and not any("to_q" in name for name in names)
+    assert any("to_q" in name for name, _ in build_network({**spec, "middle": True}).named_modules())
     with pytest.raises(FmdiagError, match="mlp has none"):
         choose_network((2,), attention=False)
     with pytest.raises(FmdiagError, match="give one"):
