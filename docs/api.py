@@ -12,9 +12,9 @@ import fmdiag
 HERE = Path(__file__).parent / "api"
 FIELDS = ("Parameters", "Returns", "Yields", "Raises", "Attributes")
 # Packages beside the public names, each a page: what other people's scripts may build on.
-PACKAGES = ("datasets", "posterior", "posterior.curve", "posterior.walk", "fields", "checkpoints", "training",
-            "sampling", "neighbors", "features", "stats", "diagnostics", "metrics", "runs", "studies", "results",
-            "paths", "report")
+PACKAGES = ("datasets", "posterior", "posterior.curve", "posterior.walk", "fields", "closed_forms", "checkpoints",
+            "training", "sampling", "neighbors", "features", "stats", "diagnostics", "metrics", "runs", "studies",
+            "results", "paths", "report")
 
 
 def pages():

@@ -13,6 +13,7 @@ LAYERS = [
     {"datasets"},
     {"posterior"},
     {"fields"},
+    {"closed_forms"},
     {"checkpoints", "training", "sampling"},
     {"features"},
     {"neighbors"},

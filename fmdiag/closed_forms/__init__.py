@@ -1,0 +1,10 @@
+"""Closed-form fields that are not û*: what theories say that a network does instead; one file each, one line here."""
+
+from fmdiag.closed_forms.base import ClosedForm
+from fmdiag.registry import Registry
+
+CLOSED_FORMS = Registry("closed form", {
+    "wiener": "fmdiag.closed_forms.wiener:WienerField",
+}, group="fmdiag.closed_forms")
+
+__all__ = ["CLOSED_FORMS", "ClosedForm"]
