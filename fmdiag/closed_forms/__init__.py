@@ -5,6 +5,9 @@ from fmdiag.registry import Registry
 
 CLOSED_FORMS = Registry("closed form", {
     "wiener": "fmdiag.closed_forms.wiener:WienerField",
+    "smoothed": "fmdiag.closed_forms.smoothed:SmoothedField",
+    "local-score": "fmdiag.closed_forms.local_score:LocalScoreField",
+    "pspc-square": "fmdiag.closed_forms.pspc:PSPCField",
 }, group="fmdiag.closed_forms")
 
 __all__ = ["CLOSED_FORMS", "ClosedForm"]
