@@ -50,6 +50,10 @@ CONVENTION = [
     option(RARE, "--family", metavar="NAME", help="Family of CHECKPOINT instead of the recognised one: torchcfm, "
                  "flow_matching, rectified_flow, diffusers, sit, dit, edm, module."),
     option(RARE, "--weights", type=click.Choice(["ema", "raw"]), help="Which weights.  [default: ema where present]"),
+    option(RARE, "--weights-key", metavar="KEY", help="Where in CHECKPOINT the weights lie: dotted, with list indices "
+                 "and wildcards, e.g. 'callbacks.EMA*.ema_state_dict'.  [default: averages, else raw weights]"),
+    option(RARE, "--prefix", metavar="TEXT", help="What the names of the network's tensors begin with, e.g. net.  "
+                 "[default: the one after which all of them fit]"),
     option(RARE, "--parameterisation", type=click.Choice(["velocity", "-velocity", "epsilon", "x1", "v", "score"]),
                  help="What the network returns; velocity is the derivative along its own time."),
     option(RARE, "--time-direction", type=click.Choice(["noise-to-data", "data-to-noise"]),

@@ -55,6 +55,11 @@ def is_averaged(key):
     return bool(words & AVERAGED) and not words & NO_NETWORK
 
 
+def is_beside(key):
+    """Return whether a key's words say that no network lies there: an optimiser, a schedule, kept copies."""
+    return bool(set(_words(key)) & NO_NETWORK)
+
+
 def candidates(content, key="", averaged=None, expected=()):
     """Return the `Candidate` list of what lies at a key of a loaded file, in its order.
 
@@ -87,7 +92,7 @@ def _walk(value, key, averaged, depth, seen, expected):
     elif isinstance(value, dict | list | tuple) and depth and id(value) not in seen:
         seen.add(id(value))  # a file may hold one dict in itself, or a thousand times
         for name, inner in value.items() if isinstance(value, dict) else enumerate(value[:MOST]):
-            if not set(_words(name)) & NO_NETWORK:
+            if not is_beside(name):
                 yield from _walk(inner, _joined(key, str(name)), bool(averaged or is_averaged(name)), depth - 1, seen,
                                  expected)
 

@@ -4,7 +4,8 @@ A model card (TOML, or YAML where PyYAML is installed) says what a file cannot:
 
     family = "module"                      # or one fmdiag knows, e.g. "rectified_flow": then the time is its own
     factory = "my_package.models:build"    # or "models.py:build", relative to the card; its neighbours can be imported
-    weights_key = "ema"                    # dotted: "state_dict.net", "0.model"; default: averages, else raw weights
+    weights_key = "ema"                    # dotted: "0.model", "callbacks.EMA*.state"; default: averages, else raw
+    prefix = "net."                        # of the names of the tensors; default: the one after which all fit
     n_classes = 10                         # of a class that takes labels; null_label is the one for none
     call = "x, t"                          # default: by the signature; "t, x, y" and "x, t, labels=y" pass labels
     output = "sample"                      # attribute or index of what is returned, where it is not the tensor itself
@@ -31,8 +32,8 @@ from fmdiag.files.regular import read_text
 
 CONVENTION = ("parameterisation", "time_direction", "time_scale", "path", "alphas_cumprod", "sigma_min", "sigma_max",
               "steps")
-TOP = ("family", "factory", "weights", "weights_key", "call", "output", "class_label", "guidance", "coupling", "heads",
-       "n_classes", "null_label", "arguments", "convention", "data")
+TOP = ("family", "factory", "weights", "weights_key", "prefix", "call", "output", "class_label", "guidance", "coupling",
+       "heads", "n_classes", "null_label", "arguments", "convention", "data")
 DATA = ("shape", "range", "hflip", "latents")
 
 
@@ -43,6 +44,7 @@ class Choices:
     family: str | None = None
     weights: str | None = None
     weights_key: str | None = None
+    prefix: str | None = None
     parameterisation: str | None = None
     time_direction: str | None = None
     time_scale: float | None = None
@@ -153,8 +155,8 @@ def _truth(value):
 
 
 KINDS = {
-    **dict.fromkeys(("family", "factory", "weights", "weights_key", "call", "coupling", "parameterisation",
-                     "time_direction"), ("text", _text)),
+    **dict.fromkeys(("family", "factory", "weights", "weights_key", "prefix", "call", "coupling",
+                     "parameterisation", "time_direction"), ("text", _text)),
     **dict.fromkeys(("class_label", "heads", "n_classes", "null_label"), ("a whole number", _whole)),
     **dict.fromkeys(("time_scale", "sigma_min", "sigma_max"), ("a number above 0", _positive)),
     **dict.fromkeys(("arguments", "convention", "data"), ("a table of keys", _table)),

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import torch
 
-from fmdiag.checkpoints.pretrained import class_of, read_json, read_module
+from fmdiag.checkpoints.pretrained import class_of, read_module
 from fmdiag.checkpoints.source import Source, open_checkpoint
+from fmdiag.checkpoints.weight_files import read_json
 from fmdiag.errors import FmdiagError
 
 ACCEPTED = ("give a diffusers autoencoder folder (config.json of AutoencoderKL or AutoencoderTiny), or a TorchScript "

@@ -11,7 +11,7 @@ import math
 
 from fmdiag.checkpoints import cautions
 from fmdiag.checkpoints.foreign import ASSUMED, READ
-from fmdiag.checkpoints.states import arguments_of, look_up
+from fmdiag.checkpoints.places import arguments_of, look_up
 
 LEAST = 0.01  # a share below this is not worth a caution
 # Decay of the families' training scripts, which their files do not keep, none of them with a warm-up.

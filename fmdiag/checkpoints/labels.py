@@ -3,7 +3,7 @@
 from fmdiag.checkpoints import cautions
 from fmdiag.checkpoints.calls import calling, order_of
 from fmdiag.checkpoints.foreign import ASSUMED, READ
-from fmdiag.checkpoints.states import arguments_of
+from fmdiag.checkpoints.places import arguments_of
 from fmdiag.errors import FmdiagError
 
 # How often training replaces a class by none, under the names that training scripts give it.

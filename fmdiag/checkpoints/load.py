@@ -13,12 +13,13 @@ from fmdiag.checkpoints.factories import factory_facts
 from fmdiag.checkpoints.families import FAMILIES, flow_matching, rectified_flow
 from fmdiag.checkpoints.families.sit import is_bare
 from fmdiag.checkpoints.opened import finished
+from fmdiag.checkpoints.places import outline
 from fmdiag.checkpoints.source import open_checkpoint
-from fmdiag.checkpoints.states import outline
 from fmdiag.errors import FmdiagError, FmdiagWarning, check_choice, names_one_of
 
 # Choices that are options of the command line too; the others stand in a model card only.
-OPTIONS = ("parameterisation", "time_direction", "time_scale", "path", "class_label", "guidance", "heads")
+OPTIONS = ("weights_key", "prefix", "parameterisation", "time_direction", "time_scale", "path", "class_label",
+           "guidance", "heads")
 
 
 def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
@@ -36,7 +37,7 @@ def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
         Model card (TOML or YAML) that says what the file does not; see `fmdiag.checkpoints.choices`.
     **choices
         Instead of what is read or assumed: `family`, `weights` (``"ema"`` or ``"raw"``), `weights_key`,
-        `parameterisation`, `time_direction`, `time_scale`, `path_name`, `class_label`, `guidance`, `coupling`
+        `prefix`, `parameterisation`, `time_direction`, `time_scale`, `path_name`, `class_label`, `guidance`, `coupling`
         (``"independent"`` or ``"ot"``), `heads`, `trust_code` (files may run code; also
         called `trust_pickle`).
 
@@ -66,7 +67,7 @@ def _opened(path, decided, device, model):
         checkpoint = _loaded(source, decided, device)
         if checkpoint.description["weights"] != "ema" or not checkpoint.description.get("other_weights"):
             return checkpoint
-        other = replace(decided, weights="raw", weights_key=None)
+        other = replace(decided, weights="raw", weights_key=None, prefix=None)
         return replace(checkpoint, raw=lambda: _opened(path, other, device, model))
     except FmdiagError as error:
         card = "" if model is None or names_one_of(error, model) else f" (with model card {model})"

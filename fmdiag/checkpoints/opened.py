@@ -45,7 +45,7 @@ def _given(choices, found):
     """Return what the user decided, by the name of the fact that it decides; `found` has the values that follow."""
     given = {"coupling": choices.coupling, "heads": choices.heads, "parameterisation": choices.parameterisation,
              "hflip": choices.data.get("hflip"), "data_range": choices.data.get("range"), "output": choices.output,
-             "weights_key": choices.weights_key}
+             "weights_key": choices.weights_key, "prefix": choices.prefix}
     decides = {"weights": choices.weights, "schedule": choices.path or choices.convention.keys() & SCHEDULED,
                "time": choices.time_direction or choices.time_scale, "call": choices.call,
                "attention": choices.heads or choices.arguments.keys() & set(ATTENTION)}

@@ -1,8 +1,6 @@
 """Folder that a diffusers class wrote by ``save_pretrained``: its configuration, class and tensors."""
 
 import contextlib
-import json
-from pathlib import Path
 
 import torch
 from torch.nn.modules.module import (
@@ -10,29 +8,14 @@ from torch.nn.modules.module import (
     register_module_parameter_registration_hook,
 )
 
-from fmdiag.checkpoints.file import read_safetensors, read_torch_file
 from fmdiag.checkpoints.fitting import fitted
+from fmdiag.checkpoints.weight_files import chosen_file, tensors_of_file
 from fmdiag.checkpoints.weights import check_weights
 from fmdiag.errors import FmdiagError
-from fmdiag.files.regular import read_text
 
 TENSORS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 # Attention had other names before diffusers 0.15; folders of that time are still the ones most used.
 RENAMED = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
-
-
-def read_json(file):
-    """Return what a JSON file holds.
-
-    Raises
-    ------
-    FmdiagError
-        If it is missing or no JSON.
-    """
-    try:
-        return json.loads(read_text(file))
-    except (ValueError, RecursionError) as error:
-        raise FmdiagError(f"{file} cannot be read as JSON ({error})") from error
 
 
 def class_of(config, folder):
@@ -46,10 +29,13 @@ def class_of(config, folder):
     return getattr(diffusers, name)
 
 
-def read_module(cls, config, folder):
-    """Return a module of diffusers' class `cls`, with exactly the folder's weights, in float32."""
+def read_module(cls, config, folder, file=None):
+    """Return a module of diffusers' class `cls`, with exactly the weights of a folder or its `file`, in float32."""
     config = {k: v for k, v in config.items() if not k.startswith("_") or k == "_class_name"}
-    tensors = _tensors(folder)
+    file = file or chosen_file(folder, names=TENSORS)[0]
+    if file is None:
+        raise FmdiagError(f"{folder} has no weights: neither {' nor '.join(TENSORS)}")
+    tensors = tensors_of_file(file)
     _check_unbuilt(cls, config, tensors, folder)
     module = cls.from_config(config)
     return fitted(module, _renamed(tensors, module.state_dict().keys()), folder)
@@ -89,18 +75,6 @@ def _no_more_parts_than(n_tensors, folder):
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def _tensors(folder):
-    for name in TENSORS:
-        file, index = folder / name, folder / f"{name}.index.json"
-        files = sorted(set(read_json(index)["weight_map"].values())) if index.is_file() else [name]
-        if any(Path(part).name != part for part in files):
-            raise FmdiagError(f"{index} names files outside its folder: {', '.join(files)[:200]}")
-        if file.is_file() or index.is_file():
-            read = read_safetensors if name.endswith("safetensors") else read_torch_file
-            return {key: tensor for part in files for key, tensor in read(folder / part).items()}
-    raise FmdiagError(f"{folder} has no weights: neither {' nor '.join(TENSORS)}")
 
 
 def _renamed(state, expected):

@@ -12,8 +12,9 @@ from pathlib import Path
 import torch
 
 from fmdiag.checkpoints.container import PROGRAMS, program_in
+from fmdiag.checkpoints.distributed import is_distributed, read_distributed
 from fmdiag.checkpoints.file import check_sums, read_safetensors, read_torch_file
-from fmdiag.checkpoints.folders import distributed_part, is_diffusers, tensors_of, what_is
+from fmdiag.checkpoints.folders import distributed_part, is_diffusers, model_of_mlflow, tensors_of, what_is
 from fmdiag.checkpoints.pickles import LONGEST
 from fmdiag.errors import FmdiagError
 from fmdiag.files.hashing import file_sha256, folder_sha256
@@ -58,7 +59,7 @@ def open_checkpoint(file, *, trust_code=False, own_class=False, family=None):
     Parameters
     ----------
     file : path
-        A file, or a diffusers folder.
+        A file; a folder of diffusers, of torch's distributed checkpoints, of MLflow or of accelerate.
     trust_code : bool
         Whether a program or a pickle may run its code, which loading it does.
     own_class : bool
@@ -71,15 +72,15 @@ def open_checkpoint(file, *, trust_code=False, own_class=False, family=None):
     FmdiagError
         If it cannot be read, or would have to run code and `trust_code` is False.
     """
-    file = Path(file)
+    file = distributed_part(file) or model_of_mlflow(file) or Path(file)
     if file.is_dir():
+        if is_distributed(file):
+            return Source(file, "tensors", read_distributed(file))
         if is_diffusers(file) and not (own_class and family not in (None, "diffusers")):
             return Source(file, "folder", None)
         if own_class:
             return Source(file, "tensors", tensors_of(file))
         raise FmdiagError(f"{file} {what_is(file)}")
-    if part := distributed_part(file):
-        raise FmdiagError(f"{file} {part}")
     check_regular(file, "checkpoint file")
     kind = program_in(file)
     if kind is not None:

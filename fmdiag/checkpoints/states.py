@@ -8,6 +8,7 @@ import torch
 from fmdiag.checkpoints.candidates import Candidate, candidates, is_averaged
 from fmdiag.checkpoints.factories import build_from_factory
 from fmdiag.checkpoints.fitting import completed, fitted, found_for, listed, prefixes_of, under, with_shadow
+from fmdiag.checkpoints.places import look_up, matching, outline, with_prefix
 from fmdiag.errors import FmdiagError
 
 # Where raw weights lie, most likely first.
@@ -33,6 +34,8 @@ class Chosen:
         Where from, for messages.
     module : Module or None
         What the model card's factory made, where there is one.
+    prefix : str or None
+        What the user says that the names of the network's tensors begin with: it is taken off already.
     """
 
     kind: str
@@ -41,6 +44,7 @@ class Chosen:
     raw: Candidate | None
     file: os.PathLike
     module: torch.nn.Module | None = None
+    prefix: str | None = None
 
     @property
     def state(self):
@@ -66,7 +70,8 @@ class Chosen:
             state = with_shadow(module, state, self.candidate.shadow, self.file)
         elif self.raw is not None:
             state = completed(module, state, self.raw, self.file)
-        at = ", names after ".join(filter(None, [self.candidate.key or "the file itself", found.prefix]))
+        prefix = f"{self.prefix.rstrip('.')}.{found.prefix}" if self.prefix else found.prefix
+        at = ", names after ".join(filter(None, [self.candidate.key or "the file itself", prefix]))
         left = [f"without {listed(found.left)}"] * bool(found.left) + [
             f"{listed(found.own)} from the factory"] * bool(found.own)
         facts = {"weights_at": ", ".join([at, *left])}
@@ -85,7 +90,7 @@ def choose_state(source, choices, *, bare="raw"):
     source : Source
         The checkpoint.
     choices : Choices
-        Its `weights` and `weights_key` decide.
+        Its `weights`, `weights_key` and `prefix` decide.
     bare : str
         What a bare state dict, which does not say, is taken to be.
 
@@ -97,11 +102,14 @@ def choose_state(source, choices, *, bare="raw"):
     module = build_from_factory(choices) if choices.factory else None
     names = module.state_dict() if module is not None else ()
     find = _at_key if choices.weights_key is not None else _found
-    return replace(find(source, choices, names, bare), module=module)
+    return replace(find(source, choices, names, bare), module=module, prefix=choices.prefix)
 
 
 def _found(source, choices, names, bare):
-    found = candidates(source.content, expected=names)
+    content, averaged = source.content, None
+    if choices.prefix:
+        content, averaged = with_prefix(content, choices.prefix, source.file), is_averaged(choices.prefix) or None
+    found = candidates(content, averaged=averaged, expected=names)
     raw = _raw(found)
     averages = _distinct(_averages_of(raw, [c for c in found if c.averaged]))
     wanted = choices.weights or ("ema" if averages else "raw")
@@ -131,12 +139,12 @@ def _found(source, choices, names, bare):
 
 def _at_key(source, choices, names, bare):
     """Return what lies at the key that the user names."""
-    key = choices.weights_key
+    key = _key(source, choices.weights_key)
     value = look_up(source.content, key)
-    if value is None:
-        places = [c.key for c in candidates(source.content) if c.key] or sorted(map(str, source.keys()))
-        raise FmdiagError(f"{source.file} has nothing at weights_key {key!r}: it has {', '.join(places[:8])}")
-    kind = "ema" if is_averaged(key) or choices.weights == "ema" else "raw"
+    averaged = is_averaged(key) or is_averaged(choices.prefix or "")
+    if choices.prefix:
+        value = with_prefix(value, choices.prefix, f"{source.file}, weights_key {key!r},")
+    kind = "ema" if averaged or choices.weights == "ema" else "raw"
     if kind == "ema" and choices.weights == "raw":
         raise FmdiagError(f"weights_key {key!r} names averaged weights: leave out --weights raw")
     found = candidates(value, key, averaged=kind == "ema", expected=names)
@@ -147,6 +155,20 @@ def _at_key(source, choices, names, bare):
         raise FmdiagError(f"{source.file} holds several networks at weights_key {key!r}: name one of {_keys(chosen)}")
     raw = [c for c in _raw(candidates(source.content, expected=names)) if c.key != chosen[0].key]
     return Chosen(kind, False, chosen[0], raw[0] if raw and kind == "ema" else None, source.file)
+
+
+def _key(source, key):
+    """Return the one key that there is at a weights_key, which may have wildcards."""
+    if look_up(source.content, key) is not None:
+        return key
+    found = matching(source.content, key)
+    if len(found) > 1:
+        raise FmdiagError(f"{source.file} has {len(found)} places at weights_key {key!r}: name one of "
+                          f"{', '.join(found[:6])}")
+    if found:
+        return found[0]
+    places = [c.key for c in candidates(source.content) if c.key] or sorted(map(str, source.keys()))
+    raise FmdiagError(f"{source.file} has nothing at weights_key {key!r}: it has {', '.join(places[:8])}")
 
 
 def _raw(found):
@@ -182,53 +204,6 @@ def _equal(one, other):
     first, second = ([*c.state.values()] if c.state is not None else c.shadow for c in (one, other))
     return len(first) == len(second) and all(a.shape == b.shape and torch.equal(a, b)
                                              for a, b in zip(first, second, strict=True))
-
-
-def look_up(content, key):
-    """Return the value at a dotted key, the content itself for the empty key, or None.
-
-    A key of the file may have points of its own; a number chooses from a list; what remains of the key may be the
-    beginning of the names in a state dict.
-    """
-    if key == "":
-        return content
-    if isinstance(content, list | tuple):
-        first, _, rest = key.partition(".")
-        return look_up(content[int(first)], rest) if first.isdigit() and int(first) < len(content) else None
-    if not isinstance(content, dict):
-        return None
-    for name in sorted((str(name) for name in content if key == str(name) or key.startswith(f"{name}.")), key=len,
-                       reverse=True):
-        inner = next(value for other, value in content.items() if str(other) == name)
-        if (found := look_up(inner, key[len(name) + 1:])) is not None:
-            return found
-    return under(content, f"{key}.") or None
-
-
-def arguments_of(content):
-    """Return the training script's arguments that a file keeps, a dict; empty where it keeps none."""
-    for key in ("args", "hyper_parameters", "hparams", "config", "cfg"):
-        found = content.get(key) if isinstance(content, dict) else None
-        found = vars(found) if hasattr(found, "__dict__") else found
-        if isinstance(found, dict) and found:
-            return found
-    return {}
-
-
-def is_state(value):
-    """Return whether a value is a dict of tensors."""
-    return isinstance(value, dict) and bool(value) and all(isinstance(w, torch.Tensor) for w in value.values())
-
-
-def outline(content):
-    """Return in a few words what a loaded file is, for messages."""
-    if isinstance(content, dict):
-        keys = [str(key) for key in list(content)[:4]]
-        return f"a dict with keys {', '.join(keys)}{', ...' if len(content) > len(keys) else ''}"
-    if isinstance(content, list | tuple):
-        kinds = sorted({type(part).__name__ for part in content[:100]})
-        return f"a {type(content).__name__} of {len(content)} ({', '.join(kinds[:3]) or 'nothing'})"
-    return f"a {type(content).__name__}"
 
 
 def _keys(found):

@@ -16,8 +16,8 @@ from fmdiag.ranks.torchrun import one_first
 # Options that `load_dataset` takes under the same name, and those of `load_checkpoint`.
 READING = ("split", "size", "hflip", "held_out", "data_root", "skip_bad", "value_range", "offline", "verify",
            "orientation", "groups")
-CHOICES = ("family", "weights", "parameterisation", "time_direction", "time_scale", "path_name", "class_label",
-           "guidance", "coupling", "heads", "model", "trust_code")
+CHOICES = ("family", "weights", "weights_key", "prefix", "parameterisation", "time_direction", "time_scale",
+           "path_name", "class_label", "guidance", "coupling", "heads", "model", "trust_code")
 MISMATCHES = ("allow_mismatch", "accept_reading")
 OTHER = (*MISMATCHES, "times_of_scheduler")
 LACKING = {"field": "a velocity field: give a checkpoint, or field=", "samples": "samples: give them, or a model",

@@ -1,8 +1,6 @@
 """Files and folders of no known family: what they are is said, the way on names what exists, and it works."""
 
 import json
-import runpy
-import sys
 
 import diffusers
 import oracle
@@ -43,22 +41,6 @@ def test_fault_1_14_parts_with_an_index(tmp_path):
     agrees(load_checkpoint(folder, model=card(tmp_path)), EVEN[:3])
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"points": "../x.safetensors"}}))
     refused("outside its folder", folder, model=card(tmp_path))
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_fault_1_14_a_distributed_checkpoint(tmp_path, monkeypatch):
-    """The command that the message names makes a file that is read."""
-    import torch.distributed.checkpoint as dcp
-
-    folder = tmp_path / "parts"
-    dcp.save({"model": state(ROWS)}, checkpoint_id=folder)
-    part = next(folder.glob("*.distcp"))
-    for file in (folder, part, folder / ".metadata"):
-        refused(f"distributed checkpoint of torch.*format_utils dcp_to_torch {folder} FILE", file)
-        refused("distributed checkpoint", file, model=card(tmp_path))
-    monkeypatch.setattr(sys, "argv", ["format_utils", "dcp_to_torch", str(folder), str(tmp_path / "one.pt")])
-    runpy.run_module("torch.distributed.checkpoint.format_utils", run_name="__main__")
-    agrees(load_checkpoint(tmp_path / "one.pt", model=card(tmp_path)), EVEN[:3])
 
 
 @pytest.mark.parametrize("content, said", [

@@ -18,9 +18,10 @@ from fmdiag.checkpoints.families.diffusers_times import scheduler_times, uneven
 from fmdiag.checkpoints.families.programs import convention_of
 from fmdiag.checkpoints.folders import tensors_of
 from fmdiag.checkpoints.foreign import READ, Foreign
-from fmdiag.checkpoints.pretrained import class_of, read_json, read_module
+from fmdiag.checkpoints.pretrained import TENSORS, class_of, read_module
 from fmdiag.checkpoints.schedules import PathSchedule
 from fmdiag.checkpoints.states import Chosen
+from fmdiag.checkpoints.weight_files import chosen_file, read_json, tensors_of_file, weight_files
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath
 
@@ -35,13 +36,13 @@ def recognise(source):
 
 def load(source, choices):
     """Return the Foreign network of a folder."""
-    folder, weights, assumed_weights = _network_folder(source.file, choices)
+    folder, file, weights, assumed_weights = _network_file(source.file, choices)
     config = read_json(folder / "config.json")
     if choices.factory:
-        return _own_class(source.file, folder, config, choices, {**assumed_weights, **weights})
+        return _own_class(source.file, folder, file, config, choices, {**assumed_weights, **weights})
     cls = check_signature(class_of(config, folder), folder)
     convention, read, scheduler = _convention(source.file, folder, config, choices)
-    module = read_module(cls, config, folder)
+    module = read_module(cls, config, folder, file)
     channels, outputs = config.get("in_channels"), config.get("out_channels") or config.get("in_channels")
     side = config.get("sample_size")
     sides = (side, side) if isinstance(side, int) else tuple(side or (None, None))
@@ -70,15 +71,16 @@ def _cautions(scheduler, convention):
     return [] if found is None else [scheduler_times_caution(found)]
 
 
-def _own_class(file, folder, config, choices, weights):
+def _own_class(whole, folder, file, config, choices, weights):
     """Return the Foreign network of a class that the card names, in the scheduler's convention.
 
     A folder without a scheduler is read as the card says, and without its word as velocity on the straight path.
     """
     module = build_from_factory(choices)
-    candidate = Candidate(folder.name, weights["weights"] == "ema", tensors_of(folder))
+    tensors = tensors_of(folder) if file is None else tensors_of_file(file)
+    candidate = Candidate(folder.name, weights["weights"] == "ema", tensors)
     module, facts = Chosen(weights["weights"], False, candidate, None, folder).into(module)
-    convention, read, _ = _convention(file, folder, config, choices)
+    convention, read, _ = _convention(whole, folder, config, choices)
     if not read:
         convention = convention_of(choices)
     order, origin = order_of(module, choices)
@@ -90,6 +92,20 @@ def _own_class(file, folder, config, choices, weights):
     return Foreign("diffusers", module, calling(order, choices.output), convention, read, assumed,
                    tuple(shape) if shape else None, n_classes=choices.n_classes or 0, null_label=choices.null_label,
                    convention_read=bool(read.get("scheduler")))
+
+
+def _network_file(whole, choices):
+    """Return (folder of the network, file of its weights or None, facts that are read, that are assumed)."""
+    named = [name for name in PLAIN if (whole / name / "config.json").is_file()]
+    held = [chosen_file(whole / name, names=TENSORS) for name in named[:1]] or [chosen_file(whole, names=TENSORS)]
+    if held[0][1] is None:
+        folder, *facts = _network_folder(whole, choices)
+        return folder, chosen_file(folder, names=TENSORS)[0], *facts
+    # Variants beside each other say themselves which are averages.
+    folder = whole / named[0] if named else whole
+    file, kind = chosen_file(folder, choices.weights, TENSORS)
+    others = [other.name for _, other in sorted(weight_files(folder, TENSORS).items()) if other != file]
+    return folder, file, {"weights": kind, "weights_at": file.name, "other_weights": others[0] if others else None}, {}
 
 
 def _network_folder(file, choices):

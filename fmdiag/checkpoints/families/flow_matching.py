@@ -12,8 +12,9 @@ Lipman et al., "Flow Matching Guide and Code", arXiv 2412.06264.
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.families.torchcfm import shape_of, unet_or_factory
 from fmdiag.checkpoints.foreign import Foreign
+from fmdiag.checkpoints.places import arguments_of, is_state, look_up
 from fmdiag.checkpoints.schedules import PathSchedule
-from fmdiag.checkpoints.states import arguments_of, choose_state, is_state, look_up
+from fmdiag.checkpoints.states import choose_state
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath
 

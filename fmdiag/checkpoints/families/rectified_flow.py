@@ -11,8 +11,9 @@ Liu, Gong, Liu, "Flow Straight and Fast", arXiv 2209.03003.
 
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.foreign import Foreign
+from fmdiag.checkpoints.places import is_state, look_up
 from fmdiag.checkpoints.schedules import PathSchedule
-from fmdiag.checkpoints.states import choose_state, is_state, look_up
+from fmdiag.checkpoints.states import choose_state
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath
 

@@ -16,8 +16,9 @@ from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.families import transformer
 from fmdiag.checkpoints.foreign import Foreign
 from fmdiag.checkpoints.labels import label_dropout
+from fmdiag.checkpoints.places import arguments_of, look_up
 from fmdiag.checkpoints.schedules import PathSchedule, ddpm_schedule
-from fmdiag.checkpoints.states import arguments_of, choose_state, look_up
+from fmdiag.checkpoints.states import choose_state
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.paths import CosinePath, LinearPath, VPPath
 

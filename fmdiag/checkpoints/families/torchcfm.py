@@ -13,8 +13,9 @@ arXiv 2302.00482.
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.families import guided_unet
 from fmdiag.checkpoints.foreign import Foreign
+from fmdiag.checkpoints.places import is_state, look_up
 from fmdiag.checkpoints.schedules import PathSchedule
-from fmdiag.checkpoints.states import choose_state, is_state, look_up
+from fmdiag.checkpoints.states import choose_state
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath
 
