@@ -52,13 +52,21 @@ def error_tables(rng, n_pairs=40):
     return raw, summarise("error", raw, columns, by=["t"])
 
 
+def _flow_distances(diagnostic, maps):
+    rows = [{"diagnostic": diagnostic, "quantity": "pfd", "feature": "pixels", "maps": name, "value": k + 1,
+             "low": k + 0.9, "high": k + 1.1, "level": 0.95, "n": 20, "interval": "student"}
+            for k, name in enumerate(maps)]
+    return pd.DataFrame(rows)
+
+
 def hybrid_tables(rng, n_noises=20):
     """Return (raw, summary): the distance falls with tau and is 0 at tau = 1."""
     raw = pd.DataFrame([{"tau": tau, "sample": i, "nearest": i, "feature": "pixels",
                          "distance": 4 * (1 - tau) ** 1.5 * (1 + 0.1 * (i % 7)), "memorized": tau > 0.05 * i}
                         for tau in TAUS for i in range(n_noises)])
     by = ["tau", "feature"]
-    return raw, pd.concat([summarise("hybrid", raw, ["distance"], by=by),
+    return raw, pd.concat([_flow_distances("hybrid", ("closed_form", "equal_train", "equal_heldout", "resampled")),
+                           summarise("hybrid", raw, ["distance"], by=by),
                            summarise("hybrid", raw, ["memorized"], by=by, interval="exact")], ignore_index=True)
 
 
@@ -131,7 +139,8 @@ def audit_tables(rng, n=30):
     agreement = pd.DataFrame({"sample": np.arange(n), **{name: rng.uniform(1, 4, n) for name in columns}})
     members = pd.DataFrame({"t": 0.5, "pair": np.arange(n), "source": "train", "row": np.arange(n)})
     return {"membership": members, "energy": energy, "provenance": pd.DataFrame(weights), "masses": masses,
-            "agreement": agreement}, pd.DataFrame(rows)
+            "agreement": agreement}, pd.concat([pd.DataFrame(rows), _flow_distances(
+                "agreement", ("models", "closed_form_a", "closed_form_b", "resampled", "other_noise"))])
 
 
 def audit_arrays(rng, pictures):

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from fmdiag.diagnostics.diagnostic import Diagnostic, Figure
-from fmdiag.diagnostics.groups import Solver
+from fmdiag.diagnostics.groups import FeatureSpaces, Solver
 from fmdiag.diagnostics.parameters import parameter
 
 
 @dataclass(frozen=True)
-class Parameters(Solver):
+class Parameters(FeatureSpaces, Solver):
     """What agreement may be asked."""
 
     other: str | None = parameter(None, "The second checkpoint.", kind="path", argument=True)
@@ -32,6 +32,12 @@ FIGURES = (
            caption="Samples of both models from the same noises, a column each, and the nearest row of each one's "
                   "training set. {data}.",
            alt="Pictures of both models' samples and of their nearest training rows."),
+    Figure("agreement_pfd", "fmdiag.figures.flow_distance:agreement_figure",
+           caption="Probability flow distance between the end points of two maps from the same noises: the two models; "
+                   "each model and û* of its own training set; the two û*; and, from different noises, the two models. "
+                   "Root mean square Euclidean distance; bars: {interval} over noises. {data}.",
+           alt="Probability flow distance between the models, and of each from û*, with intervals.",
+           intervals=("pfd",)),
 )
 
 CARD = Diagnostic(
@@ -47,14 +53,15 @@ CARD = Diagnostic(
     definition="Euclidean distance and cosine (of deviations from the training rows' mean) between the two samples "
                "from one noise, from different noises, and from each sample to the nearest row of its own training "
                "set. nearer_train: distance to the nearest of as many held-out rows as training rows, less that to "
-               "these, its interval clustered by the nearest rows.",
-    reference="Z. Kadkhodaie, F. Guth, E. P. Simoncelli, S. Mallat 2024; H. Zhang et al. 2024.",
+               "these, its interval clustered by the nearest rows. All of these are of pixels. pfd: root mean square "
+               "distance between end points of the same noises, in every --feature.",
+    reference="Z. Kadkhodaie, F. Guth, E. P. Simoncelli, S. Mallat 2024; H. Zhang et al. 2024, 2025.",
     parameters=Parameters,
     run="fmdiag.diagnostics.agreement.run:run",
     needs=("field", "second_checkpoint",),
-    cost="samples of both models",
+    cost="samples of both models and of their û*",
     figures=FIGURES,
-    tables={"agreement": "initial noise"},
+    tables={"agreement": "initial noise", "agreement_pfd": "initial noise, feature and comparison"},
     examples=("fmdiag agreement a.pt b.pt",
               "fmdiag agreement a.pt b.pt --n-samples 1000 --json",),
 )

@@ -1,9 +1,14 @@
 """Run of the agreement of a context's model with a second one, from the same noises."""
 
+import pandas as pd
+
 from fmdiag.checkpoints import load_checkpoint
+from fmdiag.diagnostics.agreement import flow_distance
 from fmdiag.diagnostics.agreement.measure import compare, draw, pictures, summarise, verdict
+from fmdiag.diagnostics.points.flow_distance import summarise as summarise_distances
 from fmdiag.errors import FmdiagError
 from fmdiag.results import Result
+from fmdiag.sampling import draw_noise
 
 
 def run(context, parameters):
@@ -16,10 +21,16 @@ def run(context, parameters):
     samples = draw(fields, sets, group=context.group, generator=context.generator(), **solver)
     cautions = [f"{text} ({second.file.name})" for text in second.description.get("warnings") or ()]
     table = context.group.once(lambda: compare(samples, sets, device=context.device))
-    summary = summarise(table)
+    features, plan = context.spaces(parameters)
+    apart = flow_distance.measure(
+        samples, draw_noise(parameters.n_samples, rows.shape, generator=context.generator()), sets, features=features,
+        n_steps=parameters.n_steps, paths=(context.path, second.path), cache=plan.cache, memory=context.memory,
+        device=context.device, group=context.group)
+    summary = pd.concat([summarise(table), summarise_distances("agreement", apart)], ignore_index=True)
     return Result("agreement", table, summary, {
         "other": str(parameters.other), "other_sha256": second.sha256, "other_dataset": rows.describe(), **solver,
-        "feature": "pixels"}, arrays={"agreement": pictures(samples, table, sets, decoder=context.decoder)},
+        "feature": "pixels", "features": [feature.describe() for feature in features]},
+        {"agreement_pfd": apart}, arrays={"agreement": pictures(samples, table, sets, decoder=context.decoder)},
         facts={"reading": verdict(summary)}, cautions=cautions)
 
 

@@ -33,6 +33,13 @@ FIGURES = (
            points_caption="Samples of a few noises (dots), each joined to its nearest training row (square), a panel "
                           "per τ: û* leads until τ, the network after it. Coordinates in model range. {data}.",
            points_alt="Scatter plots of samples and their nearest training rows, one panel per τ."),
+    Figure("hybrid_pfd", "fmdiag.figures.flow_distance:hybrid_figure",
+           caption="Probability flow distance between the end points of two maps from the same {noises} noises: the "
+                   "model and û* of all training examples; the model and û* of equally many training and held-out "
+                   "examples; û* of these two sets; and, from different noises, the model and û*. Root mean square "
+                   "Euclidean distance; bars: {interval} over noises, for these examples. {data}.",
+           alt="Probability flow distance of the model from û*, beside its anchors, with intervals.",
+           intervals=("pfd",)),
 )
 
 CARD = Diagnostic(
@@ -48,14 +55,16 @@ CARD = Diagnostic(
                    "departs from the training set early, and once û* has led past that time it no longer can. At τ = "
                    "1 the distance is 0 by construction.",
     definition="One batch of noises for all τ; û* is integrated on [0, τ], the network on [τ, 1]; distance: "
-               "Euclidean, to the nearest training row.",
-    reference=PAPER_1 + ", figure 3.",
+               "Euclidean, to the nearest training row. pfd: root mean square distance between end points of the same "
+               "noises, of the model (τ = 0) and û* (τ = 1), with anchors at equal numbers of examples.",
+    reference=PAPER_1 + ", figure 3; H. Zhang et al. 2025 (probability flow distance).",
     parameters=Parameters,
     run="fmdiag.diagnostics.hybrid.run:run",
     needs=("field",),
-    cost="one trajectory of û* and one of the network per tau",
+    cost="one trajectory of û* and one of the network per tau, and two of û* of equal numbers of examples",
     figures=FIGURES,
-    tables={"hybrid": "initial noise and tau"},
+    tables={"hybrid": "initial noise and tau",
+            "hybrid_pfd": "initial noise, feature and comparison (with τ = 0 and 1)"},
     examples=("fmdiag hybrid --tau 0.3 ckpt.pt",
               "fmdiag hybrid --tau 0:1:11 --n-samples 64 ckpt.pt",
               "fmdiag hybrid --feature pixels --feature pca --pca-components 16 ckpt.pt",),

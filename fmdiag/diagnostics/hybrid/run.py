@@ -1,9 +1,14 @@
 """Run of the hybrid model on a context: û* until tau, the model afterwards."""
 
+import pandas as pd
+
 from fmdiag.diagnostics.context import shown, surroundings
+from fmdiag.diagnostics.hybrid import flow_distance
 from fmdiag.diagnostics.hybrid.measure import pictures, sample_hybrids, summarise, tabulate
+from fmdiag.diagnostics.points.flow_distance import summarise as summarise_distances
 from fmdiag.diagnostics.spaces import described
 from fmdiag.results import Result
+from fmdiag.sampling import draw_noise
 
 
 def run(context, parameters):
@@ -18,5 +23,10 @@ def run(context, parameters):
     table = tabulate(samples, context.training_set, feature=features, plan=plan, device=context.device,
                      group=context.group)
     strips = pictures(samples, table, context.training_set, decoder=context.decoder)
-    parameters = {**asked, "taus": list(samples), **described(features, parameters)}
-    return Result("hybrid", table, summarise(table), parameters, arrays={"hybrid": strips})
+    noise = draw_noise(parameters.n_samples, context.training_set.shape, generator=context.generator())
+    apart = flow_distance.measure(samples, noise, context.training_set, features=features, n_steps=parameters.n_steps,
+                                  cache=plan.cache, **surroundings(context))
+    summary = [summarise(table), *([] if apart is None else [summarise_distances("hybrid", apart)])]
+    recorded = {**asked, "taus": list(samples), **described(features, parameters)}
+    return Result("hybrid", table, pd.concat(summary, ignore_index=True), recorded,
+                  {} if apart is None else {"hybrid_pfd": apart}, {"hybrid": strips})
