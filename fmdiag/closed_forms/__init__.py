@@ -8,6 +8,8 @@ CLOSED_FORMS = Registry("closed form", {
     "smoothed": "fmdiag.closed_forms.smoothed:SmoothedField",
     "local-score": "fmdiag.closed_forms.local_score:LocalScoreField",
     "pspc-square": "fmdiag.closed_forms.pspc:PSPCField",
+    "pca-locality": "fmdiag.closed_forms.pca_locality:PCALocalityField",
+    "els": "fmdiag.closed_forms.equivariant:ELSField",
 }, group="fmdiag.closed_forms")
 
 __all__ = ["CLOSED_FORMS", "ClosedForm"]
