@@ -13,7 +13,7 @@ from fmdiag.figures.style import COLORS, NEUTRAL, inner_legend, legend_above, ne
 HISTOGRAM_TIMES = np.linspace(0.01, 0.99, 6)
 MAX_HISTOGRAM_ROWS = 5
 SHARE = "share_above_0.9"
-MARKS = {"collapse_time_predicted": ("v", "full", "predicted collapse $t_C$"),
+MARKS = {"collapse_time_fresh": ("v", "full", "collapse (fresh paths)"),
          "speciation_time": ("^", "none", "speciation time")}
 POSTERIOR_PANELS = {"source_weight": "weight of the\nsource row", "max_weight": "largest weight",
                     "ess": "effective sample\nsize / n", "entropy": "posterior entropy\n/ log n"}
@@ -31,12 +31,12 @@ def histogram(table, ax=None, *, low=-1.0):
 
 
 def share(table, ax=None):
-    """Draw the share above 0.9 against t, a curve per image size, with the predicted times as marks.
+    """Draw the share above 0.9 against t, a curve per image size, with the transition times as marks.
 
     Parameters
     ----------
     table : DataFrame
-        Summary rows of the alignment diagnostic: the share per t and, without t, the predicted times per dim.
+        Summary rows of the alignment diagnostic: the share per t and, without t, the transition times per dim.
     """
     ax = own_axes(ax)
     drawn = list(families(table))
@@ -64,17 +64,21 @@ def posterior(table, quantity, ax=None, *, scale=None):
     ax = own_axes(ax)
     key, drawn = family_key(table), list(families(table))
     for label, rows, style in drawn:
-        if quantity == "source_weight":
-            # Predicted is the time at which this weight reaches 1/2.
-            _marks(ax, rows[rows["quantity"] == "collapse_time_predicted"], style["color"], lines=len(drawn) <= 2)
-        rows = rows[rows["quantity"] == quantity]
-        if scale and len(rows):
-            divisor = scale[rows[key].iloc[0] if key else None]
-            rows = rows.assign(**{name: rows[name] / divisor for name in ("value", "low", "high")})
-        draw_curve(ax, rows, "t", label=label, style=style)
+        if quantity == "ess":
+            _marks(ax, rows[rows["quantity"] == "collapse_time_fresh"], style["color"], lines=len(drawn) <= 2)
+            fresh = _scaled(rows[rows["quantity"] == "ess_fresh"].sort_values("t"), key, scale)
+            ax.plot(fresh["t"], fresh["value"], color=NEUTRAL, linestyle="--", linewidth=1.0, zorder=3)
+        draw_curve(ax, _scaled(rows[rows["quantity"] == quantity], key, scale), "t", label=label, style=style)
     ax.set(xlabel="time t (0 noise, 1 data)", ylabel=POSTERIOR_PANELS[quantity])
     ax.set(xlim=(0, 1), ylim=(-0.03, 1.09))
     return ax
+
+
+def _scaled(rows, key, scale):
+    if not scale or rows.empty:
+        return rows
+    divisor = scale[rows[key].iloc[0] if key else None]
+    return rows.assign(**{name: rows[name] / divisor for name in ("value", "low", "high")})
 
 
 def histograms_figure(run):
@@ -107,7 +111,7 @@ def share_figure(run):
 
 def posterior_figure(run):
     """Return the posterior's panels against t, or None where the summary has none of them."""
-    rows = run.summary("alignment", *POSTERIOR_PANELS, "collapse_time_predicted")
+    rows = run.summary("alignment", *POSTERIOR_PANELS, "collapse_time_fresh", "ess_fresh")
     if not rows["quantity"].isin(POSTERIOR_PANELS).any():
         return None
     present = [name for name in POSTERIOR_PANELS if (rows["quantity"] == name).any()]

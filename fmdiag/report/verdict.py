@@ -63,12 +63,12 @@ def _collapse(run):
     for row in (rows[rows["note"].notna()] if "note" in rows else rows.iloc[:0]).itertuples():
         yield f"û* in {row.dim:.0f} dimensions rests on one training row (source weight above 1/2): {row.note}."
     measured = rows.dropna(subset="value")
-    predicted = run.summary("alignment", "collapse_time_predicted")
+    fresh = run.summary("alignment", "collapse_time_fresh").dropna(subset="value")
     for row in measured.itertuples():
-        expected = predicted.loc[predicted["dim"] == row.dim, "value"]
-        guess = f"; predicted for isotropic data: {expected.iloc[0]:.3f}" if len(expected) else ""
+        found = [f"; on fresh noise paths fewer than two training rows count from t = {_number(other)} on"
+                 for other in fresh[fresh["dim"] == row.dim].itertuples()]
         yield (f"û* in {row.dim:.0f} dimensions rests on one training row (source weight above 1/2) from t = "
-               f"{_number(row)} on{guess}.")
+               f"{_number(row)} on{''.join(found)}.")
 
 
 def _largest_error(run):

@@ -29,6 +29,7 @@ def alignment_tables(rng, sizes=(8, 16), n_pairs=40):
         keys = {"image_size": size, "dim": dim}
         marks += [summary_row("alignment", "collapse_time_predicted", [center], **keys),
                   summary_row("alignment", "collapse_time_measured", [center], **keys),
+                  summary_row("alignment", "collapse_time_fresh", [0.9 * center], **keys),
                   summary_row("alignment", "speciation_time", [0.3 * center], **keys)]
     raw = pd.concat(rows, ignore_index=True)
     by = ["image_size", "dim", "t"]

@@ -153,6 +153,7 @@ def _transition_rows(dim, group, means):
         row = stats.summary_row(NAME, quantity, [value], dim=dim)
         kind = "band crossing" if quantity == "collapse_time_measured" else "none"
         note = {"note": _why_none(group, crossing)} if kind != "none" and value != value else {}
+        note = {"note": "formula for isotropic data, for comparison"} if quantity.endswith("predicted") else note
         yield {**row, "low": low, "high": high, "n": group["pair"].nunique(), "interval": kind, **note}
 
 

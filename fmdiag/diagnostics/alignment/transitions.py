@@ -1,5 +1,6 @@
 """Transition times of a closed-form trajectory: to a class, and to a single training row.
 
+The collapse is measured from the data in `fmdiag.diagnostics.alignment.fresh`; here are formulas to compare it with.
 For isotropic Gaussian data of standard deviation sigma in d dimensions, one of n rows outweighs all others from
 
     t_C = s / (1 + s),    s = sqrt(n^(2/d) - 1) / sigma                       (collapse)
@@ -8,7 +9,7 @@ and the trajectory commits to a direction of the data from
 
     t / (1 - t) = 1 / sqrt(Lambda)                                            (speciation)
 
-with Lambda the top eigenvalue of the data's covariance. Real images are not isotropic, so t_C is a mark, not a fit.
+with Lambda the top eigenvalue of the data's covariance. Real images are not isotropic.
 
 References
 ----------
