@@ -28,6 +28,7 @@ _PUBLIC = {
     "membership": "fmdiag.diagnostics.membership.measure:measure",
     "provenance": "fmdiag.diagnostics.provenance.measure:measure",
     "error": "fmdiag.diagnostics.error.measure:measure",
+    "theories": "fmdiag.diagnostics.theories.measure:measure",
     "Run": "fmdiag.runs",
     "Result": "fmdiag.results",
     "Verdict": "fmdiag.results",

@@ -15,6 +15,7 @@ from fmdiag.diagnostics.membership.measure import measure as membership
 from fmdiag.diagnostics.memorization.measure import measure as memorization
 from fmdiag.diagnostics.provenance.measure import measure as provenance
 from fmdiag.diagnostics.quality.measure import measure as quality
+from fmdiag.diagnostics.theories.measure import measure as theories
 from fmdiag.errors import FmdiagError as FmdiagError
 from fmdiag.fields import ClosedFormField as ClosedFormField
 from fmdiag.fields import HybridField as HybridField
@@ -36,6 +37,6 @@ __version__: str
 __all__ = [
     "__version__", "TrainingSet", "load_dataset", "LinearPath", "CosinePath", "VPPath", "CustomPath", "Posterior",
     "ClosedFormField", "HybridField", "NetworkField", "load_checkpoint", "train", "sample", "nearest", "alignment",
-    "approximation_error", "hybrid", "memorization", "quality", "membership", "provenance", "error", "Run",
+    "approximation_error", "hybrid", "memorization", "quality", "membership", "provenance", "error", "theories", "Run",
     "Result", "Verdict", "Diagnostic", "Figure", "parameter", "register", "FmdiagError",
 ]

@@ -5,7 +5,7 @@ from fmdiag.figures.cards import figure_cards, owner
 from fmdiag.figures.style import SOURCES
 
 # Figures whose panels are pictures.
-PICTURED = ("hybrid_strips", "memorization_gallery")
+PICTURED = ("hybrid_strips", "memorization_gallery", "theories_samples")
 
 
 def captions(run, names):

@@ -14,7 +14,8 @@ INTERVAL_NAMES = {"student": "Student t intervals of the mean", "exact": "exact 
                   "cluster_bootstrap": "percentile bootstrap intervals over training rows",
                   "clustered_exact": "exact intervals at the effective number of samples",
                   "jackknife": "jackknife intervals", "delong": "DeLong intervals", "newcombe": "Newcombe intervals",
-                  "simultaneous": "simultaneous intervals",
+                  "simultaneous": "simultaneous intervals", "fieller": "Fieller intervals of a ratio of means",
+                  "median": "exact intervals of the median by order statistics",
                   "welch": "Welch intervals of the difference"}
 
 

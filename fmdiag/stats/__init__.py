@@ -11,6 +11,7 @@ from fmdiag.stats.intervals import (
     quantile_interval,
     wilson_interval,
 )
+from fmdiag.stats.ratios import ratio_interval
 from fmdiag.stats.resampling import bootstrap_interval, cluster_bootstrap, from_left_out, group_labels, jackknife
 from fmdiag.stats.roc import auc, delong_interval, newcombe_auc, roc_curve, tpr_at
 from fmdiag.stats.shares import fisher_p, holm, mcnemar_p
@@ -21,6 +22,6 @@ __all__ = [
     "auc", "auc_row", "bootstrap_interval", "bounded_interval", "cluster_bootstrap", "clustered_quantile",
     "clustered_share", "delong_interval", "difference_interval", "exchange_pairs", "excluded_difference", "fisher_p",
     "from_left_out", "group_labels", "holm", "jackknife", "mcnemar_p", "mean_interval", "median_interval", "mover",
-    "newcombe_auc", "paired_shares", "proportion_interval", "quantile_interval", "roc_curve", "row", "share_interval",
-    "summarise", "summary_row", "tpr_at", "two_way_interval", "welch", "wilson_interval",
+    "newcombe_auc", "paired_shares", "proportion_interval", "quantile_interval", "ratio_interval", "roc_curve", "row",
+    "share_interval", "summarise", "summary_row", "tpr_at", "two_way_interval", "welch", "wilson_interval",
 ]

@@ -20,6 +20,7 @@ SMALL = {
     "membership": ["--times", "0.5", "--n-images", "4", "--n-noises", "1", "--n-paths", "4", "--n-steps", "4"],
     "provenance": ["--n-noises", "8", "--n-steps", "4"],
     "gradient-variance": ["--n-samples", "4", "--times", "0.5"],
+    "theories": ["--times", "0.5", "--n-pairs", "4", "--n-calibration", "2", "--n-steps", "4"],
     "agreement": ["CHECKPOINT", "--n-samples", "4", "--n-steps", "4"],
 }
 

@@ -23,10 +23,12 @@ PROMISED = {
     "membership": ["t", "pair", "source", "row", "cfm_loss", "squared_error", "error_without"],
     "provenance": ["source", "sample", "t", "row", "weight"],
     "gradient-variance": ["t", "sample", "loss", "squared_norm", "inner"],
+    "theories": ["theory", "fitted_on", "states", "t", "pair", "squared_error", "cosine", "r2", "explained"],
 }
 # Columns that may be NaN, as the docstring of `measure` says: vectors have no image side.
 MAY_BE_MISSING = {"alignment": {"image_size"}, "quality": {"value", "low", "high"},
-                  "memorization": {"d_heldout", "near", "hit"}}   # of samples only
+                  "memorization": {"d_heldout", "near", "hit"},   # of samples only
+                  "theories": {"explained"}}                      # not of û*
 SETS = {
     "digits": lambda: fmdiag.load_dataset("digits", n=60),
     "flipped": lambda: fmdiag.load_dataset("digits", n=30, hflip=True),
@@ -74,7 +76,9 @@ def measured(name, training_set, seed):
                  "quality": ((x, training_set), {"features": [plane], "held_out": training_set[:40] + 0.1}),
                  "membership": ((linear, training_set), {"times": [0.0, 0.5], "n_images": 6, "n_noises": 2}),
                  "provenance": ((linear, training_set), {"samples": 2, "times": [0.0, 0.5], "n_steps": 4}),
-                 "gradient-variance": ((Scaled(), training_set), {"times": [0.1, 0.9], "n_samples": 5})}
+                 "gradient-variance": ((Scaled(), training_set), {"times": [0.1, 0.9], "n_samples": 5}),
+                 "theories": ((linear, training_set), {"times": [0.3, 0.9], "n_pairs": 5, "n_calibration": 2,
+                                                       "theories": ["wiener"], "n_steps": 4})}
     positional, keywords = arguments[name]
     return measure(*positional, **keywords, generator=generator)
 

@@ -47,6 +47,8 @@ FUNCTIONS = {
                                        generator=seeded()),
     "energy": lambda v: energy.measure(v, TRAIN, n_samples=4, n_steps=4, generator=seeded()),
     "provenance": lambda v: fmdiag.provenance(v, TRAIN, samples=2, times=[0.0, 0.5], n_steps=4, generator=seeded()),
+    "theories": lambda v: fmdiag.theories(v, TRAIN, times=[0.5], n_pairs=4, n_steps=4, theories=["wiener"],
+                                          generator=seeded()),
     "agreement": lambda v: agreement.measure((v, plain), (TRAIN, TRAIN), n_samples=4, n_steps=4, generator=seeded()),
 }
 EXPECTED = {name: function(plain) for name, function in FUNCTIONS.items()}

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from synthetic_study import study_summary, write_study
 
+from fmdiag.diagnostics.theories import summary as theories
+from fmdiag.diagnostics.theories.names import KINDS
 from fmdiag.results import save_table
 from fmdiag.stats import summarise, summary_row
 
@@ -149,12 +151,13 @@ def audit_arrays(rng, pictures):
     rate = np.linspace(0, 1, 12)
     found = {"membership": {f"{score}_{side}": rate**power for score in ("loss", "error", "pull")
                             for side, power in (("fpr", 2), ("tpr", 1))},
-             "provenance": {"rows": np.array([2, 7]), "samples": np.array([0, 3])}, "agreement": {}}
+             "provenance": {"rows": np.array([2, 7]), "samples": np.array([0, 3])}, "agreement": {}, "theories": {}}
     if pictures:
         images = rng.integers(0, 256, (8, 1, 8, 8)).astype(np.uint8)
         found["provenance"] |= {"model_images": images[:2], "closed_form_images": images[2:4],
                                 "row_images": images[4:6], "copied_images": images, "copied_rows": np.arange(8),
                                 "copied_counts": np.arange(8, 0, -1)}
+        found["theories"] = {name: images for name in ("network", "closed_form", "patches", "wiener")}
         found["agreement"] = {name: images for name in ("samples_a", "samples_b", "nearest_a", "nearest_b")}
     return found
 
@@ -219,6 +222,23 @@ def point_arrays(rng, n_noises=8, n_samples=16):
              "ratio": np.linspace(0.1, 1, n_samples)})
 
 
+def theories_tables(rng, n_pairs=12):
+    """Return {table: raw} and the summary: û* is nearest early, then patches, and Wiener nowhere."""
+    rows = [{"theory": theory, "fitted_on": fitted_on, "n": N, "compared": compared, "states": states, "t": t,
+             "pair": k, "patch_size": 3 if theory == "patches" else 0, "squared_error": error * rng.uniform(0.8, 1.2),
+             "optimum_error": t * rng.uniform(0.8, 1.2), "cosine": 0.9, "r2": 0.5, "squared_correlation": 0.6}
+            for states in KINDS for t in TIMES[::2] for k in range(n_pairs)
+            for theory, error in (("closed_form", t), ("patches", 0.4), ("wiener", 0.8))
+            for fitted_on, compared in (("train", False), ("train", True), ("heldout", True))]
+    raw = pd.DataFrame(rows)
+    samples = pd.DataFrame([{"theory": theory, "fitted_on": "train", "sample": k, "r2": 0.1 * (k % 9),
+                             "squared_correlation": 0.9} for theory in raw["theory"].unique() for k in range(n_pairs)])
+    sizes = pd.DataFrame([{"theory": "patches", "t": t, "patch_size": size, "low": size - 2, "high": size + 2, "n": 10,
+                           "chosen": "calibrated"} for t, size in zip(TIMES, range(15, 0, -1), strict=True)])
+    return {"theories": raw, "theories_samples": samples, "theories_patch_sizes": sizes}, pd.concat(
+        [theories.summarise(raw), theories.of_samples(samples)], ignore_index=True)
+
+
 def run_json(name="digits", **changes):
     """Return a run.json like those that commands write."""
     return {"fmdiag": "0.1.0", "command": "fmdiag report data/digits.pt", "name": "report-digits",
@@ -226,7 +246,8 @@ def run_json(name="digits", **changes):
                             "memorization": {"n_samples": 60}, "quality": {"n_samples": 60},
                             "membership": {"n_images": 30}, "provenance": {"n_noises": 30},
                             "canaries": {"n_canaries": 24}, "agreement": {"n_samples": 30},
-                            "gradient-variance": {"n_samples": 12}, "pairing": {"n_pairs": 30}, "study_size": {},
+                            "gradient-variance": {"n_samples": 12}, "theories": {"n_pairs": 12},
+                            "pairing": {"n_pairs": 30}, "study_size": {},
                             "study_losses": {}, "study_time": {}},
             "dataset": {"name": name, "split": "train", "n": N, "shape": [1, 8, 8], "hflip": False, "dtype": "uint8",
                         "divisor": 8.0, "shift": -1.0, "fingerprint": "ab" * 32},
@@ -253,7 +274,10 @@ def write_run(path, *, arrays=picture_arrays, sizes=(8, 16), document=None, seed
     further, summary = audit_tables(rng)
     for name, raw in further.items():
         save_table(path, name, raw)
-    summaries = [*(summary for _, summary in parts.values()), area, summary, study_summary(rng)]
+    fields, of_fields = theories_tables(rng)
+    for name, raw in fields.items():
+        save_table(path, name, raw)
+    summaries = [*(summary for _, summary in parts.values()), area, summary, of_fields, study_summary(rng)]
     save_table(path, "summary", pd.concat(summaries, ignore_index=True))
     write_study(path, rng, (1, 8, 8) if arrays is picture_arrays else (2,))
     for name, values in zip(("hybrid", "memorization"), arrays(rng), strict=True):

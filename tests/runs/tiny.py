@@ -15,5 +15,6 @@ TINY = {
     "gradient-variance": {"n_samples": 4, "times": TIMES},
     "pairing": {"n_pairs": 4, "sigmas": (0.0,), "steps": 1, "batch_size": 4, "width": 8, "depth": 1, "n_steps": 3},
     "metrics": {"n_samples": 12, **PLANE, **SOLVER},
+    "theories": {"n_pairs": 4, "n_calibration": 2, "times": TIMES, "n_steps": 3},
     "canaries": {"n_samples": 8, **SOLVER},
 }

@@ -1,0 +1,1 @@
+"""The diagnostic theories: card, measurement and what belongs to it."""
