@@ -40,6 +40,11 @@ NUMBERS = {
                    ("excess_alignment_overall", "excess alignment", {})],
     "provenance": [("same_row", "share of noises with one row under the model and under û*", {}),
                    ("basin_divergence", "basin divergence", {})],
+    "theories": [("sample_r2", "median r² between the samples of û* and the model's", {"theory": "closed_form"}),
+                 ("sample_squared_correlation", "squared correlation", {"theory": "closed_form"}),
+                 ("sample_r2", "r² of the Wiener field's samples", {"theory": "wiener"}),
+                 ("train_preference_overall", "preference of û* fitted on training examples, own trajectories",
+                  {"theory": "closed_form", "states": "model"})],
     "gradient-variance": [("variance", "variance at t = 0.1", {"t": 0.1}), ("variance", "at t = 0.5", {"t": 0.5}),
                           ("variance", "at t = 0.9", {"t": 0.9})],
 }
@@ -113,7 +118,7 @@ def _keep(source, name):
 def _sentences(found, page):
     """Return what a run found: its verdict where it judges, and the page's numbers."""
     told = verdict(found)
-    judged = told["kind"] != "open" or "verdict" in found.run
+    judged = told["kind"] != "open" or "verdict" in found.run or isinstance(found.run.get("reading"), dict)
     repeated = any(told["text"] in sentence for sentence in told["details"])
     return [*([told["text"]] if judged and not repeated else []), *told["details"], *_numbers(found, page)]
 

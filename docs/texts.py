@@ -80,8 +80,8 @@ COST = {
                   "calls of the model for each.",
     "provenance": "Two trajectories per followed sample with all n rows at 21 times, and n_noises samples of the model "
                   "and of û*.",
-    "theories": "Every theory at n_pairs × 3 kinds of states × n_times, and n_steps more times for its samples: a pass over "
-                "all n rows each, Wiener excepted; at fresh states 16 times more with fits on at most 256 rows.",
+    "theories": "Every theory at n_pairs × 3 kinds of states × n_times, and n_steps more times for its samples: a pass "
+                "over all n rows each, Wiener excepted; at fresh states 18 times more, with fits on at most 256 rows.",
     "gradient-variance": "A gradient of every parameter per pair and time, n_samples × n_times in all, a bounded "
                          "number of them in memory at once.",
     "audit": "Memorization, metrics, membership and provenance together; the samples are drawn once.",

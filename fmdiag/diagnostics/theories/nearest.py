@@ -46,10 +46,11 @@ def _lead(errors, level):
 
 
 def reading(summary):
-    """Return in sentences which theory is nearest at which times, and whether fits on training examples are nearer."""
-    return " ".join([*(_sentence(kind, summary) for kind in reversed(KINDS)
-                       if ((summary["quantity"] == "lead") & (summary["states"] == kind)).any()),
-                     *_preference(summary)])
+    """Return {"text", "details"}: which theory is nearest at which times, and whether fits on training examples are."""
+    kinds = [kind for kind in reversed(KINDS) if ((summary["quantity"] == "lead") & (summary["states"] == kind)).any()]
+    sentences = [*(_sentence(kind, summary) for kind in kinds), *_preference(summary)]
+    text, *details = sentences or ["No theory was compared with û*."]
+    return {"text": text, "details": details}
 
 
 def _sentence(kind, summary):
@@ -59,7 +60,7 @@ def _sentence(kind, summary):
              for name, part in decided.groupby("theory", sort=False)]
     open_ = rows[~(rows["low"] > 0)]
     parts += [f"undecided at t = {_times(open_['t'], rows['t'])}"] if len(open_) else []
-    return f"{WHERE[kind].capitalize()}: {'; '.join(parts)}."
+    return f"{WHERE[kind][:1].upper()}{WHERE[kind][1:]}: {'; '.join(parts)}."
 
 
 def _share(name, times, kind, summary):

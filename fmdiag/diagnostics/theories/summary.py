@@ -94,12 +94,12 @@ def preferences(table, left_out, *, level=0.95):
                    for fitted_on in ("train", "heldout")]
         found = estimate([e.to_numpy() for e in errors], [w.to_numpy() for w in without])
         n = errors[0].shape[1]
-        ends = found.interval(level)
+        ends = np.clip(found.interval(level), -1, 1)
         rows += [row(NAME, "train_preference", tuple(float(end[k]) for end in ends), n=n, interval="jackknife",
                      level=level, **named, t=t) for k, t in enumerate(errors[0].index)]
         rows += [row(NAME, "train_preference_overall", tuple(float(end[-1]) for end in its), n=n, interval=kind,
                      level=level, **named)
-                 for kind, its in (("jackknife", ends), ("simultaneous", found.interval(together)))]
+                 for kind, its in (("jackknife", ends), ("simultaneous", np.clip(found.interval(together), -1, 1)))]
     return pd.DataFrame(rows)
 
 
