@@ -7,6 +7,8 @@ import pandas as pd
 AXES = ("t", "tau")
 MOST_TIMES = 11
 WIDTH = 100
+ROUNDING = 1e-12           # below it a value and its interval are 0
+MOST_CELLS = 400           # of quantities per time; beyond them the first one is shown
 NAMING = ("definition",)   # shown also where all rows agree: a number without it means nothing
 FIXED = ("diagnostic", "quantity", "value", "low", "high", "level", "n", "interval", "note")
 
@@ -21,7 +23,8 @@ def _block(name, rows):
     axis = next((axis for axis in AXES if axis in rows), None)
     curves = rows.iloc[:0] if axis is None else rows[rows[axis].notna()]
     single = rows.drop(curves.index)
-    parts = [*_wide(_thinned(curves, axis), axis), *_wide(single.dropna(axis=1, how="all"), None)]
+    shown, rest = _first(_thinned(curves, axis))
+    parts = [*_wide(shown.dropna(axis=1, how="all"), axis), *rest, *_wide(single.dropna(axis=1, how="all"), None)]
     counts = rows["n"].unique()
     n = f", n = {counts[0]}" if len(counts) == 1 else ""
     return f"{name}: value [{rows['level'].iloc[0]:.0%} interval]{n}\n" + "\n\n".join([*parts, *_notes(rows)])
@@ -41,6 +44,14 @@ def _thinned(rows, axis):
     times = sorted(rows[axis].unique())
     step = max(1, -(-(len(times) - 1) // (MOST_TIMES - 1)))
     return rows[rows[axis].isin({*times[::step], times[-1]})]
+
+
+def _first(rows):
+    """Return (rows, []), or those of the first quantity and a line on the others where there are too many."""
+    names = list(rows["quantity"].unique()) if len(rows) > MOST_CELLS else []
+    if len(names) < 2:
+        return rows, []
+    return rows[rows["quantity"] == names[0]], [f"and {', '.join(names[1:])}: in the table summary"]
 
 
 def _wide(rows, axis):
@@ -92,6 +103,8 @@ def _cell(value, low, high):
         return "none"
     if pd.isna(low) or pd.isna(high):
         return f"{value:.4g}"
+    if max(abs(value), abs(low), abs(high)) < ROUNDING:
+        return "0 [0, 0]"
     width = high - low
     digits = 1 - math.floor(math.log10(width)) if width > 0 else 3 - math.floor(math.log10(abs(value) or 1))
     decimals = max(0, digits)

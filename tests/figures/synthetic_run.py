@@ -226,7 +226,8 @@ def theories_tables(rng, n_pairs=12):
     """Return {table: raw} and the summary: û* is nearest early, then patches, and Wiener nowhere."""
     rows = [{"theory": theory, "fitted_on": fitted_on, "n": N, "compared": compared, "states": states, "t": t,
              "pair": k, "patch_size": 3 if theory == "patches" else 0, "squared_error": error * rng.uniform(0.8, 1.2),
-             "optimum_error": t * rng.uniform(0.8, 1.2), "cosine": 0.9, "r2": 0.5, "squared_correlation": 0.6}
+             "optimum_error": t * rng.uniform(0.8, 1.2), "squared_norm": 2.0, "cosine": 0.9, "r2": 0.5,
+             "squared_correlation": 0.6}
             for states in KINDS for t in TIMES[::2] for k in range(n_pairs)
             for theory, error in (("closed_form", t), ("patches", 0.4), ("wiener", 0.8))
             for fitted_on, compared in (("train", False), ("train", True), ("heldout", True))]

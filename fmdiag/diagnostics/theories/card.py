@@ -12,7 +12,8 @@ class Parameters(Solver):
     """What theories may be asked."""
 
     theories: tuple = parameter((), "Closed form to compare with, several may be given; û* is always there.",
-                                kind="str", many=True, option="--theory", metavar="NAME", shown="all that apply")
+                                kind="str", many=True, option="--theory", metavar="NAME",
+                                shown="all that apply but els, which is slow")
     n_pairs: int = parameter(32, "Initial noises, the same for every kind of state.", minimum=2)
     n_calibration: int = parameter(10, "Further initial noises, on which patch sizes are chosen.", minimum=1)
     times: tuple | None = parameter(None, "Times in (0, 1), e.g. 0.1:0.9:9.", kind="times",
@@ -55,9 +56,9 @@ CARD = Diagnostic(
                "optimum_error is its denominator. r2: 1 - SS_res / SS_tot with SS_tot about the mean over coordinates "
                "of the network's own velocity (or sample), median; squared_correlation: Pearson's, squared. lead: 1 - "
                "the ratio of the nearest theory's squared error to that of the runner-up, intervals simultaneous over "
-               "all pairs of theories and times; where it holds 0, which theory is nearest is undecided. "
-               "train_preference: (E_heldout - E_train) / (E_heldout + E_train) of fits on equally many examples, at "
-               "states that belong to neither.",
+               "all pairs of theories and times; where it holds 0, which theory is nearest is undecided, and "
+               "theories_nearest has the candidates. train_preference: (E_heldout - E_train) / (E_heldout + E_train) "
+               "of fits on equally many examples, at states that belong to neither.",
     reference="M. Kamb, S. Ganguli, arXiv 2412.20292; M. Niedoba et al., arXiv 2411.19339; A. Lukoianov et al., arXiv "
               "2509.09672; B. Wang, J. Vastola, arXiv 2412.09726; C. Scarvelis et al., arXiv 2310.12395.",
     parameters=Parameters,
@@ -66,6 +67,7 @@ CARD = Diagnostic(
     cost="passes over all rows, one per theory, initial noise and time or step",
     figures=FIGURES,
     tables={"theories": "theory, fit, kind of state, time and initial noise",
+            "theories_nearest": "kind of state, time and theory",
             "theories_samples": "theory and initial noise",
             "theories_patch_sizes": "theory and time",
             "theories_calibration": "theory, time and initial noise of the calibration",

@@ -12,7 +12,7 @@ from fmdiag.diagnostics.points.pairs import check_times
 from fmdiag.diagnostics.theories.calibration import calibrate, given_schedule, patch_sizes, schedules
 from fmdiag.diagnostics.theories.fits import make_fits
 from fmdiag.diagnostics.theories.fresh import fresh_examples
-from fmdiag.diagnostics.theories.ladder import built, chosen, of_patches
+from fmdiag.diagnostics.theories.ladder import built, calibrated_by, chosen, of_patches
 from fmdiag.diagnostics.theories.samples import compared_samples, theory_samples
 from fmdiag.diagnostics.theories.states import on_paths, own_trajectories
 from fmdiag.diagnostics.theories.velocities import velocity_rows
@@ -104,9 +104,11 @@ def _sizes(network, names, training_set, times, given, surroundings, **calibrati
     if given is not None:
         schedule = given_schedule(given, times)
         return dict.fromkeys(patched, schedule), None
-    raw = calibrate(network, {name: built(name, training_set, **surroundings) for name in patched}, training_set, times,
-                    **calibration)
-    return schedules(raw, times), raw
+    sources = {name: calibrated_by(name) for name in patched}
+    theories = {name: built(name, training_set, **surroundings) for name in sorted(set(sources.values()))}
+    raw = calibrate(network, theories, training_set, times, **calibration)
+    found = schedules(raw, times)
+    return {name: found[source] for name, source in sources.items()}, raw
 
 
 def _theory_ends(fits, noise, grid, progress):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fmdiag.diagnostics.theories.fresh import part
-from fmdiag.diagnostics.theories.ladder import built
+from fmdiag.diagnostics.theories.ladder import SLOW, built
 
 GROUPS = 8
 WHOLE = -1
@@ -58,7 +58,8 @@ def make_fits(names, training_set, equal_sets, schedules, *, left_out, **surroun
         path, memory and device.
     """
     def fit(rows, fitted_on, compared, group=WHOLE):
-        fields = {name: built(name, rows, schedules.get(name), **surroundings) for name in names}
+        fields = {name: built(name, rows, schedules.get(name), **surroundings)
+                  for name in names if not (compared and name in SLOW)}
         return Fit(fitted_on, compared, group, rows.n, fields)
 
     fits = [fit(training_set, "train", False)]

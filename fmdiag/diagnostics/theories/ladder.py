@@ -1,9 +1,14 @@
 """Ladder of closed forms that are compared with a network: û* and every registered theory that fits the data."""
 
+import inspect
+
 from fmdiag.closed_forms import CLOSED_FORMS
-from fmdiag.diagnostics.theories.names import OPTIMUM
+from fmdiag.diagnostics.theories.names import OPTIMUM, label
 from fmdiag.errors import check_choice
 from fmdiag.fields import ClosedFormField
+
+# Every patch of every place is compared with every pixel: on request only, and not fitted again with groups left out.
+SLOW = ("els",)
 
 
 class Optimum(ClosedFormField):
@@ -22,26 +27,27 @@ def chosen(names, training_set):
     FmdiagError
         If a name is unknown.
     """
-    wanted = list(CLOSED_FORMS) if names is None else [name for name in names if name != OPTIMUM]
+    wanted = [name for name in CLOSED_FORMS if name not in SLOW] if names is None else names
+    wanted = [name for name in wanted if name != OPTIMUM]
     for name in wanted:
         check_choice("theory", name, [OPTIMUM, *CLOSED_FORMS])
     wanted = list(dict.fromkeys(wanted))
-    if len(training_set.shape) >= 2:
+    if len(training_set.shape) in (2, 3):
         return [OPTIMUM, *wanted], None
-    out = [name for name in wanted if of_images(name)]
-    remark = (f"theories: {', '.join(out)} left out: they are of patches of images, and rows of {training_set.name} "
-              f"are vectors of shape {training_set.shape}") if out else None
+    out = [name for name in wanted if of_patches(name)]
+    remark = (f"theories of patches left out ({', '.join(map(label, out))}): they need images, and examples of "
+              f"{training_set.name} have shape {training_set.shape}") if out else None
     return [OPTIMUM, *(name for name in wanted if name not in out)], remark
 
 
-def of_images(name):
-    """Return whether a theory is of images only."""
-    return name != OPTIMUM and getattr(CLOSED_FORMS[name], "of_images", False)
-
-
 def of_patches(name):
-    """Return whether a theory has a patch size k(t)."""
-    return name != OPTIMUM and hasattr(CLOSED_FORMS[name], "mean_of")
+    """Return whether a theory is of patches of images, with a size k."""
+    return name != OPTIMUM and "k" in inspect.signature(CLOSED_FORMS[name]).parameters
+
+
+def calibrated_by(name):
+    """Return the theory whose patch sizes a theory takes: its own where it answers several sizes at once."""
+    return name if hasattr(CLOSED_FORMS[name], "mean_of") else "local-score"
 
 
 def built(name, training_set, schedule=None, **surroundings):

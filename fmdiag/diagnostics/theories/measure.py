@@ -39,7 +39,8 @@ def measure(field, training_set, *, held_out=None, theories=None, times=None, n_
     held_out : TrainingSet, Tensor or ndarray, optional
         Examples of the same distribution that it was not trained on; default the training set's own.
     theories : sequence of str, optional
-        Names of `fmdiag.closed_forms.CLOSED_FORMS`; default all that apply. û*, "closed_form", is always among them.
+        Names of `fmdiag.closed_forms.CLOSED_FORMS`; default all that apply but "els", which takes
+        a hundred times longer. û*, "closed_form", is always among them.
     times : sequence of float, optional
         Times in (0, 1); default 0.05, 0.15, ..., 0.95.
     n_pairs : int
@@ -59,8 +60,9 @@ def measure(field, training_set, *, held_out=None, theories=None, times=None, n_
         Columns theory, fitted_on (train, heldout), n (examples that it was fitted on), compared (whether the fit is one
         of the two on equally many examples), states (train, heldout: paths to such an example; model: its own
         trajectories), t, pair (number of the initial noise), patch_size (0 where there is none), squared_error
-        ||u_θ - u_T||² and optimum_error ||u_θ - û*||², means over coordinates; cosine, r2, squared_correlation (NaN
-        where one of the two is constant), explained 1 - squared_error / optimum_error (NaN for û* and where it is 0/0).
+        ||u_θ - u_T||², optimum_error ||u_θ - û*||² and squared_norm ||u_θ||², means over coordinates; cosine, r2,
+        squared_correlation (NaN where one of the two is constant), explained 1 - squared_error / optimum_error (NaN for
+        û* and where the denominator is rounding).
 
     Raises
     ------

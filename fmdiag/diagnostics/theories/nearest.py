@@ -1,8 +1,10 @@
-"""Nearest theory at each time, decided where its lead over every other one is beyond doubt, and the sentence on it.
+"""Nearest theory at each time: those that are not told apart from the best one, and the sentences on them.
 
-The lead over another theory is 1 - E||u_θ - u_T||² / E||u_θ - u_other||². Its intervals hold together for all pairs of
-theories and all times of a kind of state (Bonferroni), so that it does not matter that the nearest one was chosen by
-the same data.
+The lead of the best theory over another is 1 - E||u_θ - u_best||² / E||u_θ - u_other||². Its intervals hold together
+for all pairs of theories and all times of a kind of state (Bonferroni), so that it does not matter that the best one
+was chosen by the same data. A theory over which the lead is not shown to be above 0 is a candidate too: where there are
+several it is undecided which of them is nearest. Theories that coincide, as patches do with û* where they cover the
+image, are never told apart.
 """
 
 import numpy as np
@@ -15,69 +17,107 @@ NAME = "theories"
 LEVEL = 0.95
 
 
-def leads(table):
-    """Return the summary rows lead: per kind of state and time the nearest theory and its lead over the runner-up.
+def standings(table):
+    """Return per kind of state, time and theory how far it is behind the best.
 
-    The runner-up is the theory over which the lead is least certain; where the interval's lower limit is not above 0,
-    nothing is decided. NaN limits: the mean of the other's squared errors is not told from 0.
+    Parameters
+    ----------
+    table : DataFrame
+        Of `fmdiag.theories`; fits on all training examples are used.
+
+    Returns
+    -------
+    DataFrame
+        Columns states, t, theory, rank (1: smallest mean squared error), squared_error (mean), lead (of the best over
+        it), low, high (simultaneous 95 %; NaN where the mean of its squared errors is not told from 0), candidate
+        (whether the lead is not shown to be above 0), n.
     """
-    rows, own = [], table[~table["compared"]]
-    for states, part in own.groupby("states", sort=False):
-        k, n_times = part["theory"].nunique(), part["t"].nunique()
-        if k < 2:
-            continue
-        level = 1 - (1 - LEVEL) / (n_times * k * (k - 1) / 2)
-        for t, at in part.groupby("t"):
-            errors = at.pivot(index="pair", columns="theory", values="squared_error")
-            best, found = _lead(errors, level)
-            rows.append(row(NAME, "lead", found, n=len(errors), interval="simultaneous", level=LEVEL, theory=best,
-                            states=states, t=t))
+    parts, own = [], table[~table["compared"]]
+    for (states, t), at in own.groupby(["states", "t"]):
+        errors = at.pivot(index="pair", columns="theory", values="squared_error")
+        k, n_times = errors.shape[1], own.loc[own["states"] == states, "t"].nunique()
+        level = 1 - (1 - LEVEL) / max(1, n_times * k * (k - 1) / 2)
+        parts.append(_standing(errors, level).assign(states=states, t=t, n=len(errors)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _standing(errors, level):
+    """Return the rows of one time of squared errors per initial noise and theory."""
+    means = errors.mean().sort_values(kind="stable")
+    ratios = [ratio_interval(errors[means.index[0]], errors[name], level=level) for name in means.index]
+    found = pd.DataFrame({"theory": means.index, "rank": means.rank(method="min").astype(int).to_numpy(),
+                          "squared_error": means.to_numpy(), "lead": [1 - ratio for ratio, _, _ in ratios],
+                          "low": [1 - high for _, _, high in ratios], "high": [1 - low for _, low, _ in ratios]})
+    return found.assign(candidate=~(found["low"] > 0) | (found["rank"] == 1))
+
+
+def leads(found):
+    """Return the summary rows lead of the best theory over the one that is least certainly behind it, per time.
+
+    Parameters
+    ----------
+    found : DataFrame
+        Of `standings`.
+    """
+    rows = []
+    for (states, t), at in found.groupby(["states", "t"]):
+        best, others = at.iloc[0], at.iloc[1:]
+        if len(others):
+            other = others.iloc[int(np.argmin(others["low"].fillna(-np.inf)))]
+            rows.append(row(NAME, "lead", tuple(map(float, other[["lead", "low", "high"]])), n=int(best["n"]),
+                            interval="simultaneous", level=LEVEL, theory=best["theory"], states=states, t=t))
     return pd.DataFrame(rows)
 
 
-def _lead(errors, level):
-    """Return (the nearest theory, (lead, low, high) over the runner-up) of squared errors per noise and theory."""
-    best = errors.mean().idxmin()
-    found = []
-    for other in errors.columns.drop(best):
-        ratio, low, high = ratio_interval(errors[best], errors[other], level=level)
-        found.append((1 - ratio, 1 - high, 1 - low))
-    return best, tuple(map(float, min(found, key=lambda ends: -np.inf if np.isnan(ends[1]) else ends[1])))
+def reading(found, summary):
+    """Return {"text", "details"}: which theories are nearest at which times, and of which fit.
 
-
-def reading(summary):
-    """Return {"text", "details"}: which theory is nearest at which times, and whether fits on training examples are."""
-    kinds = [kind for kind in reversed(KINDS) if ((summary["quantity"] == "lead") & (summary["states"] == kind)).any()]
-    sentences = [*(_sentence(kind, summary) for kind in kinds), *_preference(summary)]
-    text, *details = sentences or ["No theory was compared with û*."]
+    Parameters
+    ----------
+    found : DataFrame
+        Of `standings`.
+    summary : DataFrame
+        With the rows explained and train_preference_overall.
+    """
+    kinds = [kind for kind in reversed(KINDS) if (found["states"] == kind).any()]
+    text, *details = [*(_sentence(kind, found[found["states"] == kind], summary) for kind in kinds),
+                      *_preference(summary)]
     return {"text": text, "details": details}
 
 
-def _sentence(kind, summary):
-    rows = summary[(summary["quantity"] == "lead") & (summary["states"] == kind)].sort_values("t")
-    decided = rows[rows["low"] > 0]
-    parts = [f"{label(name)} is nearest at t = {_times(part['t'], rows['t'])}{_share(name, part['t'], kind, summary)}"
-             for name, part in decided.groupby("theory", sort=False)]
-    open_ = rows[~(rows["low"] > 0)]
-    parts += [f"undecided at t = {_times(open_['t'], rows['t'])}"] if len(open_) else []
-    return f"{WHERE[kind][:1].upper()}{WHERE[kind][1:]}: {'; '.join(parts)}."
+def _sentence(kind, found, summary):
+    times, sets = sorted(found["t"].unique()), {}
+    for t, at in found[found["candidate"]].groupby("t"):
+        sets.setdefault(tuple(sorted(at["theory"], key=lambda name: (name != OPTIMUM, name))), []).append(t)
+    # What is decided comes first.
+    n = found["theory"].nunique()
+    parts = [f"{_names(names, n)} at t = {_times(at, times)}{_share(names, at, kind, summary)}"
+             for names, at in sorted(sets.items(), key=lambda item: len(item[0]) > 1)]
+    return f"{WHERE[kind][:1].upper()}{WHERE[kind][1:]} the network is nearest to {'; '.join(parts)}."
 
 
-def _share(name, times, kind, summary):
-    """Return the share explained at the time where it is largest, in brackets; nothing for û*."""
-    if name == OPTIMUM:
+def _names(names, n):
+    if len(names) == n > 1:
+        return "any of them, undecided which,"
+    first = ", ".join(map(label, names[:-1]))
+    return f"{first} or {label(names[-1])}, undecided which," if len(names) > 1 else label(names[0])
+
+
+def _share(names, times, kind, summary):
+    """Return the share explained at the time where it is largest, in brackets; nothing where it is open or û*."""
+    if len(names) > 1 or names == (OPTIMUM,):
         return ""
-    rows = summary[(summary["quantity"] == "explained") & (summary["states"] == kind) & (summary["theory"] == name)
-                   & summary["t"].isin(times)]
+    rows = summary[(summary["quantity"] == "explained") & (summary["states"] == kind)
+                   & (summary["theory"] == names[0]) & summary["t"].isin(times)]
     best = rows.loc[rows["value"].idxmax()]
     return f" (explains {best['value']:.2f} [{best['low']:.2f}, {best['high']:.2f}] at t = {best['t']:g})"
 
 
 def _times(some, all_):
     """Return times as text, neighbours joined: "0.05 to 0.35, 0.75"."""
-    order, runs = list(all_), []
+    runs = []
     for t in sorted(some):
-        if runs and order.index(t) == order.index(runs[-1][1]) + 1:
+        if runs and all_.index(t) == all_.index(runs[-1][1]) + 1:
             runs[-1] = runs[-1][0], t
         else:
             runs.append((t, t))
@@ -85,15 +125,17 @@ def _times(some, all_):
 
 
 def _preference(summary):
-    """Return the sentence on fits on training and on held-out examples, by intervals that hold together."""
+    """Return the sentences on fits on training and on held-out examples, by intervals that hold together."""
     rows = summary[(summary["quantity"] == "train_preference_overall") & (summary["interval"] == "simultaneous")]
     if rows.empty:
         return []
-    found = [f"{label(row.theory)} ({row.states} states: {row.value:.2f} [{row.low:.2f}, {row.high:.2f}])"
-             for row in rows.itertuples() if row.low > 0]
-    against = [f"{label(row.theory)} ({row.states} states)" for row in rows.itertuples() if row.high < 0]
-    text = ("The network is nearer to theories fitted on training examples than on as many held-out ones: "
-            + ", ".join(found) + "." if found else
-            "No theory is shown to be nearer to the network when fitted on training examples than on as many held-out "
-            "ones.")
-    return [text, *(["Nearer when fitted on held-out examples: " + ", ".join(against) + "."] if against else [])]
+    kinds = ("closer fitted on training than on as many held-out examples", rows[rows["low"] > 0]), (
+        "closer fitted on held-out than on as many training examples", rows[rows["high"] < 0])
+    found = [f"{_listed(part)} {'is' if len(part) == 1 else 'are'} {text}." for text, part in kinds if len(part)]
+    return found or ["No theory is shown to be closer to the network when it is fitted on training examples than on as "
+                     "many held-out ones."]
+
+
+def _listed(rows):
+    return "; ".join(f"{label(row.theory)} {WHERE[row.states]} ({row.value:.2f} [{row.low:.2f}, {row.high:.2f}])"
+                     for row in rows.itertuples())

@@ -7,7 +7,7 @@ import pandas as pd
 from fmdiag.diagnostics.context import shown, surroundings
 from fmdiag.diagnostics.points.pictures import as_pictures
 from fmdiag.diagnostics.theories.comparison import compare
-from fmdiag.diagnostics.theories.nearest import leads, reading
+from fmdiag.diagnostics.theories.nearest import leads, reading, standings
 from fmdiag.diagnostics.theories.summary import of_samples, preferences, summarise
 from fmdiag.errors import FmdiagWarning
 from fmdiag.results import Result
@@ -21,15 +21,16 @@ def run(context, parameters):
                     **shown(context, "theories"))
     for remark in found.remarks:
         warnings.warn(remark, FmdiagWarning, stacklevel=2)
-    summary = pd.concat([summarise(found.table), leads(found.table), of_samples(found.samples),
+    ranks = standings(found.table)
+    summary = pd.concat([summarise(found.table), leads(ranks), of_samples(found.samples),
                          preferences(found.table, found.left_out)], ignore_index=True)
     recorded = asked | {"theories": sorted(found.table["theory"].unique()),
                         "n_times": int(found.table["t"].nunique())}
-    tables = {"theories_samples": found.samples, "theories_patch_sizes": found.sizes,
+    tables = {"theories_nearest": ranks, "theories_samples": found.samples, "theories_patch_sizes": found.sizes,
               "theories_calibration": found.calibration, "theories_left_out": found.left_out}
     return Result("theories", found.table, summary, recorded,
                   {name: table for name, table in tables.items() if table is not None and len(table)},
-                  arrays={"theories": pictures(found.shown, context)}, facts={"reading": reading(summary)},
+                  arrays={"theories": pictures(found.shown, context)}, facts={"reading": reading(ranks, summary)},
                   cautions=found.remarks)
 
 

@@ -31,7 +31,7 @@ def fit(theory, network):
 
 
 def scores(theory, network, optimum):
-    """Return the columns of velocities at states: squared_error, cosine, r2, squared_correlation, optimum_error.
+    """Return the columns of velocities at states: squared_error, optimum_error, squared_norm, cosine, those of `fit`.
 
     Parameters
     ----------
@@ -40,4 +40,4 @@ def scores(theory, network, optimum):
     """
     u, v, star = (x.double().flatten(1) for x in (network, theory, optimum))
     return {"squared_error": (u - v).square().mean(1).numpy(), "cosine": cosine(u, v).numpy(), **fit(v, u),
-            "optimum_error": (u - star).square().mean(1).numpy()}
+            "optimum_error": (u - star).square().mean(1).numpy(), "squared_norm": u.square().mean(1).numpy()}

@@ -14,7 +14,7 @@ held-out examples: their variances add up.
 import numpy as np
 import pandas as pd
 
-from fmdiag.diagnostics.theories.names import OPTIMUM
+from fmdiag.diagnostics.theories.names import OPTIMUM, ROUNDING
 from fmdiag.stats import from_left_out, median_interval, ratio_interval, row, summary_row
 
 NAME = "theories"
@@ -25,7 +25,8 @@ PREFERENCE = ["theory", "states"]
 def summarise(table):
     """Return the summary rows of fits on all training examples, per theory, kind of states and time.
 
-    explained: 1 - the ratio of means of squared_error and optimum_error, with Fieller's interval; not given for û*.
+    explained: 1 - the ratio of means of squared_error and optimum_error, with Fieller's interval; not given for û*, nor
+    where the network is û* but for rounding.
     squared_error and optimum_error: means (Student). cosine: mean (Gaffke, in [-1, 1]). r2 and squared_correlation:
     medians with exact intervals of order statistics, as in publications.
     """
@@ -35,12 +36,13 @@ def summarise(table):
         if named["theory"] == OPTIMUM:
             rows.append(summary_row(NAME, "optimum_error", part["optimum_error"],
                                     **{key: named[key] for key in KEYS if key != "theory"}))
-        else:
+        elif part["optimum_error"].mean() > ROUNDING * part["squared_norm"].mean():
             rows.append(_explained(part, named))
         rows += [summary_row(NAME, "squared_error", part["squared_error"], **named),
                  summary_row(NAME, "cosine", part["cosine"].dropna(), within=(-1.0, 1.0), **named)]
         rows += _medians(part, named)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).sort_values("quantity", key=lambda names: names != "explained", kind="stable",
+                                          ignore_index=True)
 
 
 def of_samples(samples):

@@ -6,7 +6,7 @@ import torch
 
 from fmdiag.diagnostics.error.measure import evaluate
 from fmdiag.diagnostics.theories.fits import WHOLE
-from fmdiag.diagnostics.theories.names import OPTIMUM
+from fmdiag.diagnostics.theories.names import OPTIMUM, ROUNDING
 from fmdiag.diagnostics.theories.scores import scores
 
 FRESH = ("heldout", "model")   # kinds of states at which fits on equally many examples are compared
@@ -53,6 +53,7 @@ def _velocity(theory, x, t):
 
 
 def _explained(found, given):
-    """Return 1 - squared_error / optimum_error per state, NaN where it is 0/0 or not given."""
+    """Return 1 - squared_error / optimum_error per state, NaN where the latter is rounding, or it is not given."""
     error, star = found["squared_error"], found["optimum_error"]
-    return np.where(given & (star > 0), 1 - error / np.where(star > 0, star, 1), np.nan)
+    some = star > ROUNDING * found["squared_norm"]
+    return np.where(given & some, 1 - error / np.where(some, star, 1), np.nan)
