@@ -28,7 +28,7 @@ def ratio_interval(values, others, *, level=0.95):
     --------
     >>> ratio, low, high = ratio_interval([5.0, 6.0, 5.0, 7.0], [10.0, 11.0, 9.0, 13.0])
     >>> round(float(ratio), 2), round(float(low), 2), round(float(high), 2)
-    (0.53, 0.51, 0.56)
+    (0.53, 0.5, 0.57)
     """
     a, b = np.asarray(values, dtype=float), np.asarray(others, dtype=float)
     n, mean_a, mean_b = a.size, a.mean(), b.mean()
