@@ -60,7 +60,8 @@ CONVENTION = [
                  help="Whether the network's time 0 is noise or data."),
     option(RARE, "--time-scale", type=click.FloatRange(0, min_open=True), help="The network's last time, e.g. 1000."),
     option(RARE, "--path", "path_name", metavar="NAME", help="Probability path that the network was trained on: "
-                 "linear, cosine, vp, linear-vp, polynomial:N; ddpm (1000 steps, linear betas) or edm."),
+                 "linear, cosine, vp, linear-vp, polynomial:N; or diffusion schedule: ddpm-linear (ddpm), ddpm-cosine, "
+                 "ddpm-sigmoid, scaled-linear (each NAME:STEPS, 1000 by default), edm, edm-vp, edm-ve, ve."),
     option(RARE, "--class-label", type=click.IntRange(0), help="Class that samples are conditioned on."),
     option(RARE, "--guidance", type=float, help="Classifier-free guidance scale.  [default: 1, none]"),
     option(RARE, "--coupling", type=click.Choice(["independent", "ot"]), help="How noise and data were paired."),

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from fmdiag.checkpoints.foreign import GIVEN
+from fmdiag.checkpoints.named_schedules import name_of
 from fmdiag.errors import FmdiagError
 from fmdiag.paths import PATHS
 
@@ -38,12 +39,15 @@ def _convention(checkpoint):
     table = {"parameterisation": convention.parameterisation}
     if schedule["name"] in PATHS:
         table |= {"time_direction": convention.time_direction}
-        table |= {"steps": convention.steps} if convention.steps else {"time_scale": convention.time_scale}
+        table |= {"steps": convention.steps, "step_offset": convention.step_offset} if convention.steps else {
+            "time_scale": convention.time_scale}
         # A span narrower than [0, 1] is the family's own: naming the path again would widen it.
         if convention.schedule.span == (0.0, 1.0):
             table["path"] = schedule
     elif checkpoint.description["family"] == "module" or checkpoint.description["origin"].get("schedule") == GIVEN:
-        table |= convention.schedule.card()
+        name = name_of(convention.schedule)
+        table |= {"path": name} if name else convention.schedule.card()
+        table |= {"steps": convention.steps} if convention.steps else {}
     return table
 
 

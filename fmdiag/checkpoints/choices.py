@@ -15,8 +15,9 @@ A model card (TOML, or YAML where PyYAML is installed) says what a file cannot:
     parameterisation = "velocity"          # -velocity, epsilon, x1, v, score
     time_direction = "noise-to-data"
     time_scale = 1.0
-    path = "linear"
+    path = "linear"                        # cosine, vp, ...; ddpm-linear, ddpm-cosine, scaled-linear, ve, edm, edm-vp
     steps = 1000                           # of a network of whole steps: t = k / steps, or 1 - (k + 1) / steps backward
+    step_offset = 1                        # instead of 0, or 1 backward
     [data]
     shape = [3, 32, 32]
     hflip = true
@@ -31,7 +32,7 @@ from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.files.regular import read_text
 
 CONVENTION = ("parameterisation", "time_direction", "time_scale", "path", "alphas_cumprod", "sigma_min", "sigma_max",
-              "steps")
+              "steps", "step_offset")
 TOP = ("family", "factory", "weights", "weights_key", "prefix", "call", "output", "class_label", "guidance", "coupling",
        "heads", "n_classes", "null_label", "arguments", "convention", "data")
 DATA = ("shape", "range", "hflip", "latents")
@@ -158,6 +159,7 @@ KINDS = {
     **dict.fromkeys(("family", "factory", "weights", "weights_key", "prefix", "call", "coupling",
                      "parameterisation", "time_direction"), ("text", _text)),
     **dict.fromkeys(("class_label", "heads", "n_classes", "null_label"), ("a whole number", _whole)),
+    "step_offset": ("a whole number", lambda value: _whole(value) and abs(value) <= 10),
     **dict.fromkeys(("time_scale", "sigma_min", "sigma_max"), ("a number above 0", _positive)),
     **dict.fromkeys(("arguments", "convention", "data"), ("a table of keys", _table)),
     **dict.fromkeys(("hflip", "latents"), ("true or false", _truth)),

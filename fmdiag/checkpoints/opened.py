@@ -1,11 +1,15 @@
 """The Checkpoint of a network that a family has read: every choice of the user is applied here, once."""
 
+from torch import nn
+
 from fmdiag.checkpoints import cautions
 from fmdiag.checkpoints.checkpoint import Checkpoint
 from fmdiag.checkpoints.families.torchcfm import ATTENTION
 from fmdiag.checkpoints.foreign import ASSUMED, GIVEN, READ, ForeignField
 from fmdiag.checkpoints.initial_share import young
 from fmdiag.checkpoints.labels import called, condition, unconditional
+from fmdiag.checkpoints.named_schedules import named_schedule
+from fmdiag.checkpoints.schedules import DiscreteSchedule
 from fmdiag.paths import LinearPath
 
 # Keys of a card's [convention] that name a diffusion schedule.
@@ -17,7 +21,8 @@ def finished(foreign, source, choices, device):
     foreign.convention = foreign.convention.overridden(
         parameterisation=choices.parameterisation, time_direction=choices.time_direction,
         time_scale=choices.time_scale, path=choices.path,
-        steps=choices.convention.get("steps"))
+        steps=choices.convention.get("steps") or _table_of_steps(foreign, choices),
+        step_offset=choices.convention.get("step_offset"))
     foreign.own_class = bool(choices.factory)
     called(foreign, choices)
     label, guidance = condition(foreign, choices, source.file)
@@ -39,6 +44,19 @@ def finished(foreign, source, choices, device):
         foreign.module.to(device)
     return Checkpoint(ForeignField(foreign, label=label, guidance=guidance), description, LinearPath(), source.file,
                       source.sha256)
+
+
+def _table_of_steps(foreign, choices):
+    """Return the length of a class's table of steps where its discrete schedule has as many, else None.
+
+    A table has no rows between whole steps.
+    """
+    schedule = named_schedule(choices.path) if isinstance(choices.path, str) else foreign.convention.schedule
+    if not choices.factory or not isinstance(schedule, DiscreteSchedule):
+        return None
+    tables = {part.num_embeddings for part in foreign.module.modules() if isinstance(part, nn.Embedding)}
+    n = len(schedule.abar)
+    return n if n in tables and n not in (foreign.n_classes, choices.n_classes) else None
 
 
 def _given(choices, found):

@@ -17,6 +17,7 @@ from fmdiag.checkpoints.convention import SINGULAR
 # out, and in the quarter beside them a network that was trained briefly may be worse than 0, by SLACK times its loss.
 QUARTERS = ((0.1, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 0.9))
 TIMES_PER_QUARTER, N_PAIRS, QUANTILE, SLACK = 4, 64, 4.0, 2.0
+SAME = 0.2
 SINGULAR_QUARTER = {"epsilon": 0, "score": 0, "x1": 3}
 
 
@@ -44,7 +45,8 @@ class Points:
         slack, k = np.zeros(len(QUARTERS)), SINGULAR_QUARTER.get(parameterisation)
         if k is not None:
             slack[k] = SLACK * self.zero[k]
-        return Reading(self.by_quarter(self.excess(velocity)), slack, options)
+        excess = self.excess(velocity)
+        return Reading(self.by_quarter(excess), slack, options, excess, velocity)
 
     @property
     def zero(self):
@@ -72,11 +74,17 @@ class Reading:
         By how much it may be above 0.
     options : str
         What leads to it.
+    values : ndarray, shape (b,), optional
+        Loss minus the zero field's of each point.
+    velocity : Tensor, shape (b, *shape), optional
+        At the points.
     """
 
     excess: np.ndarray
     slack: np.ndarray
     options: str = ""
+    values: np.ndarray | None = None
+    velocity: torch.Tensor | None = None
 
     @property
     def worst(self):
@@ -94,6 +102,19 @@ class Reading:
         variance = self.excess[:, 1] ** 2 + other.excess[:, 1] ** 2
         error = math.sqrt(np.nansum(variance)) / max(1, int((~np.isnan(variance)).sum()))
         return self.worst is None and self.total < other.total - max(margin, QUANTILE * error)
+
+    def equals(self, other, margin):
+        """Return whether the pairs do not tell it from another reading, whose velocities are clearly others.
+
+        The mean difference of loss at the same pairs lies within `QUANTILE` of its standard errors and a margin, and
+        the velocities differ by more than `SAME` of their size. Added to those of û*, so large a difference would
+        raise the loss by its square.
+        """
+        if self.values is None or other.values is None or self.values.shape != other.values.shape:
+            return False
+        d = self.values - other.values
+        apart = (self.velocity - other.velocity).square().mean() > SAME**2 * other.velocity.square().mean()
+        return bool(apart) and abs(d.mean()) <= min(margin, QUANTILE * d.std(ddof=1) / math.sqrt(len(d)))
 
     def nowhere_worse(self, other, margin):
         """Return whether no quarter's mean is above another reading's by more than a margin."""

@@ -21,7 +21,7 @@ import warnings
 import numpy as np
 import torch
 
-from fmdiag.checkpoints.cautions import accepted_reading, wrong_reading
+from fmdiag.checkpoints.cautions import accepted_reading, equal_reading, wrong_reading
 from fmdiag.checkpoints.foreign import ASSUMED, ForeignField
 from fmdiag.checkpoints.other_readings import better_reading, readings
 from fmdiag.checkpoints.reading_points import QUARTERS, draw_points
@@ -33,6 +33,7 @@ MOST_COORDINATES = 10**8  # of a training set whose û* is computed for the mess
 # Other readings of one that passes are asked about fewer pairs: a better one lowers the loss by a share of the zero
 # field's in the mean and raises it by no more anywhere; one that is advised for a refused one may raise it by more.
 N_COMPARED, MARGIN, ELSEWHERE = 16, 0.02, 0.1
+TRAINED = 0.1  # of the zero field's loss: what a network must be better by before readings are called equal
 
 
 def check_reading(checkpoint, training_set, *, accept=False, seed=0):
@@ -80,16 +81,32 @@ def check_reading(checkpoint, training_set, *, accept=False, seed=0):
 
 
 def _compare(checkpoint, training_set, field, points, found, zero):
-    """Warn where another output, direction of time or schedule fits the rows better."""
+    """Warn where another output, time or schedule fits the rows better, or as well as one that is assumed."""
     margin, candidates = MARGIN * float(np.nanmean(zero)), list(readings(field, training_set, N_COMPARED, 0))
     own = next((reading for reading in candidates if not reading.options), found)  # on the same points as the others
     better = [reading for reading in candidates if reading.beats(own, margin) and reading.nowhere_worse(own, margin)]
     best = min(better, key=lambda reading: reading.total, default=None)
+    level = float(np.nanmean(zero))
     if best is not None and best.total < _enough(_optimum(training_set, points), zero):
-        text = wrong_reading(best.options)
-        checkpoint.description["reading"]["settled"] = False
-        checkpoint.description["warnings"].append(text)
-        warnings.warn(text, FmdiagWarning, stacklevel=4)
+        _caution(checkpoint, wrong_reading(best.options, level + best.total, level + own.total, level))
+    elif _is_assumed(checkpoint) and own.total < -TRAINED * level:
+        equal = [reading.options for reading in candidates if reading.options and reading.worst is None
+                 and reading.equals(own, margin)]
+        if equal:
+            _caution(checkpoint, equal_reading(" or ".join(equal[:3])))
+
+
+def _is_assumed(checkpoint):
+    """Return whether neither the file nor the user says what output, time or schedule is."""
+    origin = checkpoint.description.get("origin") or {}
+    said = {origin.get(name) for name in ("parameterisation", "time", "schedule")} - {None, ASSUMED}
+    return not checkpoint.field.foreign.convention_read and not said
+
+
+def _caution(checkpoint, text):
+    checkpoint.description["reading"]["settled"] = False
+    checkpoint.description["warnings"].append(text)
+    warnings.warn(text, FmdiagWarning, stacklevel=5)
 
 
 def _enough(optimum, zero):

@@ -245,6 +245,29 @@ def test_pairs_of_optimal_transport_are_no_wrong_reading():
         outcome(transport, TrainingSet(rows.numpy()))
 
 
+def test_two_readings_that_fit_equally_are_both_named():
+    """û* of N(0, I) changes sign with t -> 1 - t: a network that adds c (2 t - 1)^2 is as far from it read backward.
+
+    As a velocity from noise to data it is û* + c (2 t - 1)^2, from data to noise û* - c (2 t - 1)^2.
+    """
+    rows = torch.randn(3000, 64, generator=torch.Generator().manual_seed(1))
+
+    def call(module, x, t, labels):
+        t = t[:, None]
+        return (2 * t - 1) / (t**2 + (1 - t) ** 2) * x + 0.5 * (2 * t - 1) ** 2
+
+    def network(**options):
+        return ForeignField(Foreign("module", torch.nn.Identity(), call, Convention(PathSchedule(LinearPath()),
+                                                                                    **options)))
+
+    with pytest.warns(FmdiagWarning, match="equal-reading.*fit as well by --time-direction data-to-noise: say") as said:
+        outcome(network(), TrainingSet(rows.numpy()))
+    assert len(said) == 1
+    with pytest.raises(FmdiagError, match=" fits better.* there.: give that") as caught:
+        outcome(network(time_scale=0.5, parameterisation="x1"), TrainingSet(rows[:, :2].numpy()))
+    assert " or " in str(caught.value).partition(" fits better")[0]
+
+
 def test_a_narrow_schedule_is_tested_where_it_reaches():
     schedule = EDMSchedule(sigma_min=1.5, sigma_max=4.0)  # t from .2 to .4
 
