@@ -63,6 +63,9 @@ ABOUT = {
                   "(`python -m benchmarks.membership_auc`):\n\n"
                   "![Line charts of the membership AUC against training steps and, after each number of steps, against "
                   "time.](../../benchmarks/results/membership_auc.png)",
+    "uturn": "û* and the Wiener field, made from the same training examples, are the controls. Sixteen examples span "
+             "the only directions in which the Wiener field of the first model has variance: it returns to them more "
+             "often too, without knowing any of them.",
     "gradient-variance": "Both are asked about fresh noises with the rows that they were trained on, so that neither "
                          "is near 0; models of fixed pairs are on the page [pairing](pairing.md).",
 }
@@ -84,6 +87,8 @@ COST = {
                 "over all n rows each, Wiener excepted; at fresh states 18 times more, with fits on at most 256 rows.",
     "gradient-variance": "A gradient of every parameter per pair and time, n_samples × n_times in all, a bounded "
                          "number of them in memory at once.",
+    "uturn": "From every time t, n_steps × (1 - t) calls of the model and as many steps of û* per start: with the "
+             "default times 1050 of both per start, of which there are 2 × n_starts.",
     "audit": "Memorization, metrics, membership and provenance together; the samples are drawn once.",
     "canaries": "Planting takes no time; the audit as without canaries, and the model's loss on every canary. "
                 "Without the training:",

@@ -16,6 +16,7 @@ from fmdiag.diagnostics.memorization.measure import measure as memorization
 from fmdiag.diagnostics.provenance.measure import measure as provenance
 from fmdiag.diagnostics.quality.measure import measure as quality
 from fmdiag.diagnostics.theories.measure import measure as theories
+from fmdiag.diagnostics.uturn.measure import measure as uturn
 from fmdiag.errors import FmdiagError as FmdiagError
 from fmdiag.fields import ClosedFormField as ClosedFormField
 from fmdiag.fields import HybridField as HybridField
@@ -37,6 +38,6 @@ __version__: str
 __all__ = [
     "__version__", "TrainingSet", "load_dataset", "LinearPath", "CosinePath", "VPPath", "CustomPath", "Posterior",
     "ClosedFormField", "HybridField", "NetworkField", "load_checkpoint", "train", "sample", "nearest", "alignment",
-    "approximation_error", "hybrid", "memorization", "quality", "membership", "provenance", "error", "theories", "Run",
-    "Result", "Verdict", "Diagnostic", "Figure", "parameter", "register", "FmdiagError",
+    "approximation_error", "hybrid", "memorization", "quality", "membership", "provenance", "uturn", "error",
+    "theories", "Run", "Result", "Verdict", "Diagnostic", "Figure", "parameter", "register", "FmdiagError",
 ]

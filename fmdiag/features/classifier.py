@@ -86,6 +86,12 @@ class ClassifierFeature:
         self.module.to(images.device)
         return torch.cat([self.module.embedding(part) for part in images.float().split(BATCH)])
 
+    @torch.no_grad()
+    def classes(self, images):
+        """Return the likeliest class of each image in model range: int64, shape (b,), on the CPU."""
+        self.module.to(images.device)
+        return torch.cat([self.module(part).argmax(1) for part in images.float().split(BATCH)]).cpu()
+
     @property
     def key(self):
         """SHA-256 of the weights: content hash of the feature."""

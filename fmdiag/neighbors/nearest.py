@@ -67,7 +67,7 @@ class DistinctNeighbors:
         return np.where(self.d1 == 0, 0.0, ratio)
 
 
-def nearest(queries, training_set, *, n_neighbors=1, feature=None, exclude=None, device=None, plan=EXACT):
+def nearest(queries, training_set, *, n_neighbors=1, feature=None, exclude=None, rows=None, device=None, plan=EXACT):
     """Return the nearest training rows, exactly unless the plan says otherwise.
 
     Parameters
@@ -82,6 +82,8 @@ def nearest(queries, training_set, *, n_neighbors=1, feature=None, exclude=None,
         Images, float32, shape (b, *shape), to vectors, shape (b, k); without it, pixels.
     exclude : ndarray of int, shape (q,), optional
         A row number per query that does not count, e.g. the query's own; -1 for none.
+    rows : ndarray of int64, optional
+        Numbers, ascending, of the rows that count for every query; default all.
     device : str or torch.device, optional
         Where candidates are searched; default the queries' device. On the CPU FAISS does it where it is installed.
     plan : SearchPlan, optional
@@ -106,12 +108,13 @@ def nearest(queries, training_set, *, n_neighbors=1, feature=None, exclude=None,
     training_set = as_training_set(training_set)
     vectors = vectors_of(queries, training_set, feature, plan)
     exclude = np.full(len(vectors), -1) if exclude is None else np.asarray(exclude)
-    available = training_set.n - bool((exclude >= 0).any())
+    rows = np.arange(training_set.n) if rows is None else np.asarray(rows, np.int64)
+    available = len(rows) - bool((exclude >= 0).any())
     if not 1 <= n_neighbors <= available:
         raise FmdiagError(f"n_neighbors must be in [1, {available}], the rows of {training_set.name} that count, "
                           f"got {n_neighbors}")
     space = search_space(training_set, feature, plan)
-    rows, device = np.arange(training_set.n), _device(queries, device)
+    device = _device(queries, device)
     found = space.search(rows, device, plan)(vectors, n_neighbors, exclude)
 
     def exact(chosen):

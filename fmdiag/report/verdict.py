@@ -55,7 +55,7 @@ def from_tables(run):
 
 def details(run):
     """Return one sentence with its interval per diagnostic that the summary has, memorization excepted."""
-    return [*_collapse(run), *_largest_error(run), *_hybrid_ends(run)]
+    return [*_collapse(run), *_largest_error(run), *_hybrid_ends(run), *_returns(run)]
 
 
 def _collapse(run):
@@ -84,6 +84,17 @@ def _hybrid_ends(run):
         ends = rows.iloc[[0, -1]] if len(rows) > 1 else rows
         parts = [f"{_number(row)} at τ = {row['tau']:g}" for _, row in ends.iterrows()]
         yield f"Hybrid samples lie {', and '.join(parts)} from their nearest training row (Euclidean, model range)."
+
+
+def _returns(run):
+    rows = run.summary("uturn", "return_time", "difference_p")
+    rows = rows[rows["field"] == "model"] if len(rows) else rows
+    rows = rows[rows["feature"] == rows["feature"].iloc[0]] if len(rows) else rows
+    times = {row["source"]: _number(row) for _, row in rows[rows["quantity"] == "return_time"].iterrows()}
+    if "heldout" in times:
+        p = rows.loc[rows["quantity"] == "difference_p", "value"].iloc[0]
+        yield (f"Half of the training examples return in U-turns from t = {times['train']} on, half of the held-out "
+               f"ones from t = {times['heldout']} on; p = {p:.2g} for training examples returning no more often.")
 
 
 def _number(row):

@@ -47,6 +47,10 @@ class Exchanged:
         """Return the one-sided p-value of each column, shape (k,); never below 1 / (n_exchanges + 1)."""
         return (1 + (self.null >= self.areas - 1e-12).sum(0)) / (1 + len(self.null))
 
+    def largest_p(self):
+        """Return the one-sided p-value of the largest of all columns, a float; never below 1 / (n_exchanges + 1)."""
+        return float((1 + (self.null.max(1) >= self.areas.max() - 1e-12).sum()) / (1 + len(self.null)))
+
     def critical(self, level=0.95):
         """Return the critical value of the largest |z| of all columns."""
         largest = np.abs(self.null - 0.5).max(1) / newcombe_error(0.5, self.n_pairs, self.n_pairs)

@@ -24,6 +24,7 @@ PROMISED = {
     "provenance": ["source", "sample", "t", "row", "weight"],
     "gradient-variance": ["t", "sample", "loss", "squared_norm", "inner"],
     "theories": ["theory", "fitted_on", "states", "t", "pair", "squared_error", "cosine", "r2", "explained"],
+    "uturn": ["source", "field", "start", "t", "returned", "nearest", "same_class", "distance", "feature"],
 }
 # Columns that may be NaN, as the docstring of `measure` says: vectors have no image side.
 MAY_BE_MISSING = {"alignment": {"image_size"}, "quality": {"value", "low", "high"},
@@ -78,7 +79,8 @@ def measured(name, training_set, seed):
                  "provenance": ((linear, training_set), {"samples": 2, "times": [0.0, 0.5], "n_steps": 4}),
                  "gradient-variance": ((Scaled(), training_set), {"times": [0.1, 0.9], "n_samples": 5}),
                  "theories": ((linear, training_set), {"times": [0.3, 0.9], "n_pairs": 5, "n_calibration": 2,
-                                                       "theories": ["wiener"], "n_steps": 4})}
+                                                       "theories": ["wiener"], "n_steps": 4}),
+                 "uturn": ((linear, training_set), {"times": [0.0, 0.5], "n_starts": 6, "n_steps": 4})}
     positional, keywords = arguments[name]
     return measure(*positional, **keywords, generator=generator)
 

@@ -8,6 +8,7 @@ from synthetic_study import study_summary, write_study
 
 from fmdiag.diagnostics.theories import summary as theories
 from fmdiag.diagnostics.theories.names import KINDS
+from fmdiag.diagnostics.uturn.summary import summarise as summarise_uturn
 from fmdiag.results import save_table
 from fmdiag.stats import summarise, summary_row
 
@@ -200,6 +201,23 @@ def pairing_arrays(rng, points):
     return {"names": names, "images": rng.integers(0, 256, (6, 4, 1, 8, 8)).astype(np.uint8)}
 
 
+def uturn_tables(n_pairs=12):
+    """Return (raw, summary): late starts return, training ones earlier, under û* no held-out one."""
+    delay = {("model", "train"): 0.4, ("model", "heldout"): 0.6, ("closed_form", "train"): 0.3,
+             ("closed_form", "heldout"): 2.0, ("wiener", "train"): 0.5, ("wiener", "heldout"): 0.5}
+    raw = pd.DataFrame([{"source": source, "field": field, "start": 2 * pair, "pair": pair, "t": t, "feature": "pixels",
+                         "returned": t + 0.02 * (pair - 6) > late, "nearest": 2 * pair, "distance": 3 * (1 - t),
+                         "same_class": float(t + 0.02 * (pair - 6) > late - 0.2), "distance_other": 2.0}
+                        for (field, source), late in delay.items() for t in TIMES for pair in range(n_pairs)])
+    return raw, summarise_uturn(raw)
+
+
+def uturn_arrays(rng):
+    """Return the arrays of uturn.npz: pictures of two starts of each kind at every time."""
+    images = rng.integers(0, 256, (len(TIMES), 4, 1, 8, 8)).astype(np.uint8)
+    return {"times": TIMES, "images": images, "starts": images[-1], "sources": np.repeat(["train", "heldout"], 2)}
+
+
 def picture_arrays(rng, channels=1, side=8, n_noises=4, n_samples=10):
     """Return the arrays of hybrid.npz and memorization.npz for images."""
     nearest = np.broadcast_to(rng.integers(0, 256, (n_noises, channels, side, side)), (len(TAUS), n_noises, channels,
@@ -248,7 +266,7 @@ def run_json(name="digits", **changes):
                             "membership": {"n_images": 30}, "provenance": {"n_noises": 30},
                             "canaries": {"n_canaries": 24}, "agreement": {"n_samples": 30},
                             "gradient-variance": {"n_samples": 12}, "theories": {"n_pairs": 12},
-                            "pairing": {"n_pairs": 30}, "study_size": {},
+                            "pairing": {"n_pairs": 30}, "uturn": {"n_starts": 12}, "study_size": {},
                             "study_losses": {}, "study_time": {}},
             "dataset": {"name": name, "split": "train", "n": N, "shape": [1, 8, 8], "hflip": False, "dtype": "uint8",
                         "divisor": 8.0, "shift": -1.0, "fingerprint": "ab" * 32},
@@ -267,7 +285,8 @@ def write_run(path, *, arrays=picture_arrays, sizes=(8, 16), document=None, seed
     save_table(path, "sweep", swept)
     save_table(path, "roc", curves)
     gradients, curves, gradient_summary = gradient_tables(rng)
-    parts |= {"gradient-variance": (gradients, gradient_summary), "pairing": pairing_tables(rng)}
+    parts |= {"gradient-variance": (gradients, gradient_summary), "pairing": pairing_tables(rng),
+              "uturn": uturn_tables()}
     save_table(path, "gradient-variance-curves", curves)
     for name, (raw, _) in parts.items():
         save_table(path, name, raw)
@@ -283,6 +302,8 @@ def write_run(path, *, arrays=picture_arrays, sizes=(8, 16), document=None, seed
     write_study(path, rng, (1, 8, 8) if arrays is picture_arrays else (2,))
     for name, values in zip(("hybrid", "memorization"), arrays(rng), strict=True):
         np.savez_compressed(path / "arrays" / f"{name}.npz", **values)
+    if arrays is picture_arrays:
+        np.savez_compressed(path / "arrays" / "uturn.npz", **uturn_arrays(rng))
     for name, values in audit_arrays(rng, arrays is picture_arrays).items():
         np.savez_compressed(path / "arrays" / f"{name}.npz", **values)
     np.savez_compressed(path / "arrays" / "pairing.npz", **pairing_arrays(rng, arrays is point_arrays))

@@ -11,6 +11,7 @@ TINY = {
     "quality": {"n_samples": 12, "metrics": ("frechet",), **PLANE, **SOLVER},
     "membership": {"n_images": 4, "n_noises": 2, "times": TIMES, "n_paths": 4, **SOLVER},
     "provenance": {"sample_numbers": (0, 2), "n_samples": 3, "n_noises": 4, "n_steps": 4},
+    "uturn": {"n_starts": 4, "times": TIMES, **SOLVER},
     "agreement": {"n_samples": 6, **SOLVER},
     "gradient-variance": {"n_samples": 4, "times": TIMES},
     "pairing": {"n_pairs": 4, "sigmas": (0.0,), "steps": 1, "batch_size": 4, "width": 8, "depth": 1, "n_steps": 3},

@@ -1,0 +1,1 @@
+"""The diagnostic uturn: card, measurement and what belongs to it."""
