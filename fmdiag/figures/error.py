@@ -17,10 +17,15 @@ CURVES = {"squared_error": "squared error\n$|u_\\theta - \\hat{u}^*|^2/d$",
 DECADES = 5
 
 
+def on_training_paths(rows):
+    """Return the summary rows of states on training paths, which are all of them in runs of older versions."""
+    return rows[rows["states"].isna() | (rows["states"] == "train")] if "states" in rows else rows
+
+
 def squared_error(table, ax=None):
     """Draw the squared error against t on a linear axis; `table`: summary rows of the error diagnostic."""
     ax = own_axes(ax)
-    rows = table[table["quantity"] == "squared_error"]
+    rows = on_training_paths(table[table["quantity"] == "squared_error"])
     draw_curve(ax, rows, "t", style=curve_style(0, len(rows)))
     ax.set(xlabel="time t (0 noise, 1 data)", ylabel="squared error\nper coordinate", xlim=(0, 1))
     ax.set_ylim(bottom=0)
@@ -29,7 +34,7 @@ def squared_error(table, ax=None):
 
 def decomposition(table, ax=None):
     """Draw squared error, conditional variance and CFM loss against t on a logarithmic axis; input as above."""
-    ax = own_axes(ax)
+    ax, table = own_axes(ax), on_training_paths(table)
     for index, (quantity, label) in enumerate(CURVES.items()):
         rows = table[table["quantity"] == quantity]
         if len(rows):
@@ -45,7 +50,7 @@ def decomposition(table, ax=None):
 
 def error_figure(run):
     """Return both panels, or None where the summary has no squared error."""
-    rows = run.summary("error", *CURVES)
+    rows = on_training_paths(run.summary("error", *CURVES))
     if not (rows["quantity"] == "squared_error").any():
         return None
     figure, axes = new_figure(4.4, nrows=2, sharex=True)

@@ -12,7 +12,6 @@ References
 Bertrand et al., arXiv 2506.03719, section 2: the closed form of the minimiser.
 """
 
-
 import math
 
 import torch
@@ -21,7 +20,8 @@ from fmdiag.datasets import as_training_set
 from fmdiag.errors import FmdiagError
 from fmdiag.memory import default_memory, with_less
 from fmdiag.paths import LinearPath, times_like
-from fmdiag.posterior.curve import posterior_curve
+from fmdiag.posterior.curve import nearest_norms, posterior_curve
+from fmdiag.posterior.rounding import difference_rounding
 from fmdiag.posterior.rows import RowStore
 from fmdiag.posterior.state import FLOOR, Posterior, SoftmaxState
 from fmdiag.ranks.group import SINGLE
@@ -124,10 +124,23 @@ class EmpiricalPosterior:
             if bool(new.any()):
                 yield k, pairs[new.to(pairs.device)], posterior.select(new.to(pairs.device))
 
-    def _curve(self, x0, x1, rows, times):
+    def shells(self, x0, x1, rows, times):
+        """Return min_i ||x_t - alpha X_i|| / (sigma sqrt(dim)) along the paths of pairs, shape (times, b), float64.
+
+        As `shell` of a Posterior for a fraction of the price; parameters as in `curve`, a row of -1 for an x1 that is
+        no row of the set.
+        """
+        self._check(x0)
+        self._check(x1)
+        return self._fitting(lambda: nearest_norms(self, self._rows(), x0, x1, rows, times)) / x0[0].numel() ** 0.5
+
+    def _rows(self):
         if self._store is None:
             self._store = RowStore(self.training_set, self.memory, self.device, self._block_rows, self.group)
-        return posterior_curve(self, self._store, x0, x1, rows, times)
+        return self._store
+
+    def _curve(self, x0, x1, rows, times):
+        return posterior_curve(self, self._rows(), x0, x1, rows, times)
 
     def _fitting(self, work, *arguments):
         """Return ``work(*arguments)``, tried again with half the memory for as long as it does not suffice.
@@ -173,10 +186,11 @@ class EmpiricalPosterior:
             rounding = torch.maximum(rounding, self._refine(logs, state.max, points, rows, norms, alpha, sigma,
                                                             tolerance))
             if sources is not None:
-                _keep_source(state, logs, sources, first)
+                state.keep_source(logs, sources, first)
             state.add(logs, rows, norms, first)
         state.merge_ranks(self.group)
-        rounding = self.group.max(rounding) + _of_differences(state, points.shape[1], alpha / sigma)
+        rounding = self.group.max(rounding) + difference_rounding(FLOOR - state.max, points.shape[1],
+                                                                  alpha / sigma * state.reach)
         return state.finish(points, alpha, sigma, self.training_set.n, self.training_set.shape,
                             has_source=sources is not None, rounding=rounding)
 
@@ -225,21 +239,6 @@ def shared_memory(memory, device, group):
         return int(memory)
     own = torch.tensor([default_memory(device)], dtype=torch.int64, device=device)
     return int(group.min(own))
-
-
-def _of_differences(state, dim, s):
-    """Return the bound on the rounding of log-weights -||x / sigma - s X||^2 / 2 from differences, shape (b,).
-
-    Rows with weight have |l| <= FLOOR - max l, which is half the square of the distance; alpha X is rounded too.
-    """
-    depth = FLOOR - state.max
-    return EPSILON * (2 * (2 * depth).sqrt() * s * state.reach + (dim + 8) * depth)
-
-
-def _keep_source(state, logs, sources, first):
-    """Note the log-weight of each query's own row when its block comes by."""
-    here = torch.nonzero((sources >= first) & (sources < first + logs.shape[1])).reshape(-1)
-    state.source_log[here] = logs[here, sources[here] - first]
 
 
 def _leave_out(logs, excluded, first):

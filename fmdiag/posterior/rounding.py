@@ -38,6 +38,15 @@ def log_rounding(noise, dim, near=160.0):
     return 2 * (dim + 8) * UNIT[torch.float64] * rho * (noise + rho)
 
 
+def difference_rounding(depth, dim, reach):
+    """Return the bound on the rounding of log-weights -||x / sigma - s X||^2 / 2 from differences, shape (b,).
+
+    Rows with weight have |l| <= `depth`, which is half the square of the distance; alpha X is rounded too. `reach` is s
+    times the largest ||X||.
+    """
+    return UNIT[torch.float64] * (2 * (2 * depth).sqrt() * reach + (dim + 8) * depth)
+
+
 class ProbedErrors:
     """Norms, per pair, of the errors of a product with the rows, measured by random projections.
 

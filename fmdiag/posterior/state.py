@@ -39,6 +39,8 @@ class Posterior:
         H(lambda) / log n, in [0, 1]; 0 for n = 1.
     variance : Tensor, shape (b,)
         tr Cov_lambda[X] = sum_i lambda_i ||X_i - D||^2.
+    shell : Tensor, shape (b,)
+        min_i ||x - alpha X_i|| / (sigma sqrt(dim)): about 1 where training noise has put x.
     dropped_mass : Tensor, shape (b,)
         Upper bound on the total variation distance between the weights used and the exact ones: the share of the
         total weight that was left out, and what rounding may have moved (`fmdiag.posterior.rounding`).
@@ -54,6 +56,7 @@ class Posterior:
     ess: torch.Tensor
     entropy: torch.Tensor
     variance: torch.Tensor
+    shell: torch.Tensor
     dropped_mass: torch.Tensor
     mean_error: torch.Tensor
 
@@ -126,6 +129,11 @@ class SoftmaxState:
         self.weighted_norm += weights @ norms
         self.weighted_rows += (weights.to(rows.dtype) @ rows).double()
 
+    def keep_source(self, log_weights, sources, first_row):
+        """Note the log-weight of each query's own row, `sources` of shape (b,), when its block comes by."""
+        here = torch.nonzero((sources >= first_row) & (sources < first_row + log_weights.shape[1])).reshape(-1)
+        self.source_log[here] = log_weights[here, sources[here] - first_row]
+
     def merge(self, other):
         """Add the sums of a state over other rows."""
         better = (other.max > self.max) | ((other.max == self.max) & (other.top_row < self.top_row))
@@ -184,6 +192,7 @@ class SoftmaxState:
             ess=total.square() / self.weight_squared,
             entropy=entropy / log_n if n > 1 else torch.zeros_like(entropy),
             variance=self._variance(x, alpha, sigma, mean, mean_log),
+            shell=(-2 * self.max / x.shape[1]).clamp(min=0).sqrt(),
             dropped_mass=(self.left_out / total + changed).clamp(max=1),
             mean_error=2 * self.reach * ((self.left_out / total + changed).clamp(max=1) + summed),
         )

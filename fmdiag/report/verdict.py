@@ -4,6 +4,7 @@ A command that judges writes its verdict into run.json; for runs without one it 
 by the memorization diagnostic's own rule, so that there is one rule only.
 """
 
+from fmdiag.figures.error import on_training_paths
 from fmdiag.figures.style import SOURCES
 from fmdiag.report.tables import cell
 
@@ -72,7 +73,7 @@ def _collapse(run):
 
 
 def _largest_error(run):
-    rows = run.summary("error", "squared_error").dropna(subset="value")
+    rows = on_training_paths(run.summary("error", "squared_error")).dropna(subset="value")
     if len(rows):
         row = rows.loc[rows["value"].idxmax()]
         yield f"The model's squared error against û* is largest at t = {row['t']:.2f}: {_number(row)} per coordinate."

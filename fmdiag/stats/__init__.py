@@ -2,7 +2,7 @@
 
 from fmdiag.stats.bounded import bounded_interval, clustered_quantile, share_interval
 from fmdiag.stats.differences import difference_interval, excluded_difference, mover, paired_shares, welch
-from fmdiag.stats.exchange import exchange_pairs
+from fmdiag.stats.exchange import exchange_pairs, flip_differences
 from fmdiag.stats.intervals import (
     clustered_share,
     mean_interval,
@@ -20,8 +20,9 @@ from fmdiag.stats.two_way import two_way_interval
 
 __all__ = [
     "auc", "auc_row", "bootstrap_interval", "bounded_interval", "cluster_bootstrap", "clustered_quantile",
-    "clustered_share", "delong_interval", "difference_interval", "exchange_pairs", "excluded_difference", "fisher_p",
-    "from_left_out", "group_labels", "holm", "jackknife", "mcnemar_p", "mean_interval", "median_interval", "mover",
-    "newcombe_auc", "paired_shares", "proportion_interval", "quantile_interval", "ratio_interval", "roc_curve", "row",
-    "share_interval", "summarise", "summary_row", "tpr_at", "two_way_interval", "welch", "wilson_interval",
+    "clustered_share", "delong_interval", "difference_interval", "exchange_pairs", "excluded_difference",
+    "fisher_p", "flip_differences", "from_left_out", "group_labels", "holm", "jackknife", "mcnemar_p",
+    "mean_interval", "median_interval", "mover", "newcombe_auc", "paired_shares", "proportion_interval",
+    "quantile_interval", "ratio_interval", "roc_curve", "row", "share_interval", "summarise", "summary_row",
+    "tpr_at", "two_way_interval", "welch", "wilson_interval",
 ]

@@ -136,7 +136,7 @@ def nearest_rows(samples, inputs, training_set):
 
 def error_curve(field, inputs, training_set):
     """Return squared_error, conditional_variance and cfm_loss per t: means over pairs, of one model."""
-    table = error.measure(field, training_set, times=inputs["times"], n_pairs=inputs["n_pairs"],
+    table = error.measure(field, training_set, states="train", times=inputs["times"], n_pairs=inputs["n_pairs"],
                           path=path_from_description(inputs["path"]), generator=generator(inputs["seed"], "pairs"))
     columns = ["squared_error", "conditional_variance", "cfm_loss", "source_weight"]
     return table.groupby("t", as_index=False)[columns].mean()

@@ -16,7 +16,7 @@ from fmdiag.results import SUMMARY_COLUMNS
 # The columns of DESIGN.md, which every version keeps.
 PROMISED = {
     "alignment": ["dim", "n", "t", "pair", "cosine", "source_weight", "max_weight", "ess", "entropy"],
-    "error": ["n", "t", "pair", "squared_error", "conditional_variance", "cosine"],
+    "error": ["n", "t", "pair", "states", "squared_error", "conditional_variance", "cosine", "shell"],
     "hybrid": ["tau", "sample", "nearest", "distance", "memorized", "feature"],
     "memorization": ["source", "sample", "nearest", "d1", "d2", "ratio", "memorized", "feature"],
     "quality": ["feature", "metric", "definition", "source", "value", "low", "high", "level", "n", "interval"],
@@ -28,6 +28,7 @@ PROMISED = {
 }
 # Columns that may be NaN, as the docstring of `measure` says: vectors have no image side.
 MAY_BE_MISSING = {"alignment": {"image_size"}, "quality": {"value", "low", "high"},
+                  "error": {"cfm_loss", "source_weight", "source_shell"},        # of states on trajectories
                   "memorization": {"d_heldout", "near", "hit"},   # of samples only
                   "theories": {"explained"}}                      # not of û*
 SETS = {

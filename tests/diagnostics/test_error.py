@@ -42,7 +42,8 @@ def test_loss_is_error_plus_conditional_variance(path):
     """
     data = make_set(n=15, dim=4)
     field = lambda x, t: 0.3 * x - 0.2  # noqa: E731
-    table = error.measure(field, data, times=[0.05, 0.3, 0.6, 0.9], n_pairs=6000, path=path, generator=generator())
+    table = error.measure(field, data, times=[0.05, 0.3, 0.6, 0.9], n_pairs=6000, path=path, states="train",
+                          generator=generator())
     gap = table["cfm_loss"] - table["squared_error"] - table["conditional_variance"]
     grouped = gap.groupby(table["t"])
     assert (grouped.mean().abs() < 5 * grouped.sem()).all()
@@ -53,7 +54,7 @@ def test_loss_is_error_plus_conditional_variance(path):
 
 def test_conditional_variance_equals_its_definition():
     data, path, t = make_set(n=9, dim=3), LinearPath(), 0.45
-    table = error.measure(ClosedFormField(data), data, times=[t], n_pairs=12, generator=generator())
+    table = error.measure(ClosedFormField(data), data, times=[t], n_pairs=12, states="train", generator=generator())
     from fmdiag.diagnostics.points.pairs import draw_pairs
 
     pairs = draw_pairs(data, 12, generator=generator())

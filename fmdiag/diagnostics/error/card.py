@@ -3,15 +3,21 @@
 from dataclasses import dataclass
 
 from fmdiag.diagnostics.diagnostic import Diagnostic, Figure
-from fmdiag.diagnostics.parameters import parameter
+from fmdiag.diagnostics.groups import Solver
+from fmdiag.diagnostics.parameters import parameter, replaced
 from fmdiag.diagnostics.references import PAPER_1
 
 
 @dataclass(frozen=True)
-class Parameters:
+class Parameters(Solver):
     """What error may be asked."""
 
-    n_pairs: int = parameter(256, "Pairs (x0, x1).", minimum=2)
+    states: tuple = parameter((), "States where the model is compared with û*, joined by commas: train (training "
+                              "paths), heldout (paths to held-out examples), model (its own trajectories), closed-form "
+                              "(those of û*).", kind="str", many=True, metavar="KIND", shown="all that apply")
+    n_pairs: int = parameter(256, "Pairs (x0, x1), and states of every other kind.", minimum=2)
+    n_steps: int = replaced(Solver, "n_steps", 50, help="Steps of the trajectories from t = 0 to 1; the times that are "
+                            "measured are added.")
     times: tuple | None = parameter(None, "Times in [0, 1), e.g. 0:0.98:50.", kind="times",
                                     shown="0, 0.02 ... 0.98, 0.99")
 

@@ -7,31 +7,39 @@ With x_t on the path of a training pair (x0, x1), all as means over coordinates,
 c_t = 1 / (1 - t)^2 on the linear path: the conditional variance is the floor below which no loss can fall. A model
 that memorises has a small error at every t; one that generalises leaves û* at intermediate t and near t = 1 (Bertrand
 et al., arXiv 2506.03719, figure 2, left).
+
+Training states alone do not say where samples go: the same is measured at states on held-out paths, on the model's own
+trajectories and on û*'s (`states`), with the distance to the nearest training row beside it (`bands`), and the gap of
+the loss between held-out and training states (`gap`).
 """
 
 import warnings
 
+import numpy as np
 import pandas as pd
 import torch
 
-from fmdiag import stats
 from fmdiag.datasets import as_training_set
-from fmdiag.diagnostics.points.pairs import check_times, cosine, draw_pairs, joined, shared
+from fmdiag.diagnostics.error import bands
+from fmdiag.diagnostics.error.comparison import Comparison, evaluate, mean_square
+from fmdiag.diagnostics.error.states import chosen_kinds, partners
+from fmdiag.diagnostics.error.summary import NAME, summarise
+from fmdiag.diagnostics.points.measurable import noted
+from fmdiag.diagnostics.points.pairs import check_times, draw_pairs, joined
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import seeded
+from fmdiag.sampling.integrate import check_steps
 
-NAME = "error"
+__all__ = ["NAME", "evaluate", "mean_square", "measure", "reachable_times", "summarise"]
 TIMES = [round(0.02 * k, 2) for k in range(50)] + [0.99]
-COLUMNS = ["squared_error", "conditional_variance", "cfm_loss", "cosine", "source_weight"]
-WITHIN = {"cosine": (-1.0, 1.0), "source_weight": (0.0, 1.0)}
 BLOCK_BYTES = 1 << 26
 
 
-def measure(field, training_set, *, times=None, n_pairs=256, path=None, memory=None, device="cpu", progress=iter,
-            group=SINGLE, generator=None, seed=0):
-    """Return the error of a velocity field against û*, a row per pair and time.
+def measure(field, training_set, *, states=None, times=None, n_pairs=256, n_steps=50, method="euler", path=None,
+            memory=None, device="cpu", progress=iter, group=SINGLE, generator=None, seed=0):
+    """Return the error of a velocity field against û*, a row per state and time.
 
     Parameters
     ----------
@@ -39,28 +47,44 @@ def measure(field, training_set, *, times=None, n_pairs=256, path=None, memory=N
         v(x, t) -> velocity, x of shape (b, *shape), t of shape (b,).
     training_set : TrainingSet, array, torch Dataset, name or path
         The rows that the field was trained on.
+    states : str or sequence of str, optional
+        Where the field is looked at: train, heldout (needs held-out rows), model, closed_form; default all that apply.
+        Names may be joined by commas. Rows of training states are the same whatever else is asked for.
     times : sequence of float, optional
         Times in [0, 1); default 0, 0.02, ..., 0.98, 0.99. Times outside a field's ``reachable = (low, high)`` are left
         out, with a warning.
-    n_pairs, path, memory, device, progress, group, generator, seed
+    n_pairs : int
+        Pairs (x0, x1), and states of every other kind: pair k of all kinds has the same x0. Held-out rows are as many
+        as there are, each in the place of one training row.
+    n_steps, method
+        Solver of the trajectories, as in `fmdiag.sample`; their grid has all `times` besides.
+    path, memory, device, progress, group, generator, seed
         As in `fmdiag.alignment`; the path must be the one the field was trained on. Each rank asks the field about its
-        share of the pairs.
+        share of the states.
 
     Returns
     -------
     DataFrame
-        Columns n, dim, t, pair, source_row; squared_error ||u_theta - û*||^2, conditional_variance E||u_cond - û*||^2
-        given x_t, and cfm_loss ||u_theta - u_cond||^2, each a mean over coordinates; cosine between u_theta and û*;
-        source_weight; largest_variance, which no conditional_variance at that t can exceed.
+        Columns n, dim, t, pair, source_row (row of the training set, or of the held-out set; -1 on trajectories);
+        squared_error ||u_theta - û*||^2, conditional_variance E||u_cond - û*||^2 given x_t, and cfm_loss ||u_theta -
+        u_cond||^2 (NaN on trajectories, which have no u_cond), each a mean over coordinates; cosine between u_theta and
+        û*; source_weight (of the training row on its path, else NaN); largest_variance, which no conditional_variance
+        at that t can exceed; states (train, heldout, model, closed_form); top_weight (largest posterior weight);
+        shell min_i ||x_t - alpha X_i|| / (sigma sqrt(dim)) over training rows, and source_shell, the same to the source
+        (NaN on trajectories); unit, which numbers pairs whose training and held-out rows could change places, -1 for
+        others; shell_low and shell_high, the ends of the central 99 % of shell on n_band further training paths.
 
     Raises
     ------
     FmdiagError
-        If the field returns another shape or values that are not finite, or a time is outside [0, 1).
+        If the field returns another shape or values that are not finite, a time is outside [0, 1), a kind of states is
+        unknown, or all of the field's trajectories diverge at once. Single ones are left out from there on, with a
+        warning.
 
     References
     ----------
-    Bertrand et al., arXiv 2506.03719, figure 2. The decomposition is that of a conditional expectation.
+    Bertrand et al., arXiv 2506.03719, figure 2. The decomposition is that of a conditional expectation. States off the
+    training paths: Song et al., arXiv 2510.01378; Kollmann and Kaiser, arXiv 2603.13419.
 
     Examples
     --------
@@ -69,22 +93,29 @@ def measure(field, training_set, *, times=None, n_pairs=256, path=None, memory=N
     >>> table = fmdiag.approximation_error(fmdiag.ClosedFormField(train), train, times=[0.5], n_pairs=8)
     >>> bool(table.squared_error.max() < 1e-10)
     True
+    >>> table.states.unique().tolist()
+    ['train', 'heldout', 'model', 'closed_form']
     """
     training_set, generator = as_training_set(training_set), seeded(generator, seed)
-    field = as_field(field)
+    field, kinds = as_field(field), chosen_kinds(states, training_set)
+    check_steps(n_steps, method)
     times = reachable_times(field, check_times(TIMES if times is None else times))
     pairs = draw_pairs(training_set, n_pairs, generator=generator)
     u_star = ClosedFormField(training_set, path, memory=memory, device=device, group=group)
-    # In float32, so that û* is asked at the very times that the network sees.
-    seen = torch.tensor(times, dtype=torch.float32).double().tolist()
-    curve = u_star.posterior.curve(pairs.x0, pairs.x1, pairs.rows, seen)
-    reach = _largest_square(training_set, group) / training_set.dim
-    parts = [_part(field, u_star, pairs, times[k], seen[k], reach, chosen, found)
-             for k, chosen, found in shared(progress(curve), group)]
-    table = joined(parts, group)
+    apart = [torch.Generator().manual_seed(int(base)) for base in torch.randint(2**62, (2,), generator=generator)]
+    at = Comparison(field, u_star, times, _largest_square(training_set, group) / training_set.dim, group, progress)
+    others = partners(training_set, pairs, generator=apart[0]) if "heldout" in kinds else None
+    found = {"train": lambda: at.train(pairs), "heldout": lambda: at.held_out(others),
+             "model": lambda: at.model(pairs.x0, n_steps, method),
+             "closed_form": lambda: at.closed_form(pairs.x0, n_steps)}
+    table = pd.concat([joined(found[kind](), group).assign(states=kind) for kind in kinds], ignore_index=True)
+    of_rows = table["source_row"] >= 0
+    table["unit"] = np.where(of_rows, others.units[table["pair"]], -1) if others is not None else -1
+    for name, values in bands.band(u_star, training_set, at.seen, generator=apart[1]).items():
+        table[name] = table["t"].map(dict(zip(times, values, strict=True)))
     table.insert(0, "n", training_set.n)
     table.insert(1, "dim", training_set.dim)
-    return table
+    return noted(table, at.remark)
 
 
 def reachable_times(field, times):
@@ -107,47 +138,3 @@ def _largest_square(training_set, group):
     for _, rows in training_set.blocks(size, rows=group.share(training_set.n)):
         largest = torch.maximum(largest, rows.double().flatten(1).square().sum(1).max())
     return group.max(largest).item()
-
-
-def _part(field, u_star, pairs, label, t, reach, chosen, found):
-    """Return the rows of some pairs, `chosen`, at one time from their Posterior `found`."""
-    chosen = chosen.cpu()
-    xt, target = pairs.select(chosen).at(u_star.path, t)
-    optimum = u_star.velocity(found, xt, t)
-    velocity = evaluate(field, xt.float(), t)
-    factor = u_star.path.variance_factor(torch.tensor(t)).item()
-    return pd.DataFrame({
-        "t": label,
-        "pair": chosen.numpy(),
-        "source_row": pairs.rows[chosen].numpy(),
-        "squared_error": mean_square(velocity - optimum),
-        "conditional_variance": (factor * found.variance / u_star.training_set.dim).cpu().numpy(),
-        "cfm_loss": mean_square(velocity - target),
-        "cosine": cosine(velocity, optimum).numpy(),
-        "source_weight": found.source_weight.cpu().numpy(),
-        "largest_variance": factor * reach,
-    })
-
-
-def evaluate(field, x, t):
-    """Return the field's velocity at one time on the CPU, checked: shape and finite values."""
-    velocity = as_field(field)(x, torch.full((x.shape[0],), t, dtype=x.dtype)).cpu()
-    if not bool(torch.isfinite(velocity).all()):
-        raise FmdiagError(f"the field returned values that are not finite at t = {t}")
-    return velocity
-
-
-def mean_square(difference):
-    """Return the mean over coordinates of the squares, float64 ndarray of shape (b,)."""
-    return difference.double().flatten(1).square().mean(1).numpy()
-
-
-def summarise(table):
-    """Return the summary rows: each column's mean per t, with Gaffke's interval where the column has a range.
-
-    The conditional variance and the source weight are nearly all at one end of their ranges at late t, with rare pairs
-    elsewhere that decide the mean and that a sample may lack; Student's interval would miss it more often than not.
-    """
-    rows = [stats.summarise(NAME, group, COLUMNS, by=["t"], within=WITHIN | {
-        "conditional_variance": (0.0, group["largest_variance"].iloc[0])}) for _, group in table.groupby("t")]
-    return pd.concat(rows, ignore_index=True)

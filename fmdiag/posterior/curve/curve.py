@@ -201,6 +201,8 @@ class _Curve:
             ess=(sums["weight"].square() / sums["weight_squared"]).clamp(1, n),
             entropy=entropy / math.log(n) if n > 1 else torch.zeros_like(entropy),
             variance=(square - (mean - self.x1[pairs]).square().sum(1)).clamp(min=0),
+            # Of the nearest row: ||x - alpha X||^2 / sigma^2 = ||x0||^2 - 2 l.
+            shell=((self.x0[pairs].square().sum(1) - 2 * sums["max"]).clamp(min=0) / dim).sqrt(),
             dropped_mass=dropped,
             mean_error=2 * reach * (dropped + summed) + 8 * UNIT[torch.float64] * (reach + center.norm()),
         )
