@@ -236,7 +236,7 @@ def test_a_damaged_part_is_made_again(tmp_path, capsys, monkeypatch, checkpoint)
     table = next((tmp_path / ".run.parts").glob("*/tables/error.parquet"))
     table.write_bytes(b"")
     assert start(*words) == 0
-    assert "resumed" not in capsys.readouterr().err and len(tables(tmp_path / "run")["error"]) == 4
+    assert "resumed" not in capsys.readouterr().err and len(tables(tmp_path / "run")["error"]) == 4 * 4
 
 
 def test_wrong_input_leaves_nothing_but_what_was_there(tmp_path, capsys, monkeypatch, checkpoint):

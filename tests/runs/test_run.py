@@ -42,7 +42,7 @@ def test_without_out_nothing_is_written(inputs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = Run(**inputs)
     found = run.error(**ERROR)
-    assert found.name == "error" and len(found.table) == 8 and found.run["dataset"]["n"] == 40
+    assert found.name == "error" and len(found.table) == 4 * 8 and found.run["dataset"]["n"] == 40
     assert list(tmp_path.iterdir()) == []
     equal(found, Run(**inputs).error(**ERROR))
 
@@ -192,7 +192,7 @@ def test_functions_are_told_apart_by_what_they_do(digits):
 
 def test_lambda_fields(digits, held_out):
     run = Run(field=lambda x, t: -x, train=digits, held_out=held_out, device="cpu")
-    assert len(run.error(**ERROR).table) == 8
+    assert len(run.error(**ERROR).table) == 4 * 8
     assert set(run.memorization(n_samples=4, n_steps=2).table["source"]) == {"model", "heldout", "closed_form"}
 
 
