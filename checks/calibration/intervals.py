@@ -101,7 +101,7 @@ def _path_summary(diagnostic, rng, n_pairs):
     options = {"times": [T], "n_pairs": n_pairs, "generator": _seed(rng)}
     if diagnostic == "alignment":
         return alignment.summarise(alignment.measure(_rows(), **options))
-    return error.summarise(error.measure(fmdiag.ClosedFormField(_rows()), _rows(), **options))
+    return error.summarise(error.measure(fmdiag.ClosedFormField(_rows()), _rows(), states="train", **options))
 
 
 @functools.cache

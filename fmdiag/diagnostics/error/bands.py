@@ -48,6 +48,11 @@ def band(u_star, training_set, times, *, n_band=None, generator):
     return {"shell_low": low, "shell_high": high, "n_band": [shells.shape[1]] * len(times)}
 
 
+def no_band(times):
+    """Return the columns of `band` where none is drawn."""
+    return {"shell_low": [np.nan] * len(times), "shell_high": [np.nan] * len(times), "n_band": [0] * len(times)}
+
+
 def band_ranks(n):
     """Return the ranks (r, s), from 1, of the order statistics of n values that are the ends of the band."""
     tail = int(np.floor((1 - SHARE) / 2 * n))
@@ -87,6 +92,8 @@ def share_rows(table):
     paths, with n paths.
     """
     rows, n_band = [], int(table["n_band"].iloc[0])
+    if not n_band:
+        return rows
     shown = table[table["t"] <= UNTIL].assign(inside=inside(table))
     for (t, kind), part in shown.groupby(["t", "states"], sort=True):
         found = clustered_share(part["inside"].to_numpy(float), _clusters(part))

@@ -72,7 +72,8 @@ def measure(field, training_set, *, states=None, times=None, n_pairs=256, n_step
         at that t can exceed; states (train, heldout, model, closed_form); top_weight (largest posterior weight);
         shell min_i ||x_t - alpha X_i|| / (sigma sqrt(dim)) over training rows, and source_shell, the same to the source
         (NaN on trajectories); unit, which numbers pairs whose training and held-out rows could change places, -1 for
-        others; shell_low and shell_high, the ends of the central 99 % of shell on n_band further training paths.
+        others; shell_low and shell_high, the ends of the central 99 % of shell on n_band further training paths
+        (NaN and 0 where training states alone are asked for).
 
     Raises
     ------
@@ -111,7 +112,8 @@ def measure(field, training_set, *, states=None, times=None, n_pairs=256, n_step
     table = pd.concat([joined(found[kind](), group).assign(states=kind) for kind in kinds], ignore_index=True)
     of_rows = table["source_row"] >= 0
     table["unit"] = np.where(of_rows, others.units[table["pair"]], -1) if others is not None else -1
-    for name, values in bands.band(u_star, training_set, at.seen, generator=apart[1]).items():
+    band = bands.no_band(times) if kinds == ["train"] else bands.band(u_star, training_set, at.seen, generator=apart[1])
+    for name, values in band.items():
         table[name] = table["t"].map(dict(zip(times, values, strict=True)))
     table.insert(0, "n", training_set.n)
     table.insert(1, "dim", training_set.dim)
