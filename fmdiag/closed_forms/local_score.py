@@ -17,3 +17,6 @@ class LocalScoreField(PatchField):
 
     def _means(self, x, alpha, sigma, ks):
         return self.engine.local_means(x, alpha, sigma, ks)
+
+    def _curve_means(self, curve, x0, x1, s):
+        return curve.local_means(x0, x1, s)

@@ -18,3 +18,6 @@ class PSPCField(PatchField):
 
     def _means(self, x, alpha, sigma, ks):
         return self.engine.averaged_means(x, alpha, sigma, ks)
+
+    def _curve_means(self, curve, x0, x1, s):
+        return curve.averaged_means(x0, x1, s)
