@@ -7,6 +7,7 @@ their relative precision, which integral images lose (near t = 1 by many nats in
 
 import torch
 
+from fmdiag.closed_forms.scratch import Scratch
 from fmdiag.errors import FmdiagError
 
 
@@ -43,7 +44,7 @@ class Boxes:
 
     def __init__(self, height, width, device, dtype=torch.float64):
         self.height, self.width, self.device, self.dtype = height, width, device, dtype
-        self._bands = {}
+        self._bands, self._scratch = {}, Scratch(device, dtype)
 
     def band(self, size, k):
         """Return the matrix, shape (size, size), that has 1 where two places are at most (k - 1) / 2 apart."""
@@ -53,7 +54,7 @@ class Boxes:
             self._bands[size, k] = near.to(self.dtype)
         return self._bands[size, k]
 
-    def sums(self, maps, k):
+    def sums(self, maps, k, name="sums"):
         """Return the sums over the k x k patch around each pixel.
 
         Parameters
@@ -62,16 +63,20 @@ class Boxes:
             In the dtype of the Boxes.
         k : int
             Odd.
+        name : str
+            Of the sums: they last until sums of this name are asked for again.
 
         Returns
         -------
         Tensor, shape (b, height, width, m)
         """
-        if k == 1:
-            return maps.clone()
         b, h, w, m = maps.shape
-        columns = torch.matmul(self.band(h, k), maps.reshape(b, h, w * m))
-        return torch.matmul(self.band(w, k), columns.reshape(b, h, w, m))
+        columns, sums = (self._scratch(what, (b, h, w, m)) for what in ("columns", name))
+        if k == 1:
+            return sums.copy_(maps)
+        torch.bmm(self.band(h, k).expand(b, h, h), maps.reshape(b, h, w * m), out=columns.view(b, h, w * m))
+        torch.bmm(self.band(w, k).expand(b * h, w, w), columns.view(b * h, w, m), out=sums.view(b * h, w, m))
+        return sums
 
     def counts(self, k):
         """Return how many pixels the patch around each pixel has, which is in how many patches the pixel is."""

@@ -20,13 +20,14 @@ import math
 import torch
 
 from fmdiag.closed_forms.boxes import Boxes
+from fmdiag.closed_forms.scratch import Scratch
 from fmdiag.posterior.state import FLOOR
 
 # log of the largest sum of weights, less a margin; float32 counts for patches of so few values only.
 MOST = {torch.float32: 85.0, torch.float64: 690.0}
 # Share of a pixel's weight that may be left out.
 MASS = {torch.float32: 1e-6, torch.float64: 1e-13}
-WORTH_LEAVING = 0.75     # a block is cut down once no more than this share of its pixels is left
+WORTH_LEAVING = 0.6     # a block is cut down once no more than this share of its pixels is left
 
 
 def curve_dtype(x0, k, boxes, n):
@@ -54,7 +55,7 @@ class PatchCurve:
 
     def __init__(self, rows, k, dtype):
         self.rows, self.k, self.dtype = rows, k, dtype
-        self.boxes = Boxes(*rows.shape[1:], rows.device, dtype)
+        self.boxes, self._scratch = Boxes(*rows.shape[1:], rows.device, dtype), Scratch(rows.device, dtype)
 
     def local_means(self, x0, x1, s):
         """Return the local score's D, float64, shape (times, b, channels, height, width).
@@ -79,7 +80,8 @@ class PatchCurve:
             weights = _weights(logs.sub_(total.log()[:, None]))
             covered = self.boxes.sums(block.whole(weights), self.k).flatten(0, 2)
             for channel, image in enumerate(block.images):
-                means[j, channel, block.span] += torch.linalg.vecdot(covered, image)
+                found = torch.mul(covered, image, out=self._scratch("product", image.shape))
+                means[j, channel, block.span] += found.sum(-1)
             return weights.sum(-1) * total
 
         self._each_block(x0, x1, s, add)
@@ -94,7 +96,8 @@ class PatchCurve:
             sums = weights.sum(-1).double()
             weight[j, 0].index_add_(0, block.pixels, sums)
             for channel, image in enumerate(block.shown):
-                weighted[j, channel].index_add_(0, block.pixels, torch.linalg.vecdot(weights, image).double())
+                found = torch.mul(weights, image, out=self._scratch("product", image.shape)).sum(-1)
+                weighted[j, channel].index_add_(0, block.pixels, found.double())
             return sums
 
         self._each_block(x0, x1, s, add)
@@ -119,12 +122,18 @@ class PatchCurve:
                         block.cut(left)
 
     def _block(self, x0, x1, images, queries):
-        slope = bend = 0
+        shape = (len(x0), *images.shape[1:])
+        difference, slope, bend = (self._scratch(name, shape) for name in ("difference", "slope", "bend"))
         for channel, image in enumerate(images):
-            difference = x1[:, channel, ..., None] - image
-            slope = slope + x0[:, channel, ..., None] * difference
-            bend = bend + difference.square_()
-        return Block(self.boxes.sums(slope, self.k), self.boxes.sums(bend, self.k), images, queries)
+            torch.sub(x1[:, channel, ..., None], image, out=difference)
+            if channel:
+                slope.addcmul_(x0[:, channel, ..., None], difference)
+                bend.addcmul_(difference, difference)
+            else:
+                torch.mul(x0[:, channel, ..., None], difference, out=slope)
+                torch.mul(difference, difference, out=bend)
+        return Block(self.boxes.sums(slope, self.k, "slope"), self.boxes.sums(bend, self.k, "bend"), images, queries,
+                     self._scratch)
 
     def _zeros(self, x0, s, channels):
         return torch.zeros(len(s), channels, x0[:, 0].numel(), dtype=torch.float64, device=x0.device)
@@ -145,6 +154,8 @@ class Block:
         The examples.
     queries : slice
         Which of all pairs.
+    scratch : Scratch
+        Where log-weights are put.
 
     Attributes
     ----------
@@ -152,8 +163,8 @@ class Block:
         Numbers of the pixels left, counted through all pairs; `slope`, `bend` and `shown` have a line for each.
     """
 
-    def __init__(self, slope, bend, images, queries):
-        self.shape = slope.shape
+    def __init__(self, slope, bend, images, queries, scratch):
+        self.shape, self._scratch = slope.shape, scratch
         size = self.shape[1] * self.shape[2]
         self.slope, self.bend = slope.flatten(0, 2), bend.flatten(0, 2)
         self.images = images[:, None].expand(-1, len(slope), -1, -1, -1).flatten(1, 3)
@@ -162,17 +173,19 @@ class Block:
 
     def logs(self, s):
         """Return l_i(p) at one s, shape (pixels left, m)."""
-        return torch.add(self.slope, self.bend, alpha=s / 2).mul_(-s)
+        return torch.add(self.slope, self.bend, alpha=s / 2, out=self._scratch("logs", self.slope.shape)).mul_(-s)
 
     def cut(self, left):
         """Keep the pixels of a mask."""
-        self.slope, self.bend, self.pixels = self.slope[left], self.bend[left], self.pixels[left]
-        self.shown = self.shown[:, left]
+        left = torch.nonzero(left).reshape(-1)
+        self.slope, self.bend = self.slope.index_select(0, left), self.bend.index_select(0, left)
+        self.pixels, self.shown = self.pixels.index_select(0, left), self.shown.index_select(1, left)
 
     def whole(self, values):
         """Return values of the pixels left among zeros, shape (b, height, width, m)."""
         if len(self.pixels) < self.images.shape[1]:
-            values = torch.zeros_like(self.images[0]).index_copy_(0, self.pixels - self.span.start, values)
+            zeros = self._scratch("whole", self.images[0].shape).zero_()
+            values = zeros.index_copy_(0, self.pixels - self.span.start, values)
         return values.reshape(self.shape)
 
 

@@ -23,6 +23,7 @@ import torch
 
 from fmdiag.closed_forms.boxes import Boxes
 from fmdiag.closed_forms.pixel_softmax import PixelSoftmax
+from fmdiag.closed_forms.scratch import Scratch
 from fmdiag.posterior.state import FLOOR
 
 
@@ -37,6 +38,7 @@ class PatchPosterior:
 
     def __init__(self, rows):
         self.rows, self.boxes = rows, Boxes(*rows.shape[1:], rows.device)
+        self._scratch = Scratch(rows.device, torch.float64)
 
     def local_means(self, x, alpha, sigma, sizes):
         """Return the local score's D for each patch size, a dict of k to float64 of the shape of x.
@@ -58,7 +60,7 @@ class PatchPosterior:
         means = {k: torch.zeros_like(x) for k in totals}
         for queries, k, logs, images in self._logs(x, alpha, sigma, totals):
             weights = logs.sub_(totals[k][queries, ..., None]).clamp_(min=-FLOOR).exp_()
-            covered = self.boxes.sums(weights, k)
+            covered = self.boxes.sums(weights, k, "covered")
             for channel, image in enumerate(images):
                 means[k][queries, channel] += torch.linalg.vecdot(covered, image)
         return {k: mean / self.boxes.counts(k) for k, mean in means.items()}
@@ -74,15 +76,18 @@ class PatchPosterior:
         for images in self.rows:
             for queries in self.rows.queries(len(x), images.shape[-1]):
                 scale = -0.5 / sigma[queries].square()
-                squares = squared_differences(x[queries], alpha[queries], images)
+                squares = squared_differences(x[queries], alpha[queries], images, self._scratch)
                 for k in sizes:
                     yield queries, k, self.boxes.sums(squares, k).mul_(scale[:, None, None, None]), images
 
 
-def squared_differences(x, alpha, images):
-    """Return |x(p) - alpha X_i(p)|^2 summed over channels, shape (b, height, width, m)."""
-    total = None
+def squared_differences(x, alpha, images, scratch):
+    """Return |x(p) - alpha X_i(p)|^2 summed over channels, shape (b, height, width, m), in the Scratch given."""
+    shape = (len(x), *images.shape[1:])
+    total = scratch("squares", shape)
     for channel, image in enumerate(images):
-        square = torch.addcmul(x[:, channel, ..., None], alpha[:, None, None, None], image, value=-1).square_()
-        total = square if total is None else total.add_(square)
+        square = scratch("square", shape) if channel else total
+        torch.addcmul(x[:, channel, ..., None], alpha[:, None, None, None], image, value=-1, out=square).square_()
+        if channel:
+            total.add_(square)
     return total

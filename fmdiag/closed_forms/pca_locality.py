@@ -22,6 +22,7 @@ from fmdiag.closed_forms.base import ClosedForm
 from fmdiag.closed_forms.image_rows import ImageRows
 from fmdiag.closed_forms.patch_posterior import squared_differences
 from fmdiag.closed_forms.pixel_softmax import PixelSoftmax
+from fmdiag.closed_forms.scratch import Scratch
 from fmdiag.closed_forms.wiener import WienerField
 from fmdiag.errors import FmdiagError
 from fmdiag.memory import with_less
@@ -83,10 +84,10 @@ class PCALocalityField(ClosedForm):
         if self._rows is None:
             self._rows = ImageRows(self.training_set, (1, x.shape[2], 1), self.memory, self.device, self._block_rows)
         mask, state = self._mask(alpha[:1], sigma[:1]), PixelSoftmax(len(x), self._rows.shape, x.device)
-        scale = -0.5 / sigma[0].square()
+        scale, scratch = -0.5 / sigma[0].square(), Scratch(x.device, x.dtype)
         for images in self._rows:
             for queries in self._rows.queries(len(x), images.shape[-1]):
-                squares = squared_differences(x[queries], alpha[queries], images)[:, :, 0]
+                squares = squared_differences(x[queries], alpha[queries], images, scratch)[:, :, 0]
                 state.add(queries, torch.matmul(mask, squares).mul_(scale)[:, :, None], images)
         return state.mean()
 

@@ -170,10 +170,10 @@ def test_it_goes_on_with_less_memory(theory, monkeypatch):
     x = states(data, 0.5)
     expected, sums, failures = theory(data, k=3).mean(x, 0.5), Boxes.sums, [MemoryError()]
 
-    def hungry(self, maps, k):
+    def hungry(self, maps, k, *name):
         if failures:
             raise failures.pop()
-        return sums(self, maps, k)
+        return sums(self, maps, k, *name)
 
     monkeypatch.setattr(Boxes, "sums", hungry)
     with pytest.warns(FmdiagWarning, match=f"going on with {1 << 27} bytes of memory for {theory.what}"):
