@@ -10,7 +10,7 @@ from fmdiag.diagnostics.theories import summary as theories
 from fmdiag.diagnostics.theories.names import KINDS
 from fmdiag.diagnostics.uturn.summary import summarise as summarise_uturn
 from fmdiag.results import save_table
-from fmdiag.stats import summarise, summary_row
+from fmdiag.stats import row, summarise, summary_row
 
 TIMES = np.round(np.linspace(0.01, 0.99, 15), 3)
 TAUS = np.array([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
@@ -53,7 +53,22 @@ def error_tables(rng, n_pairs=40):
                                   "cosine": rng.uniform(0.8, 1, n_pairs)}))
     raw = pd.concat(rows, ignore_index=True)
     columns = ["squared_error", "conditional_variance", "cfm_loss", "cosine"]
-    return raw, summarise("error", raw, columns, by=["t"])
+    raw = raw.assign(states="train")
+    further = [raw.assign(states=kind, squared_error=(1 + k) * raw["squared_error"], shell=1 + k * raw["t"] ** 4)
+               for k, kind in enumerate(("train", "heldout", "model", "closed_form"))]
+    return raw, pd.concat([summarise("error", raw, columns, by=["t", "states"]), *state_rows(pd.concat(further))],
+                          ignore_index=True)
+
+
+def state_rows(raw):
+    """Return the summary rows of the error's other kinds of states: means, ends of the band, gap of the loss."""
+    off = raw[raw["states"] != "train"]
+    one = [row("error", name, value, n=2000, t=t) for t in TIMES for name, value in (("band_low", 0.8),
+           ("band_high", 1.2))]
+    gap = [row("error", "gap", (0.1 * t, 0.1 * t - 0.02, 0.1 * t + 0.02), n=30, interval="simultaneous", t=t,
+               states="heldout - train") for t in TIMES]
+    return [summarise("error", off, ["squared_error"], by=["t", "states"]),
+            summarise("error", raw, ["shell"], by=["t", "states"]), pd.DataFrame([*one, *gap])]
 
 
 def _flow_distances(diagnostic, maps):

@@ -88,8 +88,8 @@ def share_rows(table):
     """Return the summary rows of shares inside the band, and of the times at which trajectories leave it, as dicts.
 
     Per t up to UNTIL and kind: inside, with the exact interval at the effective number of states (those of one source
-    row stand together). Per kind: leaves, see `leaving`. Of the band itself: band_content, its share of all training
-    paths, with n paths.
+    row stand together). Per kind: leaves, see `leaving`. Of the band: its ends band_low and band_high per t, and
+    band_content, its share of all training paths, with n paths.
     """
     rows, n_band = [], int(table["n_band"].iloc[0])
     if not n_band:
@@ -100,6 +100,9 @@ def share_rows(table):
         rows.append(row(NAME, "inside", found, n=len(part), interval="clustered_exact", t=t, states=kind))
     for kind, part in shown.groupby("states", sort=False):
         rows.append(row(NAME, "leaves", leaving(part), n=part["pair"].nunique(), interval="simultaneous", states=kind))
+    ends = table.drop_duplicates("t").sort_values("t")
+    rows += [row(NAME, name, value, n=n_band, t=t) for column, name in (("shell_low", "band_low"),
+             ("shell_high", "band_high")) for t, value in zip(ends["t"], ends[column], strict=True)]
     return [*rows, row(NAME, "band_content", tuple(map(float, band_content(n_band))), n=n_band, interval="exact")]
 
 

@@ -47,7 +47,8 @@ def model_states(field, x0, times, *, n_steps, method, group):
 
 
 def _carried(field, x, times, n_steps, method):
-    grid = grid_through(times, n_steps, getattr(field, "reachable", (0.0, 1.0)))
+    low, high = getattr(field, "reachable", (0.0, 1.0))
+    grid = grid_through(times, n_steps, (low, high))
     lost = torch.full((len(x),), torch.nan, dtype=torch.float64)
     if isinstance(field, ClosedFormField):
         found = closed_form_states(field, x, grid, times)
@@ -56,7 +57,8 @@ def _carried(field, x, times, n_steps, method):
         grid = sorted({0.0, *times})
     states = {0.0: x}
     for start, stop in zip(grid[:-1], grid[1:], strict=True):
-        x, now = carry(field, x, [start, stop], method)
+        # Noise is carried to the first time that the field reaches, not 1e-9 beyond it.
+        x, now = carry(field, x, [start, low if abs(stop - low) < CLOSE else stop], method)
         lost = torch.where(lost.isnan(), now.cpu(), lost)
         if stop in times:
             states[stop] = x.cpu()
