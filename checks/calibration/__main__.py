@@ -10,6 +10,7 @@ from checks.calibration.intervals import INTERVALS
 from checks.calibration.membership import CASES, FAMILIES
 from checks.calibration.page import results, write_page
 from checks.calibration.repetition import interval, p_value, repeat
+from checks.calibration.theories import INTERVALS as OF_THEORIES
 
 LOG = Path("build/calibration")
 RESULTS = Path("checks/results/calibration.json")
@@ -32,7 +33,8 @@ def main():
     given.log.mkdir(parents=True, exist_ok=True)
     families = [*((name, repeat, case, given.nulls) for name, case in NULLS.items()),
                 *((name, repeat, case, given.powers) for name, case in POWERS.items()),
-                *((f"interval of {name}", interval, case, given.intervals) for name, case in INTERVALS.items()),
+                *((f"interval of {name}", interval, case, given.intervals)
+                  for name, case in {**INTERVALS, **OF_THEORIES}.items()),
                 *((f"membership, {name}", p_value, case, given.memberships)
                   for name, case in {**FAMILIES, **CASES}.items())]
     for part in range(10):   # a tenth of each at a time, so that an early end leaves all of them measured

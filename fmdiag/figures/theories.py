@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fmdiag.diagnostics.theories.names import KINDS, OPTIMUM, WHERE, label
+from fmdiag.diagnostics.theories.names import KINDS, OPTIMUM, WHERE, label, place
 from fmdiag.diagnostics.theories.published import SIDE, SIZES, TIMES
 from fmdiag.figures.curves import draw_curve
 from fmdiag.figures.pictures import show_image
@@ -17,10 +17,11 @@ def explained(table, ax=None):
     rows = table[table["quantity"] == "explained"]
     if rows["states"].nunique() > 1:
         rows = rows[rows["states"] == KINDS[-1]]
-    wide = rows.pivot(index="theory", columns="t", values="value")
+    wide = rows.pivot(index="theory", columns="t", values="value").loc[sorted(rows["theory"].unique(), key=place)]
     ax.imshow(wide.to_numpy(float), cmap="RdBu", vmin=-1, vmax=1, aspect="auto", interpolation="nearest")
     for (i, j), value in np.ndenumerate(wide.to_numpy(float)):
-        text = "" if np.isnan(value) else f"{value:.2f}" if value > -9.5 else "< -9"
+        # Plus 0, so that no "-0.00" is written.
+        text = "" if np.isnan(value) else f"{np.round(value, 2) + 0:.2f}" if value > -9.5 else "< -9"
         ax.text(j, i, text, ha="center", va="center", fontsize=6.5, color="white" if abs(value) > 0.7 else "black")
     ax.set_xticks(range(wide.shape[1]), [f"{t:.2g}" for t in wide.columns])
     ax.set_yticks(range(len(wide)), [label(name) for name in wide.index])
@@ -63,7 +64,7 @@ def samples_figure(run):
     arrays = run.arrays("theories")
     if not arrays or "network" not in arrays:
         return None
-    names = ["network", OPTIMUM, *sorted(name for name in arrays if name not in ("network", OPTIMUM))]
+    names = ["network", OPTIMUM, *sorted((name for name in arrays if name not in ("network", OPTIMUM)), key=place)]
     names = [name for name in names if name in arrays]
     n = len(arrays["network"])
     height, width = arrays["network"].shape[-2:]

@@ -21,7 +21,7 @@ from fmdiag.errors import FmdiagError
 from fmdiag.sampling import draw_noise
 from fmdiag.stats import quantile_interval
 
-MOST_SIZES = 9
+SMALL, N_LARGE = 9, 4
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Schedule:
 
 
 def candidates(shape):
-    """Return the patch sizes that are tried: odd ones up to the image's side, and one that covers all of it."""
+    """Return the patch sizes that are tried: 1, 3, ..., 9, a few up to the image's side, one that covers all of it."""
     side = max(shape[-2:])
-    odd = list(range(1, side + 1, 2))
-    step = -(-len(odd) // (MOST_SIZES - 1))
-    return [*odd[::step], 2 * side - 1]
+    large = np.linspace(SMALL, max(side, SMALL), N_LARGE + 1)[1:] // 2 * 2 + 1
+    sizes = {*range(1, SMALL + 1, 2), *(int(k) for k in large), 2 * side - 1}
+    return sorted(k for k in sizes if k <= 2 * side - 1)
 
 
 def given_schedule(sizes, times):

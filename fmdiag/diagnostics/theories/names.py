@@ -11,6 +11,12 @@ WHERE = {"train": "on paths of training examples", "heldout": "on paths of held-
 ROUNDING = 1e-10
 
 
+def place(name):
+    """Return where a theory stands in figures: ours in their order, then others by name."""
+    known = list(LABELS)
+    return (known.index(name), "") if name in known else (len(known), name)
+
+
 def label(name):
     """Return what a theory is called in sentences and figures."""
     return LABELS.get(name, name)

@@ -3,8 +3,8 @@
 The lead of the best theory over another is 1 - E||u_θ - u_best||² / E||u_θ - u_other||². Its intervals hold together
 for all pairs of theories and all times of a kind of state (Bonferroni), so that it does not matter that the best one
 was chosen by the same data. A theory over which the lead is not shown to be above 0 is a candidate too: where there are
-several it is undecided which of them is nearest. Theories that coincide, as patches do with û* where they cover the
-image, are never told apart.
+several it is undecided which of them is nearest. Theories that coincide at a time, as patches do with û* where they
+cover the image, are one theory there and stand under one name, û* where it is among them.
 """
 
 import numpy as np
@@ -15,6 +15,7 @@ from fmdiag.stats import ratio_interval, row
 
 NAME = "theories"
 LEVEL = 0.95
+SAME = 1e-9    # relative difference of squared errors, at every state, within which two theories are one
 
 
 def standings(table):
@@ -28,27 +29,45 @@ def standings(table):
     Returns
     -------
     DataFrame
-        Columns states, t, theory, rank (1: smallest mean squared error), squared_error (mean), lead (of the best over
-        it), low, high (simultaneous 95 %; NaN where the mean of its squared errors is not told from 0), candidate
-        (whether the lead is not shown to be above 0), n.
+        Columns states, t, theory, same_as (the theory that it coincides with there, "" where with none), rank (1:
+        smallest mean squared error), squared_error (mean), lead (of the best over it), low, high (simultaneous 95 %;
+        NaN where the mean of its squared errors is not told from 0), candidate (whether the lead is not shown to be
+        above 0; False for what stands under another name), n.
     """
-    parts, own = [], table[~table["compared"]]
-    for (states, t), at in own.groupby(["states", "t"]):
-        errors = at.pivot(index="pair", columns="theory", values="squared_error")
-        k, n_times = errors.shape[1], own.loc[own["states"] == states, "t"].nunique()
-        level = 1 - (1 - LEVEL) / max(1, n_times * k * (k - 1) / 2)
-        parts.append(_standing(errors, level).assign(states=states, t=t, n=len(errors)))
+    own, parts = table[~table["compared"]], []
+    for _, part in own.groupby("states"):
+        wide = [(keys, at.pivot(index="pair", columns="theory", values="squared_error"))
+                for keys, at in part.groupby(["states", "t"])]
+        names = [same_as(errors) for _, errors in wide]
+        distinct = [sum(not name for name in known.values()) for known in names]
+        level = 1 - (1 - LEVEL) / max(1, sum(k * (k - 1) / 2 for k in distinct))
+        parts += [_standing(errors, known, level).assign(states=states, t=t, n=len(errors))
+                  for ((states, t), errors), known in zip(wide, names, strict=True)]
     return pd.concat(parts, ignore_index=True)
 
 
-def _standing(errors, level):
-    """Return the rows of one time of squared errors per initial noise and theory."""
-    means = errors.mean().sort_values(kind="stable")
-    ratios = [ratio_interval(errors[means.index[0]], errors[name], level=level) for name in means.index]
-    found = pd.DataFrame({"theory": means.index, "rank": means.rank(method="min").astype(int).to_numpy(),
-                          "squared_error": means.to_numpy(), "lead": [1 - ratio for ratio, _, _ in ratios],
-                          "low": [1 - high for _, _, high in ratios], "high": [1 - low for _, low, _ in ratios]})
-    return found.assign(candidate=~(found["low"] > 0) | (found["rank"] == 1))
+def same_as(errors):
+    """Return {theory: the theory that it coincides with, or ""} of squared errors per initial noise and theory."""
+    known = {}
+    for name in sorted(errors, key=lambda name: (name != OPTIMUM, name)):
+        equal = [other for other, alias in known.items() if not alias and np.allclose(
+            errors[name], errors[other], rtol=SAME, atol=0)]
+        known[name] = equal[0] if equal else ""
+    return known
+
+
+def _standing(errors, known, level):
+    """Return the rows of one time."""
+    means = errors[[name for name, alias in known.items() if not alias]].mean().sort_values(kind="stable")
+    ratios = {name: ratio_interval(errors[means.index[0]], errors[name], level=level) for name in means.index}
+    found = pd.DataFrame({"theory": means.index, "same_as": "", "rank": range(1, len(means) + 1),
+                          "squared_error": means.to_numpy(), "lead": [1 - ratio for ratio, _, _ in ratios.values()],
+                          "low": [1 - high for _, _, high in ratios.values()],
+                          "high": [1 - low for _, low, _ in ratios.values()]})
+    found["candidate"] = ~(found["low"] > 0) | (found["rank"] == 1)
+    twins = [found[found["theory"] == alias].assign(theory=name, same_as=alias, candidate=False)
+             for name, alias in known.items() if alias]
+    return pd.concat([found, *twins], ignore_index=True)
 
 
 def leads(found):
@@ -61,7 +80,7 @@ def leads(found):
     """
     rows = []
     for (states, t), at in found.groupby(["states", "t"]):
-        best, others = at.iloc[0], at.iloc[1:]
+        best, others = at.iloc[0], at[(at["same_as"] == "") & (at["rank"] > 1)]
         if len(others):
             other = others.iloc[int(np.argmin(others["low"].fillna(-np.inf)))]
             rows.append(row(NAME, "lead", tuple(map(float, other[["lead", "low", "high"]])), n=int(best["n"]),
@@ -86,29 +105,32 @@ def reading(found, summary):
 
 
 def _sentence(kind, found, summary):
-    times, sets = sorted(found["t"].unique()), {}
+    """Return what is decided at which times, and where û* is among those that are not told apart."""
+    times, decided, unclear, among = sorted(found["t"].unique()), {}, [], []
     for t, at in found[found["candidate"]].groupby("t"):
-        sets.setdefault(tuple(sorted(at["theory"], key=lambda name: (name != OPTIMUM, name))), []).append(t)
-    # What is decided comes first.
-    n = found["theory"].nunique()
-    parts = [f"{_names(names, n)} at t = {_times(at, times)}{_share(names, at, kind, summary)}"
-             for names, at in sorted(sets.items(), key=lambda item: len(item[0]) > 1)]
-    return f"{WHERE[kind][:1].upper()}{WHERE[kind][1:]} the network is nearest to {'; '.join(parts)}."
+        if len(at) == 1:
+            decided.setdefault(at["theory"].iloc[0], []).append(t)
+        else:
+            unclear.append(t)
+            among += [t] if OPTIMUM in set(at["theory"]) else []
+    parts = [f"{label(name)} is nearest to the network at t = {_times(at, times)}{_share(name, at, kind, summary)}"
+             for name, at in decided.items()]
+    if unclear:
+        where = "all of them" if among == unclear else f"t = {_times(among, times)}" if among else "none of them"
+        parts.append(f"undecided at t = {_times(unclear, times)} (û* among the candidates at {where})")
+    return f"{_start(kind)}: {'; '.join(parts)}."
 
 
-def _names(names, n):
-    if len(names) == n > 1:
-        return "any of them, undecided which,"
-    first = ", ".join(map(label, names[:-1]))
-    return f"{first} or {label(names[-1])}, undecided which," if len(names) > 1 else label(names[0])
+def _start(kind):
+    return WHERE[kind][:1].upper() + WHERE[kind][1:]
 
 
-def _share(names, times, kind, summary):
-    """Return the share explained at the time where it is largest, in brackets; nothing where it is open or û*."""
-    if len(names) > 1 or names == (OPTIMUM,):
+def _share(name, times, kind, summary):
+    """Return the share explained at the time where it is largest, in brackets; nothing for û*."""
+    rows = summary[(summary["quantity"] == "explained") & (summary["states"] == kind) & (summary["theory"] == name)
+                   & summary["t"].isin(times)]
+    if rows.empty:
         return ""
-    rows = summary[(summary["quantity"] == "explained") & (summary["states"] == kind)
-                   & (summary["theory"] == names[0]) & summary["t"].isin(times)]
     best = rows.loc[rows["value"].idxmax()]
     return f" (explains {best['value']:.2f} [{best['low']:.2f}, {best['high']:.2f}] at t = {best['t']:g})"
 
@@ -129,13 +151,15 @@ def _preference(summary):
     rows = summary[(summary["quantity"] == "train_preference_overall") & (summary["interval"] == "simultaneous")]
     if rows.empty:
         return []
-    kinds = ("closer fitted on training than on as many held-out examples", rows[rows["low"] > 0]), (
-        "closer fitted on held-out than on as many training examples", rows[rows["high"] < 0])
-    found = [f"{_listed(part)} {'is' if len(part) == 1 else 'are'} {text}." for text, part in kinds if len(part)]
-    return found or ["No theory is shown to be closer to the network when it is fitted on training examples than on as "
+    sides = (("training examples than on as many held-out ones", rows[rows["low"] > 0]),
+             ("held-out examples than on as many training ones", rows[rows["high"] < 0]))
+    found = [_preferred(kind, part, text) for text, side in sides for kind, part in side.groupby("states", sort=False)]
+    return found or ["No theory is shown to be nearer to the network when it is fitted on training examples than on as "
                      "many held-out ones."]
 
 
-def _listed(rows):
-    return "; ".join(f"{label(row.theory)} {WHERE[row.states]} ({row.value:.2f} [{row.low:.2f}, {row.high:.2f}])"
-                     for row in rows.itertuples())
+def _preferred(kind, rows, text):
+    most = rows.loc[rows["value"].abs().idxmax()]
+    return (f"{_start(kind)} these are nearer to the network when fitted on {text}: "
+            f"{', '.join(map(label, rows['theory']))} (preference of {label(most['theory'])} {most['value']:.2f} "
+            f"[{most['low']:.2f}, {most['high']:.2f}]).")
