@@ -48,9 +48,9 @@ CARD = Diagnostic(
     short="Which closed-form theory explains the model, at which times?",
     question="Which closed-form field, û* or one of those that know only moments or patches of the data, is the "
              "network nearest to, and at which times?",
-    memorization="û* is nearest, or not told apart from the nearest, at every time on the model's own trajectories, and "
-                 "theories fitted on training examples are nearer to the network than the same ones fitted on as many "
-                 "held-out examples: train_preference above 0.",
+    memorization="û* is nearest, or not told apart from the nearest, at nearly every time on the model's own "
+                 "trajectories, and theories fitted on training examples are nearer to the network than the same ones "
+                 "fitted on as many held-out examples: train_preference above 0.",
     generalization="Other closed forms explain a large share of the network's distance from û*, most at late times, "
                    "and it makes no difference which of the two they are fitted on: train_preference holds 0.",
     definition="explained: 1 - E||u_θ - u_T||² / E||u_θ - û*||², a ratio of means at one time, Fieller's interval; "

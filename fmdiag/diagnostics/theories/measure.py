@@ -8,7 +8,7 @@ of the network's distance from û*: 1 where the network is the theory, 0 where t
 negative where it is farther. It is a ratio of means, given with its denominator; of û* itself it would be 0/0 in a
 network that memorises, and is not given. r² and the squared correlation: see `fmdiag.diagnostics.theories.scores`.
 
-Memorisation: û* is nearest, or not told apart from the nearest, at every time of the model's own trajectories, and
+Memorisation: û* is nearest, or not told apart from the nearest, at nearly every time on the model's own trajectories;
 theories fitted on training examples are nearer to the network than the same ones fitted on as many held-out examples.
 Generalisation: other closed forms are nearer, and as near whichever of the two they are fitted on.
 
