@@ -7,7 +7,7 @@ Bertrand, Gagneux, Massias, Emonet, "On the Closed-Form of Flow Matching", arXiv
 
 from fmdiag.figures.curves import draw_curve
 from fmdiag.figures.study_size import samples_figure
-from fmdiag.figures.style import curve_style, legend_above, new_figure, own_axes
+from fmdiag.figures.style import curve_style, legend_above, log_steps, new_figure, own_axes
 
 
 def pool_sizes(run):
@@ -42,7 +42,8 @@ def study_losses_figure(run):
     for ax, (quantity, text) in zip(axes[0], (("frechet_train", "to training rows"), ("frechet_test", "to test rows")),
                                     strict=True):
         by_objective(rows, quantity, "step", ax, pools=run.run.get("pools"))
-        ax.set(xlabel="step", xscale="log", yscale="log", title=text)
+        log_steps(ax, rows["step"].dropna())
+        ax.set(yscale="log", title=text)
     axes[0, 0].set_ylabel("Fréchet distance")
     legend_above(axes[0, 0], ncols=3)
     return figure
@@ -55,7 +56,8 @@ def difference_figure(run):
         return None
     ax = by_objective(rows, "frechet_test_minus_cfm", "step", pools=run.run.get("pools"))
     ax.axhline(0, color="#555555", linewidth=0.8)
-    ax.set(xlabel="step", xscale="log", ylabel="test Fréchet distance\nminus that of cfm")
+    log_steps(ax, rows["step"])
+    ax.set(ylabel="test Fréchet distance\nminus that of cfm")
     # In early training distances are large: a scale that is linear near 0 shows both ends.
     ax.set_yscale("symlog", linthresh=max(1.0, float(rows["value"].abs().min())))
     return legend_above(ax, ncols=2).figure

@@ -11,6 +11,7 @@ import warnings
 
 import matplotlib
 import seaborn as sns
+from matplotlib import ticker
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -105,6 +106,14 @@ def ordered_colors(n):
     """Return n colours from light to dark for an ordered family such as image sizes; none is too pale for paper."""
     palette = sns.color_palette("viridis", 256)
     return [palette[round(190 * (1 - i / max(1, n - 1)))] if n > 1 else COLORS[0] for i in range(n)]
+
+
+def log_steps(ax, steps):
+    """Make the x axis one of steps on a logarithmic scale, with a tick at each of `steps` and nowhere else."""
+    ax.set(xlabel="step", xscale="log")
+    steps = sorted(set(steps))
+    ax.set_xticks(steps, [f"{step:,.0f}".replace(",", " ") for step in steps])
+    ax.xaxis.set_minor_locator(ticker.NullLocator())
 
 
 def inner_legend(ax):
