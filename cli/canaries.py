@@ -30,8 +30,8 @@ class Counts(click.ParamType):
 @click.option("--images", type=click.Path(), help="Own pictures to draw canaries from.  [default: held-out rows]")
 @click.option("--multiplicities", type=Counts(), default="1,4,16", show_default=True, help="How often canaries are "
               "planted.")
-@click.option("--each", type=click.IntRange(1), default=10, show_default=True, help="Canaries of each multiplicity, "
-              "and held out.")
+@click.option("--each", type=click.IntRange(1), default=10, show_default=True, help="Canaries of each multiplicity; "
+              "a fair coin decides which of them are planted.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Decides which images, how often and where.")
 @click.option("--out", type=click.Path(file_okay=False), required=True, help="Folder of the new data set.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier folder once the new one is complete.")
@@ -39,7 +39,8 @@ class Counts(click.ParamType):
 def command(images, multiplicities, each, seed, out, overwrite, as_json, **options):
     """Write a data set with known images planted in it, each at a known multiplicity, and others held out beside it.
 
-    Train on the folder; then `fmdiag audit ckpt.pt --canaries FOLDER` reports how many come back, by multiplicity.
+    A fair coin decides for each image whether it is planted. Train on the folder; then `fmdiag audit ckpt.pt --canaries
+    FOLDER` reports how many come back, by multiplicity, and a lower bound on the epsilon of differential privacy.
 
     \b
     Examples:

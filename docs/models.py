@@ -22,7 +22,7 @@ FEW, STEPS = 16, 6000
 # Rows of each of two sets without a common row.
 HALVES = {"memorises": 16, "generalises": 750}
 # Rows before planting, and canaries of each multiplicity.
-PLANTED = {"memorises": (16, 4), "generalises": (1500, 10)}
+PLANTED = {"memorises": (16, 16), "generalises": (1500, 30)}
 
 
 def command(arguments):

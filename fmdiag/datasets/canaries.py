@@ -1,13 +1,15 @@
 """Known images, planted in a training set before training, and others held out: which come back tells what is copied.
 
-All canaries are drawn alike, and chance alone decides which are planted how often and which are held out: whatever
-planted ones show beyond held-out ones, training did. The folder is a data set that every command reads:
+All canaries are drawn alike, and a fair coin of its own decides for each whether it is planted, as often as its
+multiplicity says, or held out: whatever planted ones show beyond held-out ones, training did, and how well the coins
+can be guessed from the model bounds its privacy. The folder is a data set that every command reads:
 
     train.npy       the training rows with the planted canaries among them, at random places
     test.npy        held-out rows that are no canaries
     canaries.npy    all canaries, held-out ones too
-    canaries.json   schema "fmdiag-canaries/1": seed, source, fingerprint of train.npy, and per canary its multiplicity
-                    (0: held out), its rows in train.npy and the SHA-256 of its bytes
+    canaries.json   schema "fmdiag-canaries/1": seed, source, fingerprint of train.npy, the share of coins to be
+                    guessed, and per canary its multiplicity (0: held out), the multiplicity that its coin was
+                    about, its rows in train.npy and the SHA-256 of its bytes
 """
 
 import json
@@ -25,6 +27,7 @@ from fmdiag.files.regular import open_regular
 
 SCHEMA = "fmdiag-canaries/1"
 ROWS_AT_ONCE = 4096
+GUESSED = 0.5   # share of the coins that are guessed: those of the least and of the largest loss
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,17 @@ class Canaries:
         How often each was planted; 0: held out.
     rows : list of list of int
         Where, in the training set.
+    coin : ndarray of int64, shape (k,), optional
+        The multiplicity that each canary's coin was about; None for a folder in which no coins were thrown.
+    guessed : float
+        Share of the coins that are guessed, fixed when they were thrown.
     """
 
     images: torch.Tensor
     multiplicity: np.ndarray
     rows: list
+    coin: np.ndarray | None = None
+    guessed: float = GUESSED
 
 
 def plant(folder, training_set, held_out, *, multiplicities=(1, 4, 16), n_each=10, images=None, seed=0):
@@ -60,7 +69,7 @@ def plant(folder, training_set, held_out, *, multiplicities=(1, 4, 16), n_each=1
     multiplicities : sequence of int
         How often canaries are planted, all different and at least 1.
     n_each : int
-        Canaries of each multiplicity, and held out.
+        Canaries of each multiplicity; about half of them, by their coins, are held out.
     images : TrainingSet, optional
         Own canaries, of which enough are drawn.
     seed : int
@@ -75,8 +84,9 @@ def plant(folder, training_set, held_out, *, multiplicities=(1, 4, 16), n_each=1
     if not multiplicities or multiplicities[0] < 1 or n_each < 1:
         raise FmdiagError(f"canaries: multiplicities and n_each must be at least 1, got {multiplicities} and {n_each}")
     source, rng = held_out if images is None else images, np.random.default_rng(seed)
-    chosen = _choose(source, training_set, n_each * (1 + len(multiplicities)), rng)
-    planted = np.repeat([0, *multiplicities], n_each)
+    chosen = _choose(source, training_set, n_each * len(multiplicities), rng)
+    coin = np.repeat(multiplicities, n_each)
+    planted = coin * rng.integers(0, 2, len(coin))
     stored = _stored(source, training_set, chosen)
     order = np.concatenate([np.arange(training_set.n_stored),
                             training_set.n_stored + np.repeat(np.arange(len(planted)), planted)])
@@ -88,10 +98,11 @@ def plant(folder, training_set, held_out, *, multiplicities=(1, 4, 16), n_each=1
     np.save(Path(folder) / "canaries.npy", stored)
     where = [np.flatnonzero(order == training_set.n_stored + k).tolist() for k in range(len(planted))]
     train = TrainingSet(load_npy(Path(folder) / "train.npy", empty=False), *_map(training_set))
-    entries = [{"id": k, "multiplicity": int(planted[k]), "rows": where[k], "origin_row": int(chosen[k]),
-                "sha256": arrays_sha256(stored[k])} for k in range(len(planted))]
+    entries = [{"id": k, "multiplicity": int(planted[k]), "coin": int(coin[k]), "rows": where[k],
+                "origin_row": int(chosen[k]), "sha256": arrays_sha256(stored[k])} for k in range(len(planted))]
     return {"schema": SCHEMA, "seed": seed, "source": training_set.describe(), "canaries_from": source.name,
-            "train": {"file": "train.npy", "n": train.n, "fingerprint": train.fingerprint}, "canaries": entries}
+            "train": {"file": "train.npy", "n": train.n, "fingerprint": train.fingerprint}, "guessed": GUESSED,
+            "canaries": entries}
 
 
 def _choose(source, training_set, k, rng):
@@ -155,7 +166,7 @@ def load_canaries(folder, training_set):
         If the folder is not such a folder, was changed, or belongs to another training set.
     """
     folder = Path(folder)
-    entries = _entries(folder)
+    entries, guessed = _entries(folder)
     stored = np.array(load_npy(folder / "canaries.npy", empty=False))
     if stored.ndim < 2 or [entry["sha256"] for entry in entries] != [arrays_sha256(row) for row in stored]:
         raise FmdiagError(f"{folder}: canaries.npy is not what canaries.json describes: plant them again")
@@ -165,11 +176,13 @@ def load_canaries(folder, training_set):
         if rows and (max(rows) >= training_set.n or not bool((training_set[rows] == image).all())):
             raise FmdiagError(f"{folder}: canary {entry['id']} is not in {training_set.name} where it was planted: the "
                               "checkpoint was trained on other rows than this folder's train.npy")
-    return Canaries(images, np.array([entry["multiplicity"] for entry in entries]), [e["rows"] for e in entries])
+    coin = np.array([entry["coin"] for entry in entries]) if all("coin" in entry for entry in entries) else None
+    return Canaries(images, np.array([entry["multiplicity"] for entry in entries]), [e["rows"] for e in entries], coin,
+                    guessed)
 
 
 def _entries(folder):
-    """Return what canaries.json says of every canary, a list of dicts whose values are of the right types."""
+    """Return what canaries.json says of every canary, dicts whose values are of the right types, and of the guesses."""
     place = folder / "canaries.json"
     try:
         with open_regular(place, "canaries.json") as file:
@@ -181,13 +194,19 @@ def _entries(folder):
     entries = manifest.get("canaries") if isinstance(manifest, dict) and manifest.get("schema") == SCHEMA else None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) and _is_entry(entry) for entry in entries):
         raise FmdiagError(f"{place}: does not describe canaries: give a folder that `fmdiag canaries` wrote")
-    return entries
+    guessed = manifest.get("guessed", GUESSED)
+    if isinstance(guessed, bool) or not isinstance(guessed, int | float) or not 0 <= guessed <= 1:
+        raise FmdiagError(f"{place}: the share of coins to guess must be in [0, 1], got {guessed!r}: plant the "
+                          "canaries again")
+    return entries, float(guessed)
 
 
 def _is_entry(entry):
     rows = entry.get("rows")
     return (isinstance(entry.get("sha256"), str) and _is_count(entry.get("multiplicity")) and isinstance(rows, list)
-            and all(map(_is_count, rows)) and "id" in entry)
+            and all(map(_is_count, rows)) and "id" in entry
+            and ("coin" not in entry or (_is_count(entry["coin"]) and entry["coin"] >= 1
+                                         and entry["multiplicity"] in (0, entry["coin"]))))
 
 
 def _is_count(value):

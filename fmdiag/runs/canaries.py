@@ -1,10 +1,12 @@
 """Canaries planted into a data set as a folder of its own, with its manifest and its record, before training."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 from fmdiag.datasets import load_dataset
 from fmdiag.datasets.canaries import plant
+from fmdiag.errors import FmdiagWarning
 from fmdiag.results import RunFolder, check_destination
 from fmdiag.runs.parts import Parts
 from fmdiag.runs.versions import versions
@@ -27,7 +29,7 @@ def write_canaries(out, dataset="digits", *, images=None, multiplicities=(1, 4, 
     multiplicities : sequence of int
         How often canaries are planted, all different and at least 1.
     n_each : int
-        Canaries of each multiplicity, and held out.
+        Canaries of each multiplicity; a fair coin for each decides whether it is planted or held out.
     n : int, optional
         Size of the subset that they are planted in.
     seed : int
@@ -58,6 +60,17 @@ def write_canaries(out, dataset="digits", *, images=None, multiplicities=(1, 4, 
         manifest = plant(folder.path, rows, rows.held_out, multiplicities=multiplicities, n_each=n_each, images=own,
                          seed=seed)
         folder.add_json("canaries.json", manifest)
+        if own is None:
+            _say_what_is_left(rows.held_out, len(manifest["canaries"]))
         folder.add_json("run.json", {"fmdiag": __version__, "command": command, "name": "canaries", "diagnostics": {},
                                      "dataset": rows.describe(), "seed": seed, "versions": versions()})
     return manifest
+
+
+def _say_what_is_left(held_out, n_canaries):
+    """Warn where canaries have used up half of the held-out examples, which are the null of everything else."""
+    left = held_out.n_stored - n_canaries
+    if left < n_canaries:
+        warnings.warn(f"{n_canaries} of {held_out.n_stored} held-out examples have become canaries: {left} are left "
+                      "for the comparison of everything else; give --images, or a smaller --each", FmdiagWarning,
+                      stacklevel=3)

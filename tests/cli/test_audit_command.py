@@ -154,9 +154,9 @@ def test_the_same_seed_gives_the_same_tables(name, options, checkpoint, tmp_path
 def test_canaries_from_planting_to_the_audit(tmp_path, fails_cleanly, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     planted, trained = tmp_path / "planted", tmp_path / "trained"
-    assert run(["canaries", "--dataset", "digits", "--n", "20", "--multiplicities", "1,3", "--each", "3", "--out",
+    assert run(["canaries", "--dataset", "digits", "--n", "20", "--multiplicities", "1,3", "--each", "5", "--out",
                 str(planted)]) == 0
-    assert "3 canaries planted 3 times" in capsys.readouterr().out
+    assert "canaries planted 3 times" in capsys.readouterr().out
     assert run(["train", "--dataset", str(planted), "--network", "mlp", "--width", "8", "--depth", "1", "--steps", "2",
                 "--precision", "fp32", "--out", str(trained)]) == 0
     out = tmp_path / "run"
@@ -164,8 +164,9 @@ def test_canaries_from_planting_to_the_audit(tmp_path, fails_cleanly, capsys, mo
     document = json.loads((out / "audit.json").read_text())
     validate(document)
     table = load_table(out, "canaries")
-    assert table["multiplicity"].tolist() == [0] * 3 + [1] * 3 + [3] * 3
+    assert table["coin"].tolist() == [1] * 5 + [3] * 5 and set(table["guess"]) == {0, 1, -1}
     assert document["verdicts"][2]["answer"] == "no evidence" and "held out" in document["verdicts"][2]["text"]
+    assert "ε of differential privacy is at least 0 for an image planted once" in document["verdicts"][2]["text"]
     assert "canaries" in {test["id"] for test in document["tests"]}
     fails_cleanly(["audit", "--samples", planted / "test.npy", "--dataset", "digits", "--canaries", planted],
                   "is not in digits where it was planted")

@@ -24,9 +24,11 @@ def test_the_folder_is_a_data_set_with_canaries_where_the_manifest_says(planted)
     train = load_dataset(planted)
     manifest = json.loads((planted / "canaries.json").read_text())
     assert manifest["schema"] == SCHEMA
-    assert train.n == 30 + 4 * 1 + 4 * 3 and train.fingerprint == manifest["train"]["fingerprint"]
+    coin, times = (np.array([entry[name] for entry in manifest["canaries"]]) for name in ("coin", "multiplicity"))
+    assert coin.tolist() == [1] * 4 + [3] * 4 and set(times * (times != coin)) == {0}
+    assert train.n == 30 + times.sum() and train.fingerprint == manifest["train"]["fingerprint"]
     found = load_canaries(planted, train)
-    assert found.multiplicity.tolist() == [0] * 4 + [1] * 4 + [3] * 4
+    assert found.multiplicity.tolist() == times.tolist() and found.coin.tolist() == coin.tolist()
     assert [len(rows) for rows in found.rows] == found.multiplicity.tolist()
     for image, rows, entry in zip(found.images, found.rows, manifest["canaries"], strict=True):
         # Nowhere else: held-out canaries are in no row at all.
@@ -35,7 +37,17 @@ def test_the_folder_is_a_data_set_with_canaries_where_the_manifest_says(planted)
     rest = np.delete(np.arange(train.n), [row for rows in found.rows for row in rows])
     assert sorted(x.sum().item() for x in train[rest]) == sorted(x.sum().item() for x in DIGITS[:])
     # Canaries are not held-out rows any more.
-    assert load_dataset(planted).held_out.n == DIGITS.held_out.n - 12
+    assert load_dataset(planted).held_out.n == DIGITS.held_out.n - 8
+
+
+def test_a_fair_coin_of_its_own_decides_for_each_canary(tmp_path):
+    # 60 fair coins: 30 planted on average, 13 to 47 with probability 1 - 8e-6; two seeds throw other coins.
+    thrown = []
+    for seed in (0, 1):
+        (tmp_path / str(seed)).mkdir()
+        manifest = plant(tmp_path / str(seed), DIGITS, DIGITS.held_out, multiplicities=(1, 2), n_each=30, seed=seed)
+        thrown.append([entry["multiplicity"] > 0 for entry in manifest["canaries"]])
+    assert all(13 <= sum(coins) <= 47 for coins in thrown) and thrown[0] != thrown[1]
 
 
 def test_pictures_stay_bytes_and_blocks_change_nothing(tmp_path, monkeypatch):

@@ -80,7 +80,14 @@ def _canaries(summary, found):
                        + _planted(r.multiplicity)
                        for r in rows.itertuples())
     answer = "yes" if any(test["p_holm"] <= LEVEL for test in deciding) else "no evidence"
-    return _entry("canaries", question, answer, f"Canaries that came back: {shares}.", deciding)
+    return _entry("canaries", question, answer, f"Canaries that came back: {shares}.{_epsilon(summary)}", deciding)
+
+
+def _epsilon(summary):
+    """Return the sentence on the bounds of ε, empty where no coins were thrown or no loss was measured."""
+    rows = summary[(summary["diagnostic"] == "canaries") & (summary["quantity"] == "epsilon_at_least")]
+    bounds = ", ".join(f"{r.value:.2g} for an image {_planted(r.multiplicity)}" for r in rows.itertuples())
+    return f" At 95 % each, ε of differential privacy is at least {bounds} (all copies together)." if bounds else ""
 
 
 def _planted(times):

@@ -13,6 +13,7 @@ class Parameters(Judged):
 
     folder: str | None = parameter(None, "Folder that `fmdiag canaries` wrote and the model was trained on.",
                                    kind="path")
+    delta: float = parameter(1e-5, "Delta of the bound on (epsilon, delta)-privacy.", minimum=0, maximum=0.5)
 
 
 FIGURES = (
@@ -34,9 +35,11 @@ CARD = Diagnostic(
                  "1/2).",
     generalization="Planted canaries come back as seldom as held-out ones, and their losses are alike.",
     definition="A canary has come back if a sample is nearer to it than a third of its distance to the nearest other "
-               "training row or canary. Chance decided which canaries were planted how often and which were held "
-               "out.",
-    reference="N. Carlini et al. 2019, 2023.",
+               "training row or canary. A fair coin of its own decided for each canary whether it was planted or "
+               "held out. ε at least: lower bound at 95 % on the ε of differential privacy (adding or removing all "
+               "copies of one canary), from how many coins the CFM loss tells; the share of coins that are guessed was "
+               "fixed when they were thrown. Per example it is divided by the number of copies.",
+    reference="N. Carlini et al. 2019, 2023; T. Steinke, M. Nasr, M. Jagielski 2023 (ε from one run).",
     parameters=Parameters,
     run="fmdiag.diagnostics.canaries.run:run",
     needs=("samples",),

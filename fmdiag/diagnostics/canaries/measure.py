@@ -20,6 +20,7 @@ import pandas as pd
 import torch
 
 from fmdiag.datasets import as_training_set
+from fmdiag.diagnostics.canaries import privacy
 from fmdiag.diagnostics.error.measure import evaluate, mean_square, reachable_times
 from fmdiag.diagnostics.membership.measure import TIMES
 from fmdiag.diagnostics.points.measurable import measurable
@@ -32,6 +33,7 @@ from fmdiag.stats import auc_row, fisher_p, row, summary_row
 NAME = "canaries"
 THRESHOLD = 1 / 3
 SAMPLES_AT_ONCE = 256
+DELTA = 1e-5
 
 
 def measure(samples, training_set, *, canaries, field=None, path=None, threshold=THRESHOLD, n_noises=8, device="cpu",
@@ -62,9 +64,10 @@ def measure(samples, training_set, *, canaries, field=None, path=None, threshold
     Returns
     -------
     DataFrame
-        Columns canary, multiplicity (0: held out), returned, n_returned (samples that are copies), closest_sample,
-        distance and ratio of the sample of least ratio, cfm_loss (mean over times, noises and coordinates; NaN without
-        a field), n_samples.
+        Columns canary, multiplicity (0: held out), coin (the multiplicity that a fair coin was about; NaN where none
+        was thrown), returned, n_returned (samples that are copies), closest_sample, distance and ratio of the sample of
+        least ratio, cfm_loss (mean over times, noises and coordinates; NaN without a field), n_samples; with coins and
+        losses also guess (1: in the training set, 0: held out, -1: not guessed).
     """
     training_set, generator = as_training_set(training_set), seeded(generator, seed)
     numbers, samples, _ = measurable(samples, training_set)
@@ -73,11 +76,13 @@ def measure(samples, training_set, *, canaries, field=None, path=None, threshold
     index = np.arange(len(best))
     loss = np.full(len(best), np.nan) if field is None else _loss(field, canaries.images, path or LinearPath(),
                                                                   n_noises, generator)
-    return pd.DataFrame({"canary": index, "multiplicity": canaries.multiplicity,
+    coin = np.nan if canaries.coin is None else canaries.coin
+    table = pd.DataFrame({"canary": index, "multiplicity": canaries.multiplicity, "coin": coin,
                          "returned": (ratios < threshold).any(0), "n_returned": (ratios < threshold).sum(0),
                          "closest_sample": numbers[best], "distance": distances[best, index],
                          "ratio": ratios[best, index],
                          "cfm_loss": loss, "n_samples": len(samples)})
+    return table if field is None or canaries.coin is None else privacy.guess(table, canaries.guessed)
 
 
 def _ratios(samples, training_set, canaries, device):
@@ -111,13 +116,13 @@ def _loss(field, images, path, n_noises, generator):
     return np.mean(losses, axis=0).reshape(-1, n_noises).mean(1)
 
 
-def summarise(table):
+def summarise(table, delta=DELTA):
     """Return the summary rows.
 
     Per multiplicity: returned (share of canaries that came back, exact interval), distance (mean of the closest
     sample) and, with a field, cfm_loss and loss_auc (of planted against held-out canaries, lower loss counting as
     planted). Over all: canary_p, Fisher's one-sided p-value of planted against held-out canaries that came back, not
-    corrected.
+    corrected. Where coins were thrown, besides, what `privacy.summarise` returns.
     """
     rows = []
     held_out = table[table["multiplicity"] == 0]
@@ -132,4 +137,4 @@ def summarise(table):
     planted = table[table["multiplicity"] > 0]
     p = fisher_p(planted["returned"].sum(), len(planted), held_out["returned"].sum(), len(held_out))
     rows.append(row(NAME, "canary_p", p, multiplicity=np.nan, n=len(table), interval="fisher"))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows + (privacy.summarise(NAME, table, delta) if "guess" in table else []))

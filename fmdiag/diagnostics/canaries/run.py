@@ -13,5 +13,6 @@ def run(context, parameters):
     table = context.group.once(lambda: measure(samples, context.training_set, canaries=planted, path=context.path,
                                                device=context.device, field=context.field,
                                                generator=context.generator()))
-    return Result("canaries", table, summarise(table), {"folder": str(parameters.folder), "n_canaries": len(table),
-                                                        "n_samples": drawn["n_samples"]})
+    return Result("canaries", table, summarise(table, parameters.delta),
+                  {"folder": str(parameters.folder), "n_canaries": len(table), "n_samples": drawn["n_samples"],
+                   "delta": parameters.delta})
