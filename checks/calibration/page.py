@@ -9,6 +9,8 @@ from checks.calibration.families import BASES, NULLS, POWERS, SHARES
 from fmdiag.stats import holm, proportion_interval
 
 ERROR = 0.05
+TESTS = ("membership", "uturn")
+UNKNOWING = ("third-party", "population")   # in the names of fields that know no training example
 ANNOUNCED = {"exact copies": "exact copies", "copies with noise": "copies with noise .1"}   # in the verdict: planted
 # Families whose samples are of the distribution of the held-out examples, so that the true excess is 0.
 SAME = [name for name in NULLS if not any(word in name for word in (
@@ -24,13 +26,15 @@ def results(folder):
              "excess": [_misses(name, nulls[name]) for name in SAME if name in nulls],
              "power": [_power(name, done) for name in POWERS if name in done],
              "intervals": [_held(name, rows) for name, rows in done.items() if name.startswith("interval of ")],
-             "membership": [_membership(name, rows) for name, rows in done.items() if name.startswith("membership, ")],
+             **{test: [_found(name.removeprefix(f"{test}, "), rows) for name, rows in done.items()
+                       if name.startswith(f"{test}, ")] for test in TESTS},
              "repetitions": sum(map(len, done.values())),
              "contradictions": [{"family": name, "number": row["number"], "what": row["contradiction"]}
                                 for name, rows in done.items() for row in rows if row.get("contradiction")]}
-    nulls = [entry for entry in found["membership"] if "third-party" in entry["family"]]
+    unknowing = [[entry for entry in found[test] if any(word in entry["family"] for word in UNKNOWING)]
+                 for test in TESTS]
     for entries, key in ((found["nulls"], "false_alarms"), (found["excess"], "misses"),
-                         (found["intervals"], "misses"), (nulls, "found")):
+                         (found["intervals"], "misses"), *((entries, "found") for entries in unknowing)):
         tested = [entry for entry in entries if entry["n"]]
         p = holm([stats.binom.sf(entry[key] - 1, entry["n"], ERROR) for entry in tested])
         for entry, value in zip(tested, p, strict=True):
@@ -60,11 +64,11 @@ def _held(name, rows):
             **(_ends(missed, len(rows)) if rows else {})}
 
 
-def _membership(name, rows):
-    """Return how often a membership test at 5 % says that the field knows its images."""
+def _found(name, rows):
+    """Return how often a test at 5 % says that the field knows its training examples."""
     judged = [row["p"] for row in rows if row["p"] is not None]
     found = sum(p <= ERROR for p in judged)
-    return {"family": name.removeprefix("membership, "), "n": len(judged), "found": found,
+    return {"family": name, "n": len(judged), "found": found,
             "not_judged": len(rows) - len(judged), **(_ends(found, len(judged)) if judged else {})}
 
 
@@ -111,10 +115,8 @@ def write_page(found, file):
              "", "## Other intervals", "", INTERVALS, "", f"Intervals that fail: {', '.join(others) or 'none'}.", "",
              *_table(("interval", "repetitions", "misses", "95 % interval"),
                      [(e["family"], e["n"], e["misses"], _interval(e) if e["n"] else "") for e in found["intervals"]]),
-             "", "## Membership", "", MEMBERSHIP, "",
-             *_table(("field", "judged", "found", "95 % interval", "not judged", "fails"),
-                     [(e["family"], e["n"], e["found"], _interval(e) if e["n"] else "", e["not_judged"],
-                       {True: "yes", False: "no"}.get(e.get("fails"), "")) for e in found["membership"]]), ""]
+             "", "## Membership", "", MEMBERSHIP, "", *_of_test(found["membership"]),
+             "", "## U-turns", "", UTURN, "", *_of_test(found["uturn"]), ""]
     file.write_text("\n".join(lines))
 
 
@@ -142,6 +144,17 @@ interval fails where it misses in more than 5 % by the one-sided exact test, Hol
 MEMBERSHIP = """Does the test say, at 5 %, that a field knows its training images? Third-party û\\*: of other rows of the
 same distribution, so that "found" is a false alarm, which fails by the rule above. The others know all, or half, of
 them."""
+
+
+UTURN = """Does the test of `fmdiag uturn` say, at 5 %, that training examples return more often than held-out ones: the
+p-value of the largest difference over the times? The population's field and third-party û\\* know none of them, so that
+"found" is a false alarm, which fails by the rule above. The others know all, or half, of them."""
+
+
+def _of_test(entries):
+    return _table(("field", "judged", "found", "95 % interval", "not judged", "fails"),
+                  [(e["family"], e["n"], e["found"], _interval(e) if e["n"] else "", e["not_judged"],
+                    {True: "yes", False: "no"}.get(e.get("fails"), "")) for e in entries])
 
 
 def _table(head, rows):

@@ -7,6 +7,7 @@ import torch
 
 import fmdiag
 from fmdiag import ClosedFormField, TrainingSet
+from fmdiag.diagnostics.uturn.judged import class_of
 from fmdiag.diagnostics.uturn.measure import measure
 from fmdiag.diagnostics.uturn.starts import draw_starts
 from fmdiag.diagnostics.uturn.summary import difference_test, reading, summarise, time_reached
@@ -144,6 +145,47 @@ def test_the_class_is_that_of_the_nearest_label_or_of_the_classifier():
     assert "same_class" not in set(summarise(unlabelled)["quantity"])
 
 
+def test_with_a_classifier_the_class_is_what_it_says_of_both():
+    """Named after the set of a bundled classifier; the still field ends near its start late, on the noise at t = 0."""
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 256, (30, 1, 28, 28), dtype=np.uint8)
+    train = TrainingSet(rows[:15], name="fashion-mnist", held_out_source=TrainingSet(rows[15:]))
+    table = measure(still, train, times=[0.0, 0.999], n_starts=8, fields=("model",))
+    assert table.attrs["classes"].startswith("class by the classifier of fashion-mnist")
+    assert table.loc[table["t"] == 0.999, "same_class"].all()
+    classes = class_of(train)[0]
+    made = generator()
+    starts = draw_starts(train, n_starts=8, generator=made)
+    x0 = fmdiag.sampling.draw_noise(8, train.shape, generator=made)
+    first = table[(table["t"] == 0) & (table["source"] == "train")].sort_values("pair")
+    assert first["same_class"].tolist() == (classes(x0) == classes(starts.images["train"])).float().tolist()
+
+
+def test_every_feature_has_its_own_distances():
+    table = measure(ClosedFormField(DIGITS), DIGITS, times=[0.6], n_starts=8, fields=("model",),
+                    feature=["pixels", "pca"])
+    pixels, pca = (table[table["feature"] == name].reset_index(drop=True) for name in ("pixels", "pca"))
+    assert (pixels[["start", "pair"]] == pca[["start", "pair"]]).all(axis=None)
+    # All of the variance of 100 digits of 64 values is in 64 directions: distances are those of pixels.
+    np.testing.assert_allclose(pixels["distance"], pca["distance"], rtol=1e-4, atol=1e-5)
+    assert set(summarise(table)["feature"]) == {"pixels", "pca"} and reading(summarise(table))
+
+
+def test_mirror_images_of_starts_do_not_compete():
+    flipped = DIGITS.with_hflip()
+    starts = draw_starts(flipped, n_starts=20, generator=generator())
+    assert len(starts.rest) == 2 * (100 - 20)
+    assert not set(starts.rest % 100) & set(starts.rows["train"])
+
+
+def test_a_wiener_field_that_takes_too_long_is_left_out(monkeypatch):
+    monkeypatch.setattr("fmdiag.diagnostics.uturn.measure.LARGEST", 3)
+    table = measure(still, gaussian_set(), times=[0.5], n_starts=8)
+    assert set(table["field"]) == {"model", "closed_form"}
+    assert table.attrs["remarks"] == ["uturn leaves the Wiener field out: its covariance of 4 values and 40 examples "
+                                      "is larger than 3 x 3"]
+
+
 def test_batches_change_nothing(monkeypatch):
     table = measure(population, gaussian_set(), times=[0.2, 0.6], n_starts=20)
     monkeypatch.setattr("fmdiag.diagnostics.uturn.ways_back.STATES_AT_ONCE", 6)
@@ -198,7 +240,7 @@ def exploding(x, t):
 
 def test_lost_trajectories_are_named_with_their_time():
     table = measure(exploding, gaussian_set(), times=[0.2, 0.8], n_starts=30)
-    remark, = table.attrs["lost"]
+    remark, = table.attrs["remarks"]
     assert remark.startswith("uturn, model: ") and "diverged, the first at t = 0.5" in remark
     model, other = (table[table["field"] == field] for field in ("model", "wiener"))
     assert 0 < model["pair"].nunique() < 30 == other["pair"].nunique()

@@ -24,6 +24,7 @@ def measure(file=None):
     run.error(n_pairs=11, times=(0.1, 0.5, 0.9))
     run.hybrid(n_samples=7, n_steps=4, taus=(0.0, 0.5))
     run.quality(n_samples=75, metrics=("frechet", "prdc"), **SOLVER)
+    run.uturn(n_starts=9, times=(0.3, 0.8), **SOLVER)
     run.agreement(other=bundled_checkpoint(), n_samples=7, **SOLVER)
     verdicts = audit(run, n_samples=75, n_images=9, n_noises=2, **SOLVER)["verdicts"]
     found = ({(name, key): table for name, result in run.results.items()

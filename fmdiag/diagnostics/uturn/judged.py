@@ -73,9 +73,9 @@ def class_of(training_set, data_root=None):
     classifier = find_classifier(training_set, classifiers_folder(data_root)) if len(training_set.shape) == 3 else None
     if classifier is not None:
         accuracy = classifier.content["accuracy"]
-        return classifier.classes, (f"class by the classifier of {classifier.content['dataset']} that fmdiag comes "
-                                    f"with or made (right for {accuracy:.1%} of held-out images), of the end and of "
-                                    "the start")
+        return classifier.classes, (f"class by the classifier of {classifier.content['dataset']['name']} that fmdiag "
+                                    f"comes with or made (right for {accuracy:.1%} of held-out images), of the end and "
+                                    "of the start")
     if training_set.labels is None:
         return None, None
     return None, "class by the label of the nearest of the start and all examples it is compared with"

@@ -14,6 +14,8 @@ diffusion models reveals the hierarchical nature of data", arXiv 2402.16991 (for
 difference to held-out starts, with one pool for both: our choice.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import torch
@@ -23,7 +25,7 @@ from fmdiag.datasets import as_training_set
 from fmdiag.diagnostics.error.measure import reachable_times
 from fmdiag.diagnostics.points.pairs import check_times
 from fmdiag.diagnostics.uturn.judged import class_of, judge
-from fmdiag.diagnostics.uturn.starts import draw_starts
+from fmdiag.diagnostics.uturn.starts import Starts, draw_starts
 from fmdiag.diagnostics.uturn.summary import FIELDS, NAME, difference_test, summarise
 from fmdiag.diagnostics.uturn.ways_back import ends
 from fmdiag.errors import FmdiagError, check_choice
@@ -31,11 +33,13 @@ from fmdiag.features import as_features
 from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.neighbors import EXACT
 from fmdiag.paths import LinearPath
+from fmdiag.posterior.empirical import shared_memory
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import METHODS, draw_noise, lost_sentence, seeded
 
 __all__ = ["NAME", "TIMES", "carried", "difference_test", "measure", "summarise", "tabulate"]
 TIMES = [round(0.05 * k, 2) for k in range(20)]
+LARGEST = 4096   # side of the matrix whose eigenvectors the Wiener field needs: a minute on two cores
 
 
 def measure(field, training_set, *, held_out=None, times=None, n_starts=64, fields=FIELDS, n_steps=100, method="euler",
@@ -73,7 +77,7 @@ def measure(field, training_set, *, held_out=None, times=None, n_starts=64, fiel
         example of the pool, see `fmdiag.diagnostics.uturn.starts`), nearest (training row, of the pool or the start, -1
         without any), same_class (1.0 or 0.0; NaN where neither a classifier nor labels are known), distance (Euclidean,
         from the end to the start), distance_other (to the nearest other example of the pool; inf without any), feature.
-        Pairs of which a trajectory was lost are left out, which ``attrs["lost"]`` says.
+        Pairs of which a trajectory was lost are left out, which ``attrs["remarks"]`` says.
 
     Raises
     ------
@@ -91,55 +95,90 @@ def measure(field, training_set, *, held_out=None, times=None, n_starts=64, fiel
     """
     training_set, generator = as_training_set(training_set), seeded(generator, seed)
     features = as_features(feature, training_set, device)
-    starts, found = carried(field, training_set, held_out=held_out, times=times, n_starts=n_starts, fields=fields,
-                            n_steps=n_steps, method=method, path=path, memory=memory, device=device, progress=progress,
-                            group=group, generator=generator)
-    return tabulate(found, starts, training_set, features=features, plan=plan, device=device)
+    found = carried(field, training_set, held_out=held_out, times=times, n_starts=n_starts, fields=fields,
+                    n_steps=n_steps, method=method, path=path, memory=memory, device=device, progress=progress,
+                    group=group, generator=generator)
+    return tabulate(found, training_set, features=features, plan=plan, device=device)
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Starts, and where each field carried them from each time.
+
+    Attributes
+    ----------
+    starts : Starts
+    times : list of float
+        Those that the field's schedule reaches, ascending.
+    ends : dict of str to (Tensor, Tensor)
+        By field, shapes (sources, pairs, times, *shape) and (sources, pairs, times): the ends, NaN where a trajectory
+        was lost, and the time at which it was, NaN where it was not.
+    remarks : tuple of str
+        What was left out.
+    """
+
+    starts: Starts
+    times: list
+    ends: dict
+    remarks: tuple = ()
 
 
 def carried(field, training_set, *, held_out=None, times=None, n_starts=64, fields=FIELDS, n_steps=100, method="euler",
             path=None, memory=None, device="cpu", progress=iter, keep=None, group=SINGLE, generator):
-    """Return (Starts, {field: {t: ends}}) of `measure`; ends of shape (sources, pairs, *shape), NaN where lost.
+    """Return the Carried of `measure`'s parameters.
 
-    ``keep(name, compute)`` returns the tensor that compute() makes, or one that it kept of the same call before.
+    ``keep(name, compute)`` returns the tensor that compute() makes, or one that it kept of the same call before. The
+    Wiener field is left out, and that is said, where its eigenvectors would take longer than all else.
     """
     field, keep, path = as_field(field), keep or (lambda name, compute: compute()), path or LinearPath()
+    _check(fields, method, n_steps)
+    high = getattr(field, "reachable", (0.0, 1.0))[1]
+    times = [t for t in reachable_times(field, sorted(set(check_times(TIMES if times is None else times))))
+             if t < high or high == 1]
+    starts = draw_starts(training_set, held_out, n_starts=n_starts, generator=generator)
+    noise = draw_noise(starts.n, training_set.shape, generator=generator)
+    x0, x1 = torch.cat([noise] * len(starts.sources)), torch.cat(list(starts.images.values()))
+    remarks = list(starts.remarks)
+    if "wiener" in fields and min(training_set.n, training_set.dim) > LARGEST:
+        fields = [name for name in fields if name != "wiener"]
+        remarks.append(f"uturn leaves the Wiener field out: its covariance of {training_set.dim} values and "
+                       f"{training_set.n} examples is larger than {LARGEST} x {LARGEST}")
+    memory = memory if memory is not None or group.size == 1 else shared_memory(memory, torch.device(device), group)
+    made = {"model": lambda: field,
+            "closed_form": lambda: ClosedFormField(training_set, path, memory=memory, device=device),
+            "wiener": lambda: WienerField(training_set, path, memory=memory, device=device)}
+
+    def packed(name):
+        return torch.cat(group.spread(torch.arange(len(x1)), lambda chosen: torch.cat(_flat(ends(
+            made[name](), path, x0[chosen], x1[chosen], times, n_steps=n_steps, method=method,
+            training_set=training_set, progress=progress)), -1)))
+
+    found, lead = {}, (len(starts.sources), starts.n, len(times))
+    for name in (f for f in FIELDS if f in fields):
+        both = keep(name, lambda name=name: packed(name))
+        found[name] = both[..., :-1].float().reshape(*lead, *training_set.shape), both[..., -1].reshape(lead)
+    return Carried(starts, times, found, tuple(remarks))
+
+
+def _flat(found):
+    """Return ends and times of loss as one tensor's parts, float64."""
+    return found[0].flatten(2).double(), found[1][..., None]
+
+
+def _check(fields, method, n_steps):
     for name in fields:
         check_choice("field", name, FIELDS)
     check_choice("method", method, METHODS)
     if not fields or n_steps < 1:
         raise FmdiagError(f"uturn needs a field of {', '.join(FIELDS)} and n_steps of at least 1, got {fields} and "
                           f"{n_steps}")
-    high = getattr(field, "reachable", (0.0, 1.0))[1]
-    times = [t for t in reachable_times(field, sorted(set(check_times(TIMES if times is None else times))))
-             if t < high or high == 1]
-    starts = draw_starts(training_set, held_out, n_starts=n_starts, generator=generator)
-    noise = draw_noise(starts.n, training_set.shape, generator=generator)
-    others = {"closed_form": lambda: ClosedFormField(training_set, path, memory=memory, device=device),
-              "wiener": lambda: WienerField(training_set, path, memory=memory, device=device)}
-    x0, x1 = noise.repeat(len(starts.sources), *[1] * (noise.ndim - 1)), torch.cat(list(starts.images.values()))
-
-    def work(chosen, name):
-        v = field if name == "model" else others[name]()
-        states, lost = ends(v, path, x0[chosen], x1[chosen], times, n_steps=n_steps, method=method,
-                            training_set=training_set, progress=progress)
-        return torch.cat([states.flatten(2).double(), lost[..., None]], -1)
-
-    found = {}
-    for name in (f for f in FIELDS if f in fields):
-        packed = keep(name, lambda name=name: torch.cat(group.spread(
-            torch.arange(len(x1)), lambda chosen: work(chosen, name))))
-        states = packed[..., :-1].float().reshape(len(starts.sources), starts.n, len(times), *training_set.shape)
-        found[name] = states, packed[..., -1].reshape(len(starts.sources), starts.n, len(times))
-    return starts, {"times": times, **found}
 
 
-def tabulate(found, starts, training_set, *, features, plan=EXACT, device="cpu", data_root=None):
-    """Return the table of `measure` for what `carried` returned."""
-    times, fields = found["times"], {name: part for name, part in found.items() if name != "times"}
+def tabulate(found, training_set, *, features, plan=EXACT, device="cpu", data_root=None):
+    """Return the table of `measure` for a Carried."""
     classes, words = class_of(training_set, data_root)
     tables, remarks = [], []
-    for name, (states, lost) in fields.items():
+    for name, (states, lost) in found.ends.items():
         whole = torch.isnan(lost).all(2).all(0)
         if not bool(whole.any()):
             raise FmdiagError(f"uturn, {name}: {lost_sentence(lost.flatten())}, of every pair at least one: nothing is "
@@ -148,19 +187,19 @@ def tabulate(found, starts, training_set, *, features, plan=EXACT, device="cpu",
             remarks.append(f"uturn, {name}: {lost_sentence(lost.flatten())} ({int((~whole).sum())} of {len(whole)} "
                            "pairs of starts are left out)")
         kept = torch.nonzero(whole).reshape(-1).numpy()
-        tables += [_table(states, kept, starts, training_set, times, name, one, classes, plan, device)
-                   for one in features]
+        tables += [_table(states, kept, found, training_set, name, one, classes, plan, device) for one in features]
     table = pd.concat(tables, ignore_index=True)
-    table.attrs.update(lost=remarks, classes=words)
+    table.attrs.update(remarks=[*found.remarks, *remarks], classes=words)
     return table
 
 
-def _table(states, kept, starts, training_set, times, name, feature, classes, plan, device):
+def _table(states, kept, found, training_set, name, feature, classes, plan, device):
+    starts = found.starts
     judged = judge(states, kept, starts, training_set, feature=feature, classes=classes, device=device, plan=plan)
     source, pair, time = (index.ravel() for index in np.indices(judged.returned.shape))
     rows = np.stack([starts.rows[source] for source in starts.sources])[:, kept]
     return pd.DataFrame({
         "source": np.array(starts.sources)[source], "field": name, "start": rows[source, pair], "pair": kept[pair],
-        "t": np.array(times)[time], "returned": judged.returned.ravel(), "nearest": judged.nearest.ravel(),
+        "t": np.array(found.times)[time], "returned": judged.returned.ravel(), "nearest": judged.nearest.ravel(),
         "same_class": judged.same_class.ravel(), "distance": judged.distance.ravel(),
         "distance_other": judged.distance_other.ravel(), "feature": feature.name})
