@@ -36,20 +36,29 @@ OPTIONS = {"weights": "--weights", "attention": "--heads", "heads": "--heads", "
 @convention_options
 @reading_options
 @click.option("--write-card", "card_file", type=click.Path(dir_okay=False),
-              help="Write what was read and assumed as a model card (TOML), to correct and give as --model.")
+              help="Write what was read and assumed as a model card (TOML), to correct and give as --model; of a file "
+              "of no known family the beginning of one.")
 @click.option("--compact", "compact_file", type=click.Path(dir_okay=False),
               help="Write a copy to share: averaged weights only, in half precision (native checkpoints).")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON on stdout.")
 def command(file, ema, card_file, compact_file, as_json, accept_reading, **options):
     """Print what a checkpoint holds: family, weights, architecture, path, training set, steps."""
     from fmdiag.checkpoints import load_checkpoint
+    from fmdiag.errors import FmdiagError
     from fmdiag.files.destination import check_new_file
     from fmdiag.runs.inputs import CHOICES, recorded_reading
 
     for option, target in (("--write-card", card_file), ("--compact", compact_file)):
         if target is not None:
             check_new_file(target, option)
-    checkpoint = load_checkpoint(file, ema=ema, **{name: options[name] for name in CHOICES})
+    try:
+        checkpoint = load_checkpoint(file, ema=ema, **{name: options[name] for name in CHOICES})
+    except FmdiagError as error:
+        if card_file is None or options["model"] is not None or not _begun(file, card_file, options["trust_code"]):
+            raise
+        echo(str(error), err=True)
+        echo(f"wrote {card_file}: name your class in it as factory, then give --model {card_file}", err=True)
+        return
     if options["dataset"] is not None:
         reading = recorded_reading({**options, "n": options["n_rows"]})
         checkpoint.training_set(options["dataset"], accept_reading=accept_reading, **reading)
@@ -62,6 +71,21 @@ def command(file, ema, card_file, compact_file, as_json, accept_reading, **optio
         return
     for name, value in _rows(checkpoint):
         echo(f"{name:<13} {value}")
+
+
+def _begun(file, card_file, trust_code):
+    """Return whether the beginning of a card was written, for a file of no known family."""
+    from fmdiag.checkpoints import start_card
+    from fmdiag.checkpoints.card import write_text
+    from fmdiag.errors import FmdiagError
+
+    try:
+        text = start_card(file, trust_code=trust_code)
+    except FmdiagError:
+        return False
+    if text is not None:
+        write_text(text, card_file)
+    return text is not None
 
 
 def _write_card(checkpoint, file, model):

@@ -8,6 +8,7 @@ from fmdiag.checkpoints.families import FAMILIES
 from fmdiag.checkpoints.families.native import save_checkpoint
 from fmdiag.checkpoints.heads import other_heads
 from fmdiag.checkpoints.load import bundled_checkpoint, load_checkpoint
+from fmdiag.checkpoints.start_card import start_card
 
 __all__ = ["FAMILIES", "Checkpoint", "bundled_checkpoint", "card_of", "is_latent", "load_checkpoint",
-           "load_decoder", "other_heads", "relocated", "save_checkpoint", "write_card"]
+           "load_decoder", "other_heads", "relocated", "save_checkpoint", "start_card", "write_card"]

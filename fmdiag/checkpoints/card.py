@@ -68,8 +68,19 @@ def write_card(card, file):
         if isinstance(table, dict) and table:
             lines += ["", f"[{name}]"]
             lines += [f"{key} = {_toml(value)}" for key, value in table.items() if value is not None]
+    write_text("\n".join(lines) + "\n", file)
+
+
+def write_text(text, file):
+    """Write the text of a card.
+
+    Raises
+    ------
+    FmdiagError
+        If it cannot be written, or has what UTF-8 cannot spell.
+    """
     try:
-        Path(file).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        Path(file).write_text(text, encoding="utf-8")
     except UnicodeEncodeError as error:
         raise FmdiagError(f"{file}: a card cannot spell {error.object[error.start : error.end]!r}, which is no text: "
                           "rename the file of that name") from error

@@ -12,6 +12,7 @@ from fmdiag.checkpoints.choices import Choices
 from fmdiag.checkpoints.factories import factory_facts
 from fmdiag.checkpoints.families import FAMILIES, flow_matching, rectified_flow
 from fmdiag.checkpoints.families.sit import is_bare
+from fmdiag.checkpoints.nearest import nearest
 from fmdiag.checkpoints.opened import finished
 from fmdiag.checkpoints.places import outline
 from fmdiag.checkpoints.source import open_checkpoint
@@ -142,9 +143,11 @@ def _family(source, choices):
         raise FmdiagError(f"{file} is a bare state dict of the network that DiT, SiT and LFM share, each with another "
                           "convention: give --family dit, --family sit, or for LFM, whose time runs from data to "
                           "noise, --family sit --time-direction data-to-noise; --dataset tests which one fits")
-    raise FmdiagError(f"{file} holds a checkpoint of no known family ({outline(content)}{_held(content)}): name its "
-                      f"class by --model card.toml with factory = \"file.py:Class\" and [convention], or --family: "
-                      f"{', '.join(FAMILIES)}")
+    like = nearest(content)
+    raise FmdiagError(f"{file} holds a checkpoint of no known family ({outline(content)}{_held(content)}"
+                      f"{'; ' * bool(like)}{like}): name its class by --model card.toml with factory = "
+                      f"\"file.py:Class\" and [convention], which `fmdiag checkpoint {file} --write-card card.toml` "
+                      f"begins, or --family: {', '.join(FAMILIES)}")
 
 
 def _held(content):

@@ -10,6 +10,7 @@ from fmdiag.checkpoints.initial_share import young
 from fmdiag.checkpoints.labels import called, condition, unconditional
 from fmdiag.checkpoints.named_schedules import named_schedule
 from fmdiag.checkpoints.schedules import DiscreteSchedule
+from fmdiag.checkpoints.script_facts import script_facts
 from fmdiag.paths import LinearPath
 
 # Keys of a card's [convention] that name a diffusion schedule.
@@ -27,7 +28,8 @@ def finished(foreign, source, choices, device):
     called(foreign, choices)
     label, guidance = condition(foreign, choices, source.file)
     facts, null_cautions = unconditional(foreign, source.content, label, guidance)
-    read, assumed = foreign.read | facts.get(READ, {}), foreign.assumed | facts.get(ASSUMED, {})
+    read = script_facts(source.content) | foreign.read | facts.get(READ, {})
+    assumed = foreign.assumed | facts.get(ASSUMED, {})
     convention = foreign.convention.describe()
     (read if foreign.convention_read else assumed).update(convention)
     given = _given(choices, {**assumed, **read})

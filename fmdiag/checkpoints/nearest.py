@@ -1,0 +1,43 @@
+"""The nearest known layout of an unknown file: by the keys beside its tensors, and by the names of the tensors."""
+
+import re
+
+from fmdiag.checkpoints.candidates import candidates
+
+# Keys that a trainer saves, and what writes them.
+LAYOUTS = {
+    "Lightning": {"state_dict", "epoch", "global_step", "pytorch-lightning_version", "loops", "callbacks",
+                  "optimizer_states", "lr_schedulers", "hyper_parameters"},
+    "torchcfm's example": {"net_model", "ema_model", "sched", "optim", "step"},
+    "flow_matching's image example": {"model", "optimizer", "lr_schedule", "epoch", "scaler", "args"},
+    "DiT's and SiT's training script": {"model", "ema", "opt", "args"},
+    "score_sde or RectifiedFlow": {"optimizer", "model", "ema", "step"},
+    "denoising-diffusion-pytorch's Trainer": {"step", "model", "opt", "ema", "scaler", "version"},
+    "EDM's training state": {"net", "optimizer_state"},
+    "ema_pytorch": {"initted", "step", "online_model", "ema_model"},
+    "k-diffusion's training script": {"config", "model", "model_ema", "opt", "sched", "ema_sched", "epoch", "step"},
+}
+LEAST = 0.4  # of keys in common, of those that either has
+# Names of tensors by which a kind of network is known, after any prefix.
+NETWORKS = {
+    "a U-Net of guided-diffusion (torchcfm, flow_matching)": r"input_blocks\.0\.0\.weight",
+    "a U-Net of diffusers": r"down_blocks\.0\.resnets\.0\.conv1\.weight",
+    "a U-Net of denoising-diffusion-pytorch": r"downs\.0\.0\.(block1|mlp)\..*",
+    "NCSN++ or DDPM++ of score_sde and RectifiedFlow": r"all_modules\.0\.(weight|W)",
+    "a U-Net of EDM": r"(model\.)?enc\.\d+x\d+_(conv|block0).*",
+    "a diffusion transformer of DiT, SiT or LFM": r"blocks\.0\.adaLN_modulation\.1\.weight",
+    "a transformer of diffusers": r"transformer_blocks\.0\.attn1?\.to_q\.weight",
+    "an autoencoder, no network of a flow": r"(quant_conv|post_quant_conv)\.weight",
+}
+
+
+def nearest(content):
+    """Return which known layout and network a file's content is nearest to, for a message; empty where to none."""
+    keys = {str(key).partition(".")[0] for key in content} if isinstance(content, dict) else set()
+    shares = {name: len(keys & known) / len(keys | known) for name, known in LAYOUTS.items()} if keys else {}
+    layout = max(shares, key=lambda name: shares[name], default=None)
+    parts = [f"keys like those of {layout}"] if layout and shares[layout] >= LEAST else []
+    names = [name for candidate in candidates(content)[:3] for name in candidate.state or ()]
+    kind = next((kind for kind, mark in NETWORKS.items()
+                 if any(re.fullmatch(rf"(.*\.)?{mark}", name) for name in names)), None)
+    return " and ".join([*parts, *([f"tensors like those of {kind}"] if kind else [])])

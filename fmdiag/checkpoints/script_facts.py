@@ -1,0 +1,30 @@
+"""Facts on its training that a file keeps among its script's arguments: data, mirrored copies, augmentation.
+
+Only names that mean the same wherever they are used are looked for, at the top of args, hyper_parameters or config.
+"""
+
+from fmdiag.checkpoints.places import arguments_of
+
+DATA = ("data_path", "data_dir", "dataset", "dataset_path", "dataset_name", "train_data_dir", "train_dir", "data_root",
+        "dataset_dir")
+FLIPS = ("hflip", "random_flip", "random_hflip", "xflip", "horizontal_flip", "random_horizontal_flip",
+         "augment_horizontal_flip")
+AUGMENTATIONS = ("random_crop", "color_jitter", "colour_jitter", "random_resized_crop", "random_rotation", "cutout",
+                 "augment", "augmentation", "augmentations", "uniform_dequantization", "dequantize")
+LONGEST = 200
+
+
+def script_facts(content):
+    """Return the facts {trained_on, hflip, augmentation} that a file's arguments say; empty where they say nothing."""
+    arguments, facts = arguments_of(content), {}
+    data = next((arguments[name] for name in DATA if isinstance(arguments.get(name), str) and arguments[name]), None)
+    if data is not None:
+        facts["trained_on"] = data[:LONGEST]
+    flips = [arguments[name] for name in FLIPS if isinstance(arguments.get(name), bool)]
+    if flips:
+        facts["hflip"] = any(flips)
+    used = [name if arguments[name] is True else f"{name} {arguments[name]}"[:LONGEST] for name in AUGMENTATIONS
+            if isinstance(arguments.get(name), bool | int | float | str) and arguments[name]]
+    if used:
+        facts["augmentation"] = ", ".join(used)
+    return facts
