@@ -26,6 +26,7 @@ bundled one, trained on 1500; where a page needs others, it says which. Studies 
 ## Reference
 
 - [Calibration](calibration.md) of the verdict on copies: false alarms, misses of intervals, power.
+- [Conformance](conformance.md) of checkpoints: which layouts are read, from where in the file, and how exactly.
 - [API reference](api/README.md), from the docstrings. Every example in it is executed by the tests.
 - `fmdiag COMMAND --help` describes every command's options.
 """
