@@ -146,8 +146,8 @@ def _family(source, choices):
     like = nearest(content)
     raise FmdiagError(f"{file} holds a checkpoint of no known family ({outline(content)}{_held(content)}"
                       f"{'; ' * bool(like)}{like}): name its class by --model card.toml with factory = "
-                      f"\"file.py:Class\" and [convention], which `fmdiag checkpoint {file} --write-card card.toml` "
-                      f"begins, or --family: {', '.join(FAMILIES)}")
+                      f"\"file.py:Class\" and [convention] (`fmdiag checkpoint --write-card` begins one), or "
+                      f"--family: {', '.join(FAMILIES)}")
 
 
 def _held(content):
