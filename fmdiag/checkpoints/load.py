@@ -146,7 +146,7 @@ def _family(source, choices):
     like = nearest(content)
     raise FmdiagError(f"{file} holds a checkpoint of no known family ({outline(content)}{_held(content)}"
                       f"{'; ' * bool(like)}{like}): name its class by --model card.toml with factory = "
-                      f"\"file.py:Class\" and [convention] (`fmdiag checkpoint --write-card` begins one), or "
+                      f"\"file.py:Class\" and [convention] (--write-card begins one), or "
                       f"--family: {', '.join(FAMILIES)}")
 
 
