@@ -144,9 +144,9 @@ def _family(source, choices):
                           "convention: give --family dit, --family sit, or for LFM, whose time runs from data to "
                           "noise, --family sit --time-direction data-to-noise; --dataset tests which one fits")
     like = nearest(content)
-    raise FmdiagError(f"{file} holds a checkpoint of no known family ({outline(content)}{_held(content)}"
+    raise FmdiagError(f"{file} is of no known family ({outline(content)}{_held(content)}"
                       f"{'; ' * bool(like)}{like}): name its class by --model card.toml with factory = "
-                      f"\"file.py:Class\" and [convention] (--write-card begins one), or "
+                      f"\"file.py:Class\" and [convention] (`fmdiag checkpoint --write-card` begins one), or "
                       f"--family: {', '.join(FAMILIES)}")
 
 
