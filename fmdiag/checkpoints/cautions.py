@@ -15,7 +15,6 @@ RAW = ("raw-weights: the file holds no averaged weights: the raw ones are measur
        "both")
 CONVENTION = ("assumed-convention: score_sde's diffusion models and RectifiedFlow save such a file: that the network "
               "is a velocity on the straight path is assumed; a card's family or [convention] says what it is")
-GUIDED = "guidance: classifier-free guidance changes the field: û* is not its minimiser"
 LATENTS = ("resampled-latents: the model was trained on latents sampled anew in every epoch, so that its training set "
            "is not finite: û* of one stored latent per image is not its minimiser")
 
@@ -24,6 +23,13 @@ def class_conditional(label):
     """Return the caution about a model that is conditioned on a class."""
     return (f"class-conditional: the model is conditioned on class {label}: û* is that of the class's rows where "
             "labels are known, else of all rows, which are not what the model was trained on")
+
+
+def guided(scale):
+    """Return the caution about a model that is sampled with classifier-free guidance."""
+    return (f"guidance: the model is guided, with scale {scale:g}: where labels are known it is compared with û* "
+            "guided alike, û*_∅ + w (û*_c - û*_∅), which is the minimiser of no loss; else with û* of all rows, from "
+            "which a guided model differs whatever it has learnt")
 
 
 def initial_weights(share, decay, steps, *, assumed, raw):

@@ -9,6 +9,7 @@ from fmdiag.checkpoints.averages import compare_weights
 from fmdiag.checkpoints.readings import check_reading
 from fmdiag.checkpoints.recorded import check_recorded, load_recorded
 from fmdiag.datasets import is_fraction
+from fmdiag.datasets.condition import of_class, unguided
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.paths import GaussianPath
 
@@ -79,8 +80,8 @@ class Checkpoint:
             options["offline"] = True
         training_set = self._load(recorded, source, data_root, options)
         self._check(training_set, recorded, source, allow_mismatch, options)
-        training_set = self._of_class(training_set)
-        check_reading(self, training_set, accept=accept_reading)
+        training_set = self.of_class(training_set)
+        check_reading(self, unguided(training_set), accept=accept_reading)
         compare_weights(self, training_set)
         return self._with_caution(training_set, recorded, options.get("held_out"))
 
@@ -105,13 +106,19 @@ class Checkpoint:
         warnings.warn(caution, FmdiagWarning, stacklevel=3)
         return replace(training_set, remarks=(*training_set.remarks, caution))
 
-    def _of_class(self, training_set):
-        """Return the rows of the class that the model is conditioned on, all rows where labels are unknown."""
+    def of_class(self, training_set):
+        """Return the rows of the class that the model is asked for, guided alike; all where labels are unknown."""
         label = self.description.get("class_label")
         if label is None or label == self._null_label() or training_set.labels is None:
             return training_set
-        # Held-out rows of other classes would be no null for samples of this one.
-        return of_class(training_set, label, lambda: training_set.held_out and of_class(training_set.held_out, label))
+        known, guidance = training_set.condition, self.description.get("guidance") or 1.0
+        if known is None:
+            return of_class(training_set, label, guidance=guidance)
+        if (known.label, known.guidance) != (label, guidance):
+            raise FmdiagError(f"{self.file} is asked for class {label} with guidance {guidance:g}, and "
+                              f"{training_set.name} is of class {known.label} with guidance {known.guidance:g}: give "
+                              "the rows of all classes, or the same --class-label and --guidance")
+        return training_set
 
     def _null_label(self):
         return getattr(getattr(self.field, "foreign", None), "null_label", None)
@@ -139,13 +146,3 @@ class Checkpoint:
             f"{expected[:12]}), {source} is another set (n = {training_set.n}, fingerprint "
             f"{training_set.fingerprint[:12]}): give the data it was trained on as --dataset, or --allow-mismatch to "
             "compare with these rows all the same")
-
-
-def of_class(training_set, label, held_out=None):
-    """Return the rows of one class; all rows where labels are unknown."""
-    if training_set.labels is None:
-        return training_set
-    chosen = (training_set.labels == label).nonzero()[0]
-    if not len(chosen):
-        raise FmdiagError(f"{training_set.name} has no row of class {label}: give another --class-label")
-    return training_set.chosen(chosen, name=f"{training_set.name} (class {label})", held_out_source=held_out)

@@ -82,7 +82,7 @@ def _warnings(foreign, values, label, guidance):
     if label is not None and label != foreign.null_label:
         warnings.append(cautions.class_conditional(label))
     if guidance != 1:
-        warnings.append(cautions.GUIDED)
+        warnings.append(cautions.guided(guidance))
     low, high = foreign.convention.reachable
     if low > 0 or high < 1:
         warnings.append(cautions.unreachable(low, high))

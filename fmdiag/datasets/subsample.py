@@ -49,7 +49,8 @@ def subsample(training_set, dim):
         raise FmdiagError(f"{training_set.name}: an image size must be between 1 and {side} pixels, got {dim}")
     held_out = training_set.held_out_source
     rows = training_set.rows if training_set.shape[1:] == (dim, dim) else _strided(training_set.rows, side, dim)
-    return replace(training_set, rows=rows, held_out_source=held_out and partial(_held_out, training_set, dim))
+    return replace(training_set, rows=rows, condition=None,
+                   held_out_source=held_out and partial(_held_out, training_set, dim))
 
 
 def _held_out(training_set, dim):

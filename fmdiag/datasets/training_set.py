@@ -12,6 +12,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from fmdiag.datasets.condition import Condition, of_class
 from fmdiag.datasets.grouped_sets import beside, rows_of_whole_groups
 from fmdiag.datasets.model_range import RowsInModelRange
 from fmdiag.datasets.overlap import find_overlap, without
@@ -56,6 +57,8 @@ class TrainingSet(RowsInModelRange):
         What the groups are called.
     grouped_by : str, optional
         What they were asked for by: see `fmdiag.datasets.groups`.
+    condition : Condition, optional
+        Of rows of one class: what they are a part of, and with what guidance: see `fmdiag.datasets.condition`.
 
     Raises
     ------
@@ -78,6 +81,7 @@ class TrainingSet(RowsInModelRange):
     groups: np.ndarray | None = None
     group_names: tuple = ()
     grouped_by: str | None = None
+    condition: Condition | None = None
 
     def __post_init__(self):
         """Check what can be checked without reading the rows."""
@@ -92,6 +96,9 @@ class TrainingSet(RowsInModelRange):
         for what, values in (("labels", self.labels), ("groups", self.groups)):
             if values is not None and len(values) != len(self.rows):
                 raise FmdiagError(f"{self.name}: {len(values)} {what} for {len(self.rows)} rows")
+        if self.condition is not None and len(self.condition.numbers) != len(self.rows):
+            raise FmdiagError(f"{self.name}: the condition is of {len(self.condition.numbers)} rows, not of these "
+                              f"{len(self.rows)}: leave it out, or take the class again (of_class)")
         if self.hflip and len(self.shape) < 2:
             raise FmdiagError(f"{self.name}: horizontal flips need images, got rows of shape {self.shape}")
 
@@ -176,8 +183,12 @@ class TrainingSet(RowsInModelRange):
         """Return the stored rows with these numbers, their labels and groups, in either orientation."""
         turned = self.otherwise_turned and partial(_chosen_of, self.otherwise_turned, numbers)
         labels, groups = (None if values is None else values[numbers] for values in (self.labels, self.groups))
-        return replace(self, **{"rows": self.rows[numbers], "labels": labels, "groups": groups,
+        return replace(self, **{"rows": self.rows[numbers], "labels": labels, "groups": groups, "condition": None,
                                 "otherwise_turned": turned, **changes})
+
+    def of_class(self, label, guidance=1.0):
+        """Return the rows of one class, whose û* is that of a model asked for it; see `fmdiag.datasets.condition`."""
+        return of_class(self, label, guidance=guidance)
 
     def group_of(self, numbers):
         """Return the groups of rows, int64, a mirror image's being that of its row; None where there are none."""
@@ -185,7 +196,8 @@ class TrainingSet(RowsInModelRange):
 
     def with_hflip(self, hflip=True):
         """Return the same set with (or without) its mirror images as further rows; the held-out set stays unflipped."""
-        return replace(self, hflip=hflip)
+        condition = self.condition and replace(self.condition, whole=self.condition.whole.with_hflip(hflip))
+        return replace(self, hflip=hflip, condition=condition)
 
     def split_held_out(self, fraction=0.1, *, seed=0):
         """Return the training part, its `held_out` set to the rest: a deterministic split by a seeded permutation.

@@ -96,7 +96,8 @@ def load(given, device, **changes):
 def _training_set(given, checkpoint) -> TrainingSet:
     if isinstance(given.train, TrainingSet):
         groups = given.options.get("groups")
-        return given.train if groups is None else regrouped(given.train, groups)
+        training_set = given.train if groups is None else regrouped(given.train, groups)
+        return training_set if checkpoint is None else checkpoint.of_class(training_set)
     reading = given.chosen(("n", *READING))
     if checkpoint is None:
         return load_dataset(given.train, **reading)

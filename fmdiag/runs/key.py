@@ -24,7 +24,8 @@ def key_of(run, name, parameters):
     examples, held_out = run.training_set, None
     if name not in WITHOUT_HELD_OUT and examples.held_out is not None:
         held_out = examples.held_out.fingerprint
-    facts = [name, plain(parameters), run.seed, run.given_memory, examples.fingerprint, held_out,
+    condition = examples.condition and plain(examples.condition.facts())
+    facts = [name, plain(parameters), run.seed, run.given_memory, examples.fingerprint, condition, held_out,
              _groups(name, examples), code_hash(), packages(), _model(run), plain(run.given.decoder, "decoder"),
              bool(run.given.options.get("times_of_scheduler")), str(run.network_device), run.group.size]
     return text_sha256(repr(facts))[:24]

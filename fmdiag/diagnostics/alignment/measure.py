@@ -12,6 +12,7 @@ import torch
 
 from fmdiag import stats
 from fmdiag.datasets import as_training_set
+from fmdiag.datasets.condition import unguided
 from fmdiag.diagnostics.alignment.transitions import (
     collapse_time,
     crossing_interval,
@@ -84,7 +85,7 @@ def measure(training_set, *, times=None, n_pairs=256, path=None, memory=None, de
     training_set, generator = as_training_set(training_set), seeded(generator, seed)
     times = check_times(TIMES if times is None else times)
     pairs = draw_pairs(training_set, n_pairs, generator=generator)
-    u_star = ClosedFormField(training_set, path, memory=memory, device=device, group=group)
+    u_star = ClosedFormField(unguided(training_set), path, memory=memory, device=device, group=group)
     curve = u_star.posterior.curve(pairs.x0, pairs.x1, pairs.rows, times)
     parts = [_part(u_star, pairs, times[k], chosen, found) for k, chosen, found in shared(progress(curve), group)]
     table = joined(parts, group)
