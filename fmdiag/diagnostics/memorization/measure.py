@@ -23,7 +23,7 @@ import torch
 from fmdiag.datasets import as_training_set
 from fmdiag.datasets.grouped_sets import with_groups
 from fmdiag.datasets.overlap import usable
-from fmdiag.diagnostics.memorization import near
+from fmdiag.diagnostics.memorization import every_class, near
 from fmdiag.diagnostics.nulls import check_null
 from fmdiag.diagnostics.points.checks import check_range, check_samples, unlike
 from fmdiag.diagnostics.points.measurable import measurable, noted
@@ -82,6 +82,8 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
         the example, or group, that is nearest: of the training set from 0 on, of the held-out set from -1 downwards);
         ``attrs["pool"]``, how many of either could have been hit. Where rows have groups, also group: that of the
         nearest training row, or of the held-out row itself.
+        Where the training set is of one class, among pixels the columns of `every_class.columns`: what is nearest of
+        all classes.
         Where samples are copies of rows in another scale of values or another orientation, a warning says so, and
         ``attrs["not_judged"]``; so does ``attrs["null"]`` where the held-out rows are no null: see `nulls.check_null`.
 
@@ -156,7 +158,8 @@ def tabulate(numbers, points, training_set, *, source, feature="pixels", thresho
     beside = {} if held_out is None else near.columns(points, found, training_set, held_out, **search)
     return pd.DataFrame({"source": source, "sample": numbers, "nearest": found.rows1, "d1": found.d1, "d2": found.d2,
                          "ratio": found.ratio, "memorized": found.ratio < threshold, "feature": feature.name,
-                         "threshold": threshold, **checked, **beside})
+                         "threshold": threshold, **checked, **beside,
+                         **every_class.columns(points, training_set, threshold=threshold, **search)})
 
 
 def _held_out_rows(held_out, free, training_set, n_samples, generator):

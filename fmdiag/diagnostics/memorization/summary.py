@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from fmdiag.diagnostics.memorization import every_class
 from fmdiag.diagnostics.memorization.decision import decide, spaces_of
 from fmdiag.diagnostics.memorization.measure import NAME, SOURCES
 from fmdiag.diagnostics.memorization.rule import sound_spaces
@@ -17,8 +18,9 @@ def summarise(table, *, judged=True):
     and, with held-out rows, f_mem_excess: f_mem of the model minus that of the held-out rows (Newcombe's interval,
     samples of one training example counted together) and p_excess (Fisher, likewise, corrected for the feature spaces).
     Of an index that is not exact, recall: the share of checked samples whose d1 and d2 are those of the exact search.
-    Further those of `sweep.summary_rows`, and of the decision on all spaces together p_labels and p_value. Where
-    nothing is `judged` there are no p-values.
+    Where the training set is of one class, f_mem_all (share memorised among all classes) and other_class (share whose
+    nearest training example is of another class). Further those of `sweep.summary_rows`, and of the decision on all
+    spaces together p_labels and p_value. Where nothing is `judged` there are no p-values.
     """
     rows = []
     for (feature, threshold), part in table.groupby(["feature", "threshold"], sort=False):
@@ -38,7 +40,7 @@ def _source_rows(group, **keys):
         quantities += (("recall", group["recalled"].dropna() == 1, "exact"),)
     rows = [summary_row(NAME, name, values, interval=interval, **keys) for name, values, interval in quantities]
     copied = group.loc[group["memorized"], "nearest"].nunique()
-    return [*rows, row(NAME, "copied_rows", copied, n=len(group), **keys)]
+    return [*rows, row(NAME, "copied_rows", copied, n=len(group), **keys), *every_class.summary_rows(group, **keys)]
 
 
 def _excess_rows(table):
