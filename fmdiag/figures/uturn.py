@@ -7,7 +7,7 @@ from fmdiag.figures.style import NEUTRAL, curve_style, inner_legend, legend_abov
 
 FIELDS = {"model": "model", "closed_form": "û* (closed form)", "wiener": "Wiener field"}
 KINDS = {"train": "training examples", "heldout": "held-out examples"}
-SHORT = {"train": "training", "heldout": "held-out"}
+SHORT = {"train": "train", "heldout": "held\nout"}
 SHARES = {"returned": "share that\nreturns", "same_class": "share that keeps\nits class"}
 TIME = "time t of the turn"
 
@@ -79,7 +79,7 @@ def strips_figure(run):
         show_image(line[0], arrays["starts"][row])
         for ax, column in zip(line[1:], chosen, strict=True):
             show_image(ax, arrays["images"][column, row])
-        line[0].set_ylabel(SHORT[str(arrays["sources"][row])], fontsize=7)
+        line[0].set_ylabel(SHORT[str(arrays["sources"][row])], fontsize=6)
     axes[0, 0].set_title("start", fontsize=8)
     for ax, column in zip(axes[0, 1:], chosen, strict=True):
         ax.set_title(f"{'t=' if column == chosen[0] else ''}{arrays['times'][column]:.2g}", fontsize=8)
