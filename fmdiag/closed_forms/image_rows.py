@@ -3,7 +3,7 @@
 Blocks are kept where they fit into half of the memory given, else read and turned again on each pass.
 """
 
-ENTRIES = {"cpu": 1 << 17, "cuda": 1 << 25}   # of one map of work (pixels x examples): on a CPU it stays in cache
+ENTRIES = {"cpu": 1 << 18, "cuda": 1 << 25}   # of one map of work (pixels x examples): on a CPU it stays in cache
 ARRAYS = 8                                    # maps of work that are held at once
 
 
