@@ -4,9 +4,10 @@
     python -m benchmarks.theories --n 2000   a part of it, nothing saved
 
 Everything runs in one process on one thread, in turn, and is counted in processor seconds, which other programs on the
-machine disturb least; the least of the rounds counts, so that reading the rows does not. `plain` is a local score streamed by integral images in float32,
-as one would write it down. A curve answers ten times of a pair at once: its floor is what no way around is known for,
-two box sums per pair and one exponential per example, pixel and time. Writes benchmarks/results/theories.json.
+machine disturb least; the least of the rounds counts, so that reading the rows does not. `plain` is a local score
+streamed by integral images in float32, as one would write it down. A curve answers ten times of a pair at once: its
+floor is what no way around is known for, two box sums per pair and one exponential per example, pixel and time. Writes
+benchmarks/results/theories.json.
 """
 
 import argparse

@@ -4,7 +4,7 @@ Blocks are kept where they fit into half of the memory given, else read and turn
 """
 
 ENTRIES = {"cpu": 1 << 18, "cuda": 1 << 25}   # of one map of work (pixels x examples): on a CPU it stays in cache
-ARRAYS = 8                                    # maps of work that are held at once
+ARRAYS = 12                                   # maps of work that are held at once
 
 
 class ImageRows:
