@@ -132,15 +132,16 @@ class EmpiricalPosterior:
         """
         self._check(x0)
         self._check(x1)
-        return self._fitting(lambda: nearest_norms(self, self._rows(), x0, x1, rows, times)) / x0[0].numel() ** 0.5
+        return self._fitting(lambda: nearest_norms(self, self.rows(), x0, x1, rows, times)) / x0[0].numel() ** 0.5
 
-    def _rows(self):
+    def rows(self):
+        """Return the RowStore of this posterior, made once."""
         if self._store is None:
             self._store = RowStore(self.training_set, self.memory, self.device, self._block_rows, self.group)
         return self._store
 
     def _curve(self, x0, x1, rows, times):
-        return posterior_curve(self, self._rows(), x0, x1, rows, times)
+        return posterior_curve(self, self.rows(), x0, x1, rows, times)
 
     def _fitting(self, work, *arguments):
         """Return ``work(*arguments)``, tried again with half the memory for as long as it does not suffice.

@@ -8,6 +8,7 @@ from fmdiag.diagnostics.error.trajectories import closed_form_walk, model_states
 from fmdiag.diagnostics.points.pairs import cosine, shared
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import as_field, non_finite_allowed
+from fmdiag.posterior.points import along_paths, at_points
 
 
 class Comparison:
@@ -49,8 +50,8 @@ class Comparison:
     def held_out(self, partners):
         """Return the rows on the paths to held-out rows in the places of training rows."""
         pairs, everyone = partners.pairs, torch.arange(len(partners.numbers))
-        found = ((k, everyone, self.u_star.posterior(pairs.at(self.u_star.path, t)[0], t))
-                 for k, t in enumerate(self.seen))
+        found = ((k, everyone, posterior)
+                 for k, posterior in along_paths(self.u_star.posterior, pairs.x0, pairs.x1, self.seen))
         return [self._on_paths(pairs, k, chosen, posterior, partners.numbers[chosen])
                 for k, chosen, posterior in shared(self.progress(found), self.group)]
 
@@ -64,7 +65,7 @@ class Comparison:
             kept = torch.nonzero(torch.isfinite(states[t]).flatten(1).all(1)).reshape(-1)
             if len(kept):
                 x = states[t][kept].double()
-                parts += self._off_paths(k, x, self.u_star.posterior(x, t), kept)
+                parts += self._off_paths(k, x, at_points(self.u_star.posterior, x, t), kept)
         return parts
 
     def closed_form(self, x0, n_steps):

@@ -10,6 +10,7 @@ import torch
 
 from fmdiag.errors import FmdiagWarning
 from fmdiag.fields import ClosedFormField
+from fmdiag.posterior.points import at_points
 from fmdiag.sampling import ADAPTIVE, closed_form_states, lost_sentence, time_grid
 from fmdiag.sampling.integrate import carry
 
@@ -80,7 +81,7 @@ def closed_form_walk(u_star, x0, times, n_steps):
     """Yield (time, state, Posterior) at `times`, increasing, along û*'s trajectories from x0; states float64."""
     grid, x = grid_through(times, n_steps), x0.double()
     for k, t in enumerate(grid):
-        found = u_star.posterior(x, t)
+        found = at_points(u_star.posterior, x, t)
         if t in times:
             yield t, x, found
         if k + 1 < len(grid):
