@@ -35,6 +35,7 @@ class Field:
         self.asked = 0
 
     def __call__(self, x, t):
+        """Return the velocity."""
         self.asked += len(x)
         return -0.5 * x
 
@@ -47,7 +48,7 @@ def main():
     arguments = parser.parse_args()
     torch.set_flush_denormal(True)
     data, seconds, asked = load_dataset("fashion-mnist"), {}, {}
-    data.unseen   # read, and compared with the training rows, by any command that loads the set
+    n_held_out = len(data.unseen)   # read, and compared with the training rows, by any command that loads the set
     for _ in range(arguments.rounds):
         for name in arguments.kinds.split(","):
             field, start = Field(), (time.perf_counter(), time.process_time())
@@ -59,7 +60,7 @@ def main():
     start = time.perf_counter()
     summarise(table)
     best = {name: [min(column) for column in zip(*taken, strict=True)] for name, taken in seconds.items()}
-    result = {"n": data.n, "dim": data.dim, "n_pairs": arguments.n_pairs, "times": len(TIMES),
+    result = {"n": data.n, "dim": data.dim, "n_held_out": n_held_out, "n_pairs": arguments.n_pairs, "times": len(TIMES),
               "band_paths": bands.band_size(data.n), "seconds_wall_and_cpu": seconds, "asked": asked,
               "summary_seconds": round(time.perf_counter() - start, 1), "load_average": round(os.getloadavg()[0], 1),
               "machine": describe()}
