@@ -81,9 +81,9 @@ def along_paths(plain, x0, x1, times):
         yield from ((k, plain(plain.path.sample(x0.double(), x1.double(), t), t)) for k, t in enumerate(times))
         return
     store = plain.rows()
-    flat = [x.reshape(len(x), -1).to(store.device, torch.float64) for x in (x0, x1)]
-    products = PairProducts(*flat, torch.full((len(x0),), -1, device=store.device), store)
-    noise, logs = flat[0].norm(dim=1), torch.empty(len(x0), store.n, device=store.device)
+    noises, ends = (x.reshape(len(x), -1).to(store.device, torch.float64) for x in (x0, x1))
+    products = PairProducts(noises, ends, torch.full((len(x0),), -1, device=store.device), store)
+    noise, logs = noises.norm(dim=1), torch.empty(len(x0), store.n, device=store.device)
     for k, t in enumerate(times):
         x = plain.path.sample(x0.double(), x1.double(), t)
         alpha, sigma = (float(value) for value in plain.schedule(torch.tensor(t, dtype=torch.float64)))
@@ -110,10 +110,10 @@ def _summed(plain, store, x, t, logs, scale):
     point, row, few = _candidates(store, logs, tops, least)
     mean = torch.zeros_like(flat)
     weight, variance, shell = (torch.zeros(len(x), dtype=torch.float64, device=device) for _ in range(3))
-    if len(point):
-        lists = CandidateLists(store)
-        lists.admit(point, row)
-        sums = lists.evaluate(flat, alpha, sigma, math.inf)
+    lists = CandidateLists(store)
+    lists.admit(point, row)
+    sums = lists.evaluate(flat, alpha, sigma, math.inf)
+    if sums is not None:
         mean[sums.points], variance[sums.points] = sums.mean, sums.variance
         weight[sums.points] = (sums.top - sums.total).exp()
         shell[sums.points] = (-2 * sums.top / store.dim).clamp(min=0).sqrt()

@@ -20,6 +20,7 @@ import pandas as pd
 from fmdiag.stats import exchange_pairs, flip_differences, row, summary_row
 
 NAME = "error"
+BOTH = "heldout - train"
 LEAST = 8    # units; fewer can show nothing at many times at once
 
 
@@ -74,7 +75,7 @@ def gap_test(table, *, level=0.95, seed=0):
     found = flip_differences((heldout - train).to_numpy(), seed=seed)
     ends, corrected = zip(*found.band(level), strict=True), found.larger_p()
     rows = [row(NAME, "gap", tuple(map(float, end)), n=found.n_units, interval="simultaneous", level=level,
-                states="heldout - train", t=t) | {"p": p}
+                states=BOTH, t=t) | {"p": p}
             for t, end, p in zip(train.columns, ends, corrected, strict=True)]
     return found.any_larger_p(), pd.DataFrame(rows)
 
@@ -88,11 +89,10 @@ def gap_rows(table):
     train, heldout = losses_by_unit(table)
     if len(train) < LEAST:
         return []
-    both = {"states": "heldout - train"}
-    rows = [summary_row(NAME, "gap", (heldout - train)[t].to_numpy(), t=t, **both) for t in train]
+    rows = [summary_row(NAME, "gap", (heldout - train)[t].to_numpy(), t=t, states=BOTH) for t in train]
     p, band = gap_test(table)
     rows += band.drop(columns="p").to_dict("records")
     areas = exchange_pairs(-train.to_numpy(), -heldout.to_numpy())
-    rows += [row(NAME, "gap_auc", tuple(map(float, ends)), t=t, n=2 * areas.n_pairs, interval="simultaneous", **both)
-             for t, ends in zip(train, zip(*areas.band(), strict=True), strict=True)]
-    return [*rows, row(NAME, "gap_p", p, n=len(train), interval="exchange", **both)]
+    rows += [row(NAME, "gap_auc", tuple(map(float, ends)), t=t, n=2 * areas.n_pairs, interval="simultaneous",
+                 states=BOTH) for t, ends in zip(train, zip(*areas.band(), strict=True), strict=True)]
+    return [*rows, row(NAME, "gap_p", p, n=len(train), interval="exchange", states=BOTH)]

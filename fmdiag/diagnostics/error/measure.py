@@ -114,7 +114,7 @@ def measure(field, training_set, *, states=None, times=None, n_pairs=256, n_step
     table["unit"] = np.where(of_rows, others.units[table["pair"]], -1) if others is not None else -1
     band = bands.no_band(times) if kinds == ["train"] else bands.band(u_star, training_set, at.seen, generator=apart[1])
     for name, values in band.items():
-        table[name] = table["t"].map(dict(zip(times, values, strict=True)))
+        table[name] = table["t"].map(dict(zip(times, values, strict=True)).get)
     table.insert(0, "n", training_set.n)
     table.insert(1, "dim", training_set.dim)
     return noted(table, at.remark)

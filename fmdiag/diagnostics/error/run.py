@@ -18,10 +18,10 @@ def run(context, parameters):
     """Return the Result, with what the loss says of an assumed number of attention heads."""
     solver = {"n_steps": parameters.n_steps, "method": parameters.method}
     table = measure(context.field, context.training_set, states=parameters.states, times=parameters.times,
-                    n_pairs=parameters.n_pairs, generator=context.generator(), **solver, **surroundings(context),
-                    **shown(context, "error"))
+                    n_pairs=parameters.n_pairs, n_steps=parameters.n_steps, method=parameters.method,
+                    generator=context.generator(), **surroundings(context), **shown(context, "error"))
     kinds = list(dict.fromkeys(table["states"]))
-    recorded = {"n_pairs": parameters.n_pairs, "n_times": int(table["t"].nunique()), "states": kinds, **solver}
+    recorded = {"n_pairs": parameters.n_pairs, "n_times": len(set(table["t"])), "states": kinds, **solver}
     remark = table.attrs.get("diverged")
     return Result("error", table, _told(summarise(table), kinds, context.training_set), recorded,
                   facts=_of_heads(context), cautions=[remark] if remark else [])
