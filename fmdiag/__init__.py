@@ -27,6 +27,7 @@ _PUBLIC = {
     "quality": "fmdiag.diagnostics.quality.measure:measure",
     "membership": "fmdiag.diagnostics.membership.measure:measure",
     "provenance": "fmdiag.diagnostics.provenance.measure:measure",
+    "symmetry": "fmdiag.diagnostics.symmetry.measure:measure",
     "uturn": "fmdiag.diagnostics.uturn.measure:measure",
     "error": "fmdiag.diagnostics.error.measure:measure",
     "theories": "fmdiag.diagnostics.theories.measure:measure",

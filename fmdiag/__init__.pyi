@@ -15,6 +15,7 @@ from fmdiag.diagnostics.membership.measure import measure as membership
 from fmdiag.diagnostics.memorization.measure import measure as memorization
 from fmdiag.diagnostics.provenance.measure import measure as provenance
 from fmdiag.diagnostics.quality.measure import measure as quality
+from fmdiag.diagnostics.symmetry.measure import measure as symmetry
 from fmdiag.diagnostics.theories.measure import measure as theories
 from fmdiag.diagnostics.uturn.measure import measure as uturn
 from fmdiag.errors import FmdiagError as FmdiagError
@@ -39,5 +40,6 @@ __all__ = [
     "__version__", "TrainingSet", "load_dataset", "LinearPath", "CosinePath", "VPPath", "CustomPath", "Posterior",
     "ClosedFormField", "HybridField", "NetworkField", "load_checkpoint", "train", "sample", "nearest", "alignment",
     "approximation_error", "hybrid", "memorization", "quality", "membership", "provenance", "uturn", "error",
-    "theories", "Run", "Result", "Verdict", "Diagnostic", "Figure", "parameter", "register", "FmdiagError",
+    "theories", "symmetry", "Run", "Result", "Verdict", "Diagnostic", "Figure", "parameter", "register",
+    "FmdiagError",
 ]

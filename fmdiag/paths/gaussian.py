@@ -60,6 +60,22 @@ class GaussianPath:
         alpha, ratio = expand(self.alpha(t), x), expand(self.d_sigma(t) / self.sigma(t), x)
         return expand(self.d_alpha(t), x) * mean + ratio * (x - alpha * mean)
 
+    def mean_from_velocity(self, velocity, x, t):
+        """Return the posterior mean D(x, t) that a velocity belongs to, the inverse of `velocity_from_mean`.
+
+        D = (v - (sigma' / sigma) x) / (alpha' - alpha sigma' / sigma), linear in (v, x): the Jacobian of D times u
+        comes from that of v times u with u in the place of x. On the linear path D = x + (1 - t) v.
+
+        Parameters
+        ----------
+        velocity, x : Tensor, shape (b, *shape)
+        t : float or Tensor, shape (b,)
+            Times with sigma_t > 0.
+        """
+        t = times_like(t, x)
+        ratio = self.d_sigma(t) / self.sigma(t)
+        return (velocity - expand(ratio, x) * x) / expand(self.d_alpha(t) - self.alpha(t) * ratio, x)
+
     def variance_factor(self, t):
         """Return c_t with E||u_cond - u||^2 = c_t tr Cov[x1 | x_t]; a float64 tensor of the shape of `t`.
 

@@ -22,6 +22,7 @@ PROMISED = {
     "quality": ["feature", "metric", "definition", "source", "value", "low", "high", "level", "n", "interval"],
     "membership": ["t", "pair", "source", "row", "cfm_loss", "squared_error", "error_without"],
     "provenance": ["source", "sample", "t", "row", "weight"],
+    "symmetry": ["t", "start", "kind", "field", "states", "eigenvalue"],
     "gradient-variance": ["t", "sample", "loss", "squared_norm", "inner"],
     "theories": ["theory", "fitted_on", "states", "t", "pair", "squared_error", "cosine", "r2", "explained"],
     "uturn": ["source", "field", "start", "t", "returned", "nearest", "same_class", "distance", "feature"],
@@ -81,6 +82,7 @@ def measured(name, training_set, seed):
                  "gradient-variance": ((Scaled(), training_set), {"times": [0.1, 0.9], "n_samples": 5}),
                  "theories": ((linear, training_set), {"times": [0.3, 0.9], "n_pairs": 5, "n_calibration": 2,
                                                        "theories": ["wiener"], "n_steps": 4}),
+                 "symmetry": ((linear, training_set), {"times": [0.2, 0.5], "n_noises": 2, "n_steps": 4}),
                  "uturn": ((linear, training_set), {"times": [0.0, 0.5], "n_starts": 6, "n_steps": 4})}
     positional, keywords = arguments[name]
     return measure(*positional, **keywords, generator=generator)

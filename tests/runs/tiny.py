@@ -13,6 +13,7 @@ TINY = {
     "provenance": {"sample_numbers": (0, 2), "n_samples": 3, "n_noises": 4, "n_steps": 4},
     "uturn": {"n_starts": 4, "times": TIMES, **SOLVER},
     "agreement": {"n_samples": 6, **SOLVER},
+    "symmetry": {"n_noises": 2, "times": TIMES, **SOLVER},
     "gradient-variance": {"n_samples": 4, "times": TIMES},
     "pairing": {"n_pairs": 4, "sigmas": (0.0,), "steps": 1, "batch_size": 4, "width": 8, "depth": 1, "n_steps": 3},
     "metrics": {"n_samples": 12, **PLANE, **SOLVER},

@@ -15,7 +15,7 @@ from torch.func import functional_call, grad_and_value, jvp, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fmdiag.errors import FmdiagError
-from fmdiag.fields import evaluation_mode, read_velocity
+from fmdiag.fields import DifferentiableVelocity, evaluation_mode
 
 # Gradients and activations of about this many bytes are held at once; larger networks are differentiated one by one.
 BUDGET = 1 << 28
@@ -50,7 +50,7 @@ class PerSampleGradients:
     """
 
     def __init__(self, field, layers=None, *, sign=1.0, budget=BUDGET, method="auto"):
-        self.call = _Velocity(field)
+        self.call = DifferentiableVelocity(field)
         self.names = chosen_parameters(self.call, layers)
         self.n_parameters = sum(p.numel() for name, p in self.call.named_parameters() if name in self.names)
         self.sign = sign
@@ -183,29 +183,6 @@ class PerSampleGradients:
 def _products(gradients, mean):
     """Return <g_i, mean>, float64, shape (b,)."""
     return sum(g.reshape(len(g), -1).double() @ m.flatten().double() for g, m in zip(gradients, mean, strict=True))
-
-
-class _Velocity(torch.nn.Module):
-    """A field as a module whose output is differentiable: fields themselves are asked without gradients."""
-
-    def __init__(self, field):
-        super().__init__()
-        module = field if isinstance(field, torch.nn.Module) else getattr(field, "module", None)
-        if not isinstance(module, torch.nn.Module) or not any(True for _ in module.parameters()):
-            raise FmdiagError("gradient variance needs a network with parameters, this field has none: give a "
-                              "checkpoint of a network, not a program or closed form")
-        self.module = module
-        object.__setattr__(self, "field", field)
-        # A native network is called as module(x, t); a foreign one through its convention.
-        self.plain = isinstance(field, torch.nn.Module) or not hasattr(field, "foreign")
-
-    def forward(self, x, t):
-        if self.plain:
-            parameter = next(self.module.parameters())
-            # Copies, as a network may change what it is given.
-            point, time = (value.to(parameter.device, parameter.dtype, copy=True) for value in (x, t))
-            return read_velocity(self.module(point, time), x).to(x)
-        return type(self.field).__call__.__wrapped__(self.field, x, t)
 
 
 def chosen_parameters(call, layers):

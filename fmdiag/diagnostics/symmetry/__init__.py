@@ -1,0 +1,1 @@
+"""The diagnostic symmetry: card, measurement and what belongs to it."""

@@ -1,0 +1,127 @@
+"""Derivatives of a velocity field: its network as a module that can be differentiated, and Jacobian-vector products.
+
+Fields are asked without gradients; here the network within is called instead. Products of dv/dx with vectors come from
+forward-mode differentiation (one pass), where a kernel has no such rule from two backward passes,
+
+    J u = d/dw <J^T w, u>,
+
+and of what cannot be differentiated, such as a compiled program, from central differences of the field.
+"""
+
+import warnings
+
+import torch
+from torch.func import jvp
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from fmdiag.errors import FmdiagError
+from fmdiag.fields.answers import read_velocity
+from fmdiag.fields.contract import AskedField, as_field, evaluation_mode
+from fmdiag.memory import is_out_of_memory
+
+METHODS = ("forward", "backward", "differences")
+ALIKE = 1e-3    # relative difference up to which the network's answer is that of the field
+
+
+class DifferentiableVelocity(torch.nn.Module):
+    """A field as a module whose output is differentiable: fields themselves are asked without gradients."""
+
+    def __init__(self, field):
+        super().__init__()
+        module = field if isinstance(field, torch.nn.Module) else getattr(field, "module", None)
+        if not isinstance(module, torch.nn.Module) or not any(True for _ in module.parameters()):
+            raise FmdiagError("derivatives need a network with parameters, this field has none: give a checkpoint "
+                              "of a network, not a program or closed form")
+        self.module = module
+        object.__setattr__(self, "field", field)
+        # A native network is called as module(x, t); a foreign one through its convention.
+        self.plain = isinstance(field, torch.nn.Module) or not hasattr(field, "foreign")
+
+    def forward(self, x, t):
+        """Return the velocity at x, shape (b, *shape), and t, shape (b,), like x."""
+        if self.plain:
+            parameter = next(self.module.parameters())
+            # Copies, as a network may change what it is given.
+            point, time = (value.to(parameter.device, parameter.dtype, copy=True) for value in (x, t))
+            return read_velocity(self.module(point, time), x).to(x)
+        return type(self.field).__call__.__wrapped__(self.field, x, t)
+
+
+class JacobianProducts:
+    """Products of a field's Jacobian dv/dx with vectors; call it.
+
+    Parameters
+    ----------
+    field : callable
+        v(x, t).
+    method : str, optional
+        Of METHODS, tried from here on; default: the first that works.
+
+    Attributes
+    ----------
+    method : str
+        That the last products were made by: ``"forward"``, ``"backward"`` (two passes) or ``"differences"``.
+    """
+
+    def __init__(self, field, *, method="forward"):
+        inner = field.field if isinstance(field, AskedField) else field
+        self.field, self.method, self.call = as_field(field), method, None
+        try:
+            self.call = DifferentiableVelocity(inner)
+        except FmdiagError:
+            self.method = "differences"
+        self.proven = False
+
+    def __call__(self, x, t, u):
+        """Return dv/dx(x, t) u, float64 on the CPU.
+
+        Parameters
+        ----------
+        x, u : Tensor, shape (b, *shape)
+            Points, in the dtype that the field is asked in, and a vector for each.
+        t : float
+        """
+        times = torch.full((len(x),), float(t), dtype=x.dtype, device=x.device)
+        while True:
+            try:
+                self._prove(x, times)
+                found = getattr(self, f"_{self.method}")(x, times, u.to(x)).detach().cpu().double()
+                if self.method == "differences" or bool(torch.isfinite(found).all()):
+                    return found
+            except (RuntimeError, NotImplementedError) as error:
+                if is_out_of_memory(error) or self.method == "differences":
+                    raise
+            self.method = METHODS[METHODS.index(self.method) + 1]
+
+    def _prove(self, x, times):
+        """Differentiate the network only if it answers what the field answers: what holds a network may add to it."""
+        if self.method == "differences" or self.proven:
+            return
+        with torch.no_grad(), evaluation_mode(list(self.call.modules())):
+            own, asked = self.call(x[:2], times[:2]), self.field(x[:2], times[:2])
+        if (own - asked).norm() > ALIKE * asked.norm():
+            self.method = "differences"
+        self.proven = True
+
+    def _forward(self, x, times, u):
+        # The first forward-mode derivative makes torch load rules by a function that it calls deprecated.
+        # Only the plain kernel of attention has a forward-mode rule.
+        with torch.no_grad(), warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH), \
+                evaluation_mode(list(self.call.modules())):
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return jvp(lambda point: self.call(point, times), (x,), (u,))[1]
+
+    def _backward(self, x, times, u):
+        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), evaluation_mode(list(self.call.modules())):
+            point = x.detach().requires_grad_()
+            velocity = self.call(point, times)
+            w = torch.zeros_like(velocity, requires_grad=True)
+            pulled, = torch.autograd.grad(velocity, point, w, create_graph=True)
+            return torch.autograd.grad(pulled, w, u)[0]
+
+    def _differences(self, x, times, u):
+        """Return central differences; the step balances rounding of order eps / h with an error of order h²."""
+        norms = [part.flatten(1).norm(dim=1).clamp(min=1e-30).reshape(-1, *[1] * (x.ndim - 1)) for part in (x, u)]
+        step = torch.finfo(x.dtype).eps ** (1 / 3) * norms[0].clamp(min=1.0) / norms[1]
+        low, high = x - step * u, x + step * u
+        return (self.field(high, times).double() - self.field(low, times).double()) / (2 * step.double())
