@@ -18,7 +18,7 @@ GALLERY = Path(__file__).parent / "gallery"
 FACTS = GALLERY / "facts.json"
 EXAMPLES = Path(__file__).parent.parent / "reports" / "example"
 SINGLE = ("alignment", "error", "hybrid", "memorization", "quality", "membership", "provenance", "theories",
-          "gradient-variance", "uturn", "audit")
+          "gradient-variance", "uturn", "symmetry", "audit")
 PAIRING = ["pairing", "--dataset", "digits", "--n-pairs", "100", "--width", "128", "--depth", "2", "--steps", "1500",
            "--batch-size", "64"]
 OPTIONS = {"gradient-variance": ["--n-samples", "256"]}
@@ -38,6 +38,17 @@ NUMBERS = {
     "membership": [("auc_overall", "AUC over all times from the CFM loss", {"score": "loss"}),
                    ("auc_overall", "from the distance to û*", {"score": "error"}),
                    ("excess_alignment_overall", "excess alignment", {})],
+    "symmetry": [("breaking_time", "breaking time from the centre of the noise, of the model",
+                  {"field": "model", "states": "model", "kind": "centre"}),
+                 ("breaking_time", "of û*", {"field": "closed_form", "states": "closed_form", "kind": "centre"}),
+                 ("eigenvalue", "mean top eigenvalue over noises at t = 0.9, of the model",
+                  {"field": "model", "states": "model", "kind": "noise", "t": 0.9}),
+                 ("eigenvalue", "of û* at the same states",
+                  {"field": "closed_form", "states": "model", "kind": "noise", "t": 0.9})],
+    "hybrid": [("pfd", "probability flow distance between the model and û*", {"maps": "closed_form"}),
+               ("pfd", "between the model and û* of as many held-out as training examples", {"maps": "equal_heldout"}),
+               ("pfd", "between the model and û* of these training examples", {"maps": "equal_train"}),
+               ("pfd", "between û* of both", {"maps": "resampled"})],
     "provenance": [("same_row", "share of noises with one row under the model and under û*", {}),
                    ("basin_divergence", "basin divergence", {})],
     "theories": [("sample_r2", "median r² between the samples of û* and the model's", {"theory": "closed_form"}),

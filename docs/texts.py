@@ -87,6 +87,8 @@ COST = {
                 "over all n rows each, Wiener excepted; at fresh states 18 times more, with fits on at most 256 rows.",
     "gradient-variance": "A gradient of every parameter per pair and time, n_samples × n_times in all, a bounded "
                          "number of them in memory at once.",
+    "symmetry": "About 40 Jacobian-vector products per trajectory and time, and for û* the covariance of the training "
+                "examples that have weight: with the defaults 9 trajectories and 20 times.",
     "uturn": "From every time t, n_steps × (1 - t) calls of the model and as many steps of û* per start: with the "
              "default times 1050 of both per start, of which there are 2 × n_starts.",
     "audit": "Memorization, metrics, membership and provenance together; the samples are drawn once.",

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from synthetic_study import study_summary, write_study
 
+from fmdiag.diagnostics.symmetry.measure import summarise as summarise_symmetry
 from fmdiag.diagnostics.theories import summary as theories
 from fmdiag.diagnostics.theories.names import KINDS
 from fmdiag.diagnostics.uturn.summary import summarise as summarise_uturn
@@ -227,6 +228,17 @@ def uturn_tables(n_pairs=12):
     return raw, summarise_uturn(raw)
 
 
+def symmetry_tables():
+    """Return (raw, summary) of symmetry: eigenvalues that rise and fall, for û* to 0."""
+    states = (("model", "model"), ("closed_form", "model"), ("closed_form", "closed_form"))
+    rows = [{"t": t, "start": start, "kind": "noise" if start else "centre", "field": name, "states": whose,
+             "eigenvalue": 3 * np.sin(np.pi * t) * (name == "model" or t < 0.6) + 0.01 * start, "residual": 0.0}
+            for t in TIMES for start in range(4) for name, whose in states]
+    raw = pd.DataFrame(rows)
+    raw = raw.assign(alpha_eigenvalue=raw["t"] * raw["eigenvalue"])
+    return raw, summarise_symmetry(raw)
+
+
 def uturn_arrays(rng):
     """Return the arrays of uturn.npz: pictures of two starts of each kind at every time."""
     images = rng.integers(0, 256, (len(TIMES), 4, 1, 8, 8)).astype(np.uint8)
@@ -281,7 +293,7 @@ def run_json(name="digits", **changes):
                             "membership": {"n_images": 30}, "provenance": {"n_noises": 30},
                             "canaries": {"n_canaries": 24}, "agreement": {"n_samples": 30},
                             "gradient-variance": {"n_samples": 12}, "theories": {"n_pairs": 12},
-                            "pairing": {"n_pairs": 30}, "uturn": {"n_starts": 12}, "study_size": {},
+                            "pairing": {"n_pairs": 30}, "uturn": {"n_starts": 12}, "symmetry": {}, "study_size": {},
                             "study_losses": {}, "study_time": {}},
             "dataset": {"name": name, "split": "train", "n": N, "shape": [1, 8, 8], "hflip": False, "dtype": "uint8",
                         "divisor": 8.0, "shift": -1.0, "fingerprint": "ab" * 32},
@@ -301,7 +313,7 @@ def write_run(path, *, arrays=picture_arrays, sizes=(8, 16), document=None, seed
     save_table(path, "roc", curves)
     gradients, curves, gradient_summary = gradient_tables(rng)
     parts |= {"gradient-variance": (gradients, gradient_summary), "pairing": pairing_tables(rng),
-              "uturn": uturn_tables()}
+              "uturn": uturn_tables(), "symmetry": symmetry_tables()}
     save_table(path, "gradient-variance-curves", curves)
     for name, (raw, _) in parts.items():
         save_table(path, name, raw)

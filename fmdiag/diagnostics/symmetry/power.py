@@ -33,16 +33,18 @@ def top_eigenvalues(product, start, *, tolerance=TOLERANCE, most=MOST):
     Returns
     -------
     Tensor of shape (b,), Tensor of shape (b,), Tensor of shape (b, k, dim)
-        Real parts, residuals, and the last block, to start from nearby.
+        Real parts (NaN where products are not finite), residuals, and the last block, to start from nearby.
     """
     block = _orthonormal(start)
     for _ in range(most):
         image = product(block)
+        unknown = ~torch.isfinite(image).flatten(1).all(1)
+        image = torch.where(unknown[:, None, None], 0, image)
         values, residuals = _ritz(block, image)
         if bool((residuals <= tolerance * values.abs().clamp(min=1.0)).all()):
             break
         block = _orthonormal(image)
-    return values, residuals, block
+    return values.masked_fill(unknown, torch.nan), residuals, block
 
 
 def _ritz(block, image):
