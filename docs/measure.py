@@ -41,7 +41,7 @@ NUMBERS = {
     "symmetry": [("breaking_time", "breaking time from the centre of the noise, of the model",
                   {"field": "model", "states": "model", "kind": "centre"}),
                  ("breaking_time", "of û*", {"field": "closed_form", "states": "closed_form", "kind": "centre"}),
-                 ("eigenvalue", "mean top eigenvalue over noises at t = 0.9, of the model",
+                 ("eigenvalue", "median top eigenvalue over noises at t = 0.9, of the model",
                   {"field": "model", "states": "model", "kind": "noise", "t": 0.9}),
                  ("eigenvalue", "of û* at the same states",
                   {"field": "closed_form", "states": "model", "kind": "noise", "t": 0.9})],

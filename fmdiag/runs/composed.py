@@ -19,6 +19,7 @@ REPORT = {
 DEFAULTS = {"n_pairs": 256, "n_samples": 1024, "n_noises": 256, "n_gradients": 32, "n_steps": 100}
 CLOSEST = 8  # samples whose provenance an audit shows; what it says of the model is of others, drawn at random
 RANDOM = 64
+TURNS = (0.1, 0.3, 0.5, 0.7, 0.9)   # times of an audit's U-turns
 
 
 def report(run, **parameters):
@@ -59,6 +60,8 @@ def audit(run, *, samples=None, sample_range=None, canaries=None, n_samples=None
     run.measure("metrics", **judged, **_spaces_of_metrics(spaces))
     if run.field is not None:
         run.measure("membership", n_images=n_images, n_noises=n_noises, **solver)
+        run.measure("error", states=("train", "heldout"), n_pairs=n_images)
+        run.measure("uturn", times=TURNS, n_starts=min(n_images, 64), **solver)
         followed = closest(copies.table) if samples is None else ()
         run.measure("provenance", sample_numbers=followed, n_samples=min(n_samples or RANDOM, RANDOM),
                     n_noises=n_samples or 1024, **solver)

@@ -33,9 +33,9 @@ def test_the_whole_audit(audited):
     document = json.loads((audited / "audit.json").read_text())
     validate(document)
     assert {entry["id"]: entry["answer"] != "not measured" for entry in document["verdicts"]} == {
-        "copies": True, "field": True, "canaries": False}
+        "copies": True, "field": True, "canaries": False, "gap": False, "returns": True}
     measured = {entry["diagnostic"] for entry in document["values"]}
-    assert measured >= {"memorization", "membership", "provenance"}
+    assert measured >= {"memorization", "membership", "provenance", "error", "uturn"}
     assert document["subject"]["checkpoint"]["sha256"] and document["provenance"]["versions"]["torch"]
     for name in ("memorization", "membership", "excess", "energy", "provenance", "basins", "masses", "copied"):
         assert (audited / f"tables/{name}.csv").is_file(), name
@@ -52,7 +52,8 @@ def test_every_interval_is_there(audited):
     # Percentiles and metrics of so few rows have none either.
     few = without["diagnostic"] == "metrics"
     assert set(without.loc[~few, "quantity"]) <= {
-        "auc_p", "excess_p", "copied_rows", "ratio", "basin_divergence", "p_value", "p_labels", "p_excess", "steps_p"}
+        "auc_p", "excess_p", "copied_rows", "ratio", "basin_divergence", "p_value", "p_labels", "p_excess", "steps_p",
+        "difference_p", "leaves"}
     assert set(summary["level"]) == {0.95}
 
 

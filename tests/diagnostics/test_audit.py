@@ -52,7 +52,8 @@ def test_a_document_follows_its_schema_and_is_plain_json():
     again = json.loads(json.dumps(found, allow_nan=False))
     validate(again)
     assert again == found and found["schema"] == SCHEMA == "fmdiag-audit/1"
-    assert answers(found) == {"copies": "yes", "field": "yes", "canaries": "not measured"}
+    assert answers(found) == {"copies": "yes", "field": "yes", "canaries": "not measured",
+                              "gap": "not measured", "returns": "not measured"}
     assert [control["passed"] for control in found["controls"]] == [True, None]
     assert found["verdicts"][0]["text"].startswith("Copies found: 20.0%")
     assert any("1 in 67" in sentence for sentence in found["limits"]) and "a." in found["limits"]
@@ -79,7 +80,8 @@ def test_two_weak_results_do_not_make_a_strong_one():
     """p = 0.04 and 0.04: each below 0.05, none after correction."""
     found = document(field(0.04), pd.DataFrame([field(0.04).iloc[0].to_dict() | {"score": "error"}]),
                      diagnostics=["membership"])
-    assert answers(found) == {"copies": "not measured", "field": "no evidence", "canaries": "not measured"}
+    assert answers(found) == {"copies": "not measured", "field": "no evidence", "canaries": "not measured",
+                              "gap": "not measured", "returns": "not measured"}
 
 
 def test_a_failed_positive_control_and_a_missing_null_leave_it_undecided():
@@ -104,6 +106,38 @@ def test_a_field_of_which_no_image_is_left_is_not_judged():
     found = document(reason, diagnostics=["membership"])
     assert answers(found)["field"] == "not judged"
     assert found["verdicts"][1]["text"] == "Not judged: digits: too few images."
+
+
+def differences(p, low=0.1):
+    """Return summary rows of a gap per time and of returns with these p-values, of bands above 0 at t = 0.5 only."""
+    band = {"value": 0.2, "high": 0.3, "level": 0.95, "n": 40, "interval": "simultaneous"}
+    rows = [row("error", "gap_p", p, n=40), row("uturn", "difference_p", p, n=40, field="model")]
+    for diagnostic, quantity in (("error", "gap"), ("uturn", "returned_difference")):
+        rows += [band | {"diagnostic": diagnostic, "quantity": quantity, "t": t, "low": end, "field": "model"}
+                 for t, end in ((0.5, low), (0.9, -0.1))]
+    return pd.DataFrame(rows)
+
+
+def test_the_gap_and_the_returns_are_named_with_their_times_and_corrected_together():
+    """Four secondary tests at p = .01: .04 each; at .02: .08."""
+    for p, answer in ((0.01, "yes"), (0.02, "no evidence")):
+        found = document(samples(40, 1), field(p), field(p).iloc[:1].assign(score="error"), differences(p))
+        validate(json.loads(json.dumps(found, allow_nan=False)))
+        assert {answers(found)[name] for name in ("gap", "returns", "field")} == {answer}
+        assert found["correction"]["families"] == {"primary": 1, "secondary": 4}
+        texts = {entry["id"]: entry["text"] for entry in found["verdicts"]}
+        for name in ("gap", "returns"):
+            assert "0.2 [0.1, 0.3] at t = 0.5" in texts[name] and "at t = 0.9" not in texts[name]
+            assert "above 0 at 1 of them" in texts[name] and ("no evidence" in texts[name]) == (answer != "yes")
+    nowhere = document(samples(40, 1), differences(0.5, low=-0.1))
+    assert "above 0 at 0 of them: " in next(e["text"] for e in nowhere["verdicts"] if e["id"] == "gap")
+
+
+def test_without_a_null_neither_the_gap_nor_the_returns_are_judged():
+    record = {"diagnostics": {}, "dataset": {}, "null_not_judged": "held-out examples of another kind"}
+    found = compose(record, differences(1e-6))
+    assert answers(found)["gap"] == answers(found)["returns"] == "not judged"
+    assert all("another kind" in entry["text"] for entry in found["verdicts"] if entry["id"] in ("gap", "returns"))
 
 
 VERDICT = {"id": "x", "question": "", "answer": "yes", "text": "", "tests": []}

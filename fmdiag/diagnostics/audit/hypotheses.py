@@ -15,6 +15,8 @@ def tests(summary):
     for diagnostic, quantity, name, hypothesis in (
             ("membership", "auc_p", "membership", "the field scores training images higher than held-out ones"),
             ("membership", "excess_p", "excess-alignment", "the field is closer to û* of the training rows"),
+            ("error", "gap_p", "gap", "the loss is lower on training images than on held-out ones at some time"),
+            ("uturn", "difference_p", "return-difference", "training images return more often than held-out ones"),
             ("canaries", "canary_p", "canaries", "planted canaries come back more often than held-out ones")):
         rows = summary[(summary["diagnostic"] == diagnostic) & (summary["quantity"] == quantity)]
         for row in rows.to_dict("records"):

@@ -4,8 +4,9 @@ A JSON object with exactly these keys; later versions of the schema may add keys
 
     schema       "fmdiag-audit/1"
     subject      {"checkpoint": object or null, "dataset": object}: hashes, sizes, how they were read
-    verdicts     list of {"id", "question", "answer": "yes" | "no evidence" | "undecided" | "not judged" |
-                 "not measured", "text", "tests": ids of the tests that decide it}
+    verdicts     list of {"id": "copies" | "field" | "canaries" | "gap" | "returns", "question", "answer": "yes" |
+                 "no evidence" | "undecided" | "not judged" | "not measured", "text", "tests": ids of the tests that
+                 decide it}
     controls     list of {"id", "definition", "value", "low", "high", "level", "n", "expected", "passed": true | false |
                  null where nothing is expected}
     tests        list of {"id", "hypothesis", "family": "primary" | "secondary", "p", "p_holm"}: one-sided; p_holm is
@@ -41,6 +42,12 @@ DEFINITIONS = {
         "scores together.",
     "fmdiag/excess-alignment": "cos(u, û*) for û* of training rows minus that for û* of as many held-out rows, on the "
         "paths of both; jackknife over pairs of rows.",
+    "fmdiag/error": "Squared error against û*, and the CFM loss of training and held-out images per time; gap: "
+        "held-out minus training loss, with a band for all times together; gap_p: exchanges within pairs, the largest "
+        "gap over times.",
+    "fmdiag/uturn": "Shares of training and held-out images that return when noised to t and carried back; "
+        "returned_difference: training minus held-out share; difference_p: exchanges within pairs, the largest over "
+        "times.",
     "fmdiag/path-energy": "Kinetic energy ½∫||v||²dt per coordinate of samples' paths, and its share from t = 0.9 on.",
     "fmdiag/provenance": "Posterior weights of training rows along trajectories of random samples; share of noises "
         "that lead to one row under the model and û*, beside as many held-out rows and their û*; 1 - Morisita's "

@@ -7,12 +7,13 @@ ANSWER_OF = {"copies found": "yes", "no excess found": "no evidence"}
 
 
 def verdicts(summary, found, not_judged=None, copies=None):
-    """Return the verdicts from the tests `found`: on copies among samples, on the field, on canaries.
+    """Return the verdicts from the tests `found`: on copies, the field, canaries, loss and returns.
 
     `not_judged` says why the held-out rows decide nothing, where they do not; `copies` is the verdict of the
     memorization diagnostic as plain values, the one answer to the first question.
     """
-    return [_copies(copies, found), _field(summary, found, not_judged), _canaries(summary, found)]
+    return [_copies(copies, found), _field(summary, found, not_judged), _canaries(summary, found),
+            _gap(summary, found, not_judged), _returns(summary, found, not_judged)]
 
 
 def _entry(name, question, answer, text, deciding):
@@ -68,6 +69,50 @@ def _per_time(rows, known):
         return f"{start} lies nowhere above 1/2{turned}"
     alone = "" if known else ", which is no evidence after the correction for the other questions"
     return f"{start} lies above 1/2 for {' and '.join(above)}{alone}{turned}"
+
+
+def _gap(summary, found, not_judged):
+    question = "Is the loss lower on training images than on held-out ones, at some time?"
+    rows = _band(summary, "error", "gap")
+    return _of_differences("gap", question, rows, _deciding(found, ("gap",)), not_judged,
+                           "held-out minus training loss per coordinate", "No loss was measured on held-out images.")
+
+
+def _returns(summary, found, not_judged):
+    question = "Do U-turns return to training images more often than to held-out ones, from some time?"
+    rows = _band(summary, "uturn", "returned_difference")
+    rows = rows[rows["field"] == "model"] if "field" in rows else rows
+    return _of_differences("returns", question, rows, _deciding(found, ("return-difference",)), not_judged,
+                           "training minus held-out share that returns",
+                           "No U-turns of training and held-out images were measured.")
+
+
+def _band(summary, diagnostic, quantity):
+    return summary[(summary["diagnostic"] == diagnostic) & (summary["quantity"] == quantity)
+                   & (summary["interval"] == "simultaneous")]
+
+
+def _of_differences(name, question, rows, deciding, not_judged, what, missing):
+    """Return the verdict on differences per time, from their one test and their simultaneous band."""
+    if not deciding:
+        return _entry(name, question, "not measured", missing, [])
+    if not_judged:
+        return _entry(name, question, "not judged", f"Not judged: {not_judged}.", deciding)
+    best = min(deciding, key=lambda test: test["p_holm"])
+    known, above = best["p_holm"] <= LEVEL, rows[rows["low"] > 0].sort_values("t")
+    listed = ", ".join(f"{row.value:.2g} [{row.low:.2g}, {row.high:.2g}] at t = {row.t:g}"
+                       for row in _spread(above if len(above) else rows.sort_values("value").tail(1)))
+    start = f"the 95 % band over {rows['t'].nunique()} times lies above 0 at {len(above)} of them"
+    alone = "" if known or above.empty else ", which is no evidence after the correction for the other questions"
+    return _entry(name, question, "yes" if known else "no evidence",
+                  f"{what.capitalize()}: p {_p(best['p'])}, corrected {_p(best['p_holm'])}; {start}{alone}: {listed}.",
+                  deciding)
+
+
+def _spread(rows, most=3):
+    """Return at most three of the rows, the first, middle and last."""
+    places = sorted({0, len(rows) // 2, len(rows) - 1}) if len(rows) > most else range(len(rows))
+    return [list(rows.itertuples())[k] for k in places]
 
 
 def _canaries(summary, found):

@@ -158,15 +158,17 @@ def summarise(table):
     """Return the summary rows of the table of `measure`, by field, states and kind (centre or noise).
 
     eigenvalue per t: of the trajectory from the centre the number itself, which no sampling enters; over noises the
-    mean with Student's interval. breaking_time, the first t at which alpha times the eigenvalue passes 1: from the
-    centre interpolated, with the two times asked that hold it as its limits (interval "grid"); over noises the median,
-    with limits by order statistics. Where there is no value, `note` says why.
+    median with limits by order statistics, as eigenvalues between two examples have no bound. breaking_time, the first
+    t at which alpha times the eigenvalue passes 1: from the centre interpolated, with the two times asked that hold it
+    as its limits (interval "grid"); over noises the median, with limits by order statistics. Where there is no value,
+    `note` says why.
     """
     rows = []
     for (*keys, t), part in table.groupby([*KEYS, "t"], sort=True):
         named = dict(zip(KEYS, keys, strict=True)) | {"t": t}
         rows.append(row(NAME, "eigenvalue", float(part["eigenvalue"].iloc[0]), n=1, **named)
-                    if named["kind"] == "centre" else summary_row(NAME, "eigenvalue", part["eigenvalue"], **named))
+                    if named["kind"] == "centre" else
+                    summary_row(NAME, "eigenvalue", part["eigenvalue"], interval="median", **named))
     for keys, part in table.groupby(KEYS, sort=True):
         rows.append(_breaking(part, dict(zip(KEYS, keys, strict=True))))
     return pd.DataFrame(rows)
