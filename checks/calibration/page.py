@@ -138,7 +138,8 @@ POWER = f"""Shares of {', '.join(f'{share:.0%}' for share in SHARES)} of the sam
 mean of the power that verdicts on data of the same sizes without copies state; inside: whether it lies in the exact
 interval of the share found. Noise is given in standard deviations of the data. Shifted copies look new in pixels."""
 
-INTERVALS = """Level 95 %; what each is and what it should hold is defined in `checks/calibration/intervals.py`. Intervals
+INTERVALS = """Level 95 %; what each is and what it should hold is defined in `checks/calibration/intervals.py` and
+`theories.py` beside it; train_preference is that of networks that know nothing of which examples are which. Intervals
 of AuthPct, Carlini's metrics and NNDR are about samples beside this training set, not about other training sets. An
 interval fails where it misses in more than 5 % by the one-sided exact test, Holm's correction over all."""
 MEMBERSHIP = """Does the test say, at 5 %, that a field knows its training images? Third-party û\\*: of other rows of the

@@ -18,6 +18,7 @@ from fmdiag.diagnostics.theories.nearest import leads, reading, standings
 from fmdiag.diagnostics.theories.samples import theory_samples
 from fmdiag.diagnostics.theories.scores import fit, scores
 from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.ranks.group import SINGLE, Group
 
 DIGITS = load_dataset("digits", n=60)
 SMALL = {"times": [0.3, 0.8], "n_pairs": 6, "n_calibration": 3, "n_steps": 5}
@@ -177,6 +178,21 @@ def test_calibration_noises_are_evaluated_nowhere():
     raw = compare(lambda x, t: -x, DIGITS, theories=["local-score"], generator=generator(), held_out=False, **SMALL)
     assert len(raw.calibration) == 2 * 3 and raw.table["pair"].nunique() == 6
     assert patch_sizes({}, None).empty
+
+
+class Thirds(Group):
+    """A group whose shares are worked on one after the other."""
+
+    def spread(self, items, work):
+        return [work(part) for part in items.chunk(3)]
+
+
+def test_sharing_the_work_changes_nothing_but_rounding():
+    alone, shared = (compare(lambda x, t: -x, DIGITS, theories=["wiener", "local-score"], generator=generator(),
+                             group=group, **SMALL) for group in (SINGLE, Thirds()))
+    for name in ("table", "left_out", "samples", "sizes", "calibration"):
+        pd.testing.assert_frame_equal(getattr(alone, name), getattr(shared, name), rtol=1e-6, atol=1e-9)
+    assert len(alone.left_out) == 3 * 2 * 2 * 2 * 8     # theories, fits, kinds of states, times, groups
 
 
 def test_preference_by_brute_force():

@@ -85,7 +85,7 @@ def test_every_table_of_every_diagnostic_agrees(ranks, tmp_path):
     shared, given = pickle.loads((tmp_path / "two.pickle").read_bytes())
     assert given == answers and set(shared) == set(tables)
     assert {"alignment", "error", "hybrid", "memorization", "membership", "provenance", "metrics", "quality",
-            "agreement"} <= {name for name, _ in tables}
+            "agreement", "theories"} <= {name for name, _ in tables}
     for name, table in tables.items():
         pd.testing.assert_frame_equal(shared[name], table, rtol=1e-5, atol=1e-6, obj=str(name))
 
