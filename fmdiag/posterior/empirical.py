@@ -18,11 +18,11 @@ import torch
 
 from fmdiag.datasets import as_training_set
 from fmdiag.errors import FmdiagError
-from fmdiag.memory import default_memory, with_less
+from fmdiag.memory import with_less
 from fmdiag.paths import LinearPath, times_like
 from fmdiag.posterior.curve import nearest_norms, posterior_curve
 from fmdiag.posterior.rounding import difference_rounding
-from fmdiag.posterior.rows import RowStore
+from fmdiag.posterior.rows import RowStore, shared_memory
 from fmdiag.posterior.state import FLOOR, Posterior, SoftmaxState
 from fmdiag.ranks.group import SINGLE
 
@@ -63,7 +63,7 @@ class EmpiricalPosterior:
         self.memory = shared_memory(memory, self.device, group)
         dim, self._block_rows = training_set.dim, block_rows
         self.block_rows = block_rows or max(1, min(BLOCK_BYTES, self.memory // 8) // (8 * max(dim, QUERIES_AT_ONCE)))
-        self._store = None
+        self._store = self._alone = None
         self._kept = None
         # One tensor: small ones kept between large blocks would scatter the heap until all of it is resident.
         self._norms = torch.full((self._share.stop - self._share.start,), torch.nan, dtype=torch.float64, device=device)
@@ -137,11 +137,19 @@ class EmpiricalPosterior:
     def rows(self):
         """Return the RowStore of this posterior, made once."""
         if self._store is None:
-            self._store = RowStore(self.training_set, self.memory, self.device, self._block_rows, self.group)
+            alone = self.group.size == 1 and self._block_rows is None
+            self._store = self.rows_alone() if alone else RowStore(self.training_set, self.memory, self.device,
+                                                                   self._block_rows, self.group)
         return self._store
 
     def _curve(self, x0, x1, rows, times):
         return posterior_curve(self, self.rows(), x0, x1, rows, times)
+
+    def rows_alone(self):
+        """Return the RowStore of all rows, which is not shared out among ranks, made once: for walks of own samples."""
+        if self._alone is None:
+            self._alone = RowStore(self.training_set, self.memory, self.device)
+        return self._alone
 
     def _fitting(self, work, *arguments):
         """Return ``work(*arguments)``, tried again with half the memory for as long as it does not suffice.
@@ -153,7 +161,7 @@ class EmpiricalPosterior:
 
     def _use_less(self):
         """Let go of the rows that are kept and halve the memory."""
-        self._store = self._kept = None
+        self._store = self._alone = self._kept = None
         self.memory //= 2
         self.block_rows = max(1, self.block_rows // 2)
 
@@ -232,14 +240,6 @@ class EmpiricalPosterior:
                 keep.append((first, rows, norms))
             yield first, rows, norms
         self._kept = keep
-
-
-def shared_memory(memory, device, group):
-    """Return `memory`, or by default the least that any rank has: block sizes must be the same on all."""
-    if memory is not None:
-        return int(memory)
-    own = torch.tensor([default_memory(device)], dtype=torch.int64, device=device)
-    return int(group.min(own))
 
 
 def _leave_out(logs, excluded, first):

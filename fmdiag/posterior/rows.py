@@ -7,6 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from fmdiag.memory import default_memory
 from fmdiag.posterior.rounding import UNIT
 from fmdiag.ranks.group import SINGLE
 
@@ -20,6 +21,14 @@ SMALL_DIM = 64          # up to here sums in float64 cost less than reading the 
 def product_dtype(dim):
     """Return the type of products in `dim` dimensions."""
     return torch.float64 if dim <= SMALL_DIM else torch.float32
+
+
+def shared_memory(memory, device, group):
+    """Return `memory`, or by default the least that any rank has: block sizes must be the same on all."""
+    if memory is not None:
+        return int(memory)
+    own = torch.tensor([default_memory(device)], dtype=torch.int64, device=device)
+    return int(group.min(own))
 
 
 class RowStore:

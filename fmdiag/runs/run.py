@@ -19,7 +19,7 @@ from fmdiag.diagnostics import DIAGNOSTICS
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.fields.contract import as_field
 from fmdiag.files.places import is_elsewhere
-from fmdiag.posterior.empirical import shared_memory
+from fmdiag.posterior.rows import shared_memory
 from fmdiag.ranks.torchrun import join, leave
 from fmdiag.runs import composed, inputs
 from fmdiag.runs.cautions import cautions_of, measured_with_cautions

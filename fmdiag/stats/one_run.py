@@ -86,4 +86,4 @@ def epsilon_lower_bound(n_coins, n_guesses, n_right, delta=0.0, level=0.95):
     # P(W >= v) rises with ε; the term of delta need not, so that the first crossing is sought on a grid.
     grid = np.linspace(0, LARGEST, 2001)
     first = int(np.argmax([excess(epsilon) > 0 for epsilon in grid]))
-    return float(optimize.brentq(excess, grid[first - 1], grid[first], xtol=1e-9))
+    return float(optimize.root_scalar(excess, bracket=(grid[first - 1], grid[first]), xtol=1e-9).root)

@@ -33,7 +33,7 @@ from fmdiag.features import as_features
 from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.neighbors import EXACT
 from fmdiag.paths import LinearPath
-from fmdiag.posterior.empirical import shared_memory
+from fmdiag.posterior.rows import shared_memory
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import METHODS, draw_noise, lost_sentence, seeded
 

@@ -11,7 +11,6 @@ import math
 import torch
 
 from fmdiag.posterior.empirical import EmpiricalPosterior
-from fmdiag.posterior.rows import RowStore
 from fmdiag.posterior.walk.candidates import GATHER_BYTES, CandidateLists
 from fmdiag.posterior.walk.scan import Scanner
 
@@ -39,7 +38,7 @@ class Walk:
         self.path, self.shape = u_star.path, x0.shape
         # For rows that lie too close together for products; alone, as other ranks walk other samples.
         self.plain = EmpiricalPosterior(u_star.training_set, self.path, memory=plain.memory, device=plain.device)
-        self.store = RowStore(u_star.training_set, plain.memory, plain.device)
+        self.store = plain.rows_alone()
         self.scanner, self.lists = Scanner(self.store), CandidateLists(self.store)
         self.x = x0.reshape(len(x0), -1).to(plain.device, torch.float64)
         self.target, self.noise = torch.zeros_like(self.x), torch.zeros_like(self.x)
