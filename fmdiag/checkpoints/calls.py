@@ -23,13 +23,15 @@ def order_of(module, choices):
         If there are classes, and neither `call` nor the class's signature says how a label is passed.
     """
     if choices.call is not None:
-        order = checked(choices.call)
+        order = checked(choices.call, sampler=choices.kind == "sampler")
         if choices.n_classes and not re.search(r"\by\b", order):
             raise FmdiagError(f"n_classes = {choices.n_classes} in the model card, but its call {choices.call!r} "
                               f"passes no label: add y to call, as in \"{order}, y\", or leave n_classes out")
         return order, READ
     names, n_positional = _names(module)
     order = "t, x" if names and names[0].lower() in TIME_NAMES else "x, t"
+    if choices.kind == "sampler" and names and not {name.lower() for name in names} & set(TIME_NAMES):
+        order = "x"
     if not choices.n_classes:
         return order, READ if names else ASSUMED
     label = next((name for name in names[2:] if name.lower() in LABEL_NAMES), None)
@@ -40,26 +42,28 @@ def order_of(module, choices):
     return f"{order}, {'y' if names.index(label) == 2 < n_positional else f'{label}=y'}", READ
 
 
-def checked(call):
+def checked(call, sampler=False):
     """Return a written call in its usual spacing.
 
     Raises
     ------
     FmdiagError
-        If it has not x and t once each, and y at most once.
+        If it has not x and t once each, and y and r (a second time) at most once; a sampler may take x alone.
     """
     parts = ["=".join(part.split("=")) for part in re.sub(r"\s", "", call).split(",")]
     values = sorted(part.rpartition("=")[2] for part in parts)
     named = ["=" in part for part in parts]
-    written = all(re.fullmatch(r"([A-Za-z_]\w*=)?[xty]", part) for part in parts)
-    if not written or values not in (["t", "x"], ["t", "x", "y"]) or named != sorted(named):
-        raise FmdiagError(f"call {call!r}: give the order of x, t and (for labels) y, e.g. \"x, t\", \"t, x, y\" or "
-                          "\"x, t, labels=y\"")
+    written = all(re.fullmatch(r"([A-Za-z_]\w*=)?[xtyr]", part) for part in parts)
+    core = [value for value in values if value not in ("y", "r")]
+    fits = core == ["t", "x"] or (sampler and core == ["x"] and "r" not in values)
+    if not written or not fits or len(set(values)) < len(values) or named != sorted(named):
+        raise FmdiagError(f"call {call!r}: give the order of x, t, (for labels) y and (for a second time) r, e.g. "
+                          "\"x, t\", \"t, x, y\", \"x, t, labels=y\" or \"x, t, r\"")
     return ", ".join(parts)
 
 
 def calling(order, output=None, channels=None):
-    """Return ``call(module, x, time, labels)`` for a written order.
+    """Return ``call(module, x, time, labels, second=None)`` for a written order; r is the time where none is given.
 
     Parameters
     ----------
@@ -72,8 +76,8 @@ def calling(order, output=None, channels=None):
     """
     parts = [part.rpartition("=")[::2] for part in order.replace(" ", "").split(",")]
 
-    def call(module, x, time, labels):
-        values = {"x": x, "t": time, "y": labels}
+    def call(module, x, time, labels, second=None):
+        values = {"x": x, "t": time, "y": labels, "r": time if second is None else second}
         given = [(name.rstrip("="), values[value]) for name, value in parts if values[value] is not None]
         found = module(*(value for name, value in given if not name), **{name: value for name, value in given if name})
         if output is None:

@@ -7,7 +7,10 @@ A model card (TOML, or YAML where PyYAML is installed) says what a file cannot:
     weights_key = "ema"                    # dotted: "0.model", "callbacks.EMA*.state"; default: averages, else raw
     prefix = "net."                        # of the names of the tensors; default: the one after which all fit
     n_classes = 10                         # of a class that takes labels; null_label is the one for none
-    call = "x, t"                          # default: by the signature; "t, x, y" and "x, t, labels=y" pass labels
+    call = "x, t"                          # default: by the signature; "t, x, y" and "x, t, labels=y" pass labels, "x,
+                                           # t, r" a second time, that of a field again t
+    kind = "sampler"                       # of one or a few steps: call "x", "x, t" (consistency), "x, t, r" (flow map)
+    n_steps = 4                            # of a sampler: the most that it takes; default 1
     output = "sample"                      # attribute or index of what is returned, where it is not the tensor itself
     [arguments]
     width = 64
@@ -33,8 +36,8 @@ from fmdiag.files.regular import read_text
 
 CONVENTION = ("parameterisation", "time_direction", "time_scale", "path", "alphas_cumprod", "sigma_min", "sigma_max",
               "steps", "step_offset")
-TOP = ("family", "factory", "weights", "weights_key", "prefix", "call", "output", "class_label", "guidance", "coupling",
-       "heads", "n_classes", "null_label", "arguments", "convention", "data")
+TOP = ("family", "factory", "weights", "weights_key", "prefix", "call", "kind", "n_steps", "output", "class_label",
+       "guidance", "coupling", "heads", "n_classes", "null_label", "arguments", "convention", "data")
 DATA = ("shape", "range", "hflip", "latents")
 
 
@@ -57,6 +60,8 @@ class Choices:
     trust_code: bool = False
     factory: str | None = None
     call: str | None = None
+    kind: str | None = None
+    n_steps: int | None = None
     output: str | None = None
     n_classes: int | None = None
     null_label: int | None = None
@@ -70,6 +75,10 @@ class Choices:
         """Refuse values that no checkpoint has."""
         if self.weights is not None:
             check_choice("weights", self.weights, ("ema", "raw"))
+        if self.kind is not None:
+            check_choice("kind", self.kind, ("field", "sampler"))
+        if self.n_steps is not None and self.kind != "sampler":
+            raise FmdiagError("n_steps in the model card belongs to kind = \"sampler\": leave it out")
         if self.coupling is not None:
             check_choice("coupling", self.coupling, ("independent", "ot"))
 
@@ -156,13 +165,14 @@ def _truth(value):
 
 
 KINDS = {
-    **dict.fromkeys(("family", "factory", "weights", "weights_key", "prefix", "call", "coupling",
+    **dict.fromkeys(("family", "factory", "weights", "weights_key", "prefix", "call", "kind", "coupling",
                      "parameterisation", "time_direction"), ("text", _text)),
     **dict.fromkeys(("class_label", "heads", "n_classes", "null_label"), ("a whole number", _whole)),
     "step_offset": ("a whole number", lambda value: _whole(value) and abs(value) <= 10),
     **dict.fromkeys(("time_scale", "sigma_min", "sigma_max"), ("a number above 0", _positive)),
     **dict.fromkeys(("arguments", "convention", "data"), ("a table of keys", _table)),
     **dict.fromkeys(("hflip", "latents"), ("true or false", _truth)),
+    "n_steps": ("a whole number from 1 to 1000", lambda value: _whole(value) and 1 <= value <= 1000),
     "steps": ("a whole number above 0", lambda value: _whole(value) and value > 0),
     "guidance": ("a number", _number), "path": ("a name or a table", lambda value: _text(value) or _table(value)),
     "output": ("text or a whole number", lambda value: _text(value) or _whole(value)),

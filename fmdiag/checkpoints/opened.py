@@ -9,8 +9,10 @@ from fmdiag.checkpoints.foreign import ASSUMED, GIVEN, READ, ForeignField
 from fmdiag.checkpoints.initial_share import young
 from fmdiag.checkpoints.labels import called, condition, unconditional
 from fmdiag.checkpoints.named_schedules import named_schedule
+from fmdiag.checkpoints.sampler import SamplerField, takes_of
 from fmdiag.checkpoints.schedules import DiscreteSchedule
 from fmdiag.checkpoints.script_facts import script_facts
+from fmdiag.errors import FmdiagError
 from fmdiag.paths import LinearPath
 
 # Keys of a card's [convention] that name a diffusion schedule.
@@ -44,8 +46,20 @@ def finished(foreign, source, choices, device):
                    + young(foreign.family, source.content, values)}
     if not hasattr(foreign.module, "graph_module") and hasattr(foreign.module, "to"):
         foreign.module.to(device)
-    return Checkpoint(ForeignField(foreign, label=label, guidance=guidance), description, LinearPath(), source.file,
-                      source.sha256)
+    field = (_sampler(foreign, choices, description, label) if choices.kind == "sampler" else
+             ForeignField(foreign, label=label, guidance=guidance))
+    return Checkpoint(field, description, LinearPath(), source.file, source.sha256)
+
+
+def _sampler(foreign, choices, description, label):
+    """Return the SamplerField of a network of the user's class, and note in the description what it is."""
+    takes = takes_of(str(description.get("call") or ""))
+    if foreign.family != "module" or takes is None or description["guidance"] != 1:
+        raise FmdiagError("kind = \"sampler\" in the model card: name the network's class as factory with family "
+                          "\"module\", and a call of \"x\", \"x, t\" or \"x, t, r\"; --guidance is left out")
+    description |= {"kind": "sampler", "sampler_steps": choices.n_steps or 1}
+    description["origin"] |= {"kind": GIVEN, "sampler_steps": GIVEN if choices.n_steps else ASSUMED}
+    return SamplerField(foreign, takes=takes, most_steps=choices.n_steps or 1, label=label)
 
 
 def _table_of_steps(foreign, choices):

@@ -47,7 +47,7 @@ class GivenContext:
             self._drawn[asked] = draw(self, *asked)
         samples, lost = self._drawn[asked]
         if lost_ones == "said":
-            self.caution_of_samples = caution_of_lost(lost, n_steps, method)
+            self.caution_of_samples = caution_of_lost(lost, n_steps, method, self.field)
         return samples
 
     def kept(self, name, parameters, compute):

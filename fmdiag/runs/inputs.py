@@ -20,7 +20,8 @@ CHOICES = ("family", "weights", "weights_key", "prefix", "parameterisation", "ti
            "path_name", "class_label", "guidance", "coupling", "heads", "model", "trust_code")
 MISMATCHES = ("allow_mismatch", "accept_reading")
 OTHER = (*MISMATCHES, "times_of_scheduler")
-LACKING = {"field": "a velocity field: give a checkpoint, or field=", "samples": "samples: give them, or a model",
+LACKING = {"sampler": "a velocity field, which a sampler of a few steps has not: measure its samples",
+           "field": "a velocity field: give a checkpoint, or field=", "samples": "samples: give them, or a model",
 
            "held_out": "held-out examples, and there are no held-out rows: give --held-out (held_out=)",
            "checkpoint": "a checkpoint file",
@@ -148,6 +149,9 @@ def _decoder(given, checkpoint, training_set, device):
 
 def lacking(run, card):
     """Return what `run` has not got that a diagnostic needs, as a phrase, or None."""
+    sampler = getattr(run.field, "is_sampler", False)
+    if sampler and {"field", "gradients"} & set(card.needs) and "second_checkpoint" not in card.needs:
+        return LACKING["sampler"]
     has = {"field": run.field is not None, "samples": True, "held_out": run.training_set.held_out is not None,
            "images": len(run.training_set.shape) == 3, "checkpoint": run.checkpoint is not None}
     need = next((need for need in card.needs if not has.get(need, True)), None)

@@ -20,7 +20,7 @@ def draw(run, n_samples, n_steps, method):
     return samples, torch.where(far & lost.isnan(), 1.0, lost)
 
 
-def caution_of_lost(lost, n_steps, method):
+def caution_of_lost(lost, n_steps, method, field=None):
     """Return what to say of trajectories that diverged, None where none did.
 
     Raises
@@ -28,7 +28,7 @@ def caution_of_lost(lost, n_steps, method):
     FmdiagError
         If all of them did.
     """
-    remark, solver = lost_sentence(lost), solver_text(method, n_steps)
+    remark, solver = lost_sentence(lost), solver_text(method, n_steps, field)
     if remark is not None and bool(lost.isfinite().all()):
         raise FmdiagError(f"{remark} ({solver}): nothing is left to measure; check the checkpoint's weights and "
                           "convention (fmdiag checkpoint FILE), or give more --n-steps")

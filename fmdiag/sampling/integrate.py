@@ -137,8 +137,13 @@ class _Solver:
         return self._kept(x, fill)
 
 
-def solver_text(method, n_steps):
-    """Return a solver in words: its name with its steps, or the tolerance by which it chooses its own."""
+def solver_text(method, n_steps, field=None):
+    """Return a solver in words: its name with its steps, or the tolerance by which it chooses its own.
+
+    A field that is a sampler of a few steps says itself how it draws.
+    """
+    if getattr(field, "is_sampler", False):
+        return field.text(n_steps)
     if method in ADAPTIVE:
         return f"{method}, tolerance {ADAPTIVE[method]:g}"
     return f"{method}, {n_steps} step{'' if n_steps == 1 else 's'}"

@@ -26,7 +26,8 @@ def run(context, parameters):
     null_size.check_held_out(rows)
     features, plan = context.spaces(parameters)
     samples, asked = judged_samples(context, parameters)
-    solver = solver_text(parameters.method, parameters.n_steps) if parameters.samples is None else None
+    solver = None if parameters.samples is not None else solver_text(parameters.method, parameters.n_steps,
+                                                                     context.field)
     if solver is not None and context.reading("times_of_scheduler").get("times_of_scheduler"):
         solver += " at the scheduler's times"
     table = measure(samples, rows, n_steps=parameters.n_steps, feature=features, threshold=parameters.threshold,
@@ -56,7 +57,7 @@ def _null_tables(table):
 
 def _of_steps(context, parameters, table, features, plan):
     """Return what half the steps change of the share of copies, where the samples were drawn with fixed steps."""
-    if parameters.samples is not None or parameters.method in ADAPTIVE:
+    if parameters.samples is not None or parameters.method in ADAPTIVE or getattr(context.field, "is_sampler", False):
         return {"summary": [], "tables": {}, "cautions": [], "facts": {}}
     n = steps.number_checked(parameters.n_samples or N_SAMPLES)
     again = context.samples(n, steps.other_steps(parameters.n_steps), parameters.method, lost_ones="left")
