@@ -21,6 +21,7 @@ class GivenContext:
     given: Any
     output: Any
     caution_of_samples: str | None
+    field: object
     _drawn: dict
     _spaces: dict
 
