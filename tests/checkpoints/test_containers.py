@@ -14,8 +14,10 @@ from test_conformance import EVEN, ROWS, WRONG, agrees, card, save, state
 from test_foreign_bad_files import refused
 
 from fmdiag.checkpoints import load_checkpoint
+from fmdiag.checkpoints.choices import read_card
 from fmdiag.checkpoints.distributed import read_distributed
 from fmdiag.checkpoints.places import matching, with_prefix
+from fmdiag.cli.main import run
 from fmdiag.errors import FmdiagError
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled", "ignore:TypedStorage is deprecated")
@@ -200,6 +202,16 @@ def test_a_weights_key_with_wildcards_and_a_prefix(options, tmp_path):
     assert is_of(ROWS, found) and found.description["weights_at"].endswith("ema_state_dict, names after net.")
     text = "\n".join(f"{name} = {json.dumps(value)}" for name, value in options.items())
     assert is_of(ROWS, load_checkpoint(save(content, tmp_path), model=card(tmp_path, extra=text)))
+
+
+def test_options_of_the_command_line(tmp_path, capsys):
+    content = {"state_dict": {**state(ROWS, "net."), **state(WRONG, "other.")}, "more": state(WRONG)}
+    words = ["checkpoint", str(save(content, tmp_path)), "--model", str(card(tmp_path))]
+    assert run([*words, "--weights-key", "state*", "--prefix", "net", "--write-card", str(tmp_path / "new.toml")]) == 0
+    assert "weights at    state_dict, names after net." in capsys.readouterr().out
+    written = read_card(tmp_path / "new.toml")
+    assert (written["weights_key"], written["prefix"]) == ("state*", "net")
+    assert run([*words[:2], "--model", str(tmp_path / "new.toml")]) == 0
 
 
 def test_a_prefix_tells_averages_from_raw_weights(tmp_path):
