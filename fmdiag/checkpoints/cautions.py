@@ -19,6 +19,12 @@ LATENTS = ("resampled-latents: the model was trained on latents sampled anew in 
            "is not finite: û* of one stored latent per image is not its minimiser")
 
 
+def augmented(what):
+    """Return the caution about a model that was trained on altered copies of its rows."""
+    return (f"augmented: the model was trained on altered copies of its training examples ({what}): û* of the examples "
+            "as they are is not its minimiser, and a difference from it is no sign of generalisation")
+
+
 def class_conditional(label):
     """Return the caution about a model that is conditioned on a class."""
     return (f"class-conditional: the model is conditioned on class {label}: û* is that of the class's rows where "

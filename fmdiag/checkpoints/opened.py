@@ -91,6 +91,9 @@ def _warnings(foreign, values, label, guidance):
     warnings = list(foreign.warnings)
     if values.get("coupling") == "ot":
         warnings.append(cautions.OT)
+    # EDM's networks are given the alteration as a condition, and are asked without any.
+    if values.get("augmentation") and foreign.family != "edm":
+        warnings.append(cautions.augmented(values["augmentation"]))
     if values.get("hflip"):
         warnings.append(cautions.FLIPS)
     if label is not None and label != foreign.null_label:

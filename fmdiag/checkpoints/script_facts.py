@@ -11,6 +11,7 @@ FLIPS = ("hflip", "random_flip", "random_hflip", "xflip", "horizontal_flip", "ra
          "augment_horizontal_flip")
 AUGMENTATIONS = ("random_crop", "color_jitter", "colour_jitter", "random_resized_crop", "random_rotation", "cutout",
                  "augment", "augmentation", "augmentations", "uniform_dequantization", "dequantize")
+OFF = ("", "0", "0.0", "false", "no", "none", "off")
 LONGEST = 200
 
 
@@ -24,7 +25,7 @@ def script_facts(content):
     if flips:
         facts["hflip"] = any(flips)
     used = [name if arguments[name] is True else f"{name} {arguments[name]}"[:LONGEST] for name in AUGMENTATIONS
-            if isinstance(arguments.get(name), bool | int | float | str) and arguments[name]]
+            if isinstance(arguments.get(name), bool | int | float | str) and str(arguments[name]).lower() not in OFF]
     if used:
         facts["augmentation"] = ", ".join(used)
     return facts

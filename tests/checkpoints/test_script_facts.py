@@ -21,6 +21,7 @@ def test_fault_1_15_arguments_of_an_own_class(flip, tmp_path, capsys):
     assert (known["trained_on"], known["hflip"]) == ("data/faces", flip)
     assert known["augmentation"] == "random_crop, color_jitter 0.4"
     assert {known["origin"][name] for name in ("trained_on", "hflip", "augmentation")} == {"read from the file"}
+    assert any(text.startswith("augmented: ") and "random_crop, color_jitter 0.4" in text for text in known["warnings"])
     assert known["dataset"]["hflip"] is flip and any(text.startswith("flips:") for text in known["warnings"]) is flip
     assert run(["checkpoint", str(file), "--model", str(model)]) == 0
     said = capsys.readouterr().out
@@ -36,10 +37,12 @@ def test_fault_1_15_arguments_of_an_own_class(flip, tmp_path, capsys):
         path_type="Linear", data_path="/data/x", hflip=True)}], ids=["torchcfm", "SiT"])
 def test_fault_1_15_arguments_of_families(content, tmp_path):
     known = load_checkpoint(save(content, tmp_path)).description
+    assert not any(text.startswith("augmented") for text in known["warnings"])
     assert known["trained_on"] == "/data/x" and known["hflip"] and known["origin"]["hflip"] == "read from the file"
 
 
 def test_what_is_no_fact():
     """A path that is a list, a flip that is a probability, an empty name: nothing is concluded."""
-    assert script_facts({"args": {"data_path": ["a"], "hflip": 0.5, "dataset": "", "augment": False}}) == {}
+    assert script_facts({"args": {"data_path": ["a"], "hflip": 0.5, "dataset": "", "augment": False, "cutout": 0.0,
+                                  "augmentation": "none"}}) == {}
     assert script_facts(None) == script_facts({}) == {}
