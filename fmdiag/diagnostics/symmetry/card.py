@@ -34,8 +34,9 @@ CARD = Diagnostic(
     short="When is a sample decided? Top eigenvalue of dD/dx of model and û*.",
     question="When does a trajectory commit to one of several outcomes, and does the model's posterior mean stop "
              "responding to its input, as that of û* does?",
-    memorization="At the model's states its eigenvalue falls to 0 with that of û*: one training example has all the "
-                 "weight, and the posterior mean no longer moves with x.",
+    memorization="The eigenvalue comes down with that of û* at the same states, which reaches 0 once one training "
+                 "example has all the weight. A network that returns its training examples need not follow it all the "
+                 "way: one trained on 16 digits keeps 0.65 at t = 0.9.",
     generalization="It stays near 1 until the end, while that of û* falls: the model's posterior mean goes on moving "
                    "along directions in which data vary. A breaking time describes the data as much as the model.",
     definition="Eigenvalue of dD/dx = I + (1-t) dv/dx (linear path) with the largest real part, by power iteration "
