@@ -22,7 +22,8 @@ FACTS = {"scheduler": "scheduler", "attention": "attention", "heads": "heads", "
          "parameterisation": "output", "learned_variance": "variance", "time": "time", "call": "call",
          "reachable": "reachable", "data_range": "data range", "hflip": "mirror images", "coupling": "coupling",
          "no_class": "no class", "weights_at": "weights at", "augmentation": "augmentation", "epochs": "epochs",
-         "code": "code", "trained_on": "trained on", "kind": "kind", "sampler_steps": "most steps"}
+         "code": "code", "trained_on": "trained on", "condition": "condition", "kind": "kind",
+         "sampler_steps": "most steps"}
 # What gives a fact that is assumed; anything may also stand in a model card.
 OPTIONS = {"weights": "--weights", "attention": "--heads", "heads": "--heads", "schedule": "--path",
            "parameterisation": "--parameterisation", "time": "--time-direction, --time-scale", "call": "--model",

@@ -68,6 +68,8 @@ CONVENTION = [
     option(RARE, "--heads", type=click.IntRange(1), help="Attention heads, which no tensor's shape tells."),
     option(RARE, "--model", type=click.Path(dir_okay=False), help="Model card (TOML or YAML): factory, arguments, "
                  "weights key, convention."),
+    option(RARE, "--condition", type=click.Path(dir_okay=False), metavar="FILE", help="Tensors that the network is "
+           "given with every sample, by the names of its arguments: text embeddings, masks (safetensors, npz)."),
     option(RARE, "--trust-code", "--trust-pickle", "trust_code", is_flag=True, help="Run the code in files: pickles "
            "(EDM), TorchScript, torch.export, a card's factory; only for files whose origin you trust."),
 ]

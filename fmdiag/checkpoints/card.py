@@ -18,7 +18,8 @@ def card_of(checkpoint):
     card = {"family": known["family"], "weights": known["weights"], "class_label": known["class_label"],
             "guidance": None if known["guidance"] == 1 else known["guidance"]}
     card |= {name: known.get(name) for name in ("kind", "weights_key", "prefix", "call", "output", "coupling", "heads")}
-    card |= {"n_steps": known.get("sampler_steps")}
+    condition = checkpoint.field.foreign.condition
+    card |= {"n_steps": known.get("sampler_steps"), "condition": condition and str(Path(condition).resolve())}
     return {**card, **_network(checkpoint), "convention": _convention(checkpoint),
             "data": {"shape": known["network"].get("shape"), "hflip": bool(known.get("hflip")),
                      "range": known.get("data_range")}}

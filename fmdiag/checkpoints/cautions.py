@@ -31,6 +31,12 @@ def class_conditional(label):
             "labels are known, else of all rows, which are not what the model was trained on")
 
 
+def fixed_condition(text):
+    """Return the caution about a network that is given fixed tensors."""
+    return (f"fixed-condition: the network is given fixed conditions ({text}): û* is that of the training examples "
+            "as they are given, which must be those with this condition")
+
+
 def guided(scale):
     """Return the caution about a model that is sampled with classifier-free guidance."""
     return (f"guidance: the model is guided, with scale {scale:g}: where labels are known it is compared with û* "

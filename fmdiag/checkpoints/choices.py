@@ -11,6 +11,7 @@ A model card (TOML, or YAML where PyYAML is installed) says what a file cannot:
                                            # t, r" a second time, that of a field again t
     kind = "sampler"                       # of one or a few steps: call "x", "x, t" (consistency), "x, t, r" (flow map)
     n_steps = 4                            # of a sampler: the most that it takes; default 1
+    condition = "embeddings.safetensors"   # fixed tensors of one sample, each an argument of its name or as call says
     output = "sample"                      # attribute or index of what is returned, where it is not the tensor itself
     [arguments]
     width = 64
@@ -26,18 +27,20 @@ A model card (TOML, or YAML where PyYAML is installed) says what a file cannot:
     hflip = true
 """
 
+import functools
 import reprlib
 import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
+from fmdiag.checkpoints.conditions import read_conditions
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.files.regular import read_text
 
 CONVENTION = ("parameterisation", "time_direction", "time_scale", "path", "alphas_cumprod", "sigma_min", "sigma_max",
               "steps", "step_offset")
-TOP = ("family", "factory", "weights", "weights_key", "prefix", "call", "kind", "n_steps", "output", "class_label",
-       "guidance", "coupling", "heads", "n_classes", "null_label", "arguments", "convention", "data")
+TOP = ("family", "factory", "weights", "weights_key", "prefix", "call", "kind", "n_steps", "condition", "output",
+       "class_label", "guidance", "coupling", "heads", "n_classes", "null_label", "arguments", "convention", "data")
 DATA = ("shape", "range", "hflip", "latents")
 
 
@@ -62,6 +65,7 @@ class Choices:
     call: str | None = None
     kind: str | None = None
     n_steps: int | None = None
+    condition: str | Path | None = None
     output: str | None = None
     n_classes: int | None = None
     null_label: int | None = None
@@ -87,11 +91,18 @@ class Choices:
         """Whether averaged weights are wanted, as they are by default."""
         return self.weights != "raw"
 
+    @functools.cached_property
+    def conditions(self):
+        """Fixed tensors that the network is given, by name."""
+        return {} if self.condition is None else read_conditions(self.condition)
+
     def with_card(self, file):
         """Return these choices with what the card `file` adds where nothing was given."""
         card = read_card(file)
         convention = card.pop("convention", {})
         known = {f.name for f in fields(self)}
+        if isinstance(card.get("condition"), str):
+            card["condition"] = Path(file).resolve().parent / Path(card["condition"]).expanduser()
         merged = {**card, **{k: v for k, v in convention.items() if k in known}, "convention": convention,
                   "folder": Path(file).resolve().parent, "card": Path(file) if self.factory is None else None}
         return replace(self, **{name: value for name, value in merged.items()
@@ -165,7 +176,7 @@ def _truth(value):
 
 
 KINDS = {
-    **dict.fromkeys(("family", "factory", "weights", "weights_key", "prefix", "call", "kind", "coupling",
+    **dict.fromkeys(("family", "factory", "weights", "weights_key", "prefix", "call", "kind", "coupling", "condition",
                      "parameterisation", "time_direction"), ("text", _text)),
     **dict.fromkeys(("class_label", "heads", "n_classes", "null_label"), ("a whole number", _whole)),
     "step_offset": ("a whole number", lambda value: _whole(value) and abs(value) <= 10),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from fmdiag.checkpoints.conditions import in_words
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.errors import FmdiagError
 from fmdiag.fields.contract import NON_FINITE
@@ -46,6 +47,8 @@ class Foreign:
         Whether a model card names the class, which may or may not use the label that it is given.
     times : callable, optional
         ``times(n_steps)`` -> times from noise to data, ending with 1, at which its own sampler asks it.
+    condition : path, optional
+        File of the fixed tensors that the call gives.
     warnings : list of str
         What would mislead a reader of the results, each ``code: sentence``.
     """
@@ -64,6 +67,7 @@ class Foreign:
     warnings: list = field(default_factory=list)
     convention_read: bool = False
     times: object = None
+    condition: object = None
 
 
 class ForeignField:
@@ -157,8 +161,10 @@ class ForeignField:
                 raise
             # A program's error is a page long; its last line says what was wrong.
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].removeprefix("RuntimeError: ")
-            raise FmdiagError(f"the network fails on x of shape {tuple(point.shape[1:])} ({reason}): give the "
-                              "data that it was trained on, --size, or the order of its arguments as "
+            given = in_words(getattr(self.foreign.call, "conditions", {}))
+            also, conditions = (f", {given}", "conditions of the shapes that it takes, ") if given else ("", "")
+            raise FmdiagError(f"the network fails on x of shape {tuple(point.shape[1:])}{also} ({reason}): give "
+                              f"{conditions}the data that it was trained on, --size, or the order of its arguments as "
                               "call in --model card.toml") from error
 
     def _guided(self, point, time):
@@ -168,7 +174,8 @@ class ForeignField:
             self._check_label(output, point, time)
         if self.guidance == 1:
             return output
-        null = self.foreign.call(self.module, point, time, self._labels(self.foreign.null_label, point))
+        call = getattr(self.foreign.call, "of_none", self.foreign.call)
+        null = call(self.module, point, time, self._labels(self.foreign.null_label, point))
         return null + self.guidance * (output - null)
 
     def _check_label(self, output, point, time):

@@ -2,6 +2,7 @@
 
 from fmdiag.checkpoints import cautions
 from fmdiag.checkpoints.calls import calling, order_of
+from fmdiag.checkpoints.conditions import has_null
 from fmdiag.checkpoints.foreign import ASSUMED, READ
 from fmdiag.checkpoints.places import arguments_of
 from fmdiag.errors import FmdiagError
@@ -22,10 +23,10 @@ def called(foreign, choices):
         foreign.n_classes = choices.n_classes
     foreign.null_label = choices.null_label if choices.null_label is not None else foreign.null_label
     passes = foreign.family in OWN_LABELS or _takes_extra(foreign)
-    if choices.call is None and choices.output is None and (passes or not classes):
+    if choices.call is None and choices.output is None and not choices.conditions and (passes or not classes):
         return
     order, _ = order_of(foreign.module, choices)
-    foreign.call = calling(order, choices.output, channels=foreign.family in OWN_LABELS)
+    foreign.call = calling(order, choices.output, foreign.family in OWN_LABELS, choices.conditions)
     foreign.read["call"] = order
 
 
@@ -44,8 +45,9 @@ def condition(foreign, choices, file):
         raise FmdiagError(f"--class-label {label}: {file} has no class labels{card}")
     if label is not None and not 0 <= label < foreign.n_classes and label != foreign.null_label:
         raise FmdiagError(f"--class-label {label}: {file} has {foreign.n_classes} class labels, from 0")
-    if guidance != 1 and (foreign.null_label is None or label is None):
-        raise FmdiagError(f"--guidance {guidance:g} needs --class-label and a network with a label for no class")
+    if guidance != 1 and (foreign.null_label is None or label is None) and not has_null(choices.conditions):
+        raise FmdiagError(f"--guidance {guidance:g} needs --class-label and a network with a label for no class, or "
+                          "a tensor null_NAME beside NAME in the file of the condition")
     if label is None and foreign.n_classes and foreign.family != "edm":
         if foreign.null_label is None:
             raise FmdiagError(f"{file} is a class-conditional model of {foreign.n_classes} classes without a label for "

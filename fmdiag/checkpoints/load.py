@@ -20,7 +20,7 @@ from fmdiag.errors import FmdiagError, FmdiagWarning, check_choice, names_one_of
 
 # Choices that are options of the command line too; the others stand in a model card only.
 OPTIONS = ("weights_key", "prefix", "parameterisation", "time_direction", "time_scale", "path", "class_label",
-           "guidance", "heads")
+           "guidance", "heads", "condition")
 
 
 def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
@@ -39,8 +39,8 @@ def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
     **choices
         Instead of what is read or assumed: `family`, `weights` (``"ema"`` or ``"raw"``), `weights_key`,
         `prefix`, `parameterisation`, `time_direction`, `time_scale`, `path_name`, `class_label`, `guidance`, `coupling`
-        (``"independent"`` or ``"ot"``), `heads`, `trust_code` (files may run code; also
-        called `trust_pickle`).
+        (``"independent"`` or ``"ot"``), `heads`, `condition` (file of fixed tensors, see
+        `fmdiag.checkpoints.conditions`), `trust_code` (files may run code; also called `trust_pickle`).
 
     Returns
     -------

@@ -4,6 +4,7 @@ from torch import nn
 
 from fmdiag.checkpoints import cautions
 from fmdiag.checkpoints.checkpoint import Checkpoint
+from fmdiag.checkpoints.conditions import described
 from fmdiag.checkpoints.families.torchcfm import ATTENTION
 from fmdiag.checkpoints.foreign import ASSUMED, GIVEN, READ, ForeignField
 from fmdiag.checkpoints.initial_share import young
@@ -28,6 +29,10 @@ def finished(foreign, source, choices, device):
         step_offset=choices.convention.get("step_offset"))
     foreign.own_class = bool(choices.factory)
     called(foreign, choices)
+    if choices.condition is not None and not getattr(foreign.call, "conditions", None):
+        raise FmdiagError(f"condition {choices.condition}: networks of family {foreign.family} are given none: name "
+                          "the class by a model card with factory and call")
+    foreign.condition = choices.condition
     label, guidance = condition(foreign, choices, source.file)
     facts, null_cautions = unconditional(foreign, source.content, label, guidance)
     read = script_facts(source.content) | foreign.read | facts.get(READ, {})
@@ -79,7 +84,8 @@ def _given(choices, found):
     """Return what the user decided, by the name of the fact that it decides; `found` has the values that follow."""
     given = {"coupling": choices.coupling, "heads": choices.heads, "parameterisation": choices.parameterisation,
              "hflip": choices.data.get("hflip"), "data_range": choices.data.get("range"), "output": choices.output,
-             "weights_key": choices.weights_key, "prefix": choices.prefix}
+             "weights_key": choices.weights_key, "prefix": choices.prefix,
+             "condition": choices.condition and described(choices.condition, choices.conditions)}
     decides = {"weights": choices.weights, "schedule": choices.path or choices.convention.keys() & SCHEDULED,
                "time": choices.time_direction or choices.time_scale, "call": choices.call,
                "attention": choices.heads or choices.arguments.keys() & set(ATTENTION)}
@@ -98,6 +104,8 @@ def _warnings(foreign, values, label, guidance):
         warnings.append(cautions.FLIPS)
     if label is not None and label != foreign.null_label:
         warnings.append(cautions.class_conditional(label))
+    if values.get("condition"):
+        warnings.append(cautions.fixed_condition(values["condition"]))
     if guidance != 1:
         warnings.append(cautions.guided(guidance))
     low, high = foreign.convention.reachable

@@ -17,7 +17,8 @@ from fmdiag.ranks.torchrun import one_first
 READING = ("split", "size", "hflip", "held_out", "data_root", "skip_bad", "value_range", "offline", "verify",
            "orientation", "groups")
 CHOICES = ("family", "weights", "weights_key", "prefix", "parameterisation", "time_direction", "time_scale",
-           "path_name", "class_label", "guidance", "coupling", "heads", "model", "trust_code")
+           "path_name", "class_label", "guidance", "coupling", "heads", "model", "condition",
+           "trust_code")
 MISMATCHES = ("allow_mismatch", "accept_reading")
 OTHER = (*MISMATCHES, "times_of_scheduler")
 LACKING = {"sampler": "a velocity field, which a sampler of a few steps has not: measure its samples",

@@ -1,4 +1,4 @@
-"""How a diffusers network is called: with a sample, a time and class labels, or not without further conditions.
+"""How a diffusers network is called: with a sample, a time, class labels and fixed conditions from a file.
 
 What a network needs beside these (text embeddings, pooled projections) often has the default None in its signature and
 fails only when it is called: classes whose call is not known are tried on zeros.
@@ -8,6 +8,8 @@ import inspect
 
 import torch
 
+from fmdiag.checkpoints.calls import calling
+from fmdiag.checkpoints.conditions import in_words, used_of
 from fmdiag.errors import FmdiagError
 
 KNOWN = ("UNet2DModel", "DiTTransformer2DModel")
@@ -15,18 +17,22 @@ TIME, LABELS = "timestep", "class_labels"
 # Arguments that stand for a condition; others with a default only tune how the network computes.
 CONDITIONS = ("encoder_hidden_states", "pooled_projections", "encoder_attention_mask", "guidance", "img_ids", "txt_ids",
               "added_cond_kwargs", "timestep_cond", "controlnet_cond", "image_rotary_emb", "pooled_projection")
-WAY_ON = ("fmdiag measures unconditional and class-conditional networks of pictures: wrap it in a class of your own "
-          "with a fixed condition, forward(x, t), save that one's state_dict() and name its class by --model card.toml "
-          "with family = \"module\" and a factory")
+WAY_ON = ("give them as tensors of one sample under these names in a file, --condition embeddings.safetensors; or wrap "
+          "it in a class of your own with a fixed condition, forward(x, t), save that one's state_dict() and name its "
+          "class by --model card.toml with family = \"module\" and a factory")
 
 
-def check_signature(cls, folder):
-    """Return the class, unless its call has no time or must be given more than x, a time and class labels."""
+def check_signature(cls, folder, conditions=()):
+    """Return the class, unless its call has no time, takes no such conditions, or must be given more than them."""
     parameters = inspect.signature(cls.forward).parameters
     names = list(parameters)[2:]
     needed = [name for name in names if parameters[name].default is inspect.Parameter.empty
               and parameters[name].kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-              and name not in (TIME, LABELS)]
+              and name not in (TIME, LABELS, *conditions)]
+    strange = [name for name in used_of(conditions) if name.partition(".")[0] not in names]
+    if strange:
+        raise FmdiagError(f"{folder}: {cls.__name__} takes no {', '.join(strange)}: its conditions are "
+                          f"{', '.join(name for name in CONDITIONS if name in names) or 'none'}")
     if needed:
         raise FmdiagError(f"{folder}: {cls.__name__} needs {', '.join(needed)}; {WAY_ON}")
     if TIME not in names:
@@ -35,11 +41,13 @@ def check_signature(cls, folder):
     return cls
 
 
-def check_call(module, config, shape, n_classes, folder):
+def check_call(call, module, config, shape, n_classes, folder):
     """Raise FmdiagError unless the network answers x, a time and labels with an output of x's channels.
 
     Parameters
     ----------
+    call : callable
+        As `call_with` returns it.
     module : torch.nn.Module
         With its weights.
     config : dict
@@ -58,11 +66,11 @@ def check_call(module, config, shape, n_classes, folder):
                           f"{WAY_ON}")
     if config.get("class_embed_type") not in (None, "None"):
         raise FmdiagError(f"{folder}: {name} takes class embeddings of type {config['class_embed_type']!r}; {WAY_ON}")
-    if name not in KNOWN:
-        _try(module, shape, n_classes, folder)
+    if name not in KNOWN or call.conditions:
+        _try(call, module, shape, n_classes, folder)
 
 
-def _try(module, shape, n_classes, folder):
+def _try(call, module, shape, n_classes, folder):
     x = torch.zeros(1, shape[0] or 1, *(side or 32 for side in shape[1:]))
     labels = torch.zeros(1, dtype=torch.long) if n_classes else None
     try:
@@ -73,15 +81,15 @@ def _try(module, shape, n_classes, folder):
         given = inspect.signature(module.forward).parameters
         wanted = ", ".join(name for name in CONDITIONS if name in given) or "more than x, a time and class labels"
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        with_what = f"with {in_words(call.conditions)}" if call.conditions else "alone"
         raise FmdiagError(f"{folder}: {type(module).__name__} fails on x of shape {tuple(x.shape[1:])} and a time "
-                          f"alone ({reason}): it needs {wanted}; {WAY_ON}") from error
+                          f"{with_what} ({reason}): it needs {wanted}; {WAY_ON}") from error
     if found.shape != x.shape:
         raise FmdiagError(f"{folder}: {type(module).__name__} returns shape {tuple(found.shape[1:])} for x of shape "
                           f"{tuple(x.shape[1:])}; {WAY_ON}")
 
 
-def call(module, x, time, labels):
-    """Return the output at a time, a tensor of shape (b,), without its learned variance."""
-    # A tensor: UNet2DModel would cut the fraction off a python float.
-    given = {TIME: time} if labels is None else {TIME: time, LABELS: labels}
-    return module(x, **given).sample[:, : x.shape[1]]
+def call_with(conditions):
+    """Return the call that gives these fixed tensors too; its answer is without the learned variance."""
+    added = "".join(f", {name}={name}" for name in used_of(conditions))
+    return calling(f"x, {TIME}=t, {LABELS}=y{added}", "sample", True, conditions)

@@ -12,7 +12,7 @@ from fmdiag.checkpoints.candidates import Candidate
 from fmdiag.checkpoints.cautions import LATENTS, scheduler_times_caution
 from fmdiag.checkpoints.convention import Convention
 from fmdiag.checkpoints.factories import build_from_factory
-from fmdiag.checkpoints.families.diffusers_call import call, check_call, check_signature
+from fmdiag.checkpoints.families.diffusers_call import call_with, check_call, check_signature
 from fmdiag.checkpoints.families.diffusers_schedulers import ddpm_convention, flow_convention, scheduler_convention
 from fmdiag.checkpoints.families.diffusers_times import scheduler_times, uneven
 from fmdiag.checkpoints.families.programs import convention_of
@@ -40,7 +40,7 @@ def load(source, choices):
     config = read_json(folder / "config.json")
     if choices.factory:
         return _own_class(source.file, folder, file, config, choices, {**assumed_weights, **weights})
-    cls = check_signature(class_of(config, folder), folder)
+    cls = check_signature(class_of(config, folder), folder, choices.conditions)
     convention, read, scheduler = _convention(source.file, folder, config, choices)
     module = read_module(cls, config, folder, file)
     channels, outputs = config.get("in_channels"), config.get("out_channels") or config.get("in_channels")
@@ -55,7 +55,8 @@ def load(source, choices):
         assumed["data_range"] = "latents × the autoencoder's scaling_factor"
     shape = (channels, *(sides if fixed else (None, None)))
     n_classes, null = _classes(config)
-    check_call(module, config, shape, n_classes, folder)
+    call = call_with(choices.conditions)
+    check_call(call, module, config, shape, n_classes, folder)
     latents = (folder.parent / "vae").is_dir() or channels == 4
     if outputs == 2 * (channels or 0):
         read["learned_variance"] = True
@@ -89,9 +90,9 @@ def _own_class(whole, folder, file, config, choices, weights):
         {"shape": list(shape)} if shape else {})}}
     assumed = {"hflip": bool(choices.data.get("hflip", False)), "data_range": choices.data.get("range", [-1, 1])}
     (read if origin == READ else assumed)["call"] = order
-    return Foreign("diffusers", module, calling(order, choices.output), convention, read, assumed,
-                   tuple(shape) if shape else None, n_classes=choices.n_classes or 0, null_label=choices.null_label,
-                   convention_read=bool(read.get("scheduler")))
+    return Foreign("diffusers", module, calling(order, choices.output, None, choices.conditions), convention, read,
+                   assumed, tuple(shape) if shape else None, n_classes=choices.n_classes or 0,
+                   null_label=choices.null_label, convention_read=bool(read.get("scheduler")))
 
 
 def _network_file(whole, choices):

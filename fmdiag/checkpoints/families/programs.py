@@ -40,7 +40,8 @@ def load(source, choices):
         read["network"]["shape"] = list(shape)
     assumed |= {"coupling": "independent", "hflip": bool(choices.data.get("hflip", False)),
                 "data_range": choices.data.get("range", [-1, 1])}
-    return Foreign("module", module, calling(order, choices.output), convention_of(choices), read, assumed,
+    return Foreign("module", module, calling(order, choices.output, None, choices.conditions), convention_of(choices),
+                   read, assumed,
                    tuple(shape) if shape else None, n_classes=choices.n_classes or 0, null_label=choices.null_label,
                    warnings=_cautions(source, choices))
 
