@@ -15,6 +15,8 @@ from fmdiag.errors import FmdiagError
 TIME_NAMES = ("t", "time", "times", "timestep", "timesteps", "tau", "sigma", "sigmas", "noise_labels")
 LABEL_NAMES = ("y", "label", "labels", "class_label", "class_labels", "class_id", "class_ids", "class_idx", "classes",
                "cls", "cond", "condition", "c", "target", "targets")
+ORDER = ("give the order of x, t and (for labels) y or (for a second time) r, e.g. \"x, t\", \"t, x, y\", "
+         "\"x, t, labels=y\" or \"x, t, r\"")
 
 
 def order_of(module, choices):
@@ -87,8 +89,7 @@ def checked(call, sampler=False, conditions=()):
     core = [value for value in values if value in ("x", "t")]
     fits = core == ["t", "x"] or (sampler and core == ["x"] and "r" not in values)
     if not written or not fits or len(set(values)) < len(values) or named != sorted(named):
-        raise FmdiagError(f"call {call!r}: give the order of x, t, (for labels) y and (for a second time) r, e.g. "
-                          "\"x, t\", \"t, x, y\", \"x, t, labels=y\" or \"x, t, r\"")
+        raise FmdiagError(f"call {call!r}: {ORDER}")
     return ", ".join(parts)
 
 
@@ -96,9 +97,8 @@ def _check_known(names, call, conditions):
     strange = [name for name in names if name not in OWN and name not in conditions]
     if not strange or not all(re.fullmatch(r"[A-Za-z_][\w.]*", name) for name in strange):
         return
-    has = (f"the file of the condition has {', '.join(conditions)}" if conditions else
-           "x, t, y and r are known, other names are tensors of a file that the card names as condition")
-    raise FmdiagError(f"call {call!r}: what is {strange[0]}? {has}")
+    file = f"has {', '.join(conditions)}" if conditions else "is not given"
+    raise FmdiagError(f"call {call!r}: {ORDER}; {strange[0]} would be a tensor of the file condition, which {file}")
 
 
 def calling(order, output=None, channels=None, conditions=None):

@@ -99,8 +99,9 @@ def test_bad_conditions(tmp_path):
     for card, words in [
             ('condition = "none.safetensors"', "none.safetensors"),
             ('condition = "card.toml"', "give tensors in a file of .safetensors"),
-            ('condition = "given.safetensors"\ncall = "x, t, text, nask"', "what is nask. .* mask, null_text, text"),
-            ('call = "x, t, text, mask"', "what is text. x, t, y and r are known, other names are tensors"),
+            ('condition = "given.safetensors"\ncall = "x, t, text, nask"', "nask would be a tensor of the file "
+             "condition, which has mask, null_text, text"),
+            ('call = "x, t, text, mask"', "text would be a tensor of the file condition, which is not"),
             ('condition = "given.safetensors"\ncall = "x, t, text=text, mosk=mask"', "takes no argument mosk")]:
         given = own(tmp_path, card=card)
         refused(words, **given)
