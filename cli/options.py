@@ -23,6 +23,8 @@ DATA = [
                  "was trained, else no."),
     option("Data", "--value-range", type=Range(), metavar="LOW,HIGH", help="Stored values that stand for black and "
                  "white, for arrays that do not say, e.g. 0,1."),
+    option("Data", "--moments", metavar="FORMAT[:SCALE]", help="Rows are moments of latents that training sampled "
+           "anew, 2C channels: mean-logvar or mean-std; with the factor of latents: mean-logvar:0.18215."),
     option("Data", "--data-root", type=click.Path(file_okay=False), help="Folder of downloaded data sets.  "
                  "[default: FMDIAG_DATA_ROOT, else the user's data folder]"),
     option("Data", "--offline", is_flag=True, help="Never download."),

@@ -16,7 +16,10 @@ RAW = ("raw-weights: the file holds no averaged weights: the raw ones are measur
 CONVENTION = ("assumed-convention: score_sde's diffusion models and RectifiedFlow save such a file: that the network "
               "is a velocity on the straight path is assumed; a card's family or [convention] says what it is")
 LATENTS = ("resampled-latents: the model was trained on latents sampled anew in every epoch, so that its training set "
-           "is not finite: û* of one stored latent per image is not its minimiser")
+           "is not finite: û* of one stored latent per image is not its minimiser; that of their means and deviations "
+           "is, where the data are such moments (--moments)")
+SAMPLED = ("sampled-latents: the model was trained on latents sampled anew in every epoch, and û* is that of their "
+           "means and deviations; distances of samples are to the means")
 
 
 def augmented(what):
@@ -102,4 +105,5 @@ def unreachable(low, high):
 
 def is_latent(checkpoint):
     """Return whether a checkpoint, None for none, is known to be of a latent model."""
-    return checkpoint is not None and LATENTS in (checkpoint.description.get("warnings") or ())
+    said = () if checkpoint is None else checkpoint.description.get("warnings") or ()
+    return LATENTS in said or SAMPLED in said

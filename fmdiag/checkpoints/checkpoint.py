@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from fmdiag.checkpoints import cautions
 from fmdiag.checkpoints.averages import compare_weights
 from fmdiag.checkpoints.readings import check_reading
 from fmdiag.checkpoints.recorded import check_recorded, load_recorded
@@ -120,6 +121,12 @@ class Checkpoint:
                               "the rows of all classes, or the same --class-label and --guidance")
         return training_set
 
+    def say_of_latents(self, training_set):
+        """Let the caution about latents that were sampled anew say whether the data are their moments."""
+        said, known = self.description.get("warnings") or [], (cautions.LATENTS, cautions.SAMPLED)
+        told = known[training_set.spread is not None]
+        said[:] = [told if text in known else text for text in said]
+
     def _null_label(self):
         return getattr(getattr(self.field, "foreign", None), "null_label", None)
 
@@ -128,7 +135,7 @@ class Checkpoint:
         if list(training_set.shape) != list(shape):
             trained = f" (trained on {recorded['name']})" if recorded.get("name") else ""
             raise FmdiagError(f"{self.file} takes samples of shape {tuple(shape)}{trained}, "
-                              f"{source} has rows of shape {training_set.shape}: give its own --dataset, or --size")
+                              f"{source} has rows of shape {training_set.shape}: {_advice(training_set.shape, shape)}")
         expected = recorded.get("fingerprint")
         if expected is None or allow_mismatch or training_set.fingerprint == expected:
             return
@@ -146,3 +153,11 @@ class Checkpoint:
             f"{expected[:12]}), {source} is another set (n = {training_set.n}, fingerprint "
             f"{training_set.fingerprint[:12]}): give the data it was trained on as --dataset, or --allow-mismatch to "
             "compare with these rows all the same")
+
+
+def _advice(found, wanted):
+    """Return what may be done about rows of another shape."""
+    if list(found) == [2 * wanted[0], *wanted[1:]]:
+        return ("twice the channels, as moments of latents have: say which they are (--moments mean-logvar or "
+                "mean-std, and the factor of latents, as in mean-logvar:0.18215)")
+    return "give its own --dataset, or --size"

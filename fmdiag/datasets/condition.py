@@ -53,6 +53,17 @@ class Condition:
         return [self.label, self.guidance, self.whole.fingerprint]
 
 
+def check_alike(training_set):
+    """Raise FmdiagError unless the condition and the deviations of a TrainingSet are of its own rows."""
+    condition, spread = training_set.condition, getattr(training_set.spread, "rows", None)
+    if condition is not None and len(condition.numbers) != len(training_set.rows):
+        raise FmdiagError(f"{training_set.name}: its condition is of {len(condition.numbers)} rows, not of these "
+                          f"{len(training_set.rows)}: leave it out, or take the class again (of_class)")
+    if spread is not None and spread.shape != training_set.rows.shape:
+        raise FmdiagError(f"{training_set.name}: deviations of shape {spread.shape} do not belong to rows of shape "
+                          f"{training_set.rows.shape}: give both for the same rows")
+
+
 def of_class(training_set, label, *, guidance=1.0, held_out_source=None):
     """Return the rows of one class, which remember the whole set and the scale of guidance.
 

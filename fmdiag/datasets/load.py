@@ -18,6 +18,7 @@ from fmdiag.datasets import named, readers
 from fmdiag.datasets.grouped_sets import check_several
 from fmdiag.datasets.groups import find_groups
 from fmdiag.datasets.layout import CHANNELS, checked_range, training_rows
+from fmdiag.datasets.moments import with_moments
 from fmdiag.datasets.pictures import resample
 from fmdiag.datasets.readers import torch_dataset
 from fmdiag.datasets.source import ORIENTATIONS, Part, Reading, chosen_data_root
@@ -31,7 +32,7 @@ SPLITS = ("train", "test")
 
 def load_dataset(source, *, split="train", data_root=None, size=None, hflip=False, n=None, held_out=None,
                  skip_bad=False, value_range=None, offline=False, verify=False, orientation=None,
-                 groups=None) -> TrainingSet:
+                 groups=None, moments=None) -> TrainingSet:
     """Return the training rows (or the held-out rows) of a named data set, a file, a folder or an array.
 
     Parameters
@@ -68,6 +69,9 @@ def load_dataset(source, *, split="train", data_root=None, size=None, hflip=Fals
         the groups themselves, see `fmdiag.datasets.groups`; a pair is of the training rows and of the held-out rows.
         With a fraction of `held_out`, whole groups are held out. Default as the named set's card says, else none;
         False or ``"none"``: none.
+    moments : str, optional
+        What rows of 2C channels hold of latents that training sampled anew: ``"mean-logvar"`` or ``"mean-std"``, with
+        the factor of latents, ``"mean-logvar:0.18215"``; see `fmdiag.datasets.moments`. Never guessed.
 
     Returns
     -------
@@ -102,7 +106,7 @@ def load_dataset(source, *, split="train", data_root=None, size=None, hflip=Fals
         elsewhere = partial(_held_out_elsewhere, held_out, reading, value_range, groups) if given else None
         rows = _with_test(parts, elsewhere) if split == "train" else _test_rows(elsewhere or parts.get("test"), source)
     check_several(rows.groups, rows.name)
-    rows = rows if n is None else rows.subset(n)
+    rows = with_moments(rows if n is None else rows.subset(n), moments)
     return _flipped(rows) if hflip and split == "train" else rows
 
 

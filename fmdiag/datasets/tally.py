@@ -19,6 +19,10 @@ def new_digest(training_set):
     """Return a SHA-256 that has seen all of the fingerprint but the rows."""
     rows, flips = training_set.rows, bool(training_set.hflip)
     header = (rows.shape, rows.dtype.name, float(training_set.divisor), float(training_set.shift), flips)
+    if training_set.spread is not None:   # what the rows were sampled with
+        header = (*header, getattr(training_set.spread, "fingerprint", training_set.spread))
+    if getattr(training_set, "logarithmic", False):
+        header = (*header, "logarithmic")
     return hashlib.sha256(repr(header).encode())
 
 

@@ -9,10 +9,11 @@ both, so the empirical distribution has both).
 import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
-from fmdiag.datasets.condition import Condition, of_class
+from fmdiag.datasets.condition import Condition, check_alike, of_class
 from fmdiag.datasets.grouped_sets import beside, rows_of_whole_groups
 from fmdiag.datasets.model_range import RowsInModelRange
 from fmdiag.datasets.overlap import find_overlap, without
@@ -57,6 +58,8 @@ class TrainingSet(RowsInModelRange):
         What the groups are called.
     grouped_by : str, optional
         What they were asked for by: see `fmdiag.datasets.groups`.
+    spread : float or TrainingSet, optional
+        Deviations with which the rows were sampled anew in training, model range; see `fmdiag.datasets.moments`.
     condition : Condition, optional
         Of rows of one class: what they are a part of, and with what guidance: see `fmdiag.datasets.condition`.
 
@@ -81,6 +84,7 @@ class TrainingSet(RowsInModelRange):
     groups: np.ndarray | None = None
     group_names: tuple = ()
     grouped_by: str | None = None
+    spread: Any = None
     condition: Condition | None = None
 
     def __post_init__(self):
@@ -96,9 +100,9 @@ class TrainingSet(RowsInModelRange):
         for what, values in (("labels", self.labels), ("groups", self.groups)):
             if values is not None and len(values) != len(self.rows):
                 raise FmdiagError(f"{self.name}: {len(values)} {what} for {len(self.rows)} rows")
-        if self.condition is not None and len(self.condition.numbers) != len(self.rows):
-            raise FmdiagError(f"{self.name}: the condition is of {len(self.condition.numbers)} rows, not of these "
-                              f"{len(self.rows)}: leave it out, or take the class again (of_class)")
+        check_alike(self)
+        if isinstance(self.spread, TrainingSet) and self.spread.hflip != self.hflip:
+            object.__setattr__(self, "spread", self.spread.with_hflip(self.hflip))
         if self.hflip and len(self.shape) < 2:
             raise FmdiagError(f"{self.name}: horizontal flips need images, got rows of shape {self.shape}")
 
@@ -183,8 +187,9 @@ class TrainingSet(RowsInModelRange):
         """Return the stored rows with these numbers, their labels and groups, in either orientation."""
         turned = self.otherwise_turned and partial(_chosen_of, self.otherwise_turned, numbers)
         labels, groups = (None if values is None else values[numbers] for values in (self.labels, self.groups))
+        spread = self.spread.chosen(numbers) if isinstance(self.spread, TrainingSet) else self.spread
         return replace(self, **{"rows": self.rows[numbers], "labels": labels, "groups": groups, "condition": None,
-                                "otherwise_turned": turned, **changes})
+                                "spread": spread, "otherwise_turned": turned, **changes})
 
     def of_class(self, label, guidance=1.0):
         """Return the rows of one class, whose û* is that of a model asked for it; see `fmdiag.datasets.condition`."""

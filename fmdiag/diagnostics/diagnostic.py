@@ -17,7 +17,8 @@ from fmdiag.diagnostics.parameters import checked
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.registry import Registry, resolve
 
-NEEDS = ("field", "samples", "held_out", "images", "gradients", "checkpoint", "second_checkpoint", "canaries")
+NEEDS = ("field", "samples", "held_out", "images", "gradients", "checkpoint", "second_checkpoint", "canaries",
+         "points", "unguided")
 
 
 @dataclass(frozen=True)

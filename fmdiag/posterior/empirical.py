@@ -54,6 +54,8 @@ class EmpiricalPosterior:
         Ranks that share the rows out and answer together; each must make the same calls.
     """
 
+    on_rows = True   # whether engines that take the rows for points may answer for it
+
     def __init__(self, training_set, path=None, *, memory=None, device="cpu", block_rows=None, group=SINGLE):
         training_set = as_training_set(training_set)
         self.training_set, self.group = training_set, group
@@ -191,7 +193,7 @@ class EmpiricalPosterior:
             distances = square[:, None] + alpha[:, None].square() * norms - 2 * alpha[:, None] * (points @ rows.T)
             logs = distances.clamp_(min=0).mul_(-0.5 / sigma[:, None].square())
             if excluded is not None:
-                _leave_out(logs, excluded, first)
+                leave_out(logs, excluded, first)
             rounding = torch.maximum(rounding, self._refine(logs, state.max, points, rows, norms, alpha, sigma,
                                                             tolerance))
             if sources is not None:
@@ -242,7 +244,7 @@ class EmpiricalPosterior:
         self._kept = keep
 
 
-def _leave_out(logs, excluded, first):
+def leave_out(logs, excluded, first):
     """Give the excluded rows of this block no weight; not -inf, so that a block of nothing else has a maximum."""
     queries, columns = torch.nonzero((excluded >= first) & (excluded < first + logs.shape[1]), as_tuple=True)
     logs[queries, excluded[queries, columns] - first] = NO_WEIGHT

@@ -17,10 +17,12 @@ from dataclasses import replace
 import torch
 
 from fmdiag.posterior.empirical import EmpiricalPosterior
+from fmdiag.posterior.rows import shared_memory
+from fmdiag.posterior.spread import RowSpread, SharedSpread
 from fmdiag.ranks.group import SINGLE
 
 
-class GuidedPosterior(EmpiricalPosterior):
+class GuidedPosterior:
     """The posterior over the rows of a class, whose `mean` is guided; callable on (x, t).
 
     Everything but `mean` and `mean_error` is of the class's rows: weights, effective sample size, variance, density.
@@ -33,31 +35,41 @@ class GuidedPosterior(EmpiricalPosterior):
         As in `EmpiricalPosterior`; either posterior has half the memory.
     """
 
+    on_rows = False   # no engine that takes the rows for points answers for it
+
     def __init__(self, training_set, path=None, *, memory=None, device="cpu", block_rows=None, group=SINGLE):
-        super().__init__(training_set, path, memory=memory, device=device, block_rows=block_rows, group=group)
-        self.memory //= 2
+        self.memory = shared_memory(memory, torch.device(device), group)
+        around = {"memory": self.memory // 2, "device": device, "block_rows": block_rows, "group": group}
         self.condition = training_set.condition
-        self.unconditional = EmpiricalPosterior(self.condition.whole, self.path, memory=self.memory, device=device,
-                                                block_rows=block_rows, group=group)
+        self.of_class = _unguided(training_set, path, **around)
+        self.unconditional = _unguided(self.condition.whole, path, **around)
+        self.training_set, self.path, self.group = training_set, self.of_class.path, group
+        self.device, self.schedule, self.shells = self.of_class.device, self.of_class.schedule, self.of_class.shells
 
     def __call__(self, x, t, *, source_rows=None, exclude=None):
         """Return the Posterior at points x and times t; parameters as in `EmpiricalPosterior`."""
-        return self.parts(x, t, source_rows=source_rows, exclude=exclude)[2]
+        return self._parts(x, t, source_rows, exclude)[2]
 
-    def parts(self, x, t, *, source_rows=None, exclude=None):
+    def curve(self, x0, x1, rows, times):
+        """Yield (number of the time, numbers of the pairs, Posterior), as in `EmpiricalPosterior`."""
+        for k, pairs, found in self.of_class.curve(x0, x1, rows, times):
+            chosen = pairs.to(x0.device)
+            x = self.path.sample(x0[chosen].double(), x1[chosen].double(), times[k])
+            yield k, pairs, self._guided(found, self.unconditional(x, times[k]))
+
+    def settling(self, x, t):
+        """Return (mean, undecided): D_w, and what lies between it and the row that both posteriors agree on."""
+        of_class, free, guided = self._parts(x, t, None, None)
+        apart = (of_class.mean - free.mean).flatten(1).square().sum(1)
+        return guided.mean, of_class.variance + free.variance + apart
+
+    def _parts(self, x, t, source_rows, exclude):
         """Return (Posterior over the class, Posterior over all rows, the guided one)."""
-        found = super().__call__(x, t, source_rows=source_rows, exclude=exclude)
+        found = self.of_class(x, t, source_rows=source_rows, exclude=exclude)
         if exclude is not None:
             exclude = torch.as_tensor(self.condition.in_whole(torch.as_tensor(exclude).cpu().numpy()))
         free = self.unconditional(x, t, exclude=exclude)
         return found, free, self._guided(found, free)
-
-    def curve(self, x0, x1, rows, times):
-        """Yield (number of the time, numbers of the pairs, Posterior), as in `EmpiricalPosterior`."""
-        for k, pairs, found in super().curve(x0, x1, rows, times):
-            chosen = pairs.to(x0.device)
-            x = self.path.sample(x0[chosen].double(), x1[chosen].double(), times[k])
-            yield k, pairs, self._guided(found, self.unconditional(x, times[k]))
 
     def _guided(self, found, free):
         w = self.condition.guidance
@@ -75,5 +87,12 @@ def posterior_of(training_set, path=None, **around):
         As in `EmpiricalPosterior`.
     """
     condition = training_set.condition
-    kind = EmpiricalPosterior if condition is None or condition.guidance == 1 else GuidedPosterior
+    guided = condition is not None and condition.guidance != 1
+    return (GuidedPosterior if guided else _unguided)(training_set, path, **around)
+
+
+def _unguided(training_set, path, **around):
+    """Return the posterior over rows as they are, or as they were sampled anew."""
+    spread = training_set.spread
+    kind = EmpiricalPosterior if spread is None else SharedSpread if isinstance(spread, float) else RowSpread
     return kind(training_set, path, **around)

@@ -93,8 +93,8 @@ def along_paths(plain, x0, x1, times):
 
 
 def _fits(plain, b):
-    """Return whether the products serve: one process, many dimensions, rows in memory, and room for b points."""
-    if plain.group.size > 1 or plain.training_set.dim <= SMALL_DIM:
+    """Return whether the products serve: rows as points, one process, many dimensions, and room in memory."""
+    if not plain.on_rows or plain.group.size > 1 or plain.training_set.dim <= SMALL_DIM:
         return False
     return plain.rows().kept is not None and 4 * b * plain.training_set.n <= plain.memory / 3
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from fmdiag.datasets import load_dataset
 from fmdiag.datasets.canaries import plant
-from fmdiag.errors import FmdiagWarning
+from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.results import RunFolder, check_destination
 from fmdiag.runs.parts import Parts
 from fmdiag.runs.versions import versions
@@ -53,6 +53,9 @@ def write_canaries(out, dataset="digits", *, images=None, multiplicities=(1, 4, 
     check_destination(out, KIND, overwrite=overwrite)
     unflipped: dict[str, Any] = {**reading, "hflip": False}
     rows = load_dataset(dataset, n=n, **unflipped)
+    if rows.spread is not None:
+        raise FmdiagError(f"{rows.name}: canaries are planted among rows as they are, not among moments of latents: "
+                          "leave --moments out")
     alike = {name: reading[name] for name in ("size", "skip_bad", "orientation", "value_range") if name in reading}
     own = None if images is None else load_dataset(Path(images), **alike)
     with Parts(out, KIND), RunFolder(out, KIND, overwrite=overwrite) as folder:

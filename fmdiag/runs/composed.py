@@ -59,7 +59,8 @@ def audit(run, *, samples=None, sample_range=None, canaries=None, n_samples=None
     copies = run.measure("memorization", **judged, **spaces)
     run.measure("metrics", **judged, **_spaces_of_metrics(spaces))
     if run.field is not None and not getattr(run.field, "is_sampler", False):
-        run.measure("membership", n_images=n_images, n_noises=n_noises, **solver)
+        if run.lacks(DIAGNOSTICS["membership"]) is None:
+            run.measure("membership", n_images=n_images, n_noises=n_noises, **solver)
         run.measure("error", states=("train", "heldout"), n_pairs=n_images)
         run.measure("uturn", times=TURNS, n_starts=min(n_images, 64), **solver)
         followed = closest(copies.table) if samples is None else ()

@@ -15,7 +15,7 @@ from fmdiag.ranks.torchrun import one_first
 
 # Options that `load_dataset` takes under the same name, and those of `load_checkpoint`.
 READING = ("split", "size", "hflip", "held_out", "data_root", "skip_bad", "value_range", "offline", "verify",
-           "orientation", "groups")
+           "orientation", "groups", "moments")
 CHOICES = ("family", "weights", "weights_key", "prefix", "parameterisation", "time_direction", "time_scale",
            "path_name", "class_label", "guidance", "coupling", "heads", "model", "condition",
            "trust_code")
@@ -24,6 +24,8 @@ OTHER = (*MISMATCHES, "times_of_scheduler")
 LACKING = {"sampler": "a velocity field, which a sampler of a few steps has not: measure its samples",
            "field": "a velocity field: give a checkpoint, or field=", "samples": "samples: give them, or a model",
 
+           "points": "examples that are points: give one stored latent per image, without --moments (moments=)",
+           "unguided": "a model without guidance: leave --guidance out",
            "held_out": "held-out examples, and there are no held-out rows: give --held-out (held_out=)",
            "checkpoint": "a checkpoint file",
            "gradients": "a network whose parameters gradients reach", "images": "pictures",
@@ -76,6 +78,8 @@ def opened(given, device, group):
     with one_first(group):
         checkpoint = _checkpoint(given, device)
         training_set = _with_held_out(_training_set(given, checkpoint), given.held_out, given)
+        if checkpoint is not None:
+            checkpoint.say_of_latents(training_set)
         decoder, facts = _decoder(given, checkpoint, training_set, device)
     field = checkpoint.field if checkpoint else given.field
     if isinstance(field, torch.nn.Module):
@@ -134,7 +138,7 @@ def _with_held_out(training_set: TrainingSet, held_out, given) -> TrainingSet:
 def _held_out_rows(held_out, given):
     groups = given.options.get("groups")
     both = isinstance(groups, tuple) and len(groups) == 2
-    return load_dataset(held_out, **given.chosen(("size",)),
+    return load_dataset(held_out, **given.chosen(("size", "moments")),
                         groups=groups[1] if both else groups if isinstance(groups, str) else None)
 
 
@@ -150,10 +154,11 @@ def _decoder(given, checkpoint, training_set, device):
 
 def lacking(run, card):
     """Return what `run` has not got that a diagnostic needs, as a phrase, or None."""
-    sampler = getattr(run.field, "is_sampler", False)
+    sampler, condition = getattr(run.field, "is_sampler", False), run.training_set.condition
     if sampler and {"field", "gradients"} & set(card.needs) and "second_checkpoint" not in card.needs:
         return LACKING["sampler"]
-    has = {"field": run.field is not None, "samples": True, "held_out": run.training_set.held_out is not None,
+    has = {"points": run.training_set.spread is None, "unguided": condition is None or condition.guidance == 1,
+           "field": run.field is not None, "samples": True, "held_out": run.training_set.held_out is not None,
            "images": len(run.training_set.shape) == 3, "checkpoint": run.checkpoint is not None}
     need = next((need for need in card.needs if not has.get(need, True)), None)
     return None if need is None else LACKING[need]

@@ -8,13 +8,12 @@ is integrated here by its own step, which keeps the posterior mean D fixed over 
 (on the linear path this is Euler's step; on any path DDIM's, Song et al., arXiv 2010.02502). Its last step,
 sigma' = 0, lands exactly on D. Where one uniform grid is too coarse, as in low dimensions, the grid goes on
 geometrically in 1 - t until one row (or its duplicates) carries the weight, so that û*'s samples are training rows.
-With guidance of scale w >= 1 they are rows of the class.
+With guidance of scale w >= 1 they are rows of the class; of examples that were sampled anew, samples of them.
 """
 
 import torch
 
-from fmdiag.posterior.guided import GuidedPosterior
-from fmdiag.posterior.walk import GuidedWalk, Walk
+from fmdiag.posterior.walk import PlainWalk, Walk
 from fmdiag.sampling.integrate import check_steps, time_grid
 
 SHRINK = 0.75          # ratio of one geometric step in 1 - t
@@ -53,7 +52,7 @@ def closed_form_states(u_star, x0, grid, taus):
 
 
 def _states(u_star, x0, grid, taus):
-    walk = GuidedWalk(u_star, x0) if isinstance(u_star.posterior, GuidedPosterior) else Walk(u_star, x0)
+    walk = Walk(u_star, x0) if u_star.posterior.on_rows else PlainWalk(u_star, x0)
     states = {0.0: x0.double()} if 0.0 in taus else {}
     for start, stop in zip(grid[:-1], grid[1:], strict=True):
         if start >= max(taus):

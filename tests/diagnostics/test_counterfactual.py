@@ -42,6 +42,21 @@ def test_is_the_field_of_the_set_built_by_hand(t, hflip):
 
 
 @pytest.mark.parametrize("hflip", [False, True])
+def test_of_a_guided_class_it_is_the_guided_field_of_the_set_built_by_hand(hflip):
+    train = replace(rows(9), labels=np.arange(9) % 3).with_hflip(hflip)
+    of_class = train.of_class(1, guidance=2.5)     # rows 1, 4, 7
+    z = torch.from_numpy(RNG.normal(size=(1, *train.shape)).astype(np.float32))
+    x = torch.from_numpy(RNG.normal(size=(1, *train.shape)))
+    found = counterfactual(ClosedFormField(of_class), x, 0.6, z, replaced(of_class, [2]))
+    for gone, field in (([], found.swapped), ([7], found.without)):
+        kept = train.rows.copy()
+        kept[7] = z[0].numpy()
+        left = replace(train, rows=np.delete(kept, gone, axis=0), labels=np.delete(train.labels, gone))
+        expected = ClosedFormField(left, label=1, guidance=2.5)(x, 0.6)
+        torch.testing.assert_close(field, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("hflip", [False, True])
 def test_an_image_takes_the_place_of_a_whole_group(hflip):
     """So that exchanging a group with a held-out one of another size changes nothing but which is trained on."""
     train = rows(6).with_hflip(hflip)

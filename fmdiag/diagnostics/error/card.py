@@ -74,7 +74,8 @@ CARD = Diagnostic(
     cost="alignment, one pass of the network per state and time, and a pass over the training examples per time for "
          "each kind of states off their paths",
     figures=FIGURES,
-    tables={"error": "state and time"},
+    tables={"error": "state and time",
+            "error_classes": "class of the training row, quantity and t, on training paths; -1 is over classes"},
     examples=("fmdiag error ckpt.pt",
               "fmdiag error ckpt.pt --states train,heldout",
               "fmdiag error ckpt.pt --dataset my_images/ --n-pairs 512 --json",),

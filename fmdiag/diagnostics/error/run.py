@@ -6,7 +6,7 @@ import pandas as pd
 
 from fmdiag.checkpoints import other_heads
 from fmdiag.diagnostics.context import shown, surroundings
-from fmdiag.diagnostics.error import heads
+from fmdiag.diagnostics.error import classes, heads
 from fmdiag.diagnostics.error.measure import measure, summarise
 from fmdiag.diagnostics.error.states import NO_HELD_OUT
 from fmdiag.errors import FmdiagWarning
@@ -24,7 +24,8 @@ def run(context, parameters):
     recorded = {"n_pairs": parameters.n_pairs, "n_times": len(set(table["t"])), "states": kinds, **solver}
     remark = table.attrs.get("diverged")
     return Result("error", table, _told(summarise(table), kinds, context.training_set), recorded,
-                  facts=_of_heads(context), cautions=[remark] if remark else [])
+                  classes.measure(table, context.training_set), facts=_of_heads(context),
+                  cautions=[remark] if remark else [])
 
 
 def _told(summary, kinds, training_set):

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from fmdiag.posterior.guided import GuidedPosterior
+
 
 @dataclass(frozen=True)
 class Counterfactual:
@@ -62,16 +64,28 @@ def counterfactual(u_star, x, t, images, excluded):
     excluded : Tensor of int64, shape (b, k)
         The rows that z replaces, as `replaced` returns them.
     """
-    found = u_star.posterior(x, t, exclude=excluded)
-    alpha, sigma = (float(value) for value in u_star.posterior.schedule(torch.tensor(t, dtype=torch.float64)))
-    n, dim = u_star.training_set.n, u_star.training_set.dim
+    posterior = u_star.posterior
+    if not isinstance(posterior, GuidedPosterior):
+        return _swapped(posterior, x, t, images, excluded)
+    condition, w = posterior.condition, posterior.condition.guidance
+    own = _swapped(posterior.of_class, x, t, images, excluded)
+    free = _swapped(posterior.unconditional, x, t, images, torch.as_tensor(condition.in_whole(excluded.cpu().numpy())))
+    return Counterfactual(free.without + w * (own.without - free.without),
+                          free.swapped + w * (own.swapped - free.swapped), own.weight)
+
+
+def _swapped(posterior, x, t, images, excluded):
+    """Return the Counterfactual of one posterior over rows."""
+    found = posterior(x, t, exclude=excluded)
+    alpha, sigma = (float(value) for value in posterior.schedule(torch.tensor(t, dtype=torch.float64)))
+    n, dim = posterior.training_set.n, posterior.training_set.dim
     gaussian = -0.5 * dim * np.log(2 * np.pi * sigma**2)
     rest = found.log_density.cpu() + np.log(n) - gaussian
-    orbit = [images.double(), images.double().flip(-1)] if u_star.training_set.hflip else [images.double()]
+    orbit = [images.double(), images.double().flip(-1)] if posterior.training_set.hflip else [images.double()]
     logs = torch.stack([-(x - alpha * z).flatten(1).square().sum(1) / (2 * sigma**2) for z in orbit])
     weights = (logs - torch.logsumexp(torch.cat([rest[None], logs]), 0)).exp()
     without = found.mean.cpu()
     shares = weights.reshape(len(orbit), -1, *[1] * (x.ndim - 1))
     swapped = without + sum(w * (z - without) for w, z in zip(shares, orbit, strict=True))
-    velocity = u_star.path.velocity_from_mean
+    velocity = posterior.path.velocity_from_mean
     return Counterfactual(velocity(without, x, t), velocity(swapped, x, t), weights.sum(0))

@@ -15,7 +15,6 @@ References
 Bertrand et al., arXiv 2506.03719 (û*). Tukey 1958; Miller 1974, "The jackknife: a review", Biometrika 61.
 """
 
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -73,7 +72,7 @@ def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_n
 
 
 def _rows(rows, chosen):
-    return replace(rows, rows=rows.rows[chosen])
+    return rows.chosen(np.flatnonzero(chosen))
 
 
 def _excess(field, fields, members, noise, t, pairs):

@@ -74,6 +74,7 @@ CARD = Diagnostic(
     cost="one search for neighbors per sample, and the samples",
     figures=FIGURES,
     tables={"memorization": "sample",
+            "memorization_classes": "class of the nearest training example, source and feature; -1 is over classes",
             "sweep": "source and threshold",
             "roc": "point of the ROC curve",
             "power": "kind of copies and their share, simulated",

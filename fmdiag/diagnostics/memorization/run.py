@@ -5,7 +5,7 @@ import warnings
 import pandas as pd
 
 from fmdiag.diagnostics.context import shown, surroundings
-from fmdiag.diagnostics.memorization import gallery, null_size, steps
+from fmdiag.diagnostics.memorization import classes, gallery, null_size, steps
 from fmdiag.diagnostics.memorization.closest import closest
 from fmdiag.diagnostics.memorization.copies import power_of_the_rule
 from fmdiag.diagnostics.memorization.measure import measure
@@ -42,6 +42,7 @@ def run(context, parameters):
     return Result(
         "memorization", table, summary, recorded,
         {"sweep": sweep(table), "roc": roc(table), **found["tables"], **_null_tables(table),
+         **classes.measure(table, rows),
          **({} if detectable is None else {"power": detectable})},
         _pictures(context, samples, table), verdict(table, solver=solver, not_judged=reason, power=detectable),
         found["cautions"],

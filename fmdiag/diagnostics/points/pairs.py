@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 import torch
 
+from fmdiag.datasets.moments import sampled
 from fmdiag.errors import FmdiagError
 from fmdiag.sampling import draw_noise
 
@@ -36,7 +37,7 @@ class Pairs:
 
 
 def draw_pairs(training_set, n_pairs, *, generator):
-    """Draw pairs, x1 uniformly with replacement among all rows (mirror images included).
+    """Draw pairs, x1 uniformly with replacement among all rows (mirror images included), sampled anew where they were.
 
     Raises
     ------
@@ -47,7 +48,7 @@ def draw_pairs(training_set, n_pairs, *, generator):
         raise FmdiagError(f"n_pairs must be at least 1, got {n_pairs}")
     rows = torch.randint(training_set.n, (n_pairs,), generator=generator)
     x0 = draw_noise(n_pairs, training_set.shape, generator=generator)
-    return Pairs(x0, training_set[rows.numpy()], rows)
+    return Pairs(x0, sampled(training_set, rows.numpy(), generator), rows)
 
 
 def shared(curve, group):

@@ -64,7 +64,7 @@ CARD = Diagnostic(
               "2509.09672; B. Wang, J. Vastola, arXiv 2412.09726; C. Scarvelis et al., arXiv 2310.12395.",
     parameters=Parameters,
     run="fmdiag.diagnostics.theories.run:run",
-    needs=("field",),
+    needs=("field", "points", "unguided"),
     cost="passes over all rows, one per theory, initial noise and time or step",
     figures=FIGURES,
     tables={"theories": "theory, fit, kind of state, time and initial noise",

@@ -60,8 +60,7 @@ def fresh_examples(training_set, n_states, *, held_out=None, n_equal=MOST, gener
     pool = usable(held_out, training_set)[0] if held_out is not None else training_set.unseen
     nothing = torch.empty(0, *training_set.shape)
     if pool is None:
-        return Fresh(nothing, {}, f"{training_set.name} has no held-out examples: fits on training examples are "
-                                  "compared with none (--held-out PATH)")
+        return Fresh(nothing, {}, f"{training_set.name} has no held-out examples (--held-out PATH)")
     again = recurring(training_set, pool)
     train, held = (_drawn(np.flatnonzero(~found), rows, generator)
                    for found, rows in zip(again, (training_set, pool), strict=True))

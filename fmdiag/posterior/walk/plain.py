@@ -1,20 +1,21 @@
-"""Walk of guided û*'s trajectories: both posteriors are asked at every step, and the guided mean is held fixed over it.
+"""Walk of û*'s trajectories by posteriors that no candidate list serves: guided ones, and those of sampled examples.
 
-A sample has landed where the nearest row of all and the nearest of the class are one, and nothing else has weight.
+Every step asks the posterior about all samples, and holds its mean fixed. A sample has landed where nothing of its end
+is undecided any more.
 """
 
 import torch
 
-from fmdiag.posterior.guided import GuidedPosterior
+from fmdiag.posterior.guided import posterior_of
 
 
-class GuidedWalk:
-    """Samples on their way along guided û*; used like `Walk`.
+class PlainWalk:
+    """Samples on their way along û*; used like `Walk`.
 
     Parameters
     ----------
     u_star : ClosedFormField
-        Guided û*.
+        Its posterior has `settling`.
     x0 : Tensor, shape (b, *shape)
         Noise.
     """
@@ -23,7 +24,8 @@ class GuidedWalk:
         shared = u_star.posterior
         self.path, self.shape = u_star.path, x0.shape
         # Alone, as other ranks walk other samples.
-        self.posterior = GuidedPosterior(u_star.training_set, self.path, memory=2 * shared.memory, device=shared.device)
+        self.posterior = shared if shared.group.size == 1 else posterior_of(
+            u_star.training_set, self.path, memory=shared.memory, device=shared.device)
         self.x = x0.reshape(len(x0), -1).to(shared.device, torch.float64)
         self.target, self.noise = torch.zeros_like(self.x), torch.zeros_like(self.x)
         self.active = torch.ones(len(x0), dtype=torch.bool, device=shared.device)
@@ -41,13 +43,11 @@ class GuidedWalk:
         return torch.where(self.active[:, None], self.x, line).reshape(self.shape)
 
     def means(self, t):
-        """Return the guided means of all active samples at time t, shape (b, dim)."""
+        """Return the posterior means of all active samples at time t, shape (b, dim)."""
         mean, going = torch.zeros_like(self.x), torch.nonzero(self.active).reshape(-1)
         if len(going):
-            of_class, free, guided = self.posterior.parts(self.x[going].reshape(-1, *self.shape[1:]), t)
-            mean[going] = guided.mean.flatten(1)
-            apart = (of_class.mean - free.mean).flatten(1).square().sum(1)
-            self.spread[going] = of_class.variance + free.variance + apart
+            found, self.spread[going] = self.posterior.settling(self.x[going].reshape(-1, *self.shape[1:]), t)
+            mean[going] = found.flatten(1)
         return mean
 
     def finish(self, points, target, t):
@@ -58,7 +58,7 @@ class GuidedWalk:
         self.active[points] = False
 
     def advance(self, mean, start, stop):
-        """Move the active samples from `start` to `stop` with their guided means held fixed."""
+        """Move the active samples from `start` to `stop` with their posterior means held fixed."""
         (alpha, sigma), (alpha_stop, sigma_stop) = self.at(start), self.at(stop)
         moved = alpha_stop * mean + sigma_stop / sigma * (self.x - alpha * mean)
         self.x = torch.where(self.active[:, None], moved, self.x)
