@@ -109,7 +109,9 @@ def measure(field, training_set, *, states=None, times=None, n_pairs=256, n_step
     found = {"train": lambda: at.train(pairs), "heldout": lambda: at.held_out(others),
              "model": lambda: at.model(pairs.x0, n_steps, method),
              "closed_form": lambda: at.closed_form(pairs.x0, n_steps)}
-    table = pd.concat([joined(found[kind](), group).assign(states=kind) for kind in kinds], ignore_index=True)
+    # Of states on trajectories there are none where every trajectory diverged, which the remark says.
+    tables = {kind: joined(found[kind](), group) for kind in kinds}
+    table = pd.concat([part.assign(states=kind) for kind, part in tables.items() if len(part)], ignore_index=True)
     of_rows = table["source_row"] >= 0
     table["unit"] = np.where(of_rows, others.units[table["pair"]], -1) if others is not None else -1
     band = bands.no_band(times) if kinds == ["train"] else bands.band(u_star, training_set, at.seen, generator=apart[1])

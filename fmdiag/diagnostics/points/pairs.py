@@ -60,8 +60,10 @@ def shared(curve, group):
 
 
 def joined(parts, group):
-    """Return one table, ordered by time and pair, of the tables that all ranks made of their shares."""
+    """Return one table, ordered by time and pair, of the tables that all ranks made of their shares; empty of none."""
     tables = [table for tables in group.gather(parts) for table in tables]
+    if not tables:
+        return pd.DataFrame()
     return pd.concat(tables, ignore_index=True).sort_values(["t", "pair"], ignore_index=True)
 
 
