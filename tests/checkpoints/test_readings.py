@@ -142,6 +142,7 @@ def clamp_time(t):
     return t.long() if bool((t == t.round()).all()) else t
 
 
+@pytest.mark.filterwarnings("ignore:.*trajectories diverged:fmdiag.errors.FmdiagWarning")  # of the wrong sign
 def test_accepting_a_reading_measures_it_and_says_so(rows, tmp_path):
     file, model = save(state(ROWS), tmp_path), card(tmp_path, schedule="backward")
     words = ["error", str(file), "--dataset", str(rows), "--model", str(model), "--n-pairs", "4", "--times", "0.5"]
