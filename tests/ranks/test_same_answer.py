@@ -87,7 +87,13 @@ def test_every_table_of_every_diagnostic_agrees(ranks, tmp_path):
     assert {"alignment", "error", "hybrid", "memorization", "membership", "provenance", "metrics", "quality",
             "agreement", "theories"} <= {name for name, _ in tables}
     for name, table in tables.items():
-        pd.testing.assert_frame_equal(shared[name], table, rtol=1e-5, atol=1e-6, obj=str(name))
+        # A batch's size decides how the network rounds, and the closed forms' weights magnify it at states of its own.
+        own = name[0] == "theories" and "states" in table
+        if own:
+            apart = table["states"].isin(["train", "heldout"])
+            assert shared[name]["states"].equals(table["states"])
+            pd.testing.assert_frame_equal(shared[name][apart], table[apart], rtol=1e-5, atol=1e-6, obj=str(name))
+        pd.testing.assert_frame_equal(shared[name], table, rtol=1e-3 if own else 1e-5, atol=1e-6, obj=str(name))
 
 
 def test_commands_that_share_their_work_are_listed():
