@@ -25,6 +25,7 @@ A model card (TOML, or YAML where PyYAML is installed) says what a file cannot:
     [data]
     shape = [3, 32, 32]
     hflip = true
+    augmentation = "random crops"          # other than flips; "none" where the file says otherwise
 """
 
 import functools
@@ -41,7 +42,7 @@ CONVENTION = ("parameterisation", "time_direction", "time_scale", "path", "alpha
               "steps", "step_offset")
 TOP = ("family", "factory", "weights", "weights_key", "prefix", "call", "kind", "n_steps", "condition", "output",
        "class_label", "guidance", "coupling", "heads", "n_classes", "null_label", "arguments", "convention", "data")
-DATA = ("shape", "range", "hflip", "latents")
+DATA = ("shape", "range", "hflip", "latents", "augmentation")
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ def _truth(value):
 
 KINDS = {
     **dict.fromkeys(("family", "factory", "weights", "weights_key", "prefix", "call", "kind", "coupling", "condition",
-                     "parameterisation", "time_direction"), ("text", _text)),
+                     "parameterisation", "time_direction", "augmentation"), ("text", _text)),
     **dict.fromkeys(("class_label", "heads", "n_classes", "null_label"), ("a whole number", _whole)),
     "step_offset": ("a whole number", lambda value: _whole(value) and abs(value) <= 10),
     **dict.fromkeys(("time_scale", "sigma_min", "sigma_max"), ("a number above 0", _positive)),

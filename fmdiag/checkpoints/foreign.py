@@ -164,8 +164,8 @@ class ForeignField:
             given = in_words(getattr(self.foreign.call, "conditions", {}))
             also, conditions = (f", {given}", "conditions of the shapes that it takes, ") if given else ("", "")
             raise FmdiagError(f"the network fails on x of shape {tuple(point.shape[1:])}{also} ({reason}): give "
-                              f"{conditions}the data that it was trained on, --size, or the order of its arguments as "
-                              "call in --model card.toml") from error
+                              f"{conditions}the data that it was trained on, --size, --moments, or the order of its "
+                              "arguments as call in --model card.toml") from error
 
     def _guided(self, point, time):
         labels = self._labels(self.label, point)

@@ -47,7 +47,7 @@ def finished(foreign, source, choices, device):
     description = {"family": foreign.family, **values, "parameters": parameters, "path": LinearPath().describe(),
                    "class_label": label, "guidance": guidance, "dataset": {"hflip": bool(values.get("hflip"))},
                    "loss": values.get("loss"), "origin": origin,
-                   "warnings": _warnings(foreign, values, label, guidance) + null_cautions
+                   "warnings": _warnings(foreign, values, given, label, guidance) + null_cautions
                    + young(foreign.family, source.content, values)}
     if not hasattr(foreign.module, "graph_module") and hasattr(foreign.module, "to"):
         foreign.module.to(device)
@@ -83,7 +83,8 @@ def _table_of_steps(foreign, choices):
 def _given(choices, found):
     """Return what the user decided, by the name of the fact that it decides; `found` has the values that follow."""
     given = {"coupling": choices.coupling, "heads": choices.heads, "parameterisation": choices.parameterisation,
-             "hflip": choices.data.get("hflip"), "data_range": choices.data.get("range"), "output": choices.output,
+             "hflip": choices.data.get("hflip"), "data_range": choices.data.get("range"),
+             "augmentation": choices.data.get("augmentation"), "output": choices.output,
              "weights_key": choices.weights_key, "prefix": choices.prefix,
              "condition": choices.condition and described(choices.condition, choices.conditions)}
     decides = {"weights": choices.weights, "schedule": choices.path or choices.convention.keys() & SCHEDULED,
@@ -93,13 +94,14 @@ def _given(choices, found):
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _warnings(foreign, values, label, guidance):
+def _warnings(foreign, values, given, label, guidance):
     warnings = list(foreign.warnings)
     if values.get("coupling") == "ot":
         warnings.append(cautions.OT)
     # EDM's networks are given the alteration as a condition, and are asked without any.
-    if values.get("augmentation") and foreign.family != "edm":
-        warnings.append(cautions.augmented(values["augmentation"]))
+    told = values.get("augmentation") or "none"
+    if told.lower() != "none" and (foreign.family != "edm" or "augmentation" in given):
+        warnings.append(cautions.augmented(told))
     if values.get("hflip"):
         warnings.append(cautions.FLIPS)
     if label is not None and label != foreign.null_label:

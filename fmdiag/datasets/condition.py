@@ -64,6 +64,14 @@ def check_alike(training_set):
                           f"{training_set.rows.shape}: give both for the same rows")
 
 
+def described(training_set):
+    """Return what a record says of the class, its guidance and the deviations of a TrainingSet; plain values."""
+    condition, spread = training_set.condition, training_set.spread
+    of_class = {} if condition is None else {"class_label": condition.label, "guidance": condition.guidance}
+    sampled = {} if spread is None else {"sampled_anew": spread if isinstance(spread, float) else "per example"}
+    return of_class | sampled
+
+
 def of_class(training_set, label, *, guidance=1.0, held_out_source=None):
     """Return the rows of one class, which remember the whole set and the scale of guidance.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fmdiag.datasets.condition import Condition, check_alike, of_class
+from fmdiag.datasets.condition import Condition, check_alike, described, of_class
 from fmdiag.datasets.grouped_sets import beside, rows_of_whole_groups
 from fmdiag.datasets.model_range import RowsInModelRange
 from fmdiag.datasets.overlap import find_overlap, without
@@ -236,7 +236,7 @@ class TrainingSet(RowsInModelRange):
         turned = {"turned": self.n_turned, "orientation": self.orientation} if self.n_turned else {}
         name = shown_path(self.name) if is_elsewhere(self.name) else self.name
         groups = {"n_groups": self.n_groups, "groups": self.grouped_by}
-        groups = {name: value for name, value in groups.items() if value is not None}
+        groups = described(self) | {name: value for name, value in groups.items() if value is not None}
         return {"name": name, "split": self.split, "n": self.n, "shape": list(self.shape), "hflip": self.hflip,
                 "dtype": self.rows.dtype.name, "divisor": self.divisor, "shift": self.shift, **turned, **groups,
                 "fingerprint": self.fingerprint}

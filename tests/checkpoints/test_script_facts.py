@@ -46,3 +46,26 @@ def test_what_is_no_fact():
     assert script_facts({"args": {"data_path": ["a"], "hflip": 0.5, "dataset": "", "augment": False, "cutout": 0.0,
                                   "augmentation": "none"}}) == {}
     assert script_facts(None) == script_facts({}) == {}
+
+
+@pytest.mark.parametrize("arguments, coupled", [
+    ({"use_ot": True}, True), ({"minibatch_ot": True}, True), ({"model": "otcfm"}, True), ({"coupling": "ot"}, True),
+    ({"matcher": "ExactOptimalTransportConditionalFlowMatcher"}, True), ({"cfm_type": "OT-CFM"}, True),
+    ({"use_ot": False}, False), ({"model": "icfm"}, False), ({"coupling": "independent"}, False), ({"ot": "x"}, False)])
+def test_optimal_transport_among_the_arguments(arguments, coupled, tmp_path):
+    """What minimises the loss of coupled pairs is not û*, as a caution says; --coupling overrules the file."""
+    file = save({"model": state(ROWS), "hyper_parameters": arguments}, tmp_path)
+    known = load_checkpoint(file, model=card(tmp_path)).description
+    assert (known.get("coupling") == "ot") is coupled
+    assert any(text.startswith("ot-coupling: ") for text in known["warnings"]) is coupled
+    overruled = load_checkpoint(file, model=card(tmp_path), coupling="independent").description
+    assert not any(text.startswith("ot-coupling") for text in overruled["warnings"])
+
+
+def test_a_card_tells_of_augmentation(tmp_path):
+    file = save({"model": state(ROWS), "hyper_parameters": {"random_crop": True}}, tmp_path)
+    for told, said in (("uniform dequantisation", "uniform dequantisation"), ("none", None)):
+        model = card(tmp_path, extra=f'[data]\naugmentation = "{told}"\n')
+        known = load_checkpoint(file, model=model).description
+        cautions = [text for text in known["warnings"] if text.startswith("augmented: ")]
+        assert len(cautions) == (said is not None) and all(said in text for text in cautions)
