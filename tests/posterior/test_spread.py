@@ -108,6 +108,21 @@ def test_near_the_data_rounding_is_mended_and_bounded():
         assert error <= found.mean_error[k]
 
 
+def test_near_the_data_deviations_decide_between_equal_means():
+    """At x = t mu + sigma z the weights of rows of one mean differ by their deviations alone, about sigma each."""
+    rng = np.random.default_rng(1)
+    values = np.repeat(100 + rng.normal(size=(1, 8, 5)).astype(np.float32), 6, axis=0)
+    values[:, 4:] = 1e-6 * rng.uniform(0.5, 2, size=(6, 4, 5))
+    train, sigma = with_moments(TrainingSet(values), "mean-std"), 1e-6
+    means, deviations = train[:].double().flatten(1).numpy(), train.spread[:].double().flatten(1).numpy()
+    x = torch.tensor((1 - sigma) * means[:1] + sigma * rng.normal(size=(1, 20))).reshape(1, 4, 5)
+    found = posterior_of(train)(x, 1 - sigma)
+    args = [np.asarray(a, np.longdouble) for a in (means, deviations, x.flatten().numpy())]
+    weights, *_ = brute(*args, 1 - np.longdouble(sigma), np.longdouble(sigma))
+    # float64 differences of numbers near 100 are exact to 1e-14, that is to 1e-8 of sigma.
+    assert abs(found.top_weight.item() - float(weights.max())) < 1e-6 and 0.2 < found.top_weight.item() < 0.95
+
+
 def test_blocks_ranks_and_left_out_rows_change_nothing():
     train = with_moments(TrainingSet(moments()), "mean-logvar")
     x = torch.randn(3, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
