@@ -138,6 +138,8 @@ class RowSpread(_Sampled):
     @staticmethod
     def _logs(points, rows, v, alpha, sigma):
         """Return the log-weights by two products, shape (b, m), up to the constant of sigma."""
+        if alpha == 0:   # equal for all rows, and not only to rounding
+            return (points.square().sum(1, keepdim=True) / (-2 * sigma.square())).repeat(1, len(rows))
         fixed = (alpha.square() * rows.square() / v + (v / sigma.square()).log()).sum(1)
         quadratic = points.square() @ (1 / v).T - 2 * alpha * (points @ (rows / v).T)
         return (quadratic + fixed).mul_(-0.5)

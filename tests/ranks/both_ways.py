@@ -8,8 +8,10 @@ import torch
 import torch.distributed as dist
 
 from fmdiag.datasets import TrainingSet
+from fmdiag.datasets.moments import with_moments, with_noise
 from fmdiag.paths import LinearPath
-from fmdiag.posterior import EmpiricalPosterior, Posterior
+from fmdiag.posterior import Posterior
+from fmdiag.posterior.guided import posterior_of
 from fmdiag.ranks.group import Group
 from fmdiag.sampling import draw_noise
 
@@ -24,11 +26,16 @@ def training_sets():
     yield "flips", TrainingSet(rng.integers(0, 256, (91, 3, 8, 8), dtype=np.uint8), 127.5, -1.0, hflip=True)
     yield "plane", TrainingSet(rng.normal(size=(2000, 2)).astype(np.float32))
     yield "wide", TrainingSet(rng.normal(size=(2003, 150)).astype(np.float32))
+    labelled = TrainingSet(rng.normal(size=(61, 20)).astype(np.float32), labels=np.arange(61) % 2)
+    yield "guided", labelled.of_class(1, guidance=2.0)
+    moments = with_moments(TrainingSet(rng.uniform(0.1, 1, size=(61, 4, 5)).astype(np.float32)), "mean-std")
+    yield "sampled anew", moments
+    yield "with noise", with_noise(labelled, 0.2)
 
 
 def answers(data, memory, **group):
     """Return the Posteriors along the curve, then those of the plain call."""
-    engine = EmpiricalPosterior(data, memory=memory, **group)
+    engine = posterior_of(data, memory=memory, **group)
     generator = torch.Generator().manual_seed(0)
     rows = torch.randint(data.n, (23,), generator=generator)
     x0, x1 = draw_noise(23, data.shape, generator=generator), data[rows.numpy()]
