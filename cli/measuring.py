@@ -59,7 +59,8 @@ def _check_free(card, own, shared):
 def _checkpoint(card, option):
     if option is not None:
         return Grouped([option, "checkpoint"], metavar="CKPT", type=click.Path(), help="Checkpoint of the model.")
-    return click.Argument(["checkpoint"], required="field" in card.needs, type=click.Path())
+    required = not {"field", "map", "states"}.isdisjoint(card.needs)
+    return click.Argument(["checkpoint"], required=required, type=click.Path())
 
 
 def help_of(card):

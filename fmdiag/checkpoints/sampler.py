@@ -14,12 +14,15 @@ References
 Song et al., "Consistency Models", arXiv 2303.01469, algorithm 1. Geng et al., "Mean Flows", arXiv 2505.13447, eq. 12.
 """
 
+import copy
 import hashlib
+import math
 
 import torch
 
 from fmdiag.checkpoints.foreign import ForeignField
 from fmdiag.errors import FmdiagError
+from fmdiag.fields.samplers import check_start
 
 KINDS = ("x", "x, t", "x, t, r")
 
@@ -50,7 +53,7 @@ class SamplerField:
         self.foreign, self.convention, self.takes, self.label = foreign, foreign.convention, takes, label
         self.most_steps = most_steps
         self.field = ForeignField(foreign, label=label)
-        self.module = self.field.module
+        self.module, self.from_noise_only = self.field.module, takes == "x"
 
     def __call__(self, x, t):
         """Refuse to be asked for a velocity.
@@ -61,7 +64,13 @@ class SamplerField:
             Always.
         """
         raise FmdiagError("the model card says that this is a sampler, which has no velocity field: measure its "
-                          "samples (fmdiag memorization, quality, agreement)")
+                          "samples (fmdiag memorization, metrics, quality, agreement, hybrid)")
+
+    def limited(self, n_steps):
+        """Return the sampler of at most so many steps."""
+        chosen = copy.copy(self)
+        chosen.most_steps = self.steps_of(n_steps)
+        return chosen
 
     def steps_of(self, n_steps):
         """Return how many steps are taken where so many are asked for."""
@@ -73,20 +82,21 @@ class SamplerField:
         return f"sampler, {n} step{'' if n == 1 else 's'}"
 
     @torch.no_grad()
-    def draw(self, x0, n_steps):
-        """Return samples, shape (b, *shape), of noise x0 of that shape, by at most `most_steps` steps.
+    def draw(self, x0, n_steps, start=0.0):
+        """Return samples, shape (b, *shape), of states x0 at time `start`, noise at 0, by at most `most_steps` steps.
 
         Raises
         ------
         FmdiagError
-            If the network fails or returns another shape.
+            If the network fails or returns another shape, or takes noise only and `start` is not 0.
         """
+        check_start(self, start)
         n = self.steps_of(n_steps)
         if self.takes == "x":
             return self._asked(x0)
-        low = self.convention.reachable[0] if self.takes == "x, t" else 0.0
+        low = max(start, self.convention.reachable[0] if self.takes == "x, t" else 0.0)
         times = [low + (1 - low) * k / n for k in range(n + 1)]
-        x = (1 - times[0]) * x0
+        x = x0 * (math.hypot(low, 1 - low) / math.hypot(start, 1 - start))
         for k, (t, later) in enumerate(zip(times, times[1:], strict=False)):
             if self.takes == "x, t, r":
                 x = x + (later - t) * self._mean_velocity(x, t, later)

@@ -17,8 +17,8 @@ from fmdiag.diagnostics.parameters import checked
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.registry import Registry, resolve
 
-NEEDS = ("field", "samples", "held_out", "images", "gradients", "checkpoint", "second_checkpoint", "canaries",
-         "points", "unguided")
+NEEDS = ("field", "map", "states", "samples", "held_out", "images", "gradients", "checkpoint", "second_checkpoint",
+         "canaries", "points", "unguided")
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ class Diagnostic(Card):
     data : str or callable, optional
         ``data(parameters, seed) -> TrainingSet or None``: for what makes its own data from its parameters.
     needs : tuple of str
-        Of NEEDS: what a run must have for it.
+        Of NEEDS: what a run must have for it. A sampler of a few steps has no "field"; "map" (from noise to samples)
+        and "states" (from states at any time) are what it may have instead, and a velocity field has.
     cost : str
         What its time grows with, in a few words.
     ranks : bool

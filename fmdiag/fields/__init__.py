@@ -9,7 +9,8 @@ from fmdiag.fields.gaussian import GaussianFlow
 from fmdiag.fields.held_modules import held_modules
 from fmdiag.fields.hybrid import HybridField
 from fmdiag.fields.network import NETWORKS, NetworkField, build_network
+from fmdiag.fields.samplers import GivenSampler, beside, is_sampler
 
-__all__ = ["AskedField", "ClosedFormField", "DifferentiableVelocity", "FixedPairsField", "GaussianFlow", "HybridField",
-           "JacobianProducts", "NETWORKS", "NetworkField", "as_field", "build_network", "evaluation_mode",
-           "held_modules", "non_finite_allowed", "read_velocity"]
+__all__ = ["AskedField", "ClosedFormField", "DifferentiableVelocity", "FixedPairsField", "GaussianFlow", "GivenSampler",
+           "HybridField", "JacobianProducts", "NETWORKS", "NetworkField", "as_field", "beside", "build_network",
+           "evaluation_mode", "held_modules", "is_sampler", "non_finite_allowed", "read_velocity"]

@@ -58,14 +58,15 @@ def audit(run, *, samples=None, sample_range=None, canaries=None, n_samples=None
         run.measure("canaries", folder=canaries, **judged)
     copies = run.measure("memorization", **judged, **spaces)
     run.measure("metrics", **judged, **_spaces_of_metrics(spaces))
-    if run.field is not None and not getattr(run.field, "is_sampler", False):
-        if run.lacks(DIAGNOSTICS["membership"]) is None:
-            run.measure("membership", n_images=n_images, n_noises=n_noises, **solver)
-        run.measure("error", states=("train", "heldout"), n_pairs=n_images)
-        run.measure("uturn", times=TURNS, n_starts=min(n_images, 64), **solver)
-        followed = closest(copies.table) if samples is None else ()
-        run.measure("provenance", sample_numbers=followed, n_samples=min(n_samples or RANDOM, RANDOM),
-                    n_noises=n_samples or 1024, **solver)
+    followed = closest(copies.table) if samples is None else ()
+    further = {"membership": {"n_images": n_images, "n_noises": n_noises, **solver},
+               "error": {"states": ("train", "heldout"), "n_pairs": n_images},
+               "uturn": {"times": TURNS, "n_starts": min(n_images, 64), **solver},
+               "provenance": {"sample_numbers": followed, "n_samples": min(n_samples or RANDOM, RANDOM),
+                              "n_noises": n_samples or 1024, **solver}}
+    for name, chosen in further.items():
+        if run.lacks(DIAGNOSTICS[name]) is None:
+            run.measure(name, **chosen)
     return compose(run.record(), run.summary())
 
 

@@ -11,6 +11,7 @@ from fmdiag.datasets import TrainingSet, load_dataset
 from fmdiag.datasets.grouped_sets import regrouped
 from fmdiag.diagnostics.points.pictures import note
 from fmdiag.errors import FmdiagError, check_choice
+from fmdiag.fields import GivenSampler, is_sampler
 from fmdiag.ranks.torchrun import one_first
 
 # Options that `load_dataset` takes under the same name, and those of `load_checkpoint`.
@@ -21,15 +22,6 @@ CHOICES = ("family", "weights", "weights_key", "prefix", "parameterisation", "ti
            "trust_code")
 MISMATCHES = ("allow_mismatch", "accept_reading")
 OTHER = (*MISMATCHES, "times_of_scheduler")
-LACKING = {"sampler": "a velocity field, which a sampler of a few steps has not: measure its samples",
-           "field": "a velocity field: give a checkpoint, or field=", "samples": "samples: give them, or a model",
-
-           "points": "examples that are points: give one stored latent per image, without --moments (moments=)",
-           "unguided": "a model without guidance: leave --guidance out",
-           "held_out": "held-out examples, and there are no held-out rows: give --held-out (held_out=)",
-           "checkpoint": "a checkpoint file",
-           "gradients": "a network whose parameters gradients reach", "images": "pictures",
-           "second_checkpoint": "a second checkpoint", "canaries": "a folder of planted canaries"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +41,8 @@ class Given:
         for name in self.options:
             check_choice("option of a run", name, ("n", *READING, *CHOICES, *OTHER))
         if self.checkpoint is not None and self.field is not None:
-            raise FmdiagError("give a checkpoint or field=, not both")
+            raise FmdiagError("give a checkpoint or field=, not both" if not is_sampler(self.field) else
+                              "give a checkpoint or sampler=, not both")
         # What the reader of the training set splits off or reads beside it; arrays are put beside it afterwards.
         if isinstance(self.held_out, str | Path | float) and not isinstance(self.train, TrainingSet):
             self.options["held_out"] = str(self.held_out)
@@ -59,6 +52,19 @@ class Given:
     def chosen(self, names):
         """Return the options of these names that were given."""
         return {name: value for name in names if (value := self.options.get(name)) is not None}
+
+
+def given(checkpoint, field, sampler, *others):
+    """Return the Given of a run, a sampler in the place of the field.
+
+    Raises
+    ------
+    FmdiagError
+        If more than one of the first three was given, or what is given excludes each other or is of the wrong kind.
+    """
+    if field is not None and sampler is not None:
+        raise FmdiagError("give field= or sampler=, not both")
+    return Given(checkpoint, field if sampler is None else GivenSampler(sampler), *others)
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,17 @@ def opened(given, device, group):
     field = checkpoint.field if checkpoint else given.field
     if isinstance(field, torch.nn.Module):
         field = field.to(device)
+    if isinstance(field, GivenSampler):
+        field = _sampler(field, training_set, device)
     return Opened(checkpoint, field, checkpoint.path if checkpoint else given.path, training_set, decoder, facts)
+
+
+def _sampler(sampler, training_set, device):
+    """Return a given sampler on the device, asked for the class that the training set is of."""
+    if isinstance(sampler.module, torch.nn.Module):
+        sampler.module.to(device)
+    known = training_set.condition
+    return sampler if known is None else sampler.of_class(known.label)
 
 
 def _checkpoint(given, device):
@@ -150,18 +166,6 @@ def _decoder(given, checkpoint, training_set, device):
         facts["decoder"] = decoder.description
     remark = note(training_set, latents=is_latent(checkpoint), decoder=decoder)
     return decoder, facts | ({} if remark is None else {"pictures": remark})
-
-
-def lacking(run, card):
-    """Return what `run` has not got that a diagnostic needs, as a phrase, or None."""
-    sampler, condition = getattr(run.field, "is_sampler", False), run.training_set.condition
-    if sampler and {"field", "gradients"} & set(card.needs) and "second_checkpoint" not in card.needs:
-        return LACKING["sampler"]
-    has = {"points": run.training_set.spread is None, "unguided": condition is None or condition.guidance == 1,
-           "field": run.field is not None, "samples": True, "held_out": run.training_set.held_out is not None,
-           "images": len(run.training_set.shape) == 3, "checkpoint": run.checkpoint is not None}
-    need = next((need for need in card.needs if not has.get(need, True)), None)
-    return None if need is None else LACKING[need]
 
 
 def choose_device(name, dtype=torch.float64):

@@ -26,6 +26,7 @@ from fmdiag.runs.cautions import cautions_of, measured_with_cautions
 from fmdiag.runs.command import plain_values
 from fmdiag.runs.context import GivenContext
 from fmdiag.runs.key import key_of
+from fmdiag.runs.lacking import lacking
 from fmdiag.runs.output import Nowhere, Output, first_free
 
 
@@ -36,8 +37,8 @@ class Run(GivenContext):
     ----------
     checkpoint : path or Checkpoint, optional
         What `fmdiag.load_checkpoint` reads.
-    field : callable or torch.nn.Module, optional
-        Velocity field v(x, t) instead of a checkpoint, t = 0 noise, t = 1 data.
+    field, sampler : callable or torch.nn.Module, optional
+        Instead of a checkpoint: velocity field v(x, t), t = 0 noise, t = 1 data, or ``sample(x0, labels=None) -> x``.
     train : TrainingSet, array, name or path, optional
         Training set; default the one that the checkpoint names.
     held_out : TrainingSet, array, path, fraction or False, optional
@@ -81,9 +82,9 @@ class Run(GivenContext):
     True
     """
 
-    def __init__(self, checkpoint=None, *, field=None, train=None, held_out=None, path=None, out=None, overwrite=False,
-                 new=False, seed=0, device="auto", memory=None, decoder=None, cache=True, name="run", command="",
-                 **options):
+    def __init__(self, checkpoint=None, *, field=None, sampler=None, train=None, held_out=None, path=None, out=None,
+                 overwrite=False, new=False, seed=0, device="auto", memory=None, decoder=None, cache=True, name="run",
+                 command="", **options):
         self.name, self.seed, self.cache, self.command = name, int(seed), cache, command
         self.started, self.clock = datetime.datetime.now(datetime.UTC), time.monotonic()
         self.group, self.network_device = join(inputs.choose_device(device, torch.float32))
@@ -95,7 +96,7 @@ class Run(GivenContext):
         self.results, self._drawn, self._spaces, self.model_facts, self.page = {}, {}, {}, None, None
         self.feature_caches = {}   # whether on disk -> FeatureCache, one for all diagnostics
         try:
-            self.given = inputs.Given(checkpoint, field, train, held_out, path, decoder, options)
+            self.given = inputs.given(checkpoint, field, sampler, train, held_out, path, decoder, options)
             self._take(inputs.opened(self.given, self.network_device, self.group))
             if writes and callable(out):
                 self.output = first_free(out(self.training_set), overwrite=overwrite)
@@ -112,7 +113,7 @@ class Run(GivenContext):
 
     def lacks(self, card):
         """Return what the run has not got that a diagnostic needs, as a phrase; None where it applies."""
-        return inputs.lacking(self, card)
+        return lacking(self, card)
 
     def measure(self, diagnostic, **parameters):
         """Measure a diagnostic, or take its Result from this run or from an earlier one that was interrupted.
@@ -135,9 +136,8 @@ class Run(GivenContext):
         """
         card = DIAGNOSTICS[diagnostic] if isinstance(diagnostic, str) else diagnostic
         chosen = card.made(parameters)
-        lacking = self.lacks(card)
-        if lacking is not None:
-            raise FmdiagError(f"{card.name} needs {lacking}")
+        if (lacked := self.lacks(card)) is not None:
+            raise FmdiagError(f"{card.name} needs {lacked}")
         key = key_of(self, card.name, asdict(chosen))
         result = self._found(card, key)
         if result is None:

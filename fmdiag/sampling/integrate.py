@@ -11,7 +11,7 @@ import torch
 from torchdiffeq import odeint
 
 from fmdiag.errors import FmdiagError
-from fmdiag.fields import as_field, non_finite_allowed
+from fmdiag.fields import as_field, is_sampler, non_finite_allowed
 
 METHODS = ("euler", "midpoint", "heun2", "rk4", "dopri5")
 ADAPTIVE = {"dopri5": 1e-5}   # relative and absolute tolerance
@@ -47,7 +47,8 @@ def integrate(field, x, times, method="euler"):
 def carry(field, x, times, method="euler", *, straight_from=1.0):
     """Return (samples, lost): where `integrate` leads, and when each trajectory was lost, NaN where it was not.
 
-    From `straight_from` on, as from the last time that the field reaches, one step goes straight to the data.
+    A sampler of a few steps goes to the end, times[-1] = 1, in at most as many steps as there are intervals. From
+    `straight_from` on, as from the last time that the field reaches, one step goes straight to the data.
 
     Returns
     -------
@@ -56,11 +57,21 @@ def carry(field, x, times, method="euler", *, straight_from=1.0):
     solver = _Solver(as_field(field), len(x), x.device)
     if len(times) < 2:
         return x, solver.lost
+    if is_sampler(field):
+        with torch.no_grad(), non_finite_allowed():
+            return _jumped(solver, field, x, times), solver.lost
     low, high = getattr(field, "reachable", (0.0, 1.0))
     with torch.no_grad(), non_finite_allowed():
         if times[0] < low or times[-1] > min(high, straight_from):
             return _within(solver, x, times, method, (low, high), straight_from), solver.lost
         return solver.solved(x, times, method), solver.lost
+
+
+def _jumped(solver, sampler, x, times):
+    if times[-1] != 1:
+        raise FmdiagError(f"a sampler of a few steps ends at t = 1 and was to stop at t = {times[-1]:g}")
+    x = solver.marked(x, times[0], fill=0.0)
+    return solver.marked(sampler.draw(x, len(times) - 1, times[0]), 1.0)
 
 
 def _within(solver, x, times, method, reachable, straight_from):
@@ -142,7 +153,7 @@ def solver_text(method, n_steps, field=None):
 
     A field that is a sampler of a few steps says itself how it draws.
     """
-    if getattr(field, "is_sampler", False):
+    if is_sampler(field):
         return field.text(n_steps)
     if method in ADAPTIVE:
         return f"{method}, tolerance {ADAPTIVE[method]:g}"

@@ -64,11 +64,7 @@ def carry_noise(field, x0, n_steps=100, method="euler", *, times=None):
     check_steps(n_steps, method)
     field, solved = as_field(field), as_points(x0, "noise")
     wanted = x0.dtype if isinstance(x0, torch.Tensor) and x0.dtype.is_floating_point else solved.dtype
-    if getattr(field, "is_sampler", False):
-        x = field.draw(solved, n_steps)
-        finite = torch.isfinite(x).flatten(1).all(1).cpu()
-        lost = torch.where(finite, torch.nan, 1.0).double()
-    elif isinstance(field, HybridField):
+    if isinstance(field, HybridField):
         grid = time_grid(n_steps, [field.tau])
         tau = nearest_time(grid, field.tau)
         x = closed_form_states(field.u_star, solved, grid, [tau])[tau] if tau > 0 else solved

@@ -107,7 +107,8 @@ def test_samples_are_measured_and_the_field_is_not(undrawn, rows, tmp_path, caps
     assert "(sampler, 4 steps)" in capsys.readouterr().out
     assert run(["error", *words, "--out", str(tmp_path / "other")]) == 2
     said = capsys.readouterr().err
-    assert "error needs a velocity field, which a sampler of a few steps has not: measure its samples" in said
+    assert ("error needs a velocity field, which a sampler of a few steps has not: what applies is audit, hybrid, "
+            "memorization, quality, uturn, agreement, metrics, canaries") in said
     assert len(said.splitlines()) == 1 and not (tmp_path / "other").exists()
     assert run(["checkpoint", *words[:3]]) == 0
     said = capsys.readouterr().out
@@ -139,8 +140,8 @@ def test_a_sampler_agrees_with_its_teacher(rows, tmp_path):
     assert table["distance"].max() < 1e-3
     run_ = fmdiag.Run(tmp_path / "their.pt", train=str(tmp_path / "rows.npy"), model=str(tmp_path / "card.toml"),
                       held_out=str(tmp_path / "held_out.npy"), value_range=(-1, 1))
-    with pytest.raises(FmdiagError, match="hybrid needs a velocity field"):
-        run_.hybrid()
+    with pytest.raises(FmdiagError, match="provenance needs a velocity field"):
+        run_.provenance()
 
 
 def test_cards_that_are_none(tmp_path):

@@ -18,7 +18,7 @@ from fmdiag.diagnostics.points.nearest_rows import nearest_rows
 from fmdiag.diagnostics.points.pictures import as_pictures
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.features import as_features
-from fmdiag.fields import ClosedFormField, as_field
+from fmdiag.fields import ClosedFormField, as_field, beside
 from fmdiag.neighbors import EXACT
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import METHODS, closed_form_states, draw_noise, integrate, nearest_time, seeded, time_grid
@@ -39,7 +39,7 @@ def measure(field, training_set, *, taus=None, n_samples=256, n_steps=100, metho
     training_set : TrainingSet, array, torch Dataset, name or path
         The rows that the network was trained on, flips included.
     taus : sequence of float, optional
-        Times in [0, 1] at which û* hands over; default 0, 0.1, ..., 1.
+        Times in [0, 1] at which û* hands over; default 0, 0.1, ..., 1, and 0 and 1 for a sampler of noise only.
     n_samples : int
         Number of noises, the same for every tau.
     n_steps, method
@@ -87,8 +87,10 @@ def sample_hybrids(field, training_set, *, taus=None, n_samples=256, n_steps=100
     Each rank of the group carries its share of the noises all the way, û* included. ``keep(name, compute)`` returns the
     tensor that compute() makes, or one that it kept of the same call before.
     """
-    field, keep = as_field(field), keep or (lambda name, compute: compute())
-    taus = sorted({float(tau) for tau in (TAUS if taus is None else taus)})
+    (field,), n_steps = beside(n_steps, as_field(field))
+    keep = keep or (lambda name, compute: compute())
+    usual = [0.0, 1.0] if getattr(field, "from_noise_only", False) else TAUS
+    taus = sorted({float(tau) for tau in (usual if taus is None else taus)})
     if not taus or not all(0 <= tau <= 1 for tau in taus):
         raise FmdiagError(f"tau must be in [0, 1], got {taus}")
     check_choice("method", method, METHODS)

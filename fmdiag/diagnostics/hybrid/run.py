@@ -7,6 +7,7 @@ from fmdiag.diagnostics.hybrid import flow_distance
 from fmdiag.diagnostics.hybrid.measure import pictures, sample_hybrids, summarise, tabulate
 from fmdiag.diagnostics.points.flow_distance import summarise as summarise_distances
 from fmdiag.diagnostics.spaces import described
+from fmdiag.fields import beside
 from fmdiag.results import Result
 from fmdiag.sampling import draw_noise
 
@@ -24,7 +25,8 @@ def run(context, parameters):
                      group=context.group)
     strips = pictures(samples, table, context.training_set, decoder=context.decoder)
     noise = draw_noise(parameters.n_samples, context.training_set.shape, generator=context.generator())
-    apart = flow_distance.measure(samples, noise, context.training_set, features=features, n_steps=parameters.n_steps,
+    _, n_steps = beside(parameters.n_steps, context.field)
+    apart = flow_distance.measure(samples, noise, context.training_set, features=features, n_steps=n_steps,
                                   cache=plan.cache, **surroundings(context))
     summary = [summarise(table), *([] if apart is None else [summarise_distances("hybrid", apart)])]
     recorded = {**asked, "taus": list(samples), **described(features, parameters)}

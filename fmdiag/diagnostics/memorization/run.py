@@ -16,6 +16,7 @@ from fmdiag.diagnostics.nulls import one_image, unlike_data
 from fmdiag.diagnostics.points.judged import N_SAMPLES, judged_samples
 from fmdiag.diagnostics.spaces import described
 from fmdiag.errors import FmdiagWarning
+from fmdiag.fields import is_sampler
 from fmdiag.results import Result
 from fmdiag.sampling import ADAPTIVE, solver_text
 
@@ -58,7 +59,7 @@ def _null_tables(table):
 
 def _of_steps(context, parameters, table, features, plan):
     """Return what half the steps change of the share of copies, where the samples were drawn with fixed steps."""
-    if parameters.samples is not None or parameters.method in ADAPTIVE or getattr(context.field, "is_sampler", False):
+    if parameters.samples is not None or parameters.method in ADAPTIVE or is_sampler(context.field):
         return {"summary": [], "tables": {}, "cautions": [], "facts": {}}
     n = steps.number_checked(parameters.n_samples or N_SAMPLES)
     again = context.samples(n, steps.other_steps(parameters.n_steps), parameters.method, lost_ones="left")

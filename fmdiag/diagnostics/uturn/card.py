@@ -64,7 +64,7 @@ CARD = Diagnostic(
               "windows: Li and Chen 2024, arXiv 2403.01633.",
     parameters=Parameters,
     run="fmdiag.diagnostics.uturn.run:run",
-    needs=("field",),
+    needs=("states",),
     cost="passes of the network: starts x times x steps, about half",
     figures=FIGURES,
     tables={"uturn": "start, field and time"},

@@ -30,7 +30,7 @@ from fmdiag.diagnostics.uturn.summary import FIELDS, NAME, difference_test, summ
 from fmdiag.diagnostics.uturn.ways_back import ends
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.features import as_features
-from fmdiag.fields import ClosedFormField, as_field
+from fmdiag.fields import ClosedFormField, as_field, beside
 from fmdiag.neighbors import EXACT
 from fmdiag.paths import LinearPath
 from fmdiag.posterior.rows import shared_memory
@@ -130,7 +130,8 @@ def carried(field, training_set, *, held_out=None, times=None, n_starts=64, fiel
     ``keep(name, compute)`` returns the tensor that compute() makes, or one that it kept of the same call before. The
     Wiener field is left out, and that is said, where its eigenvectors would take longer than all else.
     """
-    field, keep, path = as_field(field), keep or (lambda name, compute: compute()), path or LinearPath()
+    (field,), n_steps = beside(n_steps, as_field(field))
+    keep, path = keep or (lambda name, compute: compute()), path or LinearPath()
     _check(fields, method, n_steps)
     high = getattr(field, "reachable", (0.0, 1.0))[1]
     times = [t for t in reachable_times(field, sorted(set(check_times(TIMES if times is None else times))))

@@ -2,14 +2,16 @@
 
     x_t = alpha_t x1 + sigma_t x0,        one x0 per pair of starts, the same at all times and for all fields
 
-A network is integrated along one grid: the states of a time join those of earlier times, so that all times of a start
-go through it in one batch. û* takes its own step (`fmdiag.sampling.closed_form`), the Wiener field its exact flow.
+A network's field is integrated along one grid: the states of a time join those of earlier times, so that all times of a
+start go through it in one batch. A sampler goes on from each time in its few steps. û* takes its own step
+(`fmdiag.sampling.closed_form`), the Wiener field its exact flow.
 """
 
 import torch
 
 from fmdiag.closed_forms.wiener import WienerField
 from fmdiag.diagnostics.points.measurable import diverged
+from fmdiag.fields import is_sampler
 from fmdiag.memory import in_pieces
 from fmdiag.sampling import closed_form_states, nearest_time, time_grid
 from fmdiag.sampling.integrate import carry
@@ -48,6 +50,8 @@ def ends(field, path, x0, x1, times, *, n_steps, method, training_set, progress=
         way, size = _by_own_steps, len(x0)
     elif isinstance(field, WienerField):
         way, size = _by_flow, len(x0)
+    elif is_sampler(field):
+        way, size = _by_jumps, max(1, STATES_AT_ONCE // len(times))
     else:
         way, size = _by_solver, max(1, STATES_AT_ONCE // len(times))
     found = []
@@ -78,6 +82,11 @@ def _by_solver(field, path, x0, x1, times, grid, method):
         lost = torch.where(before.isnan(), now, before)
     return (states.unflatten(0, (len(times), len(x0))).transpose(0, 1).contiguous(),
             lost.unflatten(0, (len(times), len(x0))).T)
+
+
+def _by_jumps(sampler, path, x0, x1, times, grid, method):
+    found = [carry(sampler, _noised(path, x0, x1, t).to(x0.dtype), [s for s in grid if s >= t], method) for t in times]
+    return tuple(torch.stack([part.cpu() for part in parts], 1) for parts in zip(*found, strict=True))
 
 
 def _by_own_steps(u_star, path, x0, x1, times, grid, method):
