@@ -38,7 +38,7 @@ def check_start(sampler, start):
     """Raise FmdiagError where a sampler of noise only is given states of a later time."""
     if start > 0 and getattr(sampler, "from_noise_only", False):
         raise FmdiagError(f"the model is a sampler that is given noise only, and was to start at t = {start:g}: "
-                          "measure it from t = 0 on (hybrid --taus 0,1)")
+                          "measure it from t = 0 on (of hybrid, taus 0 and 1)")
 
 
 class GivenSampler:

@@ -33,8 +33,8 @@ def _lacked_by_sampler(sampler, card):
     lacked = missing & set(card.needs)
     if not lacked:
         return None
-    others = [name for name, other in DIAGNOSTICS.items()
-              if {"samples", "map", "states"} & set(other.needs) and not missing & set(other.needs)]
+    others = sorted(name for name, other in DIAGNOSTICS.items()
+              if {"samples", "map", "states"} & set(other.needs) and not missing & set(other.needs))
     what = ("states at any time, and this sampler takes noise only" if lacked == {"states"} else
             "a velocity field, which a sampler of a few steps has not")
     return f"{what}: what applies is audit, {', '.join(others)}"

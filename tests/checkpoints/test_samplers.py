@@ -107,8 +107,8 @@ def test_samples_are_measured_and_the_field_is_not(undrawn, rows, tmp_path, caps
     assert "(sampler, 4 steps)" in capsys.readouterr().out
     assert run(["error", *words, "--out", str(tmp_path / "other")]) == 2
     said = capsys.readouterr().err
-    assert ("error needs a velocity field, which a sampler of a few steps has not: what applies is audit, hybrid, "
-            "memorization, quality, uturn, agreement, metrics, canaries") in said
+    assert ("error needs a velocity field, which a sampler of a few steps has not: what applies is audit, "
+            "agreement, canaries, hybrid, memorization, metrics, quality, uturn") in said
     assert len(said.splitlines()) == 1 and not (tmp_path / "other").exists()
     assert run(["checkpoint", *words[:3]]) == 0
     said = capsys.readouterr().out

@@ -56,11 +56,11 @@ def test_what_applies_to_a_sampler_of_noise(copier, digits, held_out):
     assert applying >= {"memorization", "metrics", "quality", "canaries", "hybrid", "agreement", "alignment"}
     assert not applying & {"error", "provenance", "membership", "theories", "gradient-variance", "uturn", "symmetry"}
     with pytest.raises(FmdiagError, match="error needs a velocity field, which a sampler of a few steps has not: what "
-                       "applies is audit, hybrid, memorization, quality, agreement, metrics, canaries"):
+                       "applies is audit, agreement, canaries, hybrid, memorization, metrics, quality"):
         run.error()
     with pytest.raises(FmdiagError, match="uturn needs states at any time, and this sampler takes noise only"):
         run.uturn()
-    with pytest.raises(FmdiagError, match=r"given noise only, and was to start at t = 0.5: .*\(hybrid --taus 0,1\)"):
+    with pytest.raises(FmdiagError, match=r"given noise only, and was to start at t = 0.5: .*\(of hybrid, taus 0 and 1\)"):
         run.hybrid(taus=(0.0, 0.5), n_samples=4)
 
 
