@@ -17,6 +17,8 @@ import torch
 from fmdiag.checkpoints.file import read_safetensors, read_torch_file
 from fmdiag.errors import FmdiagError
 from fmdiag.files.hashing import file_sha256
+from fmdiag.files.npy import load_npy
+from fmdiag.files.npz import NUMBERS, read_npz
 from fmdiag.files.regular import check_regular
 
 NULL = "null_"
@@ -55,12 +57,8 @@ def _read(file):
         return read_safetensors(file)
     if file.suffix not in (".npy", ".npz"):
         return read_torch_file(file)
-    try:
-        with np.load(file, allow_pickle=False) if file.suffix == ".npz" else file.open("rb") as opened:
-            arrays = dict(opened) if file.suffix == ".npz" else {file.stem: np.load(opened, allow_pickle=False)}
-        return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
-    except Exception as error:  # numpy has no error of its own for a bad file
-        raise FmdiagError(f"condition {file} cannot be read as an array of numbers ({error}): save it again") from error
+    arrays = read_npz(file, kinds=NUMBERS) if file.suffix == ".npz" else {file.stem: load_npy(file)}
+    return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
 
 
 def used_of(conditions):

@@ -110,7 +110,7 @@ def test_bad_conditions(tmp_path):
                            ({"t": TEXT}, "a tensor is called 't'")]:
         refused(words, **own(tmp_path, **tensors))
     np.save(tmp_path / "object.npy", np.array([{}]), allow_pickle=True)
-    refused("cannot be read as an array", **own(tmp_path, card='condition = "object.npy"'))
+    refused("object.npy", **own(tmp_path, card='condition = "object.npy"'))
 
 
 def test_a_second_time_that_the_class_does_not_take(tmp_path):

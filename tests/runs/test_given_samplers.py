@@ -60,7 +60,7 @@ def test_what_applies_to_a_sampler_of_noise(copier, digits, held_out):
         run.error()
     with pytest.raises(FmdiagError, match="uturn needs states at any time, and this sampler takes noise only"):
         run.uturn()
-    with pytest.raises(FmdiagError, match=r"given noise only, and was to start at t = 0.5: .*\(of hybrid, taus 0 and 1\)"):
+    with pytest.raises(FmdiagError, match=r"noise only, and was to start at t = 0.5: .*\(of hybrid, taus 0 and 1\)"):
         run.hybrid(taus=(0.0, 0.5), n_samples=4)
 
 
