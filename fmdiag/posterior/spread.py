@@ -9,7 +9,8 @@ with noise of deviation s added. With v_i = alpha² s_i² + sigma²,
 (derived: the product of two Gaussians), which for s = 0 is the empirical posterior. One s for all costs one product per
 block as that does, with sigma² + alpha² s² in the place of sigma². Deviations of every example and coordinate cost two
 products for the weights and five for the sums; log-weights that matter are measured again from differences where the
-expansion's rounding exceeds a bound, as in `fmdiag.posterior.empirical`.
+expansion's rounding exceeds a bound, as in `fmdiag.posterior.empirical`. Noise of deviation g added to x_t instead of
+the data, as the loss noised does, leaves û* on points, of the wider path sqrt(sigma² + g²): a `CustomPath`.
 
 References
 ----------

@@ -10,7 +10,7 @@ from fmdiag.datasets import TrainingSet
 from fmdiag.datasets.moments import sampled, with_moments, with_noise
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import ClosedFormField
-from fmdiag.paths import CosinePath, LinearPath
+from fmdiag.paths import CosinePath, CustomPath, LinearPath
 from fmdiag.posterior.guided import posterior_of
 from fmdiag.sampling import closed_form_samples, draw_noise
 
@@ -184,3 +184,19 @@ def test_what_is_refused(rows, arguments, sentence):
         with_moments(TrainingSet(rows), *arguments)
     with pytest.raises(FmdiagError, match="deviation of added noise must be a number from 0 on, got -1"):
         with_noise(TrainingSet(rows), -1)
+
+
+@pytest.mark.parametrize("bridge", [False, True])
+def test_noise_in_x_t_instead_of_the_data_is_a_wider_path(bridge):
+    """Three rows by hand: x_t = t x1 + (1 - t) x0 + g z with target x1 - x0 + g' z has û* of sigma² = (1 - t)² + g²."""
+    rows, x, t, scale = np.array([[0.0], [1.0], [3.0]], np.float32), 0.7, 0.6, 0.3
+    gamma = (lambda t: scale * (t * (1 - t)) ** 0.5) if bridge else (lambda t: scale + 0 * t)
+    slope = scale * (1 - 2 * t) / (2 * (t * (1 - t)) ** 0.5) if bridge else 0.0
+    g = gamma(t)
+    v = (1 - t) ** 2 + g**2
+    weights = np.array([math.exp(-(x - t * row) ** 2 / (2 * v)) for row in (0, 1, 3)])
+    # Given x1 and x_t, x0 and z are Gaussian with means (1 - t) r / v and g r / v, r = x_t - t x1.
+    targets = np.array([row - (1 - t) * (x - t * row) / v + slope * g * (x - t * row) / v for row in (0, 1, 3)])
+    path = CustomPath(lambda t: t, lambda t: ((1 - t) ** 2 + gamma(t) ** 2) ** 0.5)
+    found = ClosedFormField(TrainingSet(rows), path)(torch.tensor([[x]], dtype=torch.float64), t)
+    assert abs(found.item() - weights @ targets / weights.sum()) < 1e-12
