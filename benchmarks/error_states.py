@@ -3,7 +3,12 @@
 256 states of each kind and 50 times on Fashion-MNIST (60 000 x 784), û* of all rows, a network that costs next to
 nothing (so that what is compared is û*), all in one process, the two alternating, the best of the rounds. The band of
 shells on further training paths is part of the four kinds. `asked` counts how often the network was asked, which the
-ratio of a costly network tends to. Run:
+ratio of a costly network tends to.
+
+Floor: on paths of pairs two products serve every time (the curve takes 13 in all with its second ones), while states on
+trajectories take one product of all points and rows per time each, and a second one while many rows have weight: 100 to
+150 products of the size of those 13, so that four kinds cannot cost less than about 6 times the training states alone.
+Run:
 
     python -m benchmarks.error_states [--rounds 1] [--n-pairs 256]
 """
