@@ -216,7 +216,7 @@ def test_time_reached():
     assert time_reached(counts, 10, 0.5)[0] == pytest.approx(0.4 + 0.2 * 4 / 9)
     assert time_reached(counts, 10, 0.15)[0] == pytest.approx(0.4 + 0.2 * 0.5 / 9)
     value, low, high = time_reached(pd.Series([10, 10], index=[0.1, 0.5]), 10, 0.5)
-    assert (value, low, high) == (0.1, 0.1, 0.1)
+    assert (value, low, high) == (0.1, 0.0, 0.1)   # reached at or before the first time
     value, low, high = time_reached(pd.Series([5], index=[0.6]), 10, 0.9)
     assert value == pytest.approx(0.6 + 0.4 * 0.8) and low < value < high <= 1
 

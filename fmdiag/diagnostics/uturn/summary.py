@@ -8,7 +8,8 @@ share of held-out starts) / 2.
 The critical window of a class begins where 10 % of the starts keep it and ends where 90 % do (Li and Chen); a share is
 reached at the time from which on it is never below, found by a straight line between two times, and at t = 1 all shares
 are 1. Its limits are the times at which the exact limits of the share reach it: where the share grows with t, they
-hold the true time at least as often as their level says. At the first time measured, "at or before" is meant.
+hold the true time at least as often as their level says. A share that is reached at the first time measured was so at
+or before it: the lower limit is then 0.
 
 References
 ----------
@@ -132,7 +133,8 @@ def time_reached(counts, n, share, *, level=0.95):
     """
     times = counts.index.to_numpy(float)
     value, low, high = np.array([proportion_interval(count, n, level=level) for count in counts]).T
-    return tuple(_reached(times, curve, share) for curve in (value, high, low))
+    earliest = _reached(times, high, share) if (high < share).any() else 0.0
+    return _reached(times, value, share), earliest, _reached(times, low, share)
 
 
 def _reached(times, curve, share):
