@@ -13,6 +13,8 @@ FLIPS = ("flips: the model was trained on mirror images too: the training set is
          "--no-hflip leaves them out")
 RAW = ("raw-weights: the file holds no averaged weights: the raw ones are measured, from which nobody samples who has "
        "both")
+GUIDED_TARGET = ("guided-target: trained on velocities that are guided already (cfg_omega), whose minimiser is not û*: "
+                 "a difference from û* is no sign of generalisation")
 CONVENTION = ("assumed-convention: score_sde's diffusion models and RectifiedFlow save such a file: that the network "
               "is a velocity on the straight path is assumed; a card's family or [convention] says what it is")
 LATENTS = ("resampled-latents: the model was trained on latents sampled anew in every epoch, so that its training set "

@@ -11,7 +11,7 @@ from fmdiag.errors import FmdiagError
 DROPOUT = ("class_dropout_prob", "class_drop_prob", "label_dropout", "label_drop_prob", "label_dropout_prob",
            "class_dropout", "cond_drop_prob", "cond_dropout", "cfg_dropout", "cfg_dropout_prob", "cfg_prob",
            "uncond_prob", "unconditional_prob", "p_uncond", "drop_label_prob")
-OWN_LABELS = ("sit", "dit")  # families whose call passes labels to any class
+OWN_LABELS = ("sit", "dit", "meanflow")  # families whose call passes labels to any class
 
 
 def called(foreign, choices):

@@ -12,7 +12,7 @@ from fmdiag.checkpoints.choices import Choices
 from fmdiag.checkpoints.factories import factory_facts
 from fmdiag.checkpoints.families import FAMILIES, flow_matching, rectified_flow
 from fmdiag.checkpoints.families.sit import is_bare
-from fmdiag.checkpoints.nearest import nearest
+from fmdiag.checkpoints.nearest import discrete, nearest
 from fmdiag.checkpoints.opened import finished
 from fmdiag.checkpoints.places import outline
 from fmdiag.checkpoints.source import open_checkpoint
@@ -143,6 +143,9 @@ def _family(source, choices):
         raise FmdiagError(f"{file} is a bare state dict of the network that DiT, SiT and LFM share, each with another "
                           "convention: give --family dit, --family sit, or for LFM, whose time runs from data to "
                           "noise, --family sit --time-direction data-to-noise; --dataset tests which one fits")
+    if (tokens := discrete(content)) is not None:
+        raise FmdiagError(f"{file} is of a discrete flow matching or masked diffusion model ({tokens}): its states are "
+                          "tokens, so that it has no velocity field and no û*; fmdiag measures models of real numbers")
     like = nearest(content)
     raise FmdiagError(f"{file} is of no known family ({outline(content)}{_held(content)}"
                       f"{'; ' * bool(like)}{like}): name its class by --model card.toml with factory = "

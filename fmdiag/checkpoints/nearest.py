@@ -1,4 +1,7 @@
-"""The nearest known layout of an unknown file: by the keys beside its tensors, and by the names of the tensors."""
+"""The nearest known layout of an unknown file: by the keys beside its tensors, and by the names of the tensors.
+
+A network over tokens is none of them: discrete flow matching and masked diffusion have no velocity field.
+"""
 
 import re
 
@@ -29,6 +32,23 @@ NETWORKS = {
     "a transformer of diffusers": r"transformer_blocks\.0\.attn1?\.to_q\.weight",
     "an autoencoder, no network of a flow": r"(quant_conv|post_quant_conv)\.weight",
 }
+TOKENS = r"(.*\.)?(vocab_embed|vocab_embedding|token_embedding|token_embed|tok_embeddings|wte)(\.weight|\.embedding)?"
+TIMES = r"(.*\.)?(time_embedding|time_embed|t_embedder|sigma_map|time_mlp)\..*"
+
+
+def discrete(content):
+    """Return what says that a file's network is over tokens and a time, as words; None where it is no such network.
+
+    It embeds a vocabulary and returns as many numbers, a distribution over it (one more or less for a mask).
+    """
+    for state in (candidate.state or {} for candidate in candidates(content)[:3]):
+        found = next(((name, w) for name, w in state.items() if re.fullmatch(TOKENS, name) and w.ndim == 2), None)
+        if found is None or not any(re.fullmatch(TIMES, name) for name in state):
+            continue
+        name, vocabulary = found[0], len(found[1])
+        if any(w.ndim == 2 and other != name and abs(len(w) - vocabulary) <= 1 for other, w in state.items()):
+            return f"{name} embeds {vocabulary} tokens, and its output is a distribution over them"
+    return None
 
 
 def nearest(content):

@@ -59,7 +59,7 @@ def finished(foreign, source, choices, device):
 def _sampler(foreign, choices, description, label):
     """Return the SamplerField of a network of the user's class, and note in the description what it is."""
     takes = takes_of(str(description.get("call") or ""))
-    if foreign.family != "module" or takes is None or description["guidance"] != 1:
+    if foreign.family not in ("module", "meanflow") or takes is None or description["guidance"] != 1:
         raise FmdiagError("kind = \"sampler\" in the model card: name the network's class as factory with family "
                           "\"module\", and a call of \"x\", \"x, t\" or \"x, t, r\"; --guidance is left out")
     description |= {"kind": "sampler", "sampler_steps": choices.n_steps or 1}

@@ -69,7 +69,7 @@ def edm(sigma):
 SCHEDULES = {
     "linear": linear, "cosine": cosine, "vp": vp, "ddpm": discrete("linear"), "scaled": discrete("scaled"), "edm": edm,
     "999": lambda t: linear(t / 999), "sigma1000": lambda t: backward(linear, t / 1000), "backward": lambda t: backward(
-        linear, t),
+        linear, t), "backward cosine": lambda t: backward(cosine, t),
 }
 
 
@@ -97,7 +97,10 @@ def answer(rows, x, time, schedule, output):
 
 
 class Network(nn.Module):
-    """The ideal network over its parameter `points`; `order` is that of its arguments, dropout would spoil it."""
+    """The ideal network over its parameter `points`; `order` is that of its arguments, dropout would spoil it.
+
+    With order ``"xrt"`` it has a second time r before t, as MeanFlow's, and its velocity where they are equal.
+    """
 
     def __init__(self, schedule="linear", output="velocity", order="xt", n=5):
         super().__init__()
@@ -106,7 +109,8 @@ class Network(nn.Module):
         self.schedule, self.output, self.order = schedule, output, order
 
     def forward(self, first, second, labels=None):
-        x, t = (first, second) if self.order == "xt" else (second, first)
+        x, t = (second, first) if self.order == "tx" else (first, labels if self.order == "xrt" else second)
+        assert self.order != "xrt" or torch.equal(second, labels), "a velocity has both times equal"
         return self.dropout(answer(self.points.detach(), x, t, self.schedule, self.output))
 
 

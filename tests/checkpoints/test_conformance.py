@@ -146,6 +146,12 @@ def sit(folder, monkeypatch, path_type, prediction, schedule, output):
     return save(content, folder), {"model": card(folder, family="sit", schedule=schedule, output=output)}, EVEN
 
 
+def mean_flow(folder, monkeypatch):
+    model = card(folder, extra='call = "x, r, t"', convention='time_direction = "data-to-noise"', schedule="backward",
+                 order="xrt")
+    return save({"model": state(WRONG), "ema": state(ROWS), "opt": {}, "steps": 1}, folder), {"model": model}, EVEN
+
+
 def dit(folder, monkeypatch):
     content = {"model": state(WRONG), "ema": state(ROWS), "opt": {}, "args": argparse.Namespace(model="DiT-XL/2")}
     model = card(folder, family="dit", schedule="ddpm", output="epsilon+variance")
@@ -209,6 +215,9 @@ CASES = {
                                    output="velocity"),
     "SiT GVP noise": partial(sit, path_type="GVP", prediction="noise", schedule="cosine", output="epsilon"),
     "SiT VP score": partial(sit, path_type="VP", prediction="score", schedule="vp", output="score"),
+    "REPA linear": partial(sit, path_type="linear", prediction="v", schedule="backward", output="velocity"),
+    "REPA cosine": partial(sit, path_type="cosine", prediction="v", schedule="backward cosine", output="velocity"),
+    "MeanFlow, its velocity field": mean_flow,
     "DiT": dit,
     "EDM": edm,
     "TorchScript": torchscript,

@@ -115,3 +115,12 @@ def test_fault_1_11_an_unknown_class_of_diffusers(tmp_path):
     refused("names the class 'MyFlow'.*--model card.toml with family = \"module\" and factory", folder)
     model = card(tmp_path, family="module")
     agrees(load_checkpoint(folder, model=model), EVEN[:3])
+
+
+@pytest.mark.parametrize("outputs, said", [(11, "discrete flow matching or masked diffusion"), (12, "tokens"), (8, "no "
+                                           "known family")])
+def test_a_network_over_tokens_is_refused_by_name(outputs, said, tmp_path):
+    """One that takes tokens and returns something else, as a text-conditional one does, is not taken for one."""
+    weights = {"backbone.vocab_embed.embedding": torch.zeros(11, 4), "backbone.sigma_map.mlp.0.weight": ROWS[0, 0],
+               "backbone.output_layer.linear.weight": torch.zeros(outputs, 4)}
+    refused(said, save({"state_dict": weights}, tmp_path))

@@ -15,5 +15,6 @@ from fmdiag.checkpoints.families import (
     torchcfm,
 )
 
-FAMILIES = {"native": native, "torchcfm": torchcfm, "rectified_flow": rectified_flow, "sit": sit.SiT, "dit": sit.DiT,
-            "flow_matching": flow_matching, "diffusers": diffusers_folder, "edm": edm, "module": programs}
+FAMILIES = {"native": native, "torchcfm": torchcfm, "rectified_flow": rectified_flow, "meanflow": sit.MeanFlow,
+            "sit": sit.SiT, "dit": sit.DiT, "flow_matching": flow_matching, "diffusers": diffusers_folder, "edm": edm,
+            "module": programs}
