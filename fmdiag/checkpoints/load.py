@@ -10,7 +10,7 @@ import torch
 from fmdiag.checkpoints.candidates import candidates
 from fmdiag.checkpoints.choices import Choices
 from fmdiag.checkpoints.factories import factory_facts
-from fmdiag.checkpoints.families import FAMILIES, flow_matching, rectified_flow
+from fmdiag.checkpoints.families import FAMILIES, flow_matching, guided_diffusion, rectified_flow
 from fmdiag.checkpoints.families.sit import is_bare
 from fmdiag.checkpoints.nearest import discrete, nearest
 from fmdiag.checkpoints.opened import finished
@@ -139,6 +139,8 @@ def _family(source, choices):
     if rectified_flow.has_layout(source):
         raise FmdiagError(f"{file} keeps its averages as shadow_params, as RectifiedFlow, score_sde and torch_ema do, "
                           f"and does not say what its network is: {rectified_flow.WAY_ON}")
+    if guided_diffusion.is_bare(source):
+        raise FmdiagError(f"{file} {guided_diffusion.WAY_ON}")
     if is_bare(source):
         raise FmdiagError(f"{file} is a bare state dict of the network that DiT, SiT and LFM share, each with another "
                           "convention: give --family dit, --family sit, or for LFM, whose time runs from data to "

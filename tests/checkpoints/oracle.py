@@ -70,6 +70,7 @@ SCHEDULES = {
     "linear": linear, "cosine": cosine, "vp": vp, "ddpm": discrete("linear"), "scaled": discrete("scaled"), "edm": edm,
     "999": lambda t: linear(t / 999), "sigma1000": lambda t: backward(linear, t / 1000), "backward": lambda t: backward(
         linear, t), "backward cosine": lambda t: backward(cosine, t),
+    "vp999": lambda t: vp(1 - t / 999),
 }
 
 

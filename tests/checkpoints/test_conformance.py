@@ -140,6 +140,13 @@ def rectified_flow(folder, monkeypatch):
     return save(content, folder), {"model": card(folder, family="rectified_flow", schedule="999")}, EVEN
 
 
+def score_sde(folder, monkeypatch, schedule, output, convention):
+    """The VP models are asked at 999 t and return the noise, the VE ones at sigma and return the score."""
+    content = {"optimizer": {}, "model": state(WRONG, "module."), "step": 9,
+               "ema": {"decay": 0.9999, "num_updates": 9, "shadow_params": [ROWS]}}
+    return save(content, folder), {"model": card(folder, convention=convention, schedule=schedule, output=output)}, EVEN
+
+
 def sit(folder, monkeypatch, path_type, prediction, schedule, output):
     arguments = argparse.Namespace(path_type=path_type, prediction=prediction)
     content = {"model": state(WRONG), "ema": state(ROWS), "opt": {}, "args": arguments}
@@ -150,6 +157,11 @@ def mean_flow(folder, monkeypatch):
     model = card(folder, extra='call = "x, r, t"', convention='time_direction = "data-to-noise"', schedule="backward",
                  order="xrt")
     return save({"model": state(WRONG), "ema": state(ROWS), "opt": {}, "steps": 1}, folder), {"model": model}, EVEN
+
+
+def guided(folder, monkeypatch):
+    model = card(folder, family="guided_diffusion", schedule="ddpm", output="epsilon+variance")
+    return save(state(ROWS), folder), {"model": model}, steps_as_times("linear")
 
 
 def dit(folder, monkeypatch):
@@ -218,6 +230,11 @@ CASES = {
     "REPA linear": partial(sit, path_type="linear", prediction="v", schedule="backward", output="velocity"),
     "REPA cosine": partial(sit, path_type="cosine", prediction="v", schedule="backward cosine", output="velocity"),
     "MeanFlow, its velocity field": mean_flow,
+    "guided-diffusion": guided,
+    "score_sde VP": partial(score_sde, schedule="vp999", output="epsilon", convention=(
+        'path = "vp"\ntime_direction = "data-to-noise"\ntime_scale = 999\nparameterisation = "epsilon"')),
+    "score_sde VE": partial(score_sde, schedule="edm", output="score", convention='path = "ve"\nparameterisation = '
+                            '"score"'),
     "DiT": dit,
     "EDM": edm,
     "TorchScript": torchscript,

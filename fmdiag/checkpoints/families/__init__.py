@@ -8,6 +8,7 @@ from fmdiag.checkpoints.families import (
     diffusers_folder,
     edm,
     flow_matching,
+    guided_diffusion,
     native,
     programs,
     rectified_flow,
@@ -16,5 +17,6 @@ from fmdiag.checkpoints.families import (
 )
 
 FAMILIES = {"native": native, "torchcfm": torchcfm, "rectified_flow": rectified_flow, "meanflow": sit.MeanFlow,
-            "sit": sit.SiT, "dit": sit.DiT, "flow_matching": flow_matching, "diffusers": diffusers_folder, "edm": edm,
+            "sit": sit.SiT, "dit": sit.DiT, "guided_diffusion": guided_diffusion, "flow_matching": flow_matching,
+            "diffusers": diffusers_folder, "edm": edm,
             "module": programs}

@@ -20,7 +20,8 @@ from fmdiag.paths import LinearPath
 TIME_SCALE = 999.0
 SPAN = (1e-3, 1.0)
 WAY_ON = ("name it by --model card.toml with factory = \"module:function\", and either family = \"rectified_flow\" "
-          "or a [convention]")
+          "or a [convention]: of score_sde's VP models path = \"vp\", time_direction = \"data-to-noise\", time_scale = "
+          "999 and parameterisation = \"epsilon\", of VE ones path = \"ve\" and parameterisation = \"score\"")
 
 
 def recognise(source):
