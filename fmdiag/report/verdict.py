@@ -10,6 +10,7 @@ from fmdiag.report.tables import cell
 
 # What the page marks: copies that were found, and nothing else; an absence of evidence is open.
 KINDS = {"copies found": "memorises"}
+LEVEL = 0.05
 
 
 def verdict(run):
@@ -56,7 +57,7 @@ def from_tables(run):
 
 def details(run):
     """Return one sentence with its interval per diagnostic that the summary has, memorization excepted."""
-    return [*_collapse(run), *_largest_error(run), *_hybrid_ends(run), *_returns(run)]
+    return [*_collapse(run), *_largest_error(run), *_trajectories(run), *_hybrid_ends(run), *_returns(run)]
 
 
 def _collapse(run):
@@ -76,7 +77,23 @@ def _largest_error(run):
     rows = on_training_paths(run.summary("error", "squared_error")).dropna(subset="value")
     if len(rows):
         row = rows.loc[rows["value"].idxmax()]
-        yield f"The model's squared error against û* is largest at t = {row['t']:.2f}: {_number(row)} per coordinate."
+        yield (f"On training paths the model's squared error against û* is largest at t = {row['t']:.2f}: "
+               f"{_number(row)} per coordinate.")
+
+
+def _trajectories(run):
+    rows = run.summary("error", "leaves", "gap_p")
+    leaves = {row["states"]: row for _, row in rows[rows["quantity"] == "leaves"].iterrows()} if len(rows) else {}
+    if {"model", "heldout"} <= set(leaves):
+        yield ("Most states leave the band of distances that training paths fill (99 % of it): the model's own "
+               f"trajectories {_from(leaves['model'])}, held-out paths {_from(leaves['heldout'])}.")
+    for row in rows[rows["quantity"] == "gap_p"].dropna(subset="value").itertuples() if len(rows) else ():
+        shown = "is" if row.value <= LEVEL else "is not shown to be"
+        yield f"The loss {shown} lower on training paths than on held-out paths at some time (p = {row.value:.2g})."
+
+
+def _from(row):
+    return f"from t = {_number(row)} on" if row["value"] == row["value"] else "at no time measured up to t = 0.9"
 
 
 def _hybrid_ends(run):
