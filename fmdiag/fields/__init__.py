@@ -9,8 +9,9 @@ from fmdiag.fields.gaussian import GaussianFlow
 from fmdiag.fields.held_modules import held_modules
 from fmdiag.fields.hybrid import HybridField
 from fmdiag.fields.network import NETWORKS, NetworkField, build_network
-from fmdiag.fields.samplers import GivenSampler, beside, is_sampler
+from fmdiag.fields.samplers import GivenSampler, beside, is_sampler, recorded_beside
 
 __all__ = ["AskedField", "ClosedFormField", "DifferentiableVelocity", "FixedPairsField", "GaussianFlow", "GivenSampler",
            "HybridField", "JacobianProducts", "NETWORKS", "NetworkField", "as_field", "beside", "build_network",
-           "evaluation_mode", "held_modules", "is_sampler", "non_finite_allowed", "read_velocity"]
+           "evaluation_mode", "held_modules", "is_sampler", "non_finite_allowed", "read_velocity",
+           "recorded_beside"]

@@ -34,6 +34,11 @@ def beside(n_steps, *fields):
     return limited, max(n_steps, STEPS_BESIDE)
 
 
+def recorded_beside(n_steps, beside_it):
+    """Return what a Result records of the steps of û* and other fields, where they are not those asked for."""
+    return {} if n_steps == beside_it else {"n_steps_of_fields": beside_it}
+
+
 def check_start(sampler, start):
     """Raise FmdiagError where a sampler of noise only is given states of a later time."""
     if start > 0 and getattr(sampler, "from_noise_only", False):

@@ -17,7 +17,7 @@ import torch
 
 from fmdiag.diagnostics import DIAGNOSTICS
 from fmdiag.errors import FmdiagError, FmdiagWarning
-from fmdiag.fields.contract import as_field
+from fmdiag.fields import as_field, is_sampler
 from fmdiag.files.places import is_elsewhere
 from fmdiag.posterior.rows import shared_memory
 from fmdiag.ranks.torchrun import join, leave
@@ -139,8 +139,7 @@ class Run(GivenContext):
         if (lacked := self.lacks(card)) is not None:
             raise FmdiagError(f"{card.name} needs {lacked}")
         key = key_of(self, card.name, asdict(chosen))
-        result = self._found(card, key)
-        if result is None:
+        if (result := self._found(card, key)) is None:
             result = measured_with_cautions(self, card, chosen)
             result.key, result.asked = key, plain_values(asdict(chosen))
             result = self.output.keep(key, result)
@@ -246,5 +245,6 @@ class Run(GivenContext):
             self.close()
 
     def __repr__(self):
-        model = self.checkpoint.file.name if self.checkpoint else "a field" if self.field else "no model"
-        return f"<Run of {model} on {self.training_set.name} (n = {self.training_set.n}): {', '.join(self.results)}>"
+        kind = "no model" if self.field is None else "a sampler" if is_sampler(self.field) else "a field"
+        model = f"Run of {self.checkpoint.file.name if self.checkpoint else kind} on {self.training_set.name}"
+        return f"<{model} (n = {self.training_set.n}): {', '.join(self.results)}>"

@@ -34,11 +34,13 @@ def copier(digits):
 def test_the_map_of_the_closed_form_is_at_distance_zero_from_it(copier, digits, held_out):
     """Also with fewer steps asked for: what a sampler is compared with takes 100 at least."""
     run = run_of(copier, digits, held_out)
+    assert repr(run).startswith("<Run of a sampler on digits")
     for n_steps in (100, 4):
         found = run.hybrid(n_samples=8, n_steps=n_steps)
         assert sorted(set(found.table["tau"])) == [0.0, 1.0]
         apart = found.summary.query("quantity == 'pfd'").set_index("maps")["value"]
         assert apart["closed_form"] < 1e-5 and apart["other_noise"] > 1
+        assert found.parameters.get("n_steps_of_fields") == (100 if n_steps == 4 else None)
     assert run.memorization(n_samples=16).table.query("source == 'model'")["memorized"].all()
 
 

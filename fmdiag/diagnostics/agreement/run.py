@@ -7,7 +7,7 @@ from fmdiag.diagnostics.agreement import flow_distance
 from fmdiag.diagnostics.agreement.measure import compare, draw, pictures, summarise, verdict
 from fmdiag.diagnostics.points.flow_distance import summarise as summarise_distances
 from fmdiag.errors import FmdiagError
-from fmdiag.fields import beside
+from fmdiag.fields import beside, recorded_beside
 from fmdiag.results import Result
 from fmdiag.sampling import draw_noise
 
@@ -31,7 +31,7 @@ def run(context, parameters):
     summary = pd.concat([summarise(table), summarise_distances("agreement", apart)], ignore_index=True)
     return Result("agreement", table, summary, {
         "other": str(parameters.other), "other_sha256": second.sha256, "other_dataset": rows.describe(), **solver,
-        "n_steps": parameters.n_steps, **({} if n_steps == parameters.n_steps else {"n_steps_of_fields": n_steps}),
+        "n_steps": parameters.n_steps, **recorded_beside(parameters.n_steps, n_steps),
         "feature": "pixels", "features": [feature.describe() for feature in features]},
         {"agreement_pfd": apart}, arrays={"agreement": pictures(samples, table, sets, decoder=context.decoder)},
         facts={"reading": verdict(summary)}, cautions=cautions)

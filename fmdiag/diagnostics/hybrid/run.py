@@ -7,7 +7,7 @@ from fmdiag.diagnostics.hybrid import flow_distance
 from fmdiag.diagnostics.hybrid.measure import pictures, sample_hybrids, summarise, tabulate
 from fmdiag.diagnostics.points.flow_distance import summarise as summarise_distances
 from fmdiag.diagnostics.spaces import described
-from fmdiag.fields import beside
+from fmdiag.fields import beside, recorded_beside
 from fmdiag.results import Result
 from fmdiag.sampling import draw_noise
 
@@ -29,6 +29,7 @@ def run(context, parameters):
     apart = flow_distance.measure(samples, noise, context.training_set, features=features, n_steps=n_steps,
                                   cache=plan.cache, **surroundings(context))
     summary = [summarise(table), *([] if apart is None else [summarise_distances("hybrid", apart)])]
-    recorded = {**asked, "taus": list(samples), **described(features, parameters)}
+    recorded = {**asked, **recorded_beside(parameters.n_steps, n_steps), "taus": list(samples),
+                **described(features, parameters)}
     return Result("hybrid", table, pd.concat(summary, ignore_index=True), recorded,
                   {} if apart is None else {"hybrid_pfd": apart}, {"hybrid": strips})

@@ -6,6 +6,7 @@ from fmdiag.diagnostics.context import shown, surroundings
 from fmdiag.diagnostics.points.pictures import as_pictures
 from fmdiag.diagnostics.uturn.measure import carried, tabulate
 from fmdiag.diagnostics.uturn.summary import reading, summarise
+from fmdiag.fields import beside, recorded_beside
 from fmdiag.results import Result
 
 N_SHOWN = 4   # starts of each kind in the strips
@@ -24,7 +25,8 @@ def run(context, parameters):
         **context.reading("data_root")))
     summary = summarise(table)
     names = [feature.name for feature in features]
-    recorded = {**asked, "times": found.times, "n_starts": found.starts.n,
+    recorded = {**asked, **recorded_beside(asked["n_steps"], beside(asked["n_steps"], context.field)[1]),
+                "times": found.times, "n_starts": found.starts.n,
                 "feature": names[0] if len(names) == 1 else names,
                 "features": [feature.describe() for feature in features], "classes": table.attrs["classes"]}
     return Result("uturn", table, summary, recorded, arrays={"uturn": strips(found, context)},
