@@ -10,9 +10,11 @@ import pickle
 import sys
 import warnings
 from functools import partial
+from pathlib import Path
 
 import oracle
 import pytest
+import safetensors.torch
 import torch
 
 from fmdiag.checkpoints import card_of, load_checkpoint, relocated, write_card
@@ -164,6 +166,22 @@ def guided(folder, monkeypatch):
     return save(state(ROWS), folder), {"model": model}, steps_as_times("linear")
 
 
+def conditioned(folder, monkeypatch):
+    """The network is û* where it is given these embeddings, and another one elsewhere."""
+    text = torch.arange(6.0).reshape(3, 2)
+    safetensors.torch.save_file({"text": text}, folder / "given.safetensors")
+    (folder / "weights_text.py").write_text(f"""import sys
+sys.path.insert(0, {str(Path(oracle.__file__).parent)!r})
+import oracle, torch
+class Net(oracle.Network):
+    def forward(self, x, t, text=None):
+        wrong = 0 if text is None else (text - torch.arange(6.0).reshape(3, 2)).abs().sum()
+        return super().forward(x, t) * (text is not None and text.shape[1:] == (3, 2)) + wrong
+""")
+    (folder / "card.toml").write_text('factory = "weights_text.py:Net"\ncondition = "given.safetensors"\n')
+    return save({"ema": state(ROWS), "model": state(WRONG)}, folder), {"model": folder / "card.toml"}, EVEN
+
+
 def dit(folder, monkeypatch):
     content = {"model": state(WRONG), "ema": state(ROWS), "opt": {}, "args": argparse.Namespace(model="DiT-XL/2")}
     model = card(folder, family="dit", schedule="ddpm", output="epsilon+variance")
@@ -235,6 +253,7 @@ CASES = {
         'path = "vp"\ntime_direction = "data-to-noise"\ntime_scale = 999\nparameterisation = "epsilon"')),
     "score_sde VE": partial(score_sde, schedule="edm", output="score", convention='path = "ve"\nparameterisation = '
                             '"score"'),
+    "own class, fixed condition": conditioned,
     "DiT": dit,
     "EDM": edm,
     "TorchScript": torchscript,
