@@ -219,7 +219,7 @@ def test_bad_settings(options, words):
 
 
 def test_a_field_without_parameters_is_refused():
-    with pytest.raises(FmdiagError, match="needs a network"):
+    with pytest.raises(FmdiagError, match="need a network"):
         PerSampleGradients(lambda x, t: -x)
     assert gradient_variance.NAME == "gradient-variance"
 

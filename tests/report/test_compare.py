@@ -86,8 +86,14 @@ def test_what_differs_beside_the_measurement_is_said(runs, tmp_path):
         assert words in found
 
 
-def test_the_same_seed_is_paired_and_another_is_not(runs, tmp_path):
+def on_paths(runs):
+    """Return the differences at states on training paths, which the raw tables of `write` have, and of shares."""
     _, table = compare.compared(compare.read_runs(runs))
+    return table[((table["states"] == "train") & (table["quantity"] != "shell")) | (table["quantity"] == "f_mem")]
+
+
+def test_the_same_seed_is_paired_and_another_is_not(runs, tmp_path):
+    table = on_paths(runs)
     kinds = table.groupby("quantity")["interval"].unique().map(list).to_dict()
     # A share that is no raw column cannot be paired.
     assert kinds == {"squared_error": ["paired student"], "conditional_variance": ["paired student"],
@@ -95,7 +101,7 @@ def test_the_same_seed_is_paired_and_another_is_not(runs, tmp_path):
     first = table[table["quantity"] == "squared_error"].iloc[0]
     assert first["value"] == pytest.approx(first["other"] - first["first"]) == pytest.approx(-first["first"] / 2)
     other = write(tmp_path / "elsewhere", noise=1, **run_json(diagnostics={"error": {}}, seed=1))
-    _, table = compare.compared(compare.read_runs([runs[0], other]))
+    table = on_paths([runs[0], other])
     assert set(table["interval"]) == {"welch", "newcombe"}
 
 

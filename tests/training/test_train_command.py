@@ -124,7 +124,7 @@ def test_a_finished_folder_is_not_spoilt(folder, capsys, options, message):
     (["--dataset", "digitz"], "did you mean 'digits'"),
     (["--loss", "cmf"], "did you mean 'cfm'"),
     (["--dataset", "two-moons", "--network", "unet2d"], "use mlp"),
-    (["--network", "mlp", "--dropout", "0.1"], "dropout is for unet2d"),
+    (["--network", "mlp", "--dropout", "0.1"], "dropout, channels and attention are for unet2d"),
     (["--lr", "-1"], "lr must be positive"),
     (["--ema-decay", "1"], "ema_decay"),
     (["--resume"], "no run to resume"),

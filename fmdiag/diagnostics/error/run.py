@@ -9,7 +9,7 @@ from fmdiag.diagnostics.context import shown, surroundings
 from fmdiag.diagnostics.error import classes, heads
 from fmdiag.diagnostics.error.measure import measure, summarise
 from fmdiag.diagnostics.error.states import NO_HELD_OUT
-from fmdiag.errors import FmdiagWarning
+from fmdiag.errors import FmdiagWarning, printable
 from fmdiag.results import Result
 from fmdiag.stats import row
 
@@ -33,7 +33,7 @@ def _told(summary, kinds, training_set):
     if "heldout" in kinds or training_set.unseen is not None:
         return summary
     missing = row("error", "not_measured", float("nan"), n=0, states="heldout")
-    note = NO_HELD_OUT.format(name=training_set.name)
+    note = printable(NO_HELD_OUT.format(name=training_set.name))
     return pd.concat([summary, pd.DataFrame([missing | {"note": note}])], ignore_index=True)
 
 

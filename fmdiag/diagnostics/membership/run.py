@@ -6,6 +6,7 @@ from fmdiag.diagnostics.context import shown, surroundings
 from fmdiag.diagnostics.membership import energy, excess_alignment, measure
 from fmdiag.diagnostics.membership.examples import TooFewImages
 from fmdiag.diagnostics.memorization.null_size import check_held_out
+from fmdiag.errors import printable
 from fmdiag.results import Result
 from fmdiag.stats import row
 
@@ -24,7 +25,7 @@ def run(context, parameters):
     try:
         table, excess = _compared(context, parameters)
     except TooFewImages as reason:
-        rows = [row(measure.NAME, "not_judged", float("nan"), n=0) | {"note": str(reason)}]
+        rows = [row(measure.NAME, "not_judged", float("nan"), n=0) | {"note": printable(str(reason))}]
         return Result("membership", pd.DataFrame(columns=measure.COLUMNS),
                       pd.concat([pd.DataFrame(rows), energy.summarise(paths)], ignore_index=True), recorded,
                       {"energy": paths}, cautions=[f"membership is not judged: {reason}"])
