@@ -50,7 +50,8 @@ RUN = [
 # What is not given is read from the file or assumed; `fmdiag checkpoint FILE` says which.
 CONVENTION = [
     option(RARE, "--family", metavar="NAME", help="Family of CHECKPOINT instead of the recognised one: torchcfm, "
-                 "flow_matching, rectified_flow, diffusers, sit, dit, meanflow, guided_diffusion, edm, module."),
+                 "flow_matching, rectified_flow, diffusers, sit, dit, meanflow, guided_diffusion, "
+                 "denoising_diffusion, minrf, edm, module."),
     option(RARE, "--weights", type=click.Choice(["ema", "raw"]), help="Which weights.  [default: ema where present]"),
     option(RARE, "--weights-key", metavar="KEY", help="Where in CHECKPOINT the weights lie: dotted, with list indices "
                  "and wildcards, e.g. 'callbacks.EMA*.ema_state_dict'.  [default: averages, else raw weights]"),

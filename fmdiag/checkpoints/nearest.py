@@ -26,11 +26,19 @@ NETWORKS = {
     "a U-Net of guided-diffusion (torchcfm, flow_matching)": r"input_blocks\.0\.0\.weight",
     "a U-Net of diffusers": r"down_blocks\.0\.resnets\.0\.conv1\.weight",
     "a U-Net of denoising-diffusion-pytorch": r"downs\.0\.0\.(block1|mlp)\..*",
+    "the U-Net of rectified-flow-pytorch": r"downs\.0\.0\.branch\..*",
     "NCSN++ or DDPM++ of score_sde and RectifiedFlow": r"all_modules\.0\.(weight|W)",
     "a U-Net of EDM": r"(model\.)?enc\.\d+x\d+_(conv|block0).*",
     "a diffusion transformer of DiT, SiT or LFM": r"blocks\.0\.adaLN_modulation\.1\.weight",
     "a transformer of diffusers": r"transformer_blocks\.0\.attn1?\.to_q\.weight",
     "an autoencoder, no network of a flow": r"(quant_conv|post_quant_conv)\.weight",
+}
+# What a card of such a file holds, where it is more than its class.
+CARDS = {
+    "k-diffusion's training script": 'its card: a factory that returns K.Denoiser(inner_model, sigma_data), path = '
+                                     '"edm" and parameterisation = "x1" under [convention]',
+    "the U-Net of rectified-flow-pytorch": 'its card: factory = "rectified_flow_pytorch.rectified_flow:Unet" with its '
+                                           '[arguments]',
 }
 TOKENS = r"(.*\.)?(vocab_embed|vocab_embedding|token_embedding|token_embed|tok_embeddings|wte)(\.weight|\.embedding)?"
 TIMES = r"(.*\.)?(time_embedding|time_embed|t_embedder|sigma_map|time_mlp)\..*"
@@ -56,8 +64,10 @@ def nearest(content):
     keys = {str(key).partition(".")[0] for key in content} if isinstance(content, dict) else set()
     shares = {name: len(keys & known) / len(keys | known) for name, known in LAYOUTS.items()} if keys else {}
     layout = max(shares, key=lambda name: shares[name], default=None)
-    parts = [f"keys like those of {layout}"] if layout and shares[layout] >= LEAST else []
+    layout = layout if layout and shares[layout] >= LEAST else None
+    parts = [f"keys like those of {layout}"] * bool(layout)
     names = [name for candidate in candidates(content)[:3] for name in candidate.state or ()]
     kind = next((kind for kind, mark in NETWORKS.items()
                  if any(re.fullmatch(rf"(.*\.)?{mark}", name) for name in names)), None)
-    return " and ".join([*parts, *([f"tensors like those of {kind}"] if kind else [])])
+    parts += [f"tensors like those of {kind}"] * bool(kind)
+    return " and ".join(parts) + "".join(f" ({CARDS[known]})" for known in (layout, kind) if known in CARDS)

@@ -195,6 +195,10 @@ REFUSED = {
     "Lightning, without a card": {"state_dict": state(ROWS, "net."), "epoch": 1, "global_step": 2, "callbacks": {},
                                   "pytorch-lightning_version": "2.4", "optimizer_states": [], "lr_schedulers": []},
     "tensors of a diffusers U-Net": {"state_dict": {"net.down_blocks.0.resnets.0.conv1.weight": ROWS}},
+    "rectified-flow-pytorch's U-Net, without a card": {"model": {"model.downs.0.0.branch.block1.proj.weight": ROWS},
+                                                       "ema_model": None, "optimizer": {}},
+    "k-diffusion, without a card": {"config": {}, "model": state(ROWS), "model_ema": state(ROWS), "opt": {},
+                                    "sched": {}, "ema_sched": {}, "epoch": 1, "step": 2},
     "discrete flow matching": {"model": {"vocab_embed.weight": torch.zeros(11, 4), "time_embedding.mlp.0.weight": torch
                                          .zeros(4, 4), "output_layer.linear.weight": torch.zeros(12, 4)}, "step": 1},
     "no tensors": {"loss": 1.0},

@@ -166,6 +166,61 @@ def guided(folder, monkeypatch):
     return save(state(ROWS), folder), {"model": model}, steps_as_times("linear")
 
 
+def minrf(folder, monkeypatch):
+    return save(state(ROWS), folder), {"model": card(folder, family="minrf", schedule="backward")}, EVEN
+
+
+def denoising_diffusion(folder, monkeypatch, output):
+    """The process's buffers lie beside the weights; the loss's weights are those of the output."""
+    abar = torch.from_numpy(oracle.betas("linear")).neg().add(1).cumprod(0)
+    snr = abar / (1 - abar)
+    weights = {"epsilon": torch.ones_like(snr), "x1": snr, "v": snr / (snr + 1)}[output]
+    process = {name: value.float() for name, value in {
+        "alphas_cumprod": abar, "sqrt_recipm1_alphas_cumprod": snr.rsqrt(), "posterior_mean_coef1": abar,
+        "posterior_mean_coef2": abar, "loss_weight": weights}.items()}
+    raw, averaged = ({**process, **state(rows, "model.")} for rows in (WRONG, ROWS))
+    ema = {"initted": torch.tensor(True), "step": torch.tensor(9),
+           **{f"online_model.{name}": w for name, w in raw.items()},
+           **{f"ema_model.{name}": w for name, w in averaged.items()}}
+    content = {"step": 9, "model": raw, "opt": {}, "ema": ema, "scaler": None, "version": "2.3.4"}
+    return save(content, folder), {"model": card(folder, schedule="ddpm", output=output)}, steps_as_times("linear")
+
+
+def rectified_flow_pytorch(folder, monkeypatch):
+    ema = {"initted": torch.tensor(True), "step": torch.tensor(9), **state(WRONG, "online_model.model."),
+           **state(ROWS, "ema_model.model.")}
+    content = {"model": state(WRONG, "model."), "ema_model": ema, "optimizer": {"state": {}}}
+    return save(content, folder), {"model": card(folder)}, EVEN
+
+
+def k_diffusion(folder, monkeypatch):
+    """Its file holds the network within a Denoiser D = c_skip x + c_out F(c_in x, log(sigma) / 4)."""
+    (folder / "weights_denoiser.py").write_text(f"""import sys
+sys.path.insert(0, {str(Path(oracle.__file__).parent)!r})
+import oracle, torch
+def scales(sigma, data=0.5):
+    n = sigma ** 2 + data ** 2
+    return data ** 2 / n, sigma * data / n.sqrt(), n.rsqrt()
+class Inner(oracle.Network):
+    def forward(self, x, c_noise):
+        sigma = (4 * c_noise).exp()
+        skip, out, scale = (v.reshape(-1, 1, 1, 1) for v in scales(sigma))
+        return (super().forward(x / scale, sigma) - skip * x / scale) / out
+class Denoiser(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner_model = Inner("edm", "x1")
+    def forward(self, x, sigma):
+        skip, out, scale = (v.reshape(-1, 1, 1, 1) for v in scales(sigma.double()))
+        return skip * x + out * self.inner_model(x.double() * scale, sigma.double().log() / 4)
+""")
+    text = card(folder, convention='path = "edm"\nparameterisation = "x1"').read_text()
+    (folder / "card.toml").write_text(text.replace("oracle:build", "weights_denoiser.py:Denoiser"))
+    content = {"config": {"model": {"type": "image_v1"}}, "model": state(WRONG), "model_ema": state(ROWS), "opt": {},
+               "sched": {}, "ema_sched": {}, "epoch": 1, "step": 9}
+    return save(content, folder), {"model": folder / "card.toml"}, EVEN
+
+
 def conditioned(folder, monkeypatch):
     """The network is û* where it is given these embeddings, and another one elsewhere."""
     text = torch.arange(6.0).reshape(3, 2)
@@ -253,6 +308,11 @@ CASES = {
         'path = "vp"\ntime_direction = "data-to-noise"\ntime_scale = 999\nparameterisation = "epsilon"')),
     "score_sde VE": partial(score_sde, schedule="edm", output="score", convention='path = "ve"\nparameterisation = '
                             '"score"'),
+    **{f"denoising-diffusion-pytorch, {output}": partial(denoising_diffusion, output=output)
+       for output in ("v", "epsilon", "x1")},
+    "rectified-flow-pytorch": rectified_flow_pytorch,
+    "minRF": minrf,
+    "k-diffusion, its Denoiser": k_diffusion,
     "own class, fixed condition": conditioned,
     "DiT": dit,
     "EDM": edm,

@@ -5,10 +5,12 @@ that of recognition: files that say more about themselves come first.
 """
 
 from fmdiag.checkpoints.families import (
+    denoising_diffusion,
     diffusers_folder,
     edm,
     flow_matching,
     guided_diffusion,
+    minrf,
     native,
     programs,
     rectified_flow,
@@ -17,6 +19,6 @@ from fmdiag.checkpoints.families import (
 )
 
 FAMILIES = {"native": native, "torchcfm": torchcfm, "rectified_flow": rectified_flow, "meanflow": sit.MeanFlow,
-            "sit": sit.SiT, "dit": sit.DiT, "guided_diffusion": guided_diffusion, "flow_matching": flow_matching,
-            "diffusers": diffusers_folder, "edm": edm,
-            "module": programs}
+            "sit": sit.SiT, "dit": sit.DiT, "guided_diffusion": guided_diffusion,
+            "denoising_diffusion": denoising_diffusion, "minrf": minrf, "flow_matching": flow_matching,
+            "diffusers": diffusers_folder, "edm": edm, "module": programs}

@@ -23,9 +23,9 @@ ATTENTION = ("num_heads", "num_head_channels", "use_new_attention_order")
 
 
 def recognise(source):
-    """Return whether the file has torchcfm's keys."""
-    return source.kind == "tensors" and any(is_state(source.content[key]) for key in
-                                            {"net_model", "ema_model"} & source.keys())
+    """Return whether the file has torchcfm's keys; ema_pytorch keeps averages under ``ema_model`` too, with a flag."""
+    return source.kind == "tensors" and any(is_state(source.content[key]) and "initted" not in source.content[key]
+                                            for key in {"net_model", "ema_model"} & source.keys())
 
 
 def load(source, choices):
