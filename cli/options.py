@@ -51,7 +51,7 @@ RUN = [
 CONVENTION = [
     option(RARE, "--family", metavar="NAME", help="Family of CHECKPOINT instead of the recognised one: torchcfm, "
                  "flow_matching, rectified_flow, diffusers, sit, dit, meanflow, guided_diffusion, "
-                 "denoising_diffusion, minrf, edm, module."),
+                 "lightningdit, denoising_diffusion, minrf, edm, module."),
     option(RARE, "--weights", type=click.Choice(["ema", "raw"]), help="Which weights.  [default: ema where present]"),
     option(RARE, "--weights-key", metavar="KEY", help="Where in CHECKPOINT the weights lie: dotted, with list indices "
                  "and wildcards, e.g. 'callbacks.EMA*.ema_state_dict'.  [default: averages, else raw weights]"),

@@ -170,6 +170,11 @@ def minrf(folder, monkeypatch):
     return save(state(ROWS), folder), {"model": card(folder, family="minrf", schedule="backward")}, EVEN
 
 
+def lightningdit(folder, monkeypatch):
+    content = {"model": state(WRONG), "ema": state(ROWS), "opt": {}, "config": {"model": {"use_rope": True}}}
+    return save(content, folder), {"model": card(folder, family="lightningdit")}, EVEN
+
+
 def denoising_diffusion(folder, monkeypatch, output):
     """The process's buffers lie beside the weights; the loss's weights are those of the output."""
     abar = torch.from_numpy(oracle.betas("linear")).neg().add(1).cumprod(0)
@@ -312,6 +317,7 @@ CASES = {
        for output in ("v", "epsilon", "x1")},
     "rectified-flow-pytorch": rectified_flow_pytorch,
     "minRF": minrf,
+    "LightningDiT": lightningdit,
     "k-diffusion, its Denoiser": k_diffusion,
     "own class, fixed condition": conditioned,
     "DiT": dit,

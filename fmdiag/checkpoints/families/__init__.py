@@ -10,6 +10,7 @@ from fmdiag.checkpoints.families import (
     edm,
     flow_matching,
     guided_diffusion,
+    lightningdit,
     minrf,
     native,
     programs,
@@ -19,6 +20,6 @@ from fmdiag.checkpoints.families import (
 )
 
 FAMILIES = {"native": native, "torchcfm": torchcfm, "rectified_flow": rectified_flow, "meanflow": sit.MeanFlow,
-            "sit": sit.SiT, "dit": sit.DiT, "guided_diffusion": guided_diffusion,
+            "lightningdit": lightningdit, "sit": sit.SiT, "dit": sit.DiT, "guided_diffusion": guided_diffusion,
             "denoising_diffusion": denoising_diffusion, "minrf": minrf, "flow_matching": flow_matching,
             "diffusers": diffusers_folder, "edm": edm, "module": programs}
