@@ -151,8 +151,8 @@ def _family(source, choices):
     like = nearest(content)
     raise FmdiagError(f"{file} is of no known family ({outline(content)}{_held(content)}"
                       f"{'; ' * bool(like)}{like}): name its class by --model card.toml with factory = "
-                      f"\"file.py:Class\" and [convention] (`fmdiag checkpoint --write-card` begins one), or "
-                      f"--family: {', '.join(FAMILIES)}")
+                      "\"file.py:Class\" and [convention] (`fmdiag checkpoint --write-card` begins one), or give "
+                      "--family NAME (`fmdiag checkpoint --help` lists them)")
 
 
 def _held(content):

@@ -106,7 +106,7 @@ def test_a_namespace_is_read_as_the_values_it_holds(tmp_path):
 
 
 @pytest.mark.parametrize("content, message", [
-    ({"weight": torch.zeros(2)}, "no known family .a dict with keys weight.*native"),
+    ({"weight": torch.zeros(2)}, "no known family .a dict with keys weight.*--family NAME"),
     ([1, 2], "no known family .a list"),
     ({"format": "fmdiag-training-state"}, "give the checkpoint.pt beside it"),
     ({"format": "fmdiag-checkpoint", "version": 99}, "version 99.*update fmdiag"),
