@@ -159,6 +159,26 @@ def _named(values, name, what):
     return np.array(texts if all(isinstance(text, int) for text in texts) else list(map(str, texts)))
 
 
+def one_per_group(rows, groups):
+    """Return the rows, of each group the first only, in the order given; all of them where `groups` is None.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Numbers of stored rows.
+    groups : ndarray of int, shape (n_stored,), or None
+        The group of each stored row.
+
+    Examples
+    --------
+    >>> one_per_group(np.array([3, 0, 1, 2]), np.array([7, 7, 5, 5])).tolist()
+    [3, 0]
+    """
+    if groups is None or not len(rows):
+        return rows
+    return rows[np.sort(np.unique(groups[rows], return_index=True)[1])]
+
+
 def may_take_for_ever(pattern):
     """Whether the search for a pattern of a stranger could take longer than the square of a path's length."""
     return bool(re.search(r"\)[*+?{]|\\[1-9]|\(\?P=", pattern)) or len(re.findall(r"[*+{]", pattern)) > 2

@@ -1,4 +1,4 @@
-"""Lower bound on the privacy parameter ε from one training run: how many fair coins were guessed right?
+"""Lower bound on the privacy parameter ε from one training run and the number of fair coins guessed right.
 
 Each of m canaries went into the training set, or not, by a fair coin of its own. An attacker who sees the model guesses
 r of the m coins, and v guesses are right. If training is (ε, δ)-differentially private with respect to adding or

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from fmdiag.datasets.groups import one_per_group
 from fmdiag.datasets.recurring import recurring
 from fmdiag.diagnostics.points.pairs import Pairs
 from fmdiag.errors import FmdiagError, FmdiagWarning, check_choice
@@ -80,9 +81,9 @@ def partners(training_set, pairs, *, generator):
     distinct, place = np.unique(stored, return_inverse=True)
     again, again_out = recurring(training_set, pool)
     order = torch.randperm(pool.n_stored, generator=generator).numpy()
-    counting = _firsts(order[~again_out[order]], pool)
+    counting = one_per_group(order[~again_out[order]], pool.groups)
     # Those that count go to training rows that count as far as they last.
-    counted = np.isin(distinct, _firsts(distinct[~again[distinct]], training_set))
+    counted = np.isin(distinct, one_per_group(distinct[~again[distinct]], training_set.groups))
     order = np.concatenate([counting, order[~np.isin(order, counting)]])[: len(distinct)]
     partner, shuffled = np.full(len(distinct), -1), torch.randperm(len(distinct), generator=generator).numpy()
     partner[shuffled[np.argsort(~counted[shuffled], kind="stable")][: len(order)]] = order
@@ -94,10 +95,3 @@ def partners(training_set, pairs, *, generator):
         x1 = torch.where(mirrored.reshape(-1, *[1] * (x1.ndim - 1)), x1.flip(-1), x1)
     units = np.where(fair[place], stored, -1)
     return Partners(Pairs(pairs.x0[numbers], x1, torch.as_tensor(rows)), torch.as_tensor(numbers), units)
-
-
-def _firsts(rows, source):
-    """Return the rows, of each group the first only, in the order given."""
-    if source.groups is None or not len(rows):
-        return rows
-    return rows[np.sort(np.unique(source.groups[rows], return_index=True)[1])]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from fmdiag.datasets import TrainingSet
+from fmdiag.datasets.groups import one_per_group
 from fmdiag.datasets.overlap import usable
 from fmdiag.datasets.recurring import recurring
 from fmdiag.errors import FmdiagError
@@ -72,7 +73,7 @@ def draw_members(training_set, held_out=None, *, n_images, n_rows=None, generato
     pool = usable(held_out, training_set)[0] if held_out is not None else training_set.unseen and training_set.held_out
     _check(pool, training_set)
     again = recurring(training_set, pool)
-    train_rows, held_out_rows = (_one_per_group(_shuffled(np.flatnonzero(~found), generator), rows)
+    train_rows, held_out_rows = (one_per_group(_shuffled(np.flatnonzero(~found), generator), rows.groups)
                                  for found, rows in zip(again, (training_set, pool), strict=True))
     size = min(len(train_rows), len(held_out_rows))
     counts = tuple(int(found.sum()) for found in again)
@@ -116,13 +117,6 @@ def _reason(training_set, held_out, n_train, n_held_out, counts):
     advice = "give more with --held-out" if n_train >= LEAST else "no held-out rows can make up for training images"
     return (f"{training_set.name}: a membership test needs {LEAST} images of each kind, got {n_train} training and "
             f"{n_held_out} held-out{grouped} images{again}: {advice}")
-
-
-def _one_per_group(rows, source):
-    """Return the rows, of each group the first only, in the order given."""
-    if source.groups is None:
-        return rows
-    return rows[np.sort(np.unique(source.groups[rows], return_index=True)[1])]
 
 
 def _shuffled(rows, generator):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from fmdiag.datasets import TrainingSet
+from fmdiag.datasets.groups import one_per_group
 from fmdiag.datasets.overlap import usable
 from fmdiag.datasets.recurring import recurring
 
@@ -84,6 +85,4 @@ def part(source, rows, training_set) -> TrainingSet:
 def _drawn(rows, source, generator):
     """Return the rows in a random order, of each group the first only."""
     rows = rows[torch.randperm(len(rows), generator=generator).numpy()]
-    if source.groups is None:
-        return rows
-    return rows[np.sort(np.unique(source.groups[rows], return_index=True)[1])]
+    return one_per_group(rows, source.groups)

@@ -1,4 +1,4 @@
-"""U-turns: examples are noised to a time t and carried back; which ones return, to what, and with which class?
+"""U-turns of examples, noised to a time t and carried back: which ones return, to what, and with which class.
 
 From training examples X_i and held-out examples z, x_t = alpha_t x + sigma_t x0 is integrated from t to 1. A start has
 returned if the end is nearer to it than to any other example of a pool that both kinds of starts share. Early on all

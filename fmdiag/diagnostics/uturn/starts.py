@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from fmdiag.datasets.groups import one_per_group
 from fmdiag.datasets.overlap import usable
 from fmdiag.diagnostics.membership.examples import TooFewImages, draw_members
 from fmdiag.errors import FmdiagError
@@ -86,9 +87,7 @@ def draw_starts(training_set, held_out=None, *, n_starts, generator):
 def _alone(training_set, n_starts, generator, remark):
     """Return the Starts of training examples only: one of each group, any content."""
     order = torch.randperm(training_set.n_stored, generator=generator).numpy()
-    if training_set.groups is not None:
-        order = order[np.sort(np.unique(training_set.groups[order], return_index=True)[1])]
-    rows = {"train": order[:n_starts]}
+    rows = {"train": one_per_group(order, training_set.groups)[:n_starts]}
     return Starts({"train": training_set[rows["train"]]}, rows, _labels({"train": training_set}, rows),
                   _rest(training_set, rows["train"]), (remark,))
 
