@@ -22,7 +22,8 @@ FIGURES = (
            caption="Top eigenvalue of dD/dx, the response of the posterior mean to its input (dimensionless), against "
                    "time t (0 is noise, 1 is data): of the model, of û* at the model's states, and of û* on its own "
                    "trajectory. Top: the trajectory from the centre of the noise; bottom: medians over trajectories "
-                   "from random noise, bands: {interval}. Dashed: 1. {data}. "
+                   "from random noise, bands: {interval}. Dashed: 1. The axis ends at 4: between two training examples "
+                   "the eigenvalue of û* grows without bound. {data}. "
                    "After Raya and Ambrogioni 2023.",
            alt="Line charts of the top eigenvalue of the posterior mean's Jacobian against time, for model and û*.",
            intervals=("eigenvalue",)),
