@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import click
 
+from fmdiag.diagnostics.audit.parts import PARTS, WITHIN
 from fmdiag.diagnostics.groups import Judged, Spaces
 from fmdiag.diagnostics.parameters import parameter, replaced
 
@@ -22,6 +23,8 @@ class Parameters(Spaces, Judged):
                                      kind="path")
     n_images: int = parameter(256, "Images of each kind in the membership test.", minimum=2)
     n_noises: int = parameter(8, "Initial noises per image there.", minimum=1)
+    without: tuple = parameter((), "Part to leave out, several may be given.", kind="str", many=True,
+                               choices=(*PARTS, *WITHIN))
 
 
 @click.command(cls=GroupedCommand)
@@ -37,6 +40,7 @@ def command(checkpoint, **options):
     Examples:
       fmdiag audit ckpt.pt
       fmdiag audit ckpt.pt --canaries planted/ --json
+      fmdiag audit ckpt.pt --without uturn --without provenance
       fmdiag audit --samples generated/ --dataset fashion-mnist
     """
     own = {one.name: options.pop(one.name) for one in PARAMETERS}

@@ -182,3 +182,27 @@ def test_agreement_of_two_checkpoints(checkpoint, tmp_path, fails_cleanly, capsy
     assert run(["train", "--dataset", "two-moons-20", "--network", "mlp", "--width", "8", "--depth", "1",
                 "--steps", "2", "--precision", "fp32", "--out", str(tmp_path / "moons")]) == 0
     fails_cleanly(["agreement", checkpoint, tmp_path / "moons/checkpoint.pt"], "only models of one shape")
+
+
+def test_parts_are_left_out_where_they_are_named(checkpoint, tmp_path):
+    """The rest is measured, and the document says what was left out instead of that there was no field."""
+    out, without = tmp_path / "run", ("metrics", "membership", "error", "provenance")
+    named = [word for part in without for word in ("--without", part)]
+    assert run(["audit", str(checkpoint), *SMALL, *named, "--out", str(out)]) == 0
+    document = json.loads((out / "audit.json").read_text())
+    validate(document)
+    assert set(load_run(out)["diagnostics"]) == {"memorization", "uturn"}
+    assert {entry["answer"] for entry in document["verdicts"] if entry["id"] in ("field", "gap")} == {"not measured"}
+    assert f"Left out on request, and so not known: {', '.join(without)}." in document["limits"]
+    assert not any("No velocity field" in sentence for sentence in document["limits"])
+
+
+def test_parts_that_cannot_be_left_out():
+    from fmdiag.diagnostics.audit.parts import check_without
+    from fmdiag.errors import FmdiagError
+
+    with pytest.raises(FmdiagError, match="memorization, which cannot be left out: choose from metrics, membership"):
+        check_without(["uturn", "memorization"])
+    with pytest.raises(FmdiagError, match="did you mean 'provenance'"):
+        check_without("provenence")
+    assert check_without("uturn") == ("uturn",)

@@ -5,7 +5,7 @@ from fmdiag.diagnostics.audit.hypotheses import by_feature, exact_rates
 
 def limits(record, summary):
     """Return what the evidence does not show, as sentences."""
-    measured = set(record.get("diagnostics") or {})
+    measured, without = set(record.get("diagnostics") or {}), record.get("without") or ()
     sentences = []
     for (feature, _), rows in by_feature(summary):
         n = rows.loc[rows["quantity"] == "f_mem", "n"].iloc[0]
@@ -22,9 +22,11 @@ def limits(record, summary):
     if "membership" in measured:
         sentences.append("A field that knows its images need not return them as samples, and one whose samples are "
                          "copies of some rows need not know all.")
-    else:
+    elif "membership" not in without:
         sentences.append("No velocity field was measured: samples alone cannot show what the model knows and does not "
                          "return, nor whether they were selected.")
+    if without:
+        sentences.append(f"Left out on request, and so not known: {', '.join(without)}.")
     if "canaries" in measured:
         sentences.append("Canaries show what happens to images like them at the planted multiplicities, not to every "
                          "training image.")
