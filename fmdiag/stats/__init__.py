@@ -1,4 +1,4 @@
-"""Statistics of measured values: intervals, resampling, ROC curves, tests of shares, power, differences, rows."""
+"""Statistics of measured values: intervals, resampling, ROC curves, tests of shares and repeated looks, power, rows."""
 
 from fmdiag.stats.bounded import bounded_interval, clustered_quantile, share_interval
 from fmdiag.stats.differences import difference_interval, excluded_difference, mover, paired_shares, welch
@@ -11,6 +11,7 @@ from fmdiag.stats.intervals import (
     quantile_interval,
     wilson_interval,
 )
+from fmdiag.stats.looks import corrected, exchanges_needed, first_near_smallest, first_rejected, level_of
 from fmdiag.stats.ratios import ratio_interval
 from fmdiag.stats.resampling import bootstrap_interval, cluster_bootstrap, from_left_out, group_labels, jackknife
 from fmdiag.stats.roc import auc, delong_interval, newcombe_auc, roc_curve, tpr_at
@@ -20,9 +21,9 @@ from fmdiag.stats.two_way import two_way_interval
 
 __all__ = [
     "auc", "auc_row", "bootstrap_interval", "bounded_interval", "cluster_bootstrap", "clustered_quantile",
-    "clustered_share", "delong_interval", "difference_interval", "exchange_pairs", "excluded_difference",
-    "fisher_p", "flip_differences", "from_left_out", "group_labels", "holm", "jackknife", "mcnemar_p",
-    "mean_interval", "median_interval", "mover", "newcombe_auc", "paired_shares", "proportion_interval",
-    "quantile_interval", "ratio_interval", "roc_curve", "row", "share_interval", "summarise", "summary_row",
-    "tpr_at", "two_way_interval", "welch", "wilson_interval",
+    "clustered_share", "corrected", "delong_interval", "difference_interval", "exchange_pairs", "exchanges_needed",
+    "excluded_difference", "first_near_smallest", "first_rejected", "fisher_p", "flip_differences", "from_left_out",
+    "group_labels", "holm", "jackknife", "level_of", "mcnemar_p", "mean_interval", "median_interval", "mover",
+    "newcombe_auc", "paired_shares", "proportion_interval", "quantile_interval", "ratio_interval", "roc_curve", "row",
+    "share_interval", "summarise", "summary_row", "tpr_at", "two_way_interval", "welch", "wilson_interval",
 ]

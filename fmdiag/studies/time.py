@@ -14,15 +14,13 @@ import math
 
 import pandas as pd
 
-from fmdiag.stats import fisher_p, holm
+from fmdiag.stats import first_near_smallest, first_rejected, fisher_p, holm
 from fmdiag.studies.judgement import budget, number, seeds_row, value_of
 from fmdiag.studies.size import reference_rows
 from fmdiag.training import parameters_of
 
 DEFAULT_LOSSES = "cfm"
 DEFAULT_EVALUATIONS = 8
-WITHIN = 1.1
-ERROR = 0.05    # of a tau_mem where no evaluation copies
 QUANTITIES = ("frechet_test", "frechet_train", "f_mem", "d1")
 
 
@@ -36,18 +34,17 @@ def turning_points(quality, reference):
     null = reference.groupby("n_train")[["f_mem_null", "n_null"]].first() if len(reference) else None
     rows = []
     for (n, objective, seed), run in quality.sort_values("step").groupby(["n_train", "objective", "seed"]):
-        good = run[run["frechet_test"] <= WITHIN * run["frechet_test"].min()]
-        copies = _copying_steps(run, null.loc[n]) if null is not None and n in null.index else []
-        rows.append({"n_train": n, "objective": objective, "seed": seed, "tau_gen": float(good["step"].iloc[0]),
-                     "tau_mem": float(copies[0]) if len(copies) else math.nan})
+        tau_mem = _copying_from(run, null.loc[n]) if null is not None and n in null.index else math.nan
+        rows.append({"n_train": n, "objective": objective, "seed": seed,
+                     "tau_gen": first_near_smallest(run["step"], run["frechet_test"])[0], "tau_mem": tau_mem})
     return pd.DataFrame(rows)
 
 
-def _copying_steps(run, null):
-    """Return the steps of a run, in order, at which its memorised share is above the null share."""
+def _copying_from(run, null):
+    """Return the first step of a run at which its memorised share is above the null share, or NaN."""
     successes, n = (run["f_mem"] * run["n_nearest"]).round().astype(int), run["n_nearest"].astype(int)
     p = fisher_p(successes.to_numpy(), n.to_numpy(), round(null["f_mem_null"] * null["n_null"]), int(null["n_null"]))
-    return run["step"].to_numpy()[holm(p) <= ERROR]
+    return first_rejected(run["step"], holm(p))[0]
 
 
 def summarise(frames):

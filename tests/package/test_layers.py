@@ -23,6 +23,7 @@ LAYERS = [
     {"studies"},
     {"figures"},
     {"report"},
+    {"monitoring"},
     {"cli"},
 ]
 # What figures may import, because it imports torch nowhere at its top.
