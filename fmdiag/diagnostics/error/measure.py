@@ -37,8 +37,8 @@ TIMES = [round(0.02 * k, 2) for k in range(50)] + [0.99]
 BLOCK_BYTES = 1 << 26
 
 
-def measure(field, training_set, *, states=None, times=None, n_pairs=256, n_steps=50, method="euler", path=None,
-            memory=None, device="cpu", progress=iter, group=SINGLE, generator=None, seed=0):
+def measure(field, training_set, *, states=None, times=None, n_pairs=256, n_steps=50, method="euler", n_band=None,
+            path=None, memory=None, device="cpu", progress=iter, group=SINGLE, generator=None, seed=0):
     """Return the error of a velocity field against û*, a row per state and time.
 
     Parameters
@@ -58,6 +58,8 @@ def measure(field, training_set, *, states=None, times=None, n_pairs=256, n_step
         as there are, each in the place of one training row.
     n_steps, method
         Solver of the trajectories, as in `fmdiag.sample`; their grid has all `times` besides.
+    n_band : int, optional
+        Further training paths that make the band; default by `bands.band_size`. 0: no band, as where time is short.
     path, memory, device, progress, group, generator, seed
         As in `fmdiag.alignment`; the path must be the one the field was trained on. Each rank asks the field about its
         share of the states.
@@ -73,7 +75,7 @@ def measure(field, training_set, *, states=None, times=None, n_pairs=256, n_step
         shell min_i ||x_t - alpha X_i|| / (sigma sqrt(dim)) over training rows, and source_shell, the same to the source
         (NaN on trajectories); unit, which numbers pairs whose training and held-out rows could change places, -1 for
         others; shell_low and shell_high, the ends of the central 99 % of shell on n_band further training paths
-        (NaN and 0 where training states alone are asked for).
+        (NaN and 0 where there is none, as where training states alone are asked for).
 
     Raises
     ------
@@ -114,7 +116,9 @@ def measure(field, training_set, *, states=None, times=None, n_pairs=256, n_step
     table = pd.concat([part.assign(states=kind) for kind, part in tables.items() if len(part)], ignore_index=True)
     of_rows = table["source_row"] >= 0
     table["unit"] = np.where(of_rows, others.units[table["pair"]], -1) if others is not None else -1
-    band = bands.no_band(times) if kinds == ["train"] else bands.band(u_star, training_set, at.seen, generator=apart[1])
+    without = n_band == 0 or kinds == ["train"]
+    band = (bands.no_band(times) if without else
+            bands.band(u_star, training_set, at.seen, n_band=n_band, generator=apart[1]))
     for name, values in band.items():
         table[name] = table["t"].map(dict(zip(times, values, strict=True)).get)
     table.insert(0, "n", training_set.n)
