@@ -22,10 +22,14 @@ OPTIONS = [
     click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Models per size and loss."),
     click.option("--steps", type=click.IntRange(1), default=10_000, show_default=True, help="Training steps each."),
     click.option("--evaluations", type=click.IntRange(1), help="Times along training that samples are judged, "
-                 "halving back from the end.  [default: 1 for size, 6 for losses, 8 for time]"),
+                 "falling back from the end by --spacing.  [default: 1 for size, 6 for losses, 8 for time]"),
+    click.option("--spacing", type=click.FloatRange(1, min_open=True), default=2.0, show_default=True,
+                 help="Factor between evaluations."),
     click.option("--network", type=click.Choice(["auto", "mlp", "unet2d"]), default="auto", show_default=True,
                  help="As for fmdiag train."),
     click.option("--width", type=click.IntRange(1), help="As for fmdiag train."),
+    click.option("--widths", type=Numbers("ints", low=1), metavar="W,W,...", help="Instead of --width, for size and "
+                 "time: a model per size and width; with --channels all levels in proportion, the first being W."),
     click.option("--depth", type=click.IntRange(1), help="As for fmdiag train."),
     click.option("--channels", type=Numbers("ints", low=2), help="As for fmdiag train."),
     click.option("--no-attention", "attention", is_flag=True, flag_value=False, default=True, help="As for fmdiag "

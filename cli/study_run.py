@@ -80,8 +80,9 @@ class Progress:
 
 
 def _named(part):
-    from fmdiag.training import label
+    from fmdiag.training import label, width_of
 
     data = part.inputs["data"]
-    what = label(part.inputs["objective"]) if part.kind == "training" else "reference"
+    trained = part.kind == "training"
+    what = f"{label(part.inputs['objective'])}, width {width_of(part.inputs['network'])}" if trained else "reference"
     return f"{what}, n = {data['n']}, seed {part.inputs['seed']}"

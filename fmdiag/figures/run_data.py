@@ -16,6 +16,8 @@ INTERVAL_NAMES = {"student": "Student t intervals of the mean", "exact": "exact 
                   "jackknife": "jackknife intervals", "delong": "DeLong intervals", "newcombe": "Newcombe intervals",
                   "simultaneous": "simultaneous intervals", "fieller": "Fieller intervals of a ratio of means",
                   "median": "exact intervals of the median by order statistics",
+                  "exact_inverted": "intervals by inversion of exact (Clopper-Pearson) limits per size",
+                  "profile": "profile likelihood intervals",
                   "welch": "Welch intervals of the difference"}
 
 

@@ -26,9 +26,9 @@ def gather(plan, store):
     Returns
     -------
     tables : dict of str to DataFrame
-        ``study_KIND`` (a row per model and evaluation: n_train, objective, seed, step, frechet_train, frechet_test, d1,
-        f_mem, n_nearest, caution), ``error_curves`` (per model and t), ``training_loss``, ``reference`` (per training
-        set), ``study_KIND_table`` (what the page shows in full) and ``summary``.
+        ``study_KIND`` (a row per model and evaluation: n_train, width, objective, seed, step, frechet_train,
+        frechet_test, d1, f_mem, n_nearest, caution), ``error_curves`` (per model and t), ``training_loss``,
+        ``reference`` (per training set), ``study_KIND_table`` (what the page shows in full) and ``summary``.
     arrays : dict
         ``study_KIND``: the first seed's pictures, by model.
     found : dict
@@ -41,7 +41,7 @@ def gather(plan, store):
     """
     parts = plan.parts()
     store.warn_of_others(parts)
-    finished = [cell for cell in plan.cells() if store.finished(cell[3])]
+    finished = [cell for cell in plan.cells() if store.finished(cell[1])]
     references = [cell for cell in plan.references() if store.finished(cell[2])]
     if not finished:
         raise FmdiagError("no model of this study is finished yet: leave out --gather, or wait")
@@ -67,11 +67,11 @@ def gather(plan, store):
 def _models(cells, store, name, thin=None):
     """Return one table of all models, their keys first; with `thin`, means over about so many stretches of rows."""
     parts = []
-    for n, objective, seed, part in cells:
+    for keys, part in cells:
         table = store.table(part, name)
         if thin and len(table) > thin:
             table = table.groupby(pd.RangeIndex(len(table)) * thin // len(table)).mean()
-        parts.append(pd.DataFrame({"n_train": n, "objective": objective, "seed": seed}, index=table.index).join(table))
+        parts.append(pd.DataFrame(keys, index=table.index).join(table))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -96,7 +96,7 @@ def objective_cautions(name):
 
 def cautions(plan):
     """Return the cautions of all objectives of a plan, each once, naming whom they are about."""
-    labels = sorted({name for _, name, _, _ in plan.cells()})
+    labels = sorted({keys["objective"] for keys, _ in plan.cells()})
     return list(dict.fromkeys(sentence for name in labels for sentence in objective_cautions(name)))
 
 
@@ -115,12 +115,14 @@ def _ordered(summary):
 
 
 def _pictures(cells, store):
-    """Return the pictures of the first seed's models: label, samples and neighbors, a row per model."""
-    first = min(seed for _, _, seed, _ in cells)
-    chosen = [(n, objective, store.arrays(part, "pictures")) for n, objective, seed, part in cells if seed == first]
-    few = min(len(arrays["samples"]) for *_, arrays in chosen)
-    return {"n_train": [n for n, _, _ in chosen], "objective": [objective for _, objective, _ in chosen],
-            **{name: [arrays[name][:few] for *_, arrays in chosen] for name in ("samples", "neighbors")}}
+    """Return the pictures of the first seed's widest models: their keys, samples and neighbors, a row per model."""
+    widest = max(keys["width"] for keys, _ in cells)
+    first = min(keys["seed"] for keys, _ in cells if keys["width"] == widest)
+    chosen = [(keys, store.arrays(part, "pictures")) for keys, part in cells
+              if (keys["seed"], keys["width"]) == (first, widest)]
+    few = min(len(arrays["samples"]) for _, arrays in chosen)
+    return {**{name: [keys[name] for keys, _ in chosen] for name in ("n_train", "objective")},
+            **{name: [arrays[name][:few] for _, arrays in chosen] for name in ("samples", "neighbors")}}
 
 
 def shown(table):

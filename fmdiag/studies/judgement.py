@@ -6,8 +6,10 @@ import numpy as np
 from scipy import stats
 
 from fmdiag.stats import mean_interval, summary_row
+from fmdiag.training import parameters_of
 
 AGREES, CONTRADICTS, OPEN = "Agrees with the paper", "Differs from the paper", "Not decided by this budget"
+MODEL = ["n_train", "width", "objective"]   # what models of different seeds share
 ERROR = 0.05    # of a wrong verdict among those of a series
 
 # Student's interval over few seeds may leave the range of what it is about: it is cut there.
@@ -15,7 +17,7 @@ RANGES = {"f_mem": (0, 1), "f_mem_null": (0, 1), "f_mem_control": (0, 1), "early
           "early_error_time": (0, 1), "squared_error": (0, math.inf), "conditional_variance": (0, math.inf),
           "frechet_test": (0, math.inf), "frechet_train": (0, math.inf), "frechet_copies": (0, math.inf),
           "d1": (0, math.inf), "d1_train": (0, math.inf), "d1_heldout": (0, math.inf),
-          "tau_gen": (0, math.inf), "tau_mem": (0, math.inf)}
+          "tau_gen": (0, math.inf), "tau_mem": (0, math.inf), "emm_of_seeds": (0, math.inf)}
 
 
 def seeds_row(quantity, values, **keys):
@@ -24,6 +26,12 @@ def seeds_row(quantity, values, **keys):
     low, high = RANGES.get(quantity, (-math.inf, math.inf))
     return {name: value for name, value in row.items() if name != "diagnostic"} | {
         "low": max(row["low"], low), "high": min(row["high"], high)}
+
+
+def grouped(table, columns):
+    """Yield (keys as a dict, rows) of each group of a table."""
+    for keys, rows in table.groupby(columns):
+        yield dict(zip(columns, keys, strict=True)), rows
 
 
 def value_of(summary, quantity, **keys):
@@ -40,6 +48,17 @@ def number(found):
     """Return "1.23 [1.1, 1.4]", or the bare value where there is no interval."""
     value, low, high = found
     return f"{value:.3g}" if low != low else f"{value:.3g} [{low:.3g}, {high:.3g}]"
+
+
+def widest(table):
+    """Return the rows of the widest network, and those that are of none: what a study of one network shows."""
+    return table[table["width"].isna() | (table["width"] == table["width"].max())] if "width" in table else table
+
+
+def partial(counts):
+    """Return the sentence that goes before a verdict on part of a study."""
+    return "" if counts["finished"] == counts["parts"] else (
+        f"Partial: {counts['finished']} of {counts['parts']} parts are finished. ")
 
 
 def compare(before, after, expected):
@@ -92,17 +111,19 @@ def sign_verdict(value, p, expected):
     return AGREES if value * expected > 0 else CONTRADICTS
 
 
-def budget(plan, parameters):
+def budget(plan):
     """Return the sentence on what was spent, beside the paper's."""
     steps, batch = plan.evaluate[-1], plan.training["batch_size"]
     passes = steps * batch / max(plan.sizes)
-    network = plan.training["network"]
-    size = f"{parameters / 1e6:.2g} million parameters" if parameters else ""
+    name, counts = plan.training["network"]["name"], sorted(map(parameters_of, plan.networks)) or [
+        parameters_of(plan.training["network"])]
+    size = " to ".join(f"{count / 1e6:.2g}" for count in dict.fromkeys((counts[0], counts[-1])))
+    widths = f" in {len(counts)} widths" if plan.networks else ""
     return (f"Budget: {steps} steps of {batch} rows ({passes:.3g} passes over {max(plan.sizes)} rows) of a network of "
-            f"kind {network['name']}{' with ' + size if size else ''}, {len(plan.seeds)} seeds, "
+            f"kind {name}{widths} with {size} million parameters, {len(plan.seeds)} seeds, "
             f"{plan.measures.n_samples} samples per distance")
 
 
 def last_evaluation(frame):
     """Return the rows of the last evaluation of each model."""
-    return frame[frame["step"] == frame.groupby(["n_train", "objective", "seed"])["step"].transform("max")]
+    return frame[frame["step"] == frame.groupby([*MODEL, "seed"])["step"].transform("max")]

@@ -20,6 +20,7 @@ from fmdiag.studies.judgement import (
     last_evaluation,
     number,
     paired,
+    partial,
     seeds_row,
     sign_verdict,
     student_p,
@@ -27,7 +28,6 @@ from fmdiag.studies.judgement import (
 )
 from fmdiag.studies.published import published
 from fmdiag.studies.size import reference_rows
-from fmdiag.training import parameters_of
 
 DEFAULT_LOSSES = "cfm,otcfm,efm:128,efm:512"
 DEFAULT_EVALUATIONS = 6
@@ -97,17 +97,15 @@ def verdict(summary, frames, plan, counts):
         base = final[(final["objective"] == "cfm") & (final["n_train"] == n)]["frechet_test"]
         details += _sentences(objective, n, mean_interval(base), distances, copies)
         details += _along(summary, objective, n)
-    details.append(budget(plan, parameters_of(plan.training["network"])) + ". The paper's runs are longer by far (its "
+    details.append(budget(plan) + ". The paper's runs are longer by far (its "
                    "figure 4: U-Nets on CIFAR-10 and CelebA-64; its table for Fashion-MNIST: up to 200 epochs, another "
                    "network and another classifier): what happens late in training, and any effect smaller than the "
                    "intervals over seeds, is not decided here. Absolute distances are not comparable with the paper's; "
                    "ratios to CFM are.")
-    partial = "" if counts["finished"] == counts["parts"] else (
-        f"Partial: {counts['finished']} of {counts['parts']} parts are finished. ")
     ends = [sentence for sentence in details if "at the end" in sentence]
     decided = sum(not sentence.startswith(OPEN) for sentence in ends)
-    return {"text": f"{partial}Objectives at the same budget: {decided} of {len(ends)} comparisons of the final test "
-                    "distance with CFM's are decided by intervals over seeds.", "details": details}
+    return {"text": f"{partial(counts)}Objectives at the same budget: {decided} of {len(ends)} comparisons of the "
+                    "final test distance with CFM's are decided by intervals over seeds.", "details": details}
 
 
 def _judged(final, column):

@@ -1,14 +1,15 @@
-"""Plan of a study: a grid of training-set sizes, objectives and seeds, and what is measured on each model.
+"""Plan of a study: a grid of sizes, network widths, objectives and seeds, and what is measured on each model.
 
 Seed s draws the subset, the initial weights and the order of a run: an interval over seeds holds all three. Subsets of
 one seed are nested. Parts are listed seed by seed, so that a study that is stopped early has whole seeds.
 """
 
 from dataclasses import dataclass, field
+from itertools import product
 
 from fmdiag.errors import FmdiagError
 from fmdiag.studies.parts import Part
-from fmdiag.training import authors_samples, label, make_objective
+from fmdiag.training import authors_samples, label, make_objective, width_of
 
 VERSION = 1
 # Times of the error curve: both bumps of figure 2 are resolved, t = 0.15 and the rise towards 1.
@@ -59,6 +60,8 @@ class Plan:
         One model each.
     training : dict
         network, batch_size, lr, warmup, clip, ema_decay, precision.
+    networks : tuple of dict
+        Networks of growing width that are trained in place of `training`'s; empty for that one alone.
     evaluate : tuple of int
         Steps after which samples are drawn and judged, the last being the end of training.
     measures : Measures
@@ -77,6 +80,7 @@ class Plan:
     measures: Measures
     data: dict
     feature: str
+    networks: tuple = ()
     path: dict = field(default_factory=lambda: {"name": "linear", "sigma_min": 0.0})
 
     def subset(self, n, seed):
@@ -84,13 +88,22 @@ class Plan:
         return {"set": self.data["fingerprint"], "held_out": self.data["held_out"], "n": n,
                 "subset_seed": seed if n < self.data["n_stored"] else 0}
 
-    def training_part(self, n, objective, seed):
-        """Return the part of one model."""
+    @property
+    def widths(self):
+        """Widths of the networks, as `fmdiag.training.width_of` counts them."""
+        return tuple(map(width_of, self._networks()))
+
+    def _networks(self):
+        return self.networks or (self.training["network"],)
+
+    def training_part(self, n, objective, seed, network=None):
+        """Return the part of one model; `network` in place of the study's."""
+        training = self.training if network is None else {**self.training, "network": network}
         measured = {"n_samples": self.measures.n_samples, "n_nearest": self.measures.n_nearest,
                     "n_steps": self.measures.n_steps, "n_pairs": self.measures.n_pairs,
                     "times": list(self.measures.times)}
         return Part("training", {"version": VERSION, "data": self.subset(n, seed), "objective": objective,
-                                 "path": self.path, **self.training, "seed": seed, "evaluate": list(self.evaluate),
+                                 "path": self.path, **training, "seed": seed, "evaluate": list(self.evaluate),
                                  "feature": self.feature, **measured})
 
     def reference_part(self, n, seed):
@@ -102,11 +115,10 @@ class Plan:
                                   "seed": subset["subset_seed"], **measured})
 
     def cells(self):
-        """Yield (n, objective label, seed, part) of every model, seed by seed."""
-        for seed in self.seeds:
-            for n in self.sizes:
-                for objective in self.objectives:
-                    yield n, label(objective), seed, self.training_part(n, objective, seed)
+        """Yield ({n_train, width, objective, seed}, part) of every model, seed by seed."""
+        for seed, n, network, objective in product(self.seeds, self.sizes, self._networks(), self.objectives):
+            keys = {"n_train": n, "width": width_of(network), "objective": label(objective), "seed": seed}
+            yield keys, self.training_part(n, objective, seed, network)
 
     def references(self):
         """Yield (n, seed, part) of every training set."""
@@ -118,7 +130,7 @@ class Plan:
         """Return all parts, each once, references of a seed after its models."""
         listed = {}
         for seed in self.seeds:
-            for part in [*(p for _, _, s, p in self.cells() if s == seed),
+            for part in [*(p for keys, p in self.cells() if keys["seed"] == seed),
                          *(p for _, s, p in self.references() if s == seed)]:
                 listed.setdefault(part.key, part)
         return list(listed.values())
@@ -131,7 +143,8 @@ class Plan:
 
     def inputs(self):
         """Return everything as a dict of plain values, for study.json."""
-        return {"kind": self.kind, "sizes": list(self.sizes), "objectives": list(self.objectives),
+        grid = {"widths": list(self.widths), "networks": list(self.networks)} if self.networks else {}
+        return {"kind": self.kind, "sizes": list(self.sizes), **grid, "objectives": list(self.objectives),
                 "seeds": list(self.seeds), **self.training, "evaluate": list(self.evaluate),
                 **{name: list(value) if isinstance(value, tuple) else value
                    for name, value in vars(self.measures).items()},
@@ -154,6 +167,9 @@ def check_plan(plan):
             if isinstance(size, int) and not objective["replacement"] and size > n:
                 raise FmdiagError(f"{label(objective)}: a pool of {size} rows cannot be drawn from {n}: give smaller "
                                   "pools, or larger sizes")
+    if plan.networks and len(plan.sizes) < 2:
+        raise FmdiagError(f"widths are studied over sizes, to see at which n memorisation ends: give at least two "
+                          f"--sizes, got {plan.sizes[0]}")
     if list(plan.evaluate) != sorted(set(plan.evaluate)) or plan.evaluate[0] < 1:
         raise FmdiagError(f"evaluation steps must increase from 1 on, got {list(plan.evaluate)}")
     if plan.measures.n_nearest > plan.measures.n_samples or plan.measures.n_samples < 2:
@@ -161,10 +177,18 @@ def check_plan(plan):
                           f"{plan.measures.n_samples} and {plan.measures.n_nearest}")
 
 
-def evaluation_steps(steps, count):
-    """Return `count` steps that halve from `steps` down, in tens, ascending; fewer where they would coincide."""
-    halved = {max(10, round(steps / 2**k / 10) * 10) if k else steps for k in range(count)}
-    return tuple(sorted(step for step in halved if step <= steps))
+def evaluation_steps(steps, count, spacing=2.0):
+    """Return `count` steps that fall from `steps` by the factor `spacing`, in tens, ascending; fewer if they coincide.
+
+    Raises
+    ------
+    FmdiagError
+        If the factor is not above 1.
+    """
+    if not 1 < spacing <= 1000:
+        raise FmdiagError(f"spacing of evaluations is a factor above 1, e.g. 2 or 1.41, got {spacing:g}")
+    fallen = {max(10, round(steps / spacing**k / 10) * 10) if k else steps for k in range(count)}
+    return tuple(sorted(step for step in fallen if step <= steps))
 
 
 def parse_objective(text):

@@ -10,6 +10,7 @@ from fmdiag.studies.data import StudyData, choose_feature
 from fmdiag.studies.plan import Measures, Plan, check_plan, evaluation_steps, parse_objective
 from fmdiag.training import choose_network
 
+WIDENED = ("size", "time")
 CLIP = 1.0  # largest norm of a gradient
 
 
@@ -36,9 +37,9 @@ def load_data(dataset="digits", *, feature="auto", trust_code=False, data_root=N
     return StudyData(training_set, space, source_record(dataset, training_set, **reading))
 
 
-def make_plan(kind, data, *, sizes=None, losses=None, seeds=3, steps=10_000, evaluations=None, network="auto",
-              width=None, depth=None, dropout=0.0, channels=None, attention=True, batch_size=128, lr=2e-4,
-              warmup=None, ema_decay=0.9999, precision="fp32", **measures):
+def make_plan(kind, data, *, sizes=None, losses=None, seeds=3, steps=10_000, evaluations=None, spacing=2.0,
+              network="auto", width=None, widths=None, depth=None, dropout=0.0, channels=None, attention=True,
+              batch_size=128, lr=2e-4, warmup=None, ema_decay=0.9999, precision="fp32", **measures):
     """Return the checked Plan of a study.
 
     Parameters
@@ -55,7 +56,12 @@ def make_plan(kind, data, *, sizes=None, losses=None, seeds=3, steps=10_000, eva
     steps : int
         Training steps of each model.
     evaluations : int, optional
-        Times along training that samples are judged, halving back from the end; default that of the kind.
+        Times along training that samples are judged, falling back from the end by `spacing`; default that of the kind.
+    widths : sequence of int, optional
+        Widths of the network, increasing, in place of `width`, for ``"size"`` and ``"time"``: a model per size and
+        width. With `channels`, every level of the U-Net grows in proportion to the first.
+    spacing : float
+        Factor between evaluations.
     network, width, depth, dropout, channels, attention
         As `fmdiag.training.choose_network` takes them.
     batch_size, lr, ema_decay, precision
@@ -72,18 +78,56 @@ def make_plan(kind, data, *, sizes=None, losses=None, seeds=3, steps=10_000, eva
     """
     module = importlib.import_module(STUDIES[check_choice("study", kind, STUDIES)])
     n_stored = data.training_set.n_stored
-    spec = choose_network(data.training_set.shape, network, width=width, depth=depth, dropout=dropout,
-                          channels=channels, attention=attention)
+    shape, chosen = data.training_set.shape, {"depth": depth, "dropout": dropout, "attention": attention}
+    networks = widened(shape, network, check_widths(kind, widths, width), channels, **chosen) if widths else ()
+    spec = networks[-1] if widths else choose_network(shape, network, width=width, channels=channels, **chosen)
     training = {"network": spec, "warmup": min(5000, steps // 20) if warmup is None else warmup, "clip": CLIP,
                 "batch_size": batch_size, "lr": lr, "ema_decay": ema_decay, "precision": precision}
     names = losses or module.DEFAULT_LOSSES
     names = names.split(",") if isinstance(names, str) else names
     plan = Plan(kind, parse_sizes(sizes, n_stored) if sizes else module.default_sizes(n_stored),
                 tuple(parse_objective(name.strip()) for name in names), tuple(range(seeds)), training,
-                evaluation_steps(steps, evaluations or module.DEFAULT_EVALUATIONS), Measures(**measures),
-                data.describe(), data.feature_key)
+                evaluation_steps(steps, evaluations or module.DEFAULT_EVALUATIONS, spacing), Measures(**measures),
+                data.describe(), data.feature_key, networks)
     check_plan(plan)
     return plan
+
+
+def check_widths(kind, widths, width):
+    """Return the widths as a tuple.
+
+    Raises
+    ------
+    FmdiagError
+        If they are not increasing whole numbers, stand beside a single width, or the kind has no such axis.
+    """
+    if kind not in WIDENED:
+        raise FmdiagError(f"a study of {kind} compares models of one width: leave --widths out, or study "
+                          f"{' or '.join(WIDENED)}")
+    if width is not None:
+        raise FmdiagError(f"--width {width} and --widths {','.join(map(str, widths))} both say how wide networks are: "
+                          "give one")
+    if list(widths) != sorted(set(widths)) or min(widths) < 1:
+        raise FmdiagError(f"--widths {','.join(map(str, widths))}: give increasing whole numbers, e.g. 64,256,1024")
+    return tuple(map(int, widths))
+
+
+def widened(shape, network, widths, channels, **chosen):
+    """Return the network of every width; `channels` in proportion, the first being the width.
+
+    Raises
+    ------
+    FmdiagError
+        If a width gives no whole number of channels.
+    """
+    if not channels:
+        return tuple(choose_network(shape, network, width=width, **chosen) for width in widths)
+    for width in widths:
+        if any(count * width % channels[0] for count in channels):
+            raise FmdiagError(f"--widths {width} with --channels {','.join(map(str, channels))}: channels in this "
+                              "proportion are no whole numbers; give widths or channels that share a divisor")
+    return tuple(choose_network(shape, network, channels=[count * width // channels[0] for count in channels],
+                                **chosen) for width in widths)
 
 
 def parse_sizes(sizes, n_stored):

@@ -14,15 +14,19 @@ import pandas as pd
 from fmdiag.studies.judgement import (
     AGREES,
     CONTRADICTS,
+    MODEL,
     OPEN,
     budget,
     compare,
+    grouped,
     last_evaluation,
     number,
+    partial,
     seeds_row,
     value_of,
+    widest,
 )
-from fmdiag.training import parameters_of
+from fmdiag.studies.phases import emm_rows, emm_sentences, phase_columns
 
 DEFAULT_LOSSES = "cfm"
 DEFAULT_EVALUATIONS = 1
@@ -41,24 +45,22 @@ def default_sizes(n_stored):
 def early_error(curves):
     """Return per model the largest squared error at early times and where it lies: early_error, early_error_time."""
     early = curves[curves["t"].between(*EARLY)]
-    top = early.loc[early.groupby(["n_train", "objective", "seed"])["squared_error"].idxmax()]
-    return top[["n_train", "objective", "seed", "squared_error", "t"]].rename(
+    top = early.loc[early.groupby([*MODEL, "seed"])["squared_error"].idxmax()]
+    return top[[*MODEL, "seed", "squared_error", "t"]].rename(
         columns={"squared_error": "early_error", "t": "early_error_time"})
 
 
 def summarise(frames):
-    """Return summary rows: final quality, early bump and reference values per n, error curves per n and t."""
+    """Return summary rows: final quality, early bump and reference values per n, EMM, error curves per n and t."""
     final, bumps = last_evaluation(frames["quality"]), early_error(frames["error"])
     rows = []
-    for (n, objective), group in final.groupby(["n_train", "objective"]):
-        rows += [seeds_row(name, group[name], n_train=n, objective=objective) for name in FINAL]
-    for (n, objective), group in bumps.groupby(["n_train", "objective"]):
-        rows += [seeds_row(name, group[name], n_train=n, objective=objective)
-                 for name in ("early_error", "early_error_time")]
-    rows += reference_rows(frames["reference"])
-    for (n, objective, t), group in frames["error"].groupby(["n_train", "objective", "t"]):
-        rows += [seeds_row(name, group[name], n_train=n, objective=objective, t=t)
-                 for name in ("squared_error", "conditional_variance")]
+    for keys, group in grouped(final, MODEL):
+        rows += [seeds_row(name, group[name], **keys) for name in FINAL]
+    for keys, group in grouped(bumps, MODEL):
+        rows += [seeds_row(name, group[name], **keys) for name in ("early_error", "early_error_time")]
+    rows += [*emm_rows(final), *reference_rows(frames["reference"])]
+    for keys, group in grouped(frames["error"], [*MODEL, "t"]):
+        rows += [seeds_row(name, group[name], **keys) for name in ("squared_error", "conditional_variance")]
     return rows
 
 
@@ -74,11 +76,11 @@ def reference_rows(reference):
 def table(summary, plan):
     """Return what the page shows in full: a row per n (and objective), a value and its interval per quantity."""
     rows = []
-    chosen = summary[summary["quantity"].isin(FINAL) & (summary["objective"] != "")]
-    for (n, objective), _ in chosen.groupby(["n_train", "objective"]):
-        at, beside = {"n_train": n, "objective": objective}, {"n_train": n, "objective": ""}
+    for at, _ in grouped(summary[summary["quantity"].isin(FINAL) & (summary["objective"] != "")], MODEL):
+        n, objective, beside = at["n_train"], at["objective"], {"n_train": at["n_train"], "objective": ""}
         rows.append({
-            "n_train": int(n), "objective": objective, "test FD": number(value_of(summary, "frechet_test", **at)),
+            "n_train": int(n), **({"width": int(at["width"])} if plan.networks else {}), "objective": objective,
+            "test FD": number(value_of(summary, "frechet_test", **at)),
             "test FD of copies": number(value_of(summary, "frechet_copies", **beside)),
             "distance to nearest": number(value_of(summary, "d1", **at)),
             "train to train": number(value_of(summary, "d1_train", **beside)),
@@ -86,7 +88,8 @@ def table(summary, plan):
             "null": number(value_of(summary, "f_mem_null", **beside)),
             "control": number(value_of(summary, "f_mem_control", **beside)),
             "largest error, t <= 0.6": number(value_of(summary, "early_error", **at)),
-            "at t": number(value_of(summary, "early_error_time", **at))})
+            "at t": number(value_of(summary, "early_error_time", **at)),
+            **phase_columns(summary, {"width": at["width"], "objective": objective}, plan.sizes)})
     return pd.DataFrame(rows)
 
 
@@ -98,17 +101,18 @@ CLAIMS = (("f_mem", -1, "the memorised share falls with n"),
 
 def verdict(summary, frames, plan, counts):
     """Return the verdict of figure 2: claim by claim, first against last n, and what the budget cannot decide."""
-    details = [sentence for objective in _objectives(summary) for sentence in _claims(summary, objective)]
-    for objective in _objectives(summary):
-        details += [_moral(summary, objective), _stays_low(summary, objective)]
+    shown = widest(summary)
+    details = [sentence for objective in _objectives(shown) for sentence in _claims(shown, objective)]
+    for objective in _objectives(shown):
+        details += [_moral(shown, objective), _stays_low(shown, objective)]
     claims, agreed = len(details), sum(sentence.startswith(AGREES) for sentence in details)
-    details.append(budget(plan, parameters_of(plan.training["network"])) + ". The paper's figure took 50 000 steps of "
+    details += emm_sentences(summary, plan)
+    details.append(budget(plan) + ". The paper's figure took 50 000 steps of "
                    "a U-Net of 34 million parameters on CIFAR-10: at which n memorisation ends, and how good samples "
                    "can be, depends on network and budget, and is not decided here.")
-    partial = "" if counts["finished"] == counts["parts"] else (
-        f"Partial: {counts['finished']} of {counts['parts']} parts are finished. ")
-    return {"text": f"{partial}Growing training set: {agreed} of {claims} statements of figure 2 are supported "
-                    "by intervals over seeds.", "details": details}
+    return {"text": f"{partial(counts)}Growing training set: {agreed} of {claims} statements of figure 2 are supported "
+                    "by intervals over seeds{f' (network of width {plan.widths[-1]})' if plan.networks else ''}.",
+            "details": details}
 
 
 def _objectives(summary):

@@ -60,6 +60,11 @@ def parameters_of(spec):
         return sum(weight.numel() for weight in build_network(spec).parameters())
 
 
+def width_of(spec):
+    """Return the width of the network that `spec` describes: hidden units, or channels of the U-Net's first level."""
+    return spec["width"] if spec["name"] == "mlp" else spec["channels"][0]
+
+
 def _unet(shape, width, depth, dropout, channels, attention):
     if len(shape) != 3:
         raise FmdiagError(f"unet2d needs images of shape (c, h, w), got samples of shape {tuple(shape)}: use mlp")

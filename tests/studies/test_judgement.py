@@ -32,7 +32,7 @@ def test_differences_are_paired_by_seed():
 
 
 def test_turning_points_of_a_made_up_run():
-    quality = pd.DataFrame({"n_train": 10, "objective": "cfm", "seed": 0, "step": [100, 200, 400, 800],
+    quality = pd.DataFrame({"n_train": 10, "width": 8, "objective": "cfm", "seed": 0, "step": [100, 200, 400, 800],
                             "frechet_test": [50.0, 10.5, 10.0, 12.0], "f_mem": [0.0, 0.02, 0.3, 0.9],
                             "n_nearest": 100})
     reference = pd.DataFrame({"n_train": [10], "f_mem_null": [0.02], "n_null": [100]})
@@ -59,7 +59,7 @@ def test_a_series_of_evaluations_without_copies_rarely_has_a_tau_mem():
     rng = np.random.default_rng(0)
     runs, found = 200, 0
     shares = rng.binomial(1000, 0.2, (runs, 20)) / 1000
-    quality = pd.DataFrame({"n_train": 10, "objective": "cfm", "seed": 0, "step": range(20), "n_nearest": 1000,
+    quality = pd.DataFrame({"n_train": 10, "width": 8, "objective": "cfm", "seed": 0, "step": range(20), "n_nearest": 1000,
                             "frechet_test": 1.0})
     for run, null in zip(shares, rng.binomial(1000, 0.2, runs) / 1000, strict=True):
         reference = pd.DataFrame({"n_train": [10], "f_mem_null": [null], "n_null": [1000]})

@@ -1,0 +1,118 @@
+"""Slope of a regression whose values are known to lie in intervals only, by profile likelihood.
+
+y = b x + c'z + normal error, and of y only that it lies in (low, high], either end maybe infinite: times between
+evaluations, or beyond the last. In (c / s, 1 / s) the log-likelihood is concave (Burridge 1981), so that it is
+maximised by Newton's method, and the b whose profile is above a level form an interval.
+
+The level is m log(1 + t² / (m - p)), m values being known from both sides, p coefficients fitted, t Student's quantile
+at m - p: as the intervals shrink, the limits become Student's of least squares.
+"""
+
+import math
+
+import numpy as np
+from scipy import optimize, special, stats
+
+# Standard deviations below a thousandth of the narrowest interval cannot be told from 0: the likelihood is flat there.
+NARROWEST, FURTHEST = 1e-3, 1e3
+
+
+def censored_slope(x, low, high, *, others=None, level=0.95):
+    """Return (value, low, high) of the slope of y in x, NaN where it is not determined; limits may be infinite.
+
+    Parameters
+    ----------
+    x : array_like, shape (n,)
+    low, high : array_like, shape (n,)
+        y lies between them; -inf and inf where it is known from one side only.
+    others : array_like, shape (n, k), optional
+        Further regressors; a constant is always one.
+
+    Raises
+    ------
+    ValueError
+        If an interval is empty.
+    """
+    x, low, high = (np.asarray(values, dtype=float) for values in (x, low, high))
+    if not (low < high).all():
+        raise ValueError("every value needs low < high")
+    rest = np.column_stack([np.ones_like(x), *([] if others is None else [others])])
+    design, inside = np.column_stack([x, rest]), np.isfinite(low) & np.isfinite(high)
+    m, p = int(inside.sum()), design.shape[1]
+    if m <= p or np.linalg.matrix_rank(design[inside]) < p:
+        return math.nan, math.nan, math.nan
+    scale = (high - low)[inside].min()
+    best, point = _maximum(design, low, high, scale)
+    slope = point[1] / point[0]
+    fall = m * math.log1p(stats.t.ppf((1 + level) / 2, m - p) ** 2 / (m - p)) / 2
+
+    def above(b):
+        return _maximum(rest, low - b * x, high - b * x, scale)[0] - best + fall
+
+    step = scale / np.ptp(x)
+    return float(slope), _limit(above, slope, -step), _limit(above, slope, step)
+
+
+def _limit(above, start, step):
+    """Return where `above` falls to 0 from `start` on, in the direction of `step`; infinite where it does not."""
+    inner, outer = start, start + step
+    while above(outer) > 0:
+        if abs(outer - start) > FURTHEST:
+            return math.copysign(math.inf, step)
+        inner, step = outer, 2 * step
+        outer = start + step
+    return float(optimize.brentq(above, inner, outer, xtol=1e-6))
+
+
+def _maximum(design, low, high, scale):
+    """Return (largest log-likelihood, where): the point is (1 / s, coefficients / s)."""
+    from_above, from_below = (np.column_stack([np.where(np.isfinite(end), end, 0.0), -design]) for end in (high, low))
+    open_above, open_below = np.isinf(high), np.isinf(low)
+
+    def value(point):
+        u, v = from_above @ point, from_below @ point
+        u[open_above], v[open_below] = np.inf, -np.inf
+        return u, v, _log_mass(u, v), (point[0] * scale * NARROWEST) ** 2 / 2
+
+    point = _start(design, low, high)
+    u, v, mass, penalty = value(point)
+    for _ in range(200):
+        a, b = (np.exp(-0.5 * np.square(end) - 0.5 * math.log(2 * math.pi) - mass) for end in (u, v))
+        slope = from_above.T @ a - from_below.T @ b
+        slope[0] -= point[0] * (scale * NARROWEST) ** 2
+        ua, vb = (np.where(np.isfinite(end), end, 0.0) * part for end, part in ((u, a), (v, b)))
+        curve = ((from_above * (ua + a * a)[:, None]).T @ from_above - (from_above * (a * b)[:, None]).T @ from_below
+                 - (from_below * (a * b)[:, None]).T @ from_above + (from_below * (b * b - vb)[:, None]).T @ from_below)
+        curve[0, 0] += (scale * NARROWEST) ** 2
+        move = np.linalg.lstsq(curve, slope, rcond=1e-14)[0]
+        gain, size = float(slope @ move), 1.0
+        if gain < 1e-10:
+            break
+        while size > 1e-12:
+            trial = point + size * move
+            if trial[0] > 0:
+                further = value(trial)
+                if further[2].sum() - further[3] > mass.sum() - penalty + 1e-4 * size * gain:
+                    break
+            size /= 2
+        else:
+            break
+        point, (u, v, mass, penalty) = trial, further
+    return float(mass.sum() - penalty), point
+
+
+def _log_mass(u, v):
+    """Return log(Phi(u) - Phi(v)), u > v, without cancellation."""
+    flip = v + u > 0
+    u, v = np.where(flip, -v, u), np.where(flip, -u, v)
+    top = special.log_ndtr(u)
+    return top + np.log(-np.expm1(np.minimum(special.log_ndtr(v) - top, -1e-300)))
+
+
+def _start(design, low, high):
+    """Return the least-squares fit of the middles, one-sided intervals as if they were as wide as the widest."""
+    width = np.max(np.where(np.isfinite(high - low), high - low, 0.0))
+    middle = np.where(np.isinf(low), high - width / 2, np.where(np.isinf(high), low + width / 2, (low + high) / 2))
+    found = np.linalg.lstsq(design, middle, rcond=None)[0]
+    spread = math.sqrt(np.square(middle - design @ found).mean()) + width / 2
+    return np.append(1.0, found) / spread
