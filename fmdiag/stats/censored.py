@@ -61,7 +61,8 @@ def _limit(above, start, step):
             return math.copysign(math.inf, step)
         inner, step = outer, 2 * step
         outer = start + step
-    return float(optimize.brentq(above, inner, outer, xtol=1e-6))
+    found = optimize.root_scalar(above, bracket=(inner, outer), method="brentq", xtol=1e-6)
+    return float(found.root)
 
 
 def _maximum(design, low, high, scale):

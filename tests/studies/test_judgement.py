@@ -59,8 +59,8 @@ def test_a_series_of_evaluations_without_copies_rarely_has_a_tau_mem():
     rng = np.random.default_rng(0)
     runs, found = 200, 0
     shares = rng.binomial(1000, 0.2, (runs, 20)) / 1000
-    quality = pd.DataFrame({"n_train": 10, "width": 8, "objective": "cfm", "seed": 0, "step": range(20), "n_nearest": 1000,
-                            "frechet_test": 1.0})
+    quality = pd.DataFrame({"n_train": 10, "width": 8, "objective": "cfm", "seed": 0, "step": range(20),
+                            "n_nearest": 1000, "frechet_test": 1.0})
     for run, null in zip(shares, rng.binomial(1000, 0.2, runs) / 1000, strict=True):
         reference = pd.DataFrame({"n_train": [10], "f_mem_null": [null], "n_null": [1000]})
         found += turning_points(quality.assign(f_mem=run), reference)["tau_mem"].notna().iloc[0]
