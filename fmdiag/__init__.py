@@ -31,6 +31,7 @@ _PUBLIC = {
     "error": "fmdiag.diagnostics.error.measure:measure",
     "theories": "fmdiag.diagnostics.theories.measure:measure",
     "symmetry": "fmdiag.diagnostics.symmetry.measure:measure",
+    "duplicates": "fmdiag.diagnostics.duplicates.measure:measure",
     "Run": "fmdiag.runs",
     "Result": "fmdiag.results",
     "Verdict": "fmdiag.results",

@@ -8,6 +8,7 @@ from fmdiag.diagnostics import Figure as Figure
 from fmdiag.diagnostics import parameter as parameter
 from fmdiag.diagnostics import register as register
 from fmdiag.diagnostics.alignment.measure import measure as alignment
+from fmdiag.diagnostics.duplicates.measure import measure as duplicates
 from fmdiag.diagnostics.error.measure import measure as approximation_error
 from fmdiag.diagnostics.error.measure import measure as error
 from fmdiag.diagnostics.hybrid.measure import measure as hybrid
@@ -40,6 +41,6 @@ __all__ = [
     "__version__", "TrainingSet", "load_dataset", "LinearPath", "CosinePath", "VPPath", "CustomPath", "Posterior",
     "ClosedFormField", "HybridField", "NetworkField", "load_checkpoint", "train", "sample", "nearest", "alignment",
     "approximation_error", "hybrid", "memorization", "quality", "membership", "provenance", "uturn", "error",
-    "theories", "symmetry", "Run", "Result", "Verdict", "Diagnostic", "Figure", "parameter", "register",
+    "theories", "symmetry", "duplicates", "Run", "Result", "Verdict", "Diagnostic", "Figure", "parameter", "register",
     "FmdiagError",
 ]

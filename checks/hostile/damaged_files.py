@@ -32,7 +32,7 @@ PLACES = {
     "checkpoint": [*(f"{name} {{file}}" for name in (*MEASURES, "checkpoint", "alignment")),
                    "agreement {digits} {file}", "agreement {file} {digits}", "pairing --from {file}"],
     "rows": [*(f"{name} --dataset {{file}}" for name in (
-                "alignment", "train", "study size", "study losses", "study time", "classifier", "pairing", "canaries",
+                "alignment", "duplicates", "train", "study size", "study losses", "study time", "classifier", "pairing", "canaries",
                 "agreement {digits} {digits}", *(f"{name} {{digits}}" for name in MEASURES))),
              *(f"{name} --samples {{file}} --dataset digits" for name in ("memorization", "audit", "quality")),
              *(f"{name} --held-out {{file}}" for name in ("memorization {digits}", "audit {digits}", "train",

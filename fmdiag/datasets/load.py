@@ -175,7 +175,8 @@ def _make(source, reading, value_range, groups, load, part, *, silent=False):
     numbers, names = find_groups(wanted, found, len(rows), name)
     return TrainingSet(rows, divisor=divisor, shift=shift, labels=found.labels, name=name, split=split, remarks=notes,
                        n_turned=found.n_turned, orientation=reading.orientation, otherwise_turned=turned,
-                       groups=numbers, group_names=names, grouped_by=wanted if isinstance(wanted, str) else None)
+                       groups=numbers, group_names=names, grouped_by=wanted if isinstance(wanted, str) else None,
+                       files=found.files)
 
 
 def _turned(source, reading, value_range, part):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fmdiag.datasets.condition import Condition, check_alike, described, of_class
+from fmdiag.datasets.file_names import chosen_files
 from fmdiag.datasets.grouped_sets import beside, rows_of_whole_groups
 from fmdiag.datasets.model_range import RowsInModelRange
 from fmdiag.datasets.overlap import find_overlap, without
@@ -41,17 +42,15 @@ class TrainingSet(RowsInModelRange):
     name : str
         Named set, or the path it was read from.
     split : str
-        ``"train"`` or ``"test"``.
+        train or test.
     held_out_source : TrainingSet or callable, optional
         Rows of the same source that were not trained on, or a function that loads them.
     remarks : tuple of str
         What a reader of results must know of how the rows were read.
     n_turned : int
         Pictures of the source whose EXIF orientation is not the one in which they are stored.
-    orientation : str
-        ``"upright"``, if they were turned, or ``"stored"``.
-    otherwise_turned : callable, optional
-        Loads the same rows in the other orientation.
+    orientation, otherwise_turned : str, and callable, optional
+        ``"upright"``, if they were turned, or ``"stored"``; loads the same rows in the other orientation.
     groups : ndarray of int64, shape (n_stored,), optional
         Which rows belong together, numbers into `group_names`; those of the held-out rows are other numbers.
     group_names : tuple of str
@@ -62,6 +61,8 @@ class TrainingSet(RowsInModelRange):
         Deviations with which the rows were sampled anew in training, model range; see `fmdiag.datasets.moments`.
     condition : Condition, optional
         Of rows of one class: what they are a part of, and with what guidance: see `fmdiag.datasets.condition`.
+    files : callable, optional
+        Returns the path of every stored row's picture below the set's folder; see `fmdiag.datasets.file_names`.
 
     Raises
     ------
@@ -86,6 +87,7 @@ class TrainingSet(RowsInModelRange):
     grouped_by: str | None = None
     spread: Any = None
     condition: Condition | None = None
+    files: Any = None
 
     def __post_init__(self):
         """Check what can be checked without reading the rows."""
@@ -185,11 +187,12 @@ class TrainingSet(RowsInModelRange):
 
     def chosen(self, numbers, **changes):
         """Return the stored rows with these numbers, their labels and groups, in either orientation."""
-        turned = self.otherwise_turned and partial(_chosen_of, self.otherwise_turned, numbers)
+        turned, files = self.otherwise_turned, chosen_files(self.files, numbers)
         labels, groups = (None if values is None else values[numbers] for values in (self.labels, self.groups))
         spread = self.spread.chosen(numbers) if isinstance(self.spread, TrainingSet) else self.spread
         return replace(self, **{"rows": self.rows[numbers], "labels": labels, "groups": groups, "condition": None,
-                                "spread": spread, "otherwise_turned": turned, **changes})
+                                "spread": spread, "files": files, "otherwise_turned": turned and partial(
+                                    _chosen_of, turned, numbers), **changes})
 
     def of_class(self, label, guidance=1.0):
         """Return the rows of one class, whose û* is that of a model asked for it; see `fmdiag.datasets.condition`."""

@@ -34,12 +34,12 @@ class FeatureSpaces:
 
     features: tuple = parameter(
         ("pixels",), "Space of the comparison, several may be given: pixels, pca, inception, dinov2, sscd, lpips, "
-        "torchscript, onnx.", kind="str", many=True, option="--feature", metavar="NAME", group=SPACE)
+        "torchscript, onnx, efficientnet-lite0.", kind="str", many=True, option="--feature", metavar="NAME", group=SPACE)
     feature_weights: tuple = parameter(
         (), "Weights of a feature: file, or folder (dinov2).", kind="str", many=True, metavar="NAME=PATH", group=SPACE,
         shown="in the data root's folder weights, else downloaded")
-    feature_size: int | None = parameter(None, "Image side that torchscript and onnx want.", kind="int", minimum=1,
-                                         group=SPACE)
+    feature_size: int | None = parameter(None, "Image side that torchscript, onnx and efficientnet-lite0 want.",
+                                         kind="int", minimum=1, group=SPACE, shown="as they are, or 224")
     feature_normalisation: str | None = parameter(
         None, "Values that torchscript and onnx want.", kind="str", group=SPACE, shown="model, as they are",
         choices=("model", "unit", "symmetric", "imagenet", "uint8"))

@@ -16,6 +16,7 @@ FEATURES = {
     "dinov2": "fmdiag.features.dinov2",
     "sscd": "fmdiag.features.sscd",
     "lpips": "fmdiag.features.lpips",
+    "efficientnet-lite0": "fmdiag.features.efficientnet",
     "classifier": "fmdiag.features.classifier",
     "torchscript": "fmdiag.features.program",
     "onnx": "fmdiag.features.onnx",
@@ -38,7 +39,8 @@ def load_feature(name, *, weights=None, training_set=None, device="cpu", **optio
         Where the network works.
     **options
         data_root, offline: where downloads are kept and whether they are refused. trust_code: whether weights that
-        are a program (torchscript, sscd) may run. n_components (pca); size, normalisation (torchscript, onnx).
+        are a program (torchscript, sscd) may run. n_components (pca); size (torchscript, onnx,
+        efficientnet-lite0), normalisation (torchscript, onnx).
 
     Returns
     -------

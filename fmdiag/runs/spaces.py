@@ -3,7 +3,7 @@
 from fmdiag.errors import FmdiagError
 
 # Parameter -> (keyword of `load_feature`, the features that take it).
-OWN = {"feature_size": ("size", ("torchscript", "onnx")),
+OWN = {"feature_size": ("size", ("torchscript", "onnx", "efficientnet-lite0")),
        "feature_normalisation": ("normalisation", ("torchscript", "onnx")),
        "pca_components": ("n_components", ("pca",))}
 
@@ -34,7 +34,7 @@ def load_spaces(run, parameters):
 def _check(parameters, names):
     for name, (_, features) in OWN.items():
         if getattr(parameters, name) is not None and not set(features) & set(names):
-            raise FmdiagError(f"--{name.replace('_', '-')} is for {' and '.join(features)}: add --feature "
+            raise FmdiagError(f"--{name.replace('_', '-')} is for {', '.join(features)}: add --feature "
                               f"{features[0]}, or leave it out")
 
 

@@ -100,7 +100,7 @@ def test_hybrid_in_two_spaces(checkpoint, tmp_path, cache):
     (["--feature", "torchscript", "--feature-weights", "x.pt"], ["give NAME=PATH"]),
     (["--feature", "sscd", "--feature-weights", "dinov2=x"], ["add --feature dinov2"]),
     (["--feature", "torchscript", "--feature-weights", "torchscript=x.pt"], ["x.pt: no such file"]),
-    (["--feature-size", "32"], ["--feature-size is for torchscript and onnx"]),
+    (["--feature-size", "32"], ["--feature-size is for torchscript, onnx, efficientnet-lite0"]),
     (["--feature", "pca", "--pca-components", "65"], ["n_components must be in [1, 40]", "got 65"]),
     (["--index", "lsh"], ["unknown index 'lsh'"]),
     (["--duplicate-tolerance", "99"], ["are copies of one within the tolerance 99"]),

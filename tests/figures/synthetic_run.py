@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from synthetic_study import study_summary, write_study
 
+from fmdiag.diagnostics.duplicates.measure import Found
+from fmdiag.diagnostics.duplicates.summary import summarise as summarise_duplicates
 from fmdiag.diagnostics.symmetry.measure import summarise as summarise_symmetry
 from fmdiag.diagnostics.theories import summary as theories
 from fmdiag.diagnostics.theories.names import KINDS
@@ -239,6 +241,29 @@ def symmetry_tables():
     return raw, summarise_symmetry(raw)
 
 
+def nearest_table(rng, n=40):
+    """Return the table of relative nearest distances of training and held-out examples."""
+    return pd.DataFrame([{"feature": "pixels", "source": source, "row": k, "nearest": 0, "distance": ratio, "scale": 1.0,
+                          "ratio": ratio, "duplicated": ratio < 1 / 3, "group": k - n}
+                         for source in ("train", "heldout") for k, ratio in enumerate(np.sort(rng.uniform(size=n)))])
+
+
+def duplicates_tables(rng):
+    """Return (raw, summary) of duplicates: a group of three and a pair."""
+    raw = pd.DataFrame([{"feature": "pixels", "group": group, "size": size, "row": 10 * group + k, "file": f"{k}.png",
+                         "nearest": 10 * group, "nearest_file": "0.png", "distance": 0.1 * k, "kind": "near"}
+                        for group, size in enumerate((3, 2)) for k in range(size)])
+    found = Found(raw, pd.DataFrame({"feature": ["pixels"]}), nearest_table(rng))
+    return raw, summarise_duplicates(found)
+
+
+def duplicates_arrays(rng):
+    """Return the arrays of duplicates.npz: pictures of both groups."""
+    return {"images": rng.integers(0, 256, (5, 1, 8, 8)).astype(np.uint8), "feature": np.array(["pixels"] * 5),
+            "kind": np.array(["near"] * 5), "group": np.array([0, 0, 0, 1, 1]), "row": np.array([0, 1, 2, 10, 11]),
+            "size": np.array([3, 3, 3, 2, 2])}
+
+
 def uturn_arrays(rng):
     """Return the arrays of uturn.npz: pictures of two starts of each kind at every time."""
     images = rng.integers(0, 256, (len(TIMES), 4, 1, 8, 8)).astype(np.uint8)
@@ -293,7 +318,8 @@ def run_json(name="digits", **changes):
                             "membership": {"n_images": 30}, "provenance": {"n_noises": 30},
                             "canaries": {"n_canaries": 24}, "agreement": {"n_samples": 30},
                             "gradient-variance": {"n_samples": 12}, "theories": {"n_pairs": 12},
-                            "pairing": {"n_pairs": 30}, "uturn": {"n_starts": 12}, "symmetry": {}, "study_size": {},
+                            "pairing": {"n_pairs": 30}, "uturn": {"n_starts": 12}, "symmetry": {}, "duplicates": {"threshold": 1 / 3},
+                            "study_size": {},
                             "study_losses": {}, "study_time": {}},
             "dataset": {"name": name, "split": "train", "n": N, "shape": [1, 8, 8], "hflip": False, "dtype": "uint8",
                         "divisor": 8.0, "shift": -1.0, "fingerprint": "ab" * 32},
@@ -313,7 +339,8 @@ def write_run(path, *, arrays=picture_arrays, sizes=(8, 16), document=None, seed
     save_table(path, "roc", curves)
     gradients, curves, gradient_summary = gradient_tables(rng)
     parts |= {"gradient-variance": (gradients, gradient_summary), "pairing": pairing_tables(rng),
-              "uturn": uturn_tables(), "symmetry": symmetry_tables()}
+              "uturn": uturn_tables(), "symmetry": symmetry_tables(), "duplicates": duplicates_tables(rng)}
+    save_table(path, "duplicates_nearest", nearest_table(rng))
     save_table(path, "gradient-variance-curves", curves)
     for name, (raw, _) in parts.items():
         save_table(path, name, raw)
@@ -331,6 +358,7 @@ def write_run(path, *, arrays=picture_arrays, sizes=(8, 16), document=None, seed
         np.savez_compressed(path / "arrays" / f"{name}.npz", **values)
     if arrays is picture_arrays:
         np.savez_compressed(path / "arrays" / "uturn.npz", **uturn_arrays(rng))
+        np.savez_compressed(path / "arrays" / "duplicates.npz", **duplicates_arrays(rng))
     for name, values in audit_arrays(rng, arrays is picture_arrays).items():
         np.savez_compressed(path / "arrays" / f"{name}.npz", **values)
     np.savez_compressed(path / "arrays" / "pairing.npz", **pairing_arrays(rng, arrays is point_arrays))

@@ -19,4 +19,5 @@ TINY = {
     "metrics": {"n_samples": 12, **PLANE, **SOLVER},
     "theories": {"n_pairs": 4, "n_calibration": 2, "times": TIMES, "n_steps": 3},
     "canaries": {"n_samples": 8, **SOLVER},
+    "duplicates": {"neighbor": 3},
 }

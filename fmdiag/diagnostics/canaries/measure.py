@@ -89,7 +89,7 @@ def _ratios(samples, training_set, canaries, device):
     """Return (ratio, distance) of every sample to every canary, shape (n, k)."""
     planted = np.array([row for rows in canaries.rows for row in rows], dtype=np.int64)
     rest = replace(training_set, rows=np.delete(training_set.rows, planted % training_set.n_stored, axis=0),
-                   labels=None, groups=None, condition=None, spread=None)
+                   labels=None, groups=None, condition=None, spread=None, files=None)
     others = nearest(samples, rest, device=device).distances
     points = canaries.images.double().flatten(1)
     orbit = [points, canaries.images.double().flip(-1).flatten(1)] if training_set.hflip else [points]

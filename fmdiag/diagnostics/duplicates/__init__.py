@@ -1,0 +1,1 @@
+"""The diagnostic duplicates: card, measurement and what belongs to it."""

