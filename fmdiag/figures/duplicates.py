@@ -1,4 +1,4 @@
-"""Figure of duplicates: strips of the largest groups of training examples, and nearest distances beside held-out ones."""
+"""Figure of duplicates: strips of the largest groups, and nearest distances beside those of held-out examples."""
 
 import numpy as np
 

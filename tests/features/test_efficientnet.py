@@ -1,18 +1,15 @@
 """EfficientNet-Lite0 with its real weights: what it is computed from, and copies that pixels do not see."""
 
 import importlib.util
-import io
 
 import numpy as np
 import pytest
 import torch
 from made import pictures
-from PIL import Image
 
 from fmdiag.datasets import TrainingSet
 from fmdiag.errors import FmdiagError
 from fmdiag.features import load_feature
-from fmdiag.neighbors import nearest_distinct
 
 NAME = "efficientnet-lite0"
 real = pytest.mark.skipif(importlib.util.find_spec("efficientnet_lite_pytorch") is None,

@@ -243,8 +243,8 @@ def symmetry_tables():
 
 def nearest_table(rng, n=40):
     """Return the table of relative nearest distances of training and held-out examples."""
-    return pd.DataFrame([{"feature": "pixels", "source": source, "row": k, "nearest": 0, "distance": ratio, "scale": 1.0,
-                          "ratio": ratio, "duplicated": ratio < 1 / 3, "group": k - n}
+    return pd.DataFrame([{"feature": "pixels", "source": source, "row": k, "nearest": 0, "distance": ratio,
+                          "scale": 1.0, "ratio": ratio, "duplicated": ratio < 1 / 3, "group": k - n}
                          for source in ("train", "heldout") for k, ratio in enumerate(np.sort(rng.uniform(size=n)))])
 
 
@@ -318,9 +318,8 @@ def run_json(name="digits", **changes):
                             "membership": {"n_images": 30}, "provenance": {"n_noises": 30},
                             "canaries": {"n_canaries": 24}, "agreement": {"n_samples": 30},
                             "gradient-variance": {"n_samples": 12}, "theories": {"n_pairs": 12},
-                            "pairing": {"n_pairs": 30}, "uturn": {"n_starts": 12}, "symmetry": {}, "duplicates": {"threshold": 1 / 3},
-                            "study_size": {},
-                            "study_losses": {}, "study_time": {}},
+                            "pairing": {"n_pairs": 30}, "uturn": {"n_starts": 12}, "symmetry": {},
+                            "duplicates": {"threshold": 1 / 3}, "study_size": {}, "study_losses": {}, "study_time": {}},
             "dataset": {"name": name, "split": "train", "n": N, "shape": [1, 8, 8], "hflip": False, "dtype": "uint8",
                         "divisor": 8.0, "shift": -1.0, "fingerprint": "ab" * 32},
             "checkpoint": {"file": "digits.pt", "sha256": "cd" * 32, "family": "native", "steps": 20000},

@@ -23,8 +23,8 @@ class Parameters(FeatureSpaces):
 
 FIGURES = (
     Figure("duplicates_groups", "fmdiag.figures.duplicates:groups_figure",
-           caption="The largest groups of equal or near training examples, a line each, at most eight members ({feature}"
-                  "). Left: size of the group, and which kinds of pairs join it. {data}.",
+           caption="The largest groups of equal or near training examples, a line each, at most eight members "
+                  "({feature}). Left: size of the group, and which kinds of pairs join it. {data}.",
            alt="Strips of training images, one per group of duplicates."),
     Figure("duplicates_distances", "fmdiag.figures.duplicates:distances_figure",
            caption="Cumulative share of examples against the distance to the nearest training example, as a share of "

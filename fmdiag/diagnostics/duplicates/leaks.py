@@ -14,8 +14,8 @@ def leaks(training_set, others, rule, name, **search):
     """Return the held-out examples that the rule calls near to a training example, a row each, closest first.
 
     Those that equal a training example by content are exact; those whose mirror image does, mirrored, are found where
-    flips do not count as well. `others` are the Others of all held-out examples, `name` is the feature's, for its column, `search` that of
-    `of_points`; columns as in `measure.find`.
+    flips do not count as well. `others` are the Others of all held-out examples, `name` is the feature's, for its
+    column, `search` that of `of_points`; columns as in `measure.find`.
     """
     held_out, overlap = training_set.held_out, training_set.overlap
     if held_out is None:

@@ -22,7 +22,7 @@ def summarise(found):
     for feature, table in found.nearest.groupby("feature", sort=False):
         keys = {"feature": feature}
         train, held_out = (table[table["source"] == source] for source in ("train", "heldout"))
-        rows.append(_share(train, clustered_share(train["duplicated"].to_numpy(), train["group"].to_numpy()), "clustered_exact", **keys))
+        rows.append(_of_train(train, keys))
         rows.append(row(NAME, "exact", (train["distance"] == 0).mean(), n=len(train), source="train", **keys))
         rows += _beside(train, held_out, keys) if len(held_out) else []
         rows += _of_groups(found.members[found.members["feature"] == feature], keys, len(train))
@@ -32,9 +32,10 @@ def summarise(found):
     return pd.DataFrame(rows)
 
 
-def _share(table, found, interval, **keys):
-    return row(NAME, "duplicated", tuple(float(end) for end in found), n=len(table), interval=interval,
-               source=table["source"].iloc[0], **keys)
+def _of_train(train, keys):
+    found = clustered_share(train["duplicated"].to_numpy(), train["group"].to_numpy())
+    return row(NAME, "duplicated", tuple(float(end) for end in found), n=len(train), interval="clustered_exact",
+               source="train", **keys)
 
 
 def _beside(train, held_out, keys):
