@@ -98,6 +98,8 @@ COST = {
                          "number of them in memory at once.",
     "symmetry": "About 40 Jacobian-vector products per trajectory and time, and for û* the covariance of the training "
                 "examples that have weight: with the defaults 9 trajectories and 20 times.",
+    "geometry": "At each of 3 × n_images points and every time, a Jacobian-vector product per coordinate up to 128 of "
+                "them, else n_probes; û* at the same states.",
     "uturn": "From every time t, n_steps × (1 - t) calls of the model and as many steps of û* per start: with the "
              "default times 1050 of both per start, of which there are 2 × n_starts.",
     "audit": "Memorization, metrics, membership and provenance together; the samples are drawn once.",

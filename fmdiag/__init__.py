@@ -32,6 +32,7 @@ _PUBLIC = {
     "theories": "fmdiag.diagnostics.theories.measure:measure",
     "symmetry": "fmdiag.diagnostics.symmetry.measure:measure",
     "duplicates": "fmdiag.diagnostics.duplicates.measure:measure",
+    "geometry": "fmdiag.diagnostics.geometry.measure:measure",
     "Run": "fmdiag.runs",
     "Result": "fmdiag.results",
     "Verdict": "fmdiag.results",

@@ -11,6 +11,7 @@ from fmdiag.diagnostics.alignment.measure import measure as alignment
 from fmdiag.diagnostics.duplicates.measure import measure as duplicates
 from fmdiag.diagnostics.error.measure import measure as approximation_error
 from fmdiag.diagnostics.error.measure import measure as error
+from fmdiag.diagnostics.geometry.measure import measure as geometry
 from fmdiag.diagnostics.hybrid.measure import measure as hybrid
 from fmdiag.diagnostics.membership.measure import measure as membership
 from fmdiag.diagnostics.memorization.measure import measure as memorization
@@ -41,6 +42,7 @@ __all__ = [
     "__version__", "TrainingSet", "load_dataset", "LinearPath", "CosinePath", "VPPath", "CustomPath", "Posterior",
     "ClosedFormField", "HybridField", "NetworkField", "load_checkpoint", "train", "sample", "nearest", "alignment",
     "approximation_error", "hybrid", "memorization", "quality", "membership", "provenance", "uturn", "error",
-    "theories", "symmetry", "duplicates", "Run", "Result", "Verdict", "Diagnostic", "Figure", "parameter", "register",
+    "theories", "symmetry", "duplicates", "geometry", "Run", "Result", "Verdict", "Diagnostic", "Figure", "parameter",
+    "register",
     "FmdiagError",
 ]

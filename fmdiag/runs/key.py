@@ -16,7 +16,7 @@ from fmdiag.runs.versions import versions
 # Diagnostics that look at training examples alone, and samples: they outlive a change of the held-out examples.
 WITHOUT_HELD_OUT = ("alignment", "error", "hybrid", "samples")
 # Parameters that name a file or a folder: its content counts.
-FILES = ("samples", "model", "decoder", "pairs", "folder", "other")
+FILES = ("samples", "model", "decoder", "pairs", "folder", "other", "reference")
 
 
 def key_of(run, name, parameters):

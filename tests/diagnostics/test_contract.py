@@ -22,6 +22,7 @@ PROMISED = {
     "quality": ["feature", "metric", "definition", "source", "value", "low", "high", "level", "n", "interval"],
     "membership": ["t", "pair", "source", "row", "cfm_loss", "squared_error", "error_without"],
     "provenance": ["source", "sample", "t", "row", "weight"],
+    "geometry": ["source", "number", "pair", "t", "lid", "lid_standard_error", "lid_closed_form", "lid_heldout_form"],
     "symmetry": ["t", "start", "kind", "field", "states", "eigenvalue"],
     "gradient-variance": ["t", "sample", "loss", "squared_norm", "inner"],
     "theories": ["theory", "fitted_on", "states", "t", "pair", "squared_error", "cosine", "r2", "explained"],
@@ -31,7 +32,8 @@ PROMISED = {
 MAY_BE_MISSING = {"alignment": {"image_size"}, "quality": {"value", "low", "high"},
                   "error": {"cfm_loss", "source_weight", "source_shell"},        # of states on trajectories
                   "memorization": {"d_heldout", "near", "hit"},   # of samples only
-                  "theories": {"explained"}}                      # not of û*
+                  "theories": {"explained"},                      # not of û*
+                  "geometry": {"flat_share", "lid_heldout_form"}}   # with fewer than 20 held-out examples, and none
 SETS = {
     "digits": lambda: fmdiag.load_dataset("digits", n=60),
     "flipped": lambda: fmdiag.load_dataset("digits", n=30, hflip=True),
@@ -82,6 +84,7 @@ def measured(name, training_set, seed):
                  "gradient-variance": ((Scaled(), training_set), {"times": [0.1, 0.9], "n_samples": 5}),
                  "theories": ((linear, training_set), {"times": [0.3, 0.9], "n_pairs": 5, "n_calibration": 2,
                                                        "theories": ["wiener"], "n_steps": 4}),
+                 "geometry": ((linear, training_set), {"times": [0.3, 0.9], "n_images": 8, "n_steps": 4}),
                  "symmetry": ((linear, training_set), {"times": [0.2, 0.5], "n_noises": 2, "n_steps": 4}),
                  "uturn": ((linear, training_set), {"times": [0.0, 0.5], "n_starts": 6, "n_steps": 4})}
     positional, keywords = arguments[name]

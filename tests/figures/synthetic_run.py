@@ -8,6 +8,7 @@ from synthetic_study import study_summary, write_study
 
 from fmdiag.diagnostics.duplicates.measure import Found
 from fmdiag.diagnostics.duplicates.summary import summarise as summarise_duplicates
+from fmdiag.diagnostics.geometry.summary import summarise as summarise_geometry
 from fmdiag.diagnostics.symmetry.measure import summarise as summarise_symmetry
 from fmdiag.diagnostics.theories import summary as theories
 from fmdiag.diagnostics.theories.names import KINDS
@@ -264,6 +265,25 @@ def duplicates_arrays(rng):
             "size": np.array([3, 3, 3, 2, 2])}
 
 
+def geometry_tables(n_images=24):
+    """Return (raw, summary) of geometry: dimensions that grow with t, less at training examples."""
+    rows = [{"source": source, "number": 2 * k, "pair": k, "t": t, "lid": 5 + 40 * t**2 * share + 0.3 * (k % 5),
+             "lid_closed_form": 0.0 if source == "train" else 400 * t**2 + k, "lid_heldout_form": 400 * t**2 + k,
+             "flat_share": 0.01 * (k % 11)} for t in TIMES for k in range(n_images)
+            for source, share in (("train", 0.5), ("heldout", 1.0), ("model", 0.9))]
+    raw = pd.DataFrame(rows).assign(lid_standard_error=0.0, derivative="forward")
+    return raw, summarise_geometry(raw)
+
+
+def geometry_arrays(rng):
+    """Return the arrays of geometry.npz: maps of three points of each kind, and two pictures of each."""
+    maps = rng.uniform(0, 1, (9, len(TIMES), 8, 8)).astype(np.float32)
+    images = rng.integers(0, 256, (6, 1, 8, 8)).astype(np.uint8)
+    return {"times": TIMES, "sources": np.repeat(["train", "heldout", "model"], 3), "maps": maps, "map_errors": maps,
+            "closed_form": maps / 2, "reference": maps + 0.1, "shown": np.array([0, 1, 3, 4, 6, 7]), "images": images,
+            "nearest": images}
+
+
 def uturn_arrays(rng):
     """Return the arrays of uturn.npz: pictures of two starts of each kind at every time."""
     images = rng.integers(0, 256, (len(TIMES), 4, 1, 8, 8)).astype(np.uint8)
@@ -319,7 +339,8 @@ def run_json(name="digits", **changes):
                             "canaries": {"n_canaries": 24}, "agreement": {"n_samples": 30},
                             "gradient-variance": {"n_samples": 12}, "theories": {"n_pairs": 12},
                             "pairing": {"n_pairs": 30}, "uturn": {"n_starts": 12}, "symmetry": {},
-                            "duplicates": {"threshold": 1 / 3}, "study_size": {}, "study_losses": {}, "study_time": {}},
+                            "duplicates": {"threshold": 1 / 3}, "geometry": {"n_images": 24}, "study_size": {},
+                            "study_losses": {}, "study_time": {}},
             "dataset": {"name": name, "split": "train", "n": N, "shape": [1, 8, 8], "hflip": False, "dtype": "uint8",
                         "divisor": 8.0, "shift": -1.0, "fingerprint": "ab" * 32},
             "checkpoint": {"file": "digits.pt", "sha256": "cd" * 32, "family": "native", "steps": 20000},
@@ -338,7 +359,8 @@ def write_run(path, *, arrays=picture_arrays, sizes=(8, 16), document=None, seed
     save_table(path, "roc", curves)
     gradients, curves, gradient_summary = gradient_tables(rng)
     parts |= {"gradient-variance": (gradients, gradient_summary), "pairing": pairing_tables(rng),
-              "uturn": uturn_tables(), "symmetry": symmetry_tables(), "duplicates": duplicates_tables(rng)}
+              "uturn": uturn_tables(), "symmetry": symmetry_tables(), "duplicates": duplicates_tables(rng),
+              "geometry": geometry_tables()}
     save_table(path, "duplicates_nearest", nearest_table(rng))
     save_table(path, "gradient-variance-curves", curves)
     for name, (raw, _) in parts.items():
@@ -358,6 +380,7 @@ def write_run(path, *, arrays=picture_arrays, sizes=(8, 16), document=None, seed
     if arrays is picture_arrays:
         np.savez_compressed(path / "arrays" / "uturn.npz", **uturn_arrays(rng))
         np.savez_compressed(path / "arrays" / "duplicates.npz", **duplicates_arrays(rng))
+        np.savez_compressed(path / "arrays" / "geometry.npz", **geometry_arrays(rng))
     for name, values in audit_arrays(rng, arrays is picture_arrays).items():
         np.savez_compressed(path / "arrays" / f"{name}.npz", **values)
     np.savez_compressed(path / "arrays" / "pairing.npz", **pairing_arrays(rng, arrays is point_arrays))

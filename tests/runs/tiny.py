@@ -14,6 +14,7 @@ TINY = {
     "uturn": {"n_starts": 4, "times": TIMES, **SOLVER},
     "agreement": {"n_samples": 6, **SOLVER},
     "symmetry": {"n_noises": 2, "times": TIMES, **SOLVER},
+    "geometry": {"n_images": 8, "times": TIMES, **SOLVER},
     "gradient-variance": {"n_samples": 4, "times": TIMES},
     "pairing": {"n_pairs": 4, "sigmas": (0.0,), "steps": 1, "batch_size": 4, "width": 8, "depth": 1, "n_steps": 3},
     "metrics": {"n_samples": 12, **PLANE, **SOLVER},

@@ -9,12 +9,11 @@ covariance itself; where both would be large, power iteration over all rows does
 import torch
 
 from fmdiag.diagnostics.symmetry.power import BLOCK, top_eigenvalues
+from fmdiag.posterior.coordinates import BLOCK_ROWS, NEGLIGIBLE, log_weights
 
-NEGLIGIBLE = 1e-16   # of the largest weight: fewer than n times that is left out
 SIDE = 1024          # of a matrix whose eigenvalues are computed
 MOST = 60            # products: the covariance's gaps may be small
 BYTES = 1 << 28      # of the rows with weight
-BLOCK_ROWS = 1 << 22     # coordinates of rows at a time
 
 
 def top_eigenvalue(u_star, x, t):
@@ -33,7 +32,7 @@ def top_eigenvalue(u_star, x, t):
     """
     points, training_set = x.flatten(1).double().cpu(), u_star.training_set
     alpha, sigma = (float(part) for part in u_star.posterior.schedule(torch.tensor([t], dtype=torch.float64)))
-    logs = _log_weights(training_set, points, alpha, sigma)
+    logs = log_weights(training_set, points, alpha, sigma)
     values, residuals = torch.zeros(2, len(points), dtype=torch.float64)
     large = []
     for b, point in enumerate(points):
@@ -50,15 +49,6 @@ def top_eigenvalue(u_star, x, t):
                                                                  most=MOST)
     factor = alpha / sigma**2
     return factor * values, factor * residuals
-
-
-def _log_weights(training_set, points, alpha, sigma):
-    """Return -||x - alpha X_i||² / (2 sigma²), up to rounding and a constant per point, shape (b, n)."""
-    found = torch.empty(len(points), training_set.n, dtype=torch.float64)
-    for first, rows in training_set.blocks(max(1, BLOCK_ROWS // training_set.dim)):
-        rows = rows.double()
-        found[:, first:first + len(rows)] = alpha * (points @ rows.T) - 0.5 * alpha**2 * rows.square().sum(1)
-    return found / sigma**2
 
 
 def _of_rows(rows, point, alpha, sigma):

@@ -1,0 +1,1 @@
+"""The diagnostic geometry: card, measurement and what belongs to it."""
