@@ -57,7 +57,8 @@ def from_tables(run):
 
 def details(run):
     """Return one sentence with its interval per diagnostic that the summary has, memorization excepted."""
-    return [*_collapse(run), *_largest_error(run), *_trajectories(run), *_hybrid_ends(run), *_returns(run)]
+    return [*_collapse(run), *_largest_error(run), *_trajectories(run), *_hybrid_ends(run), *_returns(run),
+            *_dimensions(run)]
 
 
 def _collapse(run):
@@ -113,6 +114,16 @@ def _returns(run):
         p = rows.loc[rows["quantity"] == "difference_p", "value"].iloc[0]
         yield (f"Half of the training examples return in U-turns from t = {times['train']} on, half of the held-out "
                f"ones from t = {times['heldout']} on; p = {p:.2g} for training examples returning no more often.")
+
+
+def _dimensions(run):
+    rows = run.summary("geometry", "lid_p", "lid_difference")
+    for row in rows[rows["quantity"] == "lid_p"].dropna(subset="value").itertuples() if len(rows) else ():
+        shown = "is" if row.value <= LEVEL else "is not shown to be"
+        differences = rows[rows["quantity"] == "lid_difference"]
+        lowest = differences.loc[differences["value"].idxmin()]
+        yield (f"The local dimension of the field {shown} lower at training examples than at held-out ones at some "
+               f"time (p = {row.value:.2g}; difference {_number(lowest)} at t = {lowest['t']:g}).")
 
 
 def _number(row):

@@ -23,13 +23,13 @@ FIGURES = (
     Figure("geometry_dimension", "fmdiag.figures.geometry:dimension_figure",
            caption="Local intrinsic dimension (LID) at training examples, held-out examples and samples against time "
                    "t: of the model (left) and of û* of the training set at the same points (right), medians. Bands: "
-                   "{interval}. {pairs} points of each kind. {data}. After Kamkari et al. 2024.",
+                   "{interval}. Up to {pairs} points of each kind. {data}. After Kamkari et al. 2024.",
            alt="Line charts of the local intrinsic dimension against t per kind of point, for model and û*.",
            intervals=("lid", "lid_closed_form")),
     Figure("geometry_difference", "fmdiag.figures.geometry:difference_figure",
            caption="LID of the model at training examples minus that at held-out ones, against time t: mean over "
                    "pairs, with a 95 % band for all times together from random signs of the pairs. Where it lies "
-                   "below 0 the field knows its training examples. {pairs} pairs. {data}.",
+                   "below 0 the field knows its training examples. {data}.",
            alt="Line chart of the difference in local intrinsic dimension of training and held-out examples.",
            intervals=("lid_difference",), panel="fmdiag.figures.geometry:difference"),
     Figure("geometry_maps", "fmdiag.figures.geometry:maps_figure",
