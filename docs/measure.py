@@ -18,7 +18,7 @@ GALLERY = Path(__file__).parent / "gallery"
 FACTS = GALLERY / "facts.json"
 EXAMPLES = Path(__file__).parent.parent / "reports" / "example"
 SINGLE = ("alignment", "error", "hybrid", "memorization", "quality", "membership", "provenance", "theories",
-          "gradient-variance", "uturn", "symmetry", "geometry", "audit")
+          "gradient-variance", "uturn", "symmetry", "geometry", "patches", "audit")
 PAIRING = ["pairing", "--dataset", "digits", "--n-pairs", "100", "--width", "128", "--depth", "2", "--steps", "1500",
            "--batch-size", "64"]
 OPTIONS = {"gradient-variance": ["--n-samples", "256"]}

@@ -96,6 +96,8 @@ COST = {
                 "over all n rows each, Wiener excepted; at fresh states 18 times more, with fits on at most 256 rows.",
     "gradient-variance": "A gradient of every parameter per pair and time, n_samples × n_times in all, a bounded "
                          "number of them in memory at once.",
+    "patches": "n_steps calls of the model per sample, and O(images · n · windows · k²) at the same place; at any "
+               "place as many times more as there are places, for n_any images and windows half a window apart.",
     "symmetry": "About 40 Jacobian-vector products per trajectory and time, and for û* the covariance of the training "
                 "examples that have weight: with the defaults 9 trajectories and 20 times.",
     "geometry": "At each of 3 × n_images points and every time, a Jacobian-vector product per coordinate up to 128 of "

@@ -33,6 +33,7 @@ _PUBLIC = {
     "symmetry": "fmdiag.diagnostics.symmetry.measure:measure",
     "duplicates": "fmdiag.diagnostics.duplicates.measure:measure",
     "geometry": "fmdiag.diagnostics.geometry.measure:measure",
+    "patches": "fmdiag.diagnostics.patches.measure:measure",
     "Run": "fmdiag.runs",
     "Result": "fmdiag.results",
     "Verdict": "fmdiag.results",

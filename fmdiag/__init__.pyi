@@ -15,6 +15,7 @@ from fmdiag.diagnostics.geometry.measure import measure as geometry
 from fmdiag.diagnostics.hybrid.measure import measure as hybrid
 from fmdiag.diagnostics.membership.measure import measure as membership
 from fmdiag.diagnostics.memorization.measure import measure as memorization
+from fmdiag.diagnostics.patches.measure import measure as patches
 from fmdiag.diagnostics.provenance.measure import measure as provenance
 from fmdiag.diagnostics.quality.measure import measure as quality
 from fmdiag.diagnostics.symmetry.measure import measure as symmetry
@@ -42,7 +43,6 @@ __all__ = [
     "__version__", "TrainingSet", "load_dataset", "LinearPath", "CosinePath", "VPPath", "CustomPath", "Posterior",
     "ClosedFormField", "HybridField", "NetworkField", "load_checkpoint", "train", "sample", "nearest", "alignment",
     "approximation_error", "hybrid", "memorization", "quality", "membership", "provenance", "uturn", "error",
-    "theories", "symmetry", "duplicates", "geometry", "Run", "Result", "Verdict", "Diagnostic", "Figure", "parameter",
-    "register",
-    "FmdiagError",
+    "theories", "symmetry", "duplicates", "geometry", "patches", "Run", "Result", "Verdict", "Diagnostic", "Figure",
+    "parameter", "register", "FmdiagError",
 ]

@@ -26,7 +26,7 @@ RUN = Path(__file__).parents[2] / "reports/example/figure-1a-two-moons"
 SECONDS = 5.0
 OWN_OUTPUT = ("checkpoint", "figures", "compare", "classifier")  # commands that write where their file is, or elsewhere
 MEASURES = ("report", "audit", "error", "hybrid --tau 0.3", "memorization", "quality", "membership", "provenance",
-            "gradient-variance", "theories", "uturn", "symmetry", "geometry")
+            "gradient-variance", "theories", "uturn", "symmetry", "geometry", "patches")
 # Role of the file -> command lines in which {file} takes that role. {digits} is the bundled checkpoint, {run} a run.
 PLACES = {
     "checkpoint": [*(f"{name} {{file}}" for name in (*MEASURES, "checkpoint", "alignment")),

@@ -172,7 +172,7 @@ class Diagnostic(Card):
 
 NAMES = ("alignment", "error", "hybrid", "memorization", "quality", "membership", "provenance", "agreement",
          "gradient-variance", "pairing", "metrics", "canaries", "theories", "uturn", "symmetry", "duplicates",
-         "geometry")
+         "geometry", "patches")
 DIAGNOSTICS = Registry("diagnostic", {
     name: f"fmdiag.diagnostics.{name.replace('-', '_')}.card:CARD" for name in NAMES}, group="fmdiag.diagnostics")
 

@@ -58,7 +58,7 @@ def from_tables(run):
 def details(run):
     """Return one sentence with its interval per diagnostic that the summary has, memorization excepted."""
     return [*_collapse(run), *_largest_error(run), *_trajectories(run), *_hybrid_ends(run), *_returns(run),
-            *_dimensions(run)]
+            *_dimensions(run), *_parts(run)]
 
 
 def _collapse(run):
@@ -124,6 +124,17 @@ def _dimensions(run):
         lowest = differences.loc[differences["value"].idxmin()]
         yield (f"The local dimension of the field {shown} lower at training examples than at held-out ones at some "
                f"time (p = {row.value:.2g}; difference {_number(lowest)} at t = {lowest['t']:g}).")
+
+
+def _parts(run):
+    rows = run.summary("patches", "flagged", "patches_p")
+    rows = rows[rows["place"] == "same"] if len(rows) else rows
+    flagged = rows[rows["quantity"] == "flagged"] if len(rows) else rows
+    shares = {row["source"]: _number(row) for _, row in flagged.iterrows()}
+    p = rows.loc[rows["quantity"] == "patches_p", "value"] if len(rows) else ()
+    if len(p):
+        yield (f"A share {shares['model']} of the samples and {shares['heldout']} of the held-out images have parts of "
+               f"training images, at the same place; p = {p.iloc[0]:.2g} for samples having them no more often.")
 
 
 def _number(row):

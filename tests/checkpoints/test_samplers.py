@@ -108,7 +108,7 @@ def test_samples_are_measured_and_the_field_is_not(undrawn, rows, tmp_path, caps
     assert run(["error", *words, "--out", str(tmp_path / "other")]) == 2
     said = capsys.readouterr().err
     assert ("error needs a velocity field, which a sampler of a few steps has not: what applies is audit, "
-            "agreement, canaries, hybrid, memorization, metrics, quality, uturn") in said
+            "agreement, canaries, hybrid, memorization, metrics, patches, quality, uturn") in said
     assert len(said.splitlines()) == 1 and not (tmp_path / "other").exists()
     assert run(["checkpoint", *words[:3]]) == 0
     said = capsys.readouterr().out

@@ -21,6 +21,7 @@ SMALL = {
     "provenance": ["--n-noises", "8", "--n-steps", "4"],
     "gradient-variance": ["--n-samples", "4", "--times", "0.5"],
     "theories": ["--times", "0.5", "--n-pairs", "4", "--n-calibration", "2", "--n-steps", "4"],
+    "patches": ["--n-samples", "4", "--n-controls", "2", "--n-any", "0", "--n-steps", "4"],
     "uturn": ["--times", "0.5", "--n-starts", "8", "--n-steps", "4"],
     "agreement": ["CHECKPOINT", "--n-samples", "4", "--n-steps", "4"],
 }

@@ -9,6 +9,7 @@ from synthetic_study import study_summary, write_study
 from fmdiag.diagnostics.duplicates.measure import Found
 from fmdiag.diagnostics.duplicates.summary import summarise as summarise_duplicates
 from fmdiag.diagnostics.geometry.summary import summarise as summarise_geometry
+from fmdiag.diagnostics.patches.summary import summarise as summarise_patches
 from fmdiag.diagnostics.symmetry.measure import summarise as summarise_symmetry
 from fmdiag.diagnostics.theories import summary as theories
 from fmdiag.diagnostics.theories.names import KINDS
@@ -284,6 +285,30 @@ def geometry_arrays(rng):
             "nearest": images}
 
 
+def patches_tables(n=12):
+    """Return (raw, summary) of patches: û* is copied whole, the model in parts, held-out images hardly."""
+    rng = np.random.default_rng(1)
+    tops = {"model": 0.6, "heldout": 0.2, "closed_form": 1.0, "patch_theory": 0.9}
+    rows = [{"source": source, "sample": k, "place": place, "nearest": k % 5, "area_share": share,
+             "n_images": 1 + k % 4 * (source != "closed_form"), "flagged": share >= 0.15, "window": 5, "area": 0.15,
+             "threshold": 1 / 3, "judged_share": 1.0, "largest_share": 0.9}
+            for source, top in tops.items() for place in ("same", "any") for k in range(n)
+            for share in (top * (1.0 if source == "closed_form" else rng.uniform()),)]
+    raw = pd.DataFrame(rows)
+    return raw, summarise_patches(raw)
+
+
+def patches_arrays(m=4):
+    """Return the arrays of patches.npz: images with maps of none, one and three training images."""
+    maps = np.full((m, 8, 8), -1)
+    maps[1:, :5], maps[2:, 5:, :4], maps[3:, 5:, 4:6] = 7, 3, 1
+    rows = np.array([[-1, -1, -1], [7, -1, -1], [7, 3, -1], [7, 3, 1]])
+    pictures = np.random.default_rng(1).integers(0, 256, (m, 4, 1, 8, 8)).astype(np.uint8)
+    return {"images": pictures[:, 0], "row_images": pictures[:, 1:], "maps": maps, "rows": rows, "sample": np.arange(m),
+            "sources": np.array(["model", "heldout", "closed_form", "patch_theory"]), "n_images": np.arange(m),
+            "area_share": np.linspace(0, 1, m)}
+
+
 def uturn_arrays(rng):
     """Return the arrays of uturn.npz: pictures of two starts of each kind at every time."""
     images = rng.integers(0, 256, (len(TIMES), 4, 1, 8, 8)).astype(np.uint8)
@@ -339,7 +364,7 @@ def run_json(name="digits", **changes):
                             "canaries": {"n_canaries": 24}, "agreement": {"n_samples": 30},
                             "gradient-variance": {"n_samples": 12}, "theories": {"n_pairs": 12},
                             "pairing": {"n_pairs": 30}, "uturn": {"n_starts": 12}, "symmetry": {},
-                            "duplicates": {"threshold": 1 / 3}, "geometry": {"n_images": 24}, "study_size": {},
+                            "duplicates": {"threshold": 1 / 3}, "geometry": {"n_images": 24}, "patches": {}, "study_size": {},
                             "study_losses": {}, "study_time": {}},
             "dataset": {"name": name, "split": "train", "n": N, "shape": [1, 8, 8], "hflip": False, "dtype": "uint8",
                         "divisor": 8.0, "shift": -1.0, "fingerprint": "ab" * 32},
@@ -360,7 +385,7 @@ def write_run(path, *, arrays=picture_arrays, sizes=(8, 16), document=None, seed
     gradients, curves, gradient_summary = gradient_tables(rng)
     parts |= {"gradient-variance": (gradients, gradient_summary), "pairing": pairing_tables(rng),
               "uturn": uturn_tables(), "symmetry": symmetry_tables(), "duplicates": duplicates_tables(rng),
-              "geometry": geometry_tables()}
+              "geometry": geometry_tables(), "patches": patches_tables()}
     save_table(path, "duplicates_nearest", nearest_table(rng))
     save_table(path, "gradient-variance-curves", curves)
     for name, (raw, _) in parts.items():
@@ -381,6 +406,7 @@ def write_run(path, *, arrays=picture_arrays, sizes=(8, 16), document=None, seed
         np.savez_compressed(path / "arrays" / "uturn.npz", **uturn_arrays(rng))
         np.savez_compressed(path / "arrays" / "duplicates.npz", **duplicates_arrays(rng))
         np.savez_compressed(path / "arrays" / "geometry.npz", **geometry_arrays(rng))
+        np.savez_compressed(path / "arrays" / "patches.npz", **patches_arrays())
     for name, values in audit_arrays(rng, arrays is picture_arrays).items():
         np.savez_compressed(path / "arrays" / f"{name}.npz", **values)
     np.savez_compressed(path / "arrays" / "pairing.npz", **pairing_arrays(rng, arrays is point_arrays))

@@ -14,7 +14,7 @@ from fmdiag.figures.style import paper_style
 FIGURES = figure_cards()
 # Figures of nothing but pictures, which points have none of.
 PICTURES = {"provenance_copied", "agreement_pairs", "theories_samples", "uturn_strips", "duplicates_groups",
-            "geometry_maps"}
+            "geometry_maps", "patches_maps"}
 CASES = [(name, fixture) for name in FIGURES for fixture in ("synthetic_run", "synthetic_points_run")
          if not (name in PICTURES and fixture == "synthetic_points_run")]
 

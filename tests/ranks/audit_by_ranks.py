@@ -25,6 +25,7 @@ def measure(file=None):
     run.hybrid(n_samples=7, n_steps=4, taus=(0.0, 0.5))
     run.quality(n_samples=75, metrics=("frechet", "prdc"), **SOLVER)
     run.uturn(n_starts=9, times=(0.3, 0.8), **SOLVER)
+    run.patches(n_samples=11, n_any=3, n_controls=3, **SOLVER)
     run.agreement(other=bundled_checkpoint(), n_samples=7, **SOLVER)
     run.theories(n_pairs=5, n_calibration=3, times=(0.3, 0.8), theories=("wiener", "local-score"), **SOLVER)
     verdicts = audit(run, n_samples=75, n_images=9, n_noises=2, **SOLVER)["verdicts"]

@@ -19,6 +19,7 @@ TINY = {
     "pairing": {"n_pairs": 4, "sigmas": (0.0,), "steps": 1, "batch_size": 4, "width": 8, "depth": 1, "n_steps": 3},
     "metrics": {"n_samples": 12, **PLANE, **SOLVER},
     "theories": {"n_pairs": 4, "n_calibration": 2, "times": TIMES, "n_steps": 3},
+    "patches": {"n_samples": 4, "n_controls": 2, "n_any": 2, **SOLVER},
     "canaries": {"n_samples": 8, **SOLVER},
     "duplicates": {"neighbor": 3},
 }

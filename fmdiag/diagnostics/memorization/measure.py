@@ -112,12 +112,12 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     check = check_null(training_set, unseen, free, features=features, **search)
     free = check.kept
     points = {"model": (numbers, samples),
-              "heldout": _held_out_rows(unseen, free, training_set, len(samples), generator)}
+              "heldout": held_out_rows(unseen, free, training_set, len(samples), generator)}
     held_out, unseen = unseen, None if unseen is None else near.searched(unseen, free)
     if closed_form is None:
         closed_form = ClosedFormField(training_set, path, memory=memory, device=device)
     n = control_size(training_set.n) if n_closed_form is None else n_closed_form
-    points["closed_form"] = _closed_form_points(closed_form, training_set, n, n_steps, group, generator)
+    points["closed_form"] = closed_form_points(closed_form, training_set, n, n_steps, group, generator)
     asked = [source for source in SOURCES if points[source] is not None]
     tables = [tabulate(*points[source], training_set, source=source, feature=feature, threshold=threshold, plan=plan,
                        device=device, group=group, held_out=unseen if source == "model" else None)
@@ -162,7 +162,7 @@ def tabulate(numbers, points, training_set, *, source, feature="pixels", thresho
                          **every_class.columns(points, training_set, threshold=threshold, **search)})
 
 
-def _held_out_rows(held_out, free, training_set, n_samples, generator):
+def held_out_rows(held_out, free, training_set, n_samples, generator):
     """Return (numbers, points) of at most n_samples held-out rows, those numbered `free`, or None without any."""
     if held_out is None:
         return None
@@ -177,7 +177,7 @@ def control_size(n_rows):
     return min(64, max(16, 64 * 10**6 // n_rows))
 
 
-def _closed_form_points(closed_form, training_set, n, n_steps, group, generator):
+def closed_form_points(closed_form, training_set, n, n_steps, group, generator):
     """Return (numbers, points) of samples of û*, drawn if û* itself is given, or None if False is."""
     if closed_form is False:
         return None
