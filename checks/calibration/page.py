@@ -9,7 +9,7 @@ from checks.calibration.families import BASES, NULLS, POWERS, SHARES
 from fmdiag.stats import holm, proportion_interval
 
 ERROR = 0.05
-TESTS = ("membership", "uturn")
+TESTS = ("membership", "uturn", "geometry")
 UNKNOWING = ("third-party", "population")   # in the names of fields that know no training example
 ANNOUNCED = {"exact copies": "exact copies", "copies with noise": "copies with noise .1"}   # in the verdict: planted
 # Families whose samples are of the distribution of the held-out examples, so that the true excess is 0.
@@ -116,7 +116,8 @@ def write_page(found, file):
              *_table(("interval", "repetitions", "misses", "95 % interval"),
                      [(e["family"], e["n"], e["misses"], _interval(e) if e["n"] else "") for e in found["intervals"]]),
              "", "## Membership", "", MEMBERSHIP, "", *_of_test(found["membership"]),
-             "", "## U-turns", "", UTURN, "", *_of_test(found["uturn"]), ""]
+             "", "## U-turns", "", UTURN, "", *_of_test(found["uturn"]),
+             "", "## Dimensions", "", GEOMETRY, "", *_of_test(found["geometry"]), ""]
     file.write_text("\n".join(lines))
 
 
@@ -150,6 +151,10 @@ them."""
 UTURN = """Does the test of `fmdiag uturn` say, at 5 %, that training examples return more often than held-out ones: the
 p-value of the largest difference over the times? The population's field and third-party û\\* know none of them, so that
 "found" is a false alarm, which fails by the rule above. The others know all, or half, of them."""
+
+
+GEOMETRY = """Does the test of `fmdiag geometry` say, at 5 %, that the local dimension is lower at training examples than
+at held-out ones: the p-value of the largest difference over the times? Fields and rule as for U-turns."""
 
 
 def _of_test(entries):

@@ -39,6 +39,7 @@ def test_failing_families_and_contradictions_are_named(tmp_path):
     logged(tmp_path, "interval of a mean", [{"low": 0.0, "high": 1.0, "truth": 2.0}] * 30)
     logged(tmp_path, "membership, grid, third-party û*", [{"p": 0.01}] * 20 + [{"p": None}])
     logged(tmp_path, "uturn, grid, third-party û*", [{"p": 0.01}] * 20 + [{"p": 0.5}] * 5)
+    logged(tmp_path, "geometry, grid, third-party û*", [{"p": 0.5}] * 5)
     logged(tmp_path, "digits", [row("copies found", power={"exact copies, 5%": 0.9})] * 14 + [row()] * 86)
     found = results(tmp_path)
     fails = {entry["family"]: entry["fails"] for entry in found["nulls"]}
@@ -50,6 +51,7 @@ def test_failing_families_and_contradictions_are_named(tmp_path):
     assert found["membership"][0]["found"] == 20 and found["membership"][0]["not_judged"] == 1
     turned, = found["uturn"]
     assert turned["found"] == 20 and turned["n"] == 25 and turned["fails"]
+    assert [(entry["found"], entry["fails"]) for entry in found["geometry"]] == [(0, False)]
     write_page(found, tmp_path / "page.md")
     page = (tmp_path / "page.md").read_text()
     assert "Families that fail: digits." in page and "contradicted one another in 92" in page

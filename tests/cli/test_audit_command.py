@@ -35,7 +35,7 @@ def test_the_whole_audit(audited):
     assert {entry["id"]: entry["answer"] != "not measured" for entry in document["verdicts"]} == {
         "copies": True, "field": True, "canaries": False, "gap": False, "returns": True}
     measured = {entry["diagnostic"] for entry in document["values"]}
-    assert measured >= {"memorization", "membership", "provenance", "error", "uturn"}
+    assert measured >= {"memorization", "membership", "provenance", "error", "uturn", "geometry"}
     assert document["subject"]["checkpoint"]["sha256"] and document["provenance"]["versions"]["torch"]
     for name in ("memorization", "membership", "excess", "energy", "provenance", "basins", "masses", "copied"):
         assert (audited / f"tables/{name}.csv").is_file(), name
@@ -186,7 +186,7 @@ def test_agreement_of_two_checkpoints(checkpoint, tmp_path, fails_cleanly, capsy
 
 def test_parts_are_left_out_where_they_are_named(checkpoint, tmp_path):
     """The rest is measured, and the document says what was left out instead of that there was no field."""
-    out, without = tmp_path / "run", ("metrics", "membership", "error", "provenance")
+    out, without = tmp_path / "run", ("metrics", "membership", "error", "geometry", "provenance")
     named = [word for part in without for word in ("--without", part)]
     assert run(["audit", str(checkpoint), *SMALL, *named, "--out", str(out)]) == 0
     document = json.loads((out / "audit.json").read_text())

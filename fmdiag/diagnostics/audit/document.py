@@ -16,7 +16,8 @@ OF_QUANTITY = {"f_mem": "fmdiag/f_mem-l2-distinct-d2", "f_mem_same_noises": "fmd
                "excess_p": "fmdiag/excess-alignment", "energy": "fmdiag/path-energy",
                "terminal_share": "fmdiag/path-energy", "energy_ratio": "fmdiag/path-energy"}
 OF_DIAGNOSTIC = {"membership": "fmdiag/membership-auc", "provenance": "fmdiag/provenance",
-                 "canaries": "fmdiag/canaries", "error": "fmdiag/error", "uturn": "fmdiag/uturn"}
+                 "canaries": "fmdiag/canaries", "error": "fmdiag/error", "uturn": "fmdiag/uturn",
+                 "geometry": "fmdiag/geometry"}
 
 
 def compose(record, summary):

@@ -58,6 +58,7 @@ PARTS = {
     "membership": lambda asked: {"n_images": asked.n_images, "n_noises": asked.n_noises, **asked.solver},
     "error": lambda asked: {"states": ("train", "heldout"), "n_pairs": asked.n_images},
     "uturn": lambda asked: {"times": TURNS, "n_starts": min(asked.n_images, 64), **asked.solver},
+    "geometry": lambda asked: {"n_images": min(asked.n_images, 64), **asked.solver},
     "provenance": lambda asked: {"sample_numbers": asked.followed, "n_samples": min(asked.n_samples or RANDOM, RANDOM),
                                  "n_noises": asked.n_samples or 1024, **asked.solver},
 }

@@ -48,6 +48,10 @@ DEFINITIONS = {
     "fmdiag/uturn": "Shares of training and held-out images that return when noised to t and carried back; "
         "returned_difference: training minus held-out share; difference_p: exchanges within pairs, the largest over "
         "times.",
+    "fmdiag/geometry": "Local intrinsic dimension α tr dD(αx, t) + (α²/σ²) ||D(αx, t) - x||² of the field at training "
+        "images, held-out images and samples, and of û*; lid_difference: training minus held-out; lid_p: exchanges "
+        "within pairs, the largest difference over times; flat_share: share of coordinates at which D follows less "
+        "than at 95 % of held-out images.",
     "fmdiag/path-energy": "Kinetic energy ½∫||v||²dt per coordinate of samples' paths, and its share from t = 0.9 on.",
     "fmdiag/provenance": "Posterior weights of training rows along trajectories of random samples; share of noises "
         "that lead to one row under the model and û*, beside as many held-out rows and their û*; 1 - Morisita's "

@@ -188,7 +188,8 @@ class _Look:
         x = self.examples.points[chosen].double()
         state = alpha * x
         asked = state.to(self.device, self.dtype)
-        velocity = self.field(asked, t).cpu().double()
+        # A float would reach the field as float32.
+        velocity = self.field(asked, torch.full((len(x),), t, dtype=torch.float64, device=self.device)).cpu().double()
         away = (self.path.mean_from_velocity(velocity, asked.cpu().double(), t) - x).flatten(1)
         # One state that is no number would make the derivatives of all others be taken in another way.
         lost = ~torch.isfinite(away).all(1)
