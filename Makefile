@@ -1,6 +1,6 @@
 # make report: install what is missing, measure the bundled model and write reports/example/report-digits/index.html
 # make test:   install what is missing and run the tests
-# make docs:   the pages of docs/, from the docstrings and docs/gallery/facts.json
+# make docs:   the documentation site, build/docs/index.html; a warning, such as a link that leads nowhere, is an error
 # make paper:  the figures of reports/example/ on photo tiles and two-moons (needs the Debian packages named in README.md)
 # make studies: models trained on Fashion-MNIST, figures 2 and 4 of the paper; interrupted, it goes on where it stopped
 PYTHON ?= python3
@@ -21,7 +21,7 @@ lint: $(INSTALLED)
 	$(VENV)/bin/basedpyright
 
 docs: $(INSTALLED)
-	$(VENV)/bin/python -m docs.build
+	$(VENV)/bin/python -m sphinx -q -E -W --keep-going -b html docs build/docs
 
 paper: $(INSTALLED)
 	$(VENV)/bin/fmdiag alignment --dataset two-moons --out reports/example/figure-1a-two-moons --overwrite

@@ -1,9 +1,12 @@
 """What do the diagnostics show of a model that memorises and of one that generalises? Both measured, figures kept.
 
-Runs stay in docs/runs/ and are not made twice, so that an interrupted `python -m docs.build --measure` goes on where it
-stopped; docs/gallery/ receives the figures and facts.json. What the studies show is read from reports/example/.
+    python -m docs.measure              # every page; or the names of some, such as uturn
+
+Runs stay in docs/runs/ and are not made twice, so that an interrupted command goes on where it stopped; docs/gallery/
+receives the figures and facts.json. What the studies show is read from reports/example/.
 """
 
+import argparse
 import json
 import re
 from pathlib import Path
@@ -11,14 +14,14 @@ from pathlib import Path
 from PIL import Image
 
 from docs.models import RUNS, command, halves, planted, single
+from fmdiag.diagnostics import DIAGNOSTICS
 from fmdiag.figures import RunData
 from fmdiag.report.verdict import verdict
 
 GALLERY = Path(__file__).parent / "gallery"
 FACTS = GALLERY / "facts.json"
 EXAMPLES = Path(__file__).parent.parent / "reports" / "example"
-SINGLE = ("alignment", "error", "hybrid", "memorization", "quality", "membership", "provenance", "theories",
-          "gradient-variance", "uturn", "symmetry", "geometry", "patches", "audit")
+MODELS = ("memorises", "generalises")
 PAIRING = ["pairing", "--dataset", "digits", "--n-pairs", "100", "--width", "128", "--depth", "2", "--steps", "1500",
            "--batch-size", "64"]
 OPTIONS = {"gradient-variance": ["--n-samples", "256"]}
@@ -59,6 +62,7 @@ NUMBERS = {
     "gradient-variance": [("variance", "variance at t = 0.1", {"t": 0.1}), ("variance", "at t = 0.5", {"t": 0.5}),
                           ("variance", "at t = 0.9", {"t": 0.9})],
 }
+LEFT_OUT = ("duplicates",)   # of a training set alone: nothing of two models to show
 COLORS = 96
 
 
@@ -74,13 +78,23 @@ def arguments(page, model):
     return [page, single(model), *OPTIONS.get(page, [])]
 
 
-def measure():
-    """Train and measure what is missing in docs/runs/ and renew the figures and facts.json of docs/gallery/."""
-    facts = {page: {model: _measured(page, model) for model in ("memorises", "generalises")}
-             for page in (*SINGLE, "canaries", "agreement", "pairing")}
-    if not (STUDIES["study_time"] / "run.json").is_file():
-        command([*TIME, "--out", STUDIES["study_time"]])
-    facts |= {page: {"study": _study(page, path)} for page, path in STUDIES.items()}
+def names():
+    """Return the pages that are measured: every diagnostic that is a command, the audit, canaries and studies."""
+    own = [name for name, card in DIAGNOSTICS.items() if card.command and name not in LEFT_OUT]
+    return [*own, "audit", "canaries", *STUDIES]
+
+
+def measure(pages):
+    """Train and measure what is missing in docs/runs/ and renew the pages' figures and facts.json of docs/gallery/."""
+    facts = json.loads(FACTS.read_text(encoding="utf-8")) if FACTS.is_file() else {}
+    for page in pages:
+        if page in STUDIES:
+            if page == "study_time" and not (STUDIES[page] / "run.json").is_file():
+                command([*TIME, "--out", STUDIES[page]])
+            facts[page] = {"study": _study(page, STUDIES[page])}
+        else:
+            facts[page] = {model: _measured(page, model) for model in MODELS}
+    facts = {page: facts[page] for page in names() if page in facts}
     FACTS.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -144,3 +158,9 @@ def _numbers(found, page):
         interval = f" [{row['low']:.3g}, {row['high']:.3g}]" if row["low"] == row["low"] else ""
         parts.append(f"{words} {row['value']:.3g}{interval}")
     return [("; ".join(parts) + ".")[:1].upper() + ("; ".join(parts) + ".")[1:]] if parts else []
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pages", nargs="*", metavar="PAGE", help="default: all")
+    measure(parser.parse_args().pages or names())

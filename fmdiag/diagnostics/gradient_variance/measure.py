@@ -43,7 +43,7 @@ def measure(field, training_set, *, coupling="independent", sigma=0.0, noise="co
     training_set : TrainingSet, array, torch Dataset, name or path
         Where x1 comes from.
     coupling, angle, batch, pairs
-        How x0 and x1 are paired, see `fmdiag.diagnostics.couplings.coupled_pairs`.
+        How x0 and x1 are paired, see `fmdiag.diagnostics.gradient_variance.couplings.coupled_pairs`.
     sigma, noise, target
         The interpolant and what is regressed on, see `fmdiag.training.interpolants`. For the backward target the
         field's negative is asked.
