@@ -3,6 +3,7 @@
 from fmdiag.figures import comparison, memorization, study_losses
 from fmdiag.figures.cards import figure_cards, owner
 from fmdiag.figures.style import SOURCES
+from fmdiag.studies.widths import widths_of
 
 # Figures whose panels are pictures.
 PICTURED = ("hybrid_strips", "memorization_gallery", "theories_samples")
@@ -29,6 +30,7 @@ def _caption(run, name):
     facts = {"data": "Data: " + run.dataset_facts() + _sides(run, name),
              "interval": run.interval_facts(*_intervals(name)),
              "pairs": run.units(name.split("_")[0], "pair"), "noises": run.units("hybrid", "sample"),
+             "width": _width(run, owner(name)),
              "seeds": run.units("_".join(name.split("_")[:2]), "seed"),
              "feature": _features(run, name.split("_")[0]), "sources": _sources(run),
              "threshold": _threshold(run), "pools": study_losses.pool_sizes(run)}
@@ -91,6 +93,12 @@ def _sides(run, name):
     table = run.table("alignment") if name.startswith("alignment") else None
     sides = [] if table is None or "image_size" not in table else sorted(table["image_size"].dropna().unique())
     return f", spatially subsampled to {', '.join(f'{side:.0f}' for side in sides)} px" if len(sides) > 1 else ""
+
+
+def _width(run, study):
+    """Return which network a figure of one width shows, where the study has several."""
+    widths = widths_of(run.summary(study))
+    return f" The network of width {widths[-1]:.0f}, the widest." if len(widths) > 1 else ""
 
 
 def _threshold(run):

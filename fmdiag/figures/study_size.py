@@ -9,6 +9,7 @@ import numpy as np
 
 from fmdiag.figures.curves import draw_curve
 from fmdiag.figures.style import NEUTRAL, curve_style, inner_legend, legend_above, new_figure, ordered_colors, own_axes
+from fmdiag.studies.widths import widest
 
 PICTURES = 10
 
@@ -51,7 +52,7 @@ PANELS = (({"frechet_test": "samples", "frechet_copies": "copies of training row
 
 def study_size_figure(run):
     """Return the four panels, or None where the run is no study of size."""
-    rows = run.summary("study_size")
+    rows = widest(run.summary("study_size"))
     if not len(rows):
         return None
     figure, axes = new_figure(6.2, width=7.2, nrows=2, ncols=2)
@@ -69,6 +70,7 @@ def size_loss_figure(run):
     table = run.table("training_loss")
     if table is None or not len(run.summary("study_size")):
         return None
+    table = widest(table)
     ax = own_axes(None)
     groups = list(table.groupby("n_train"))
     for index, (n, group) in enumerate(groups):

@@ -5,9 +5,14 @@ References
 T. Bonnaire et al. 2025: tau_gen does not depend on n, tau_mem grows with it.
 """
 
+import math
+
 from fmdiag.figures.curves import draw_curve
 from fmdiag.figures.study_size import size_label
-from fmdiag.figures.style import NEUTRAL, curve_style, legend_above, new_figure, ordered_colors, own_axes
+from fmdiag.figures.style import NEUTRAL, curve_style, legend_above, log_steps, new_figure, ordered_colors, own_axes
+from fmdiag.studies.widths import widest
+
+MOST_TICKS = 6
 
 
 def along_training(table, quantity, ax=None):
@@ -17,13 +22,14 @@ def along_training(table, quantity, ax=None):
     for index, (n, group) in enumerate(groups):
         color = ordered_colors(len(groups))[index]
         draw_curve(ax, group, "step", label=size_label(n), style=curve_style(index, len(group), color=color))
-    ax.set(xlabel="step", xscale="log")
+    steps = sorted(table["step"].dropna().unique())
+    log_steps(ax, steps[::-math.ceil(len(steps) / MOST_TICKS)] if steps else [])
     return ax
 
 
 def study_time_figure(run):
     """Return both panels, or None where the run is no study of time."""
-    rows = run.summary("study_time")
+    rows = widest(run.summary("study_time"))
     if not len(rows):
         return None
     figure, axes = new_figure(3.2, width=7.2, ncols=2)

@@ -5,7 +5,8 @@ evaluations, or beyond the last. In (c / s, 1 / s) the log-likelihood is concave
 maximised by Newton's method, and the b whose profile is above a level form an interval.
 
 The level is m log(1 + t² / (m - p)), m values being known from both sides, p coefficients fitted, t Student's quantile
-at m - p: as the intervals shrink, the limits become Student's of least squares.
+at m - p: as the intervals shrink, the limits become Student's of least squares. Every slope of a line that passes
+through all intervals is inside.
 """
 
 import math
@@ -13,8 +14,9 @@ import math
 import numpy as np
 from scipy import optimize, special, stats
 
-# Standard deviations below a thousandth of the narrowest interval cannot be told from 0: the likelihood is flat there.
-NARROWEST, FURTHEST = 1e-3, 1e3
+# The standard deviation is at least this part of the narrowest interval. Smaller ones cannot be told from 0: where some
+# line passes through all intervals, the likelihood would be that of no error at all, and exclude every other line.
+SMALLEST, FURTHEST = 0.25, 1e3
 
 
 def censored_slope(x, low, high, *, others=None, level=0.95):
@@ -42,15 +44,27 @@ def censored_slope(x, low, high, *, others=None, level=0.95):
     if m <= p or np.linalg.matrix_rank(design[inside]) < p:
         return math.nan, math.nan, math.nan
     scale = (high - low)[inside].min()
-    best, point = _maximum(design, low, high, scale)
+    most = 1 / (SMALLEST * scale)
+    best, point = _maximum(design, low, high, most)
     slope = point[1] / point[0]
     fall = m * math.log1p(stats.t.ppf((1 + level) / 2, m - p) ** 2 / (m - p)) / 2
 
     def above(b):
-        return _maximum(rest, low - b * x, high - b * x, scale)[0] - best + fall
+        return _maximum(rest, low - b * x, high - b * x, most)[0] - best + fall
 
     step = scale / np.ptp(x)
-    return float(slope), _limit(above, slope, -step), _limit(above, slope, step)
+    least, largest = _allowed(design, low, high)
+    return float(slope), min(_limit(above, slope, -step), least), max(_limit(above, slope, step), largest)
+
+
+def _allowed(design, low, high):
+    """Return the least and largest slope of a line through all intervals; inf and -inf where there is no such line."""
+    bound, sign = np.concatenate([high, -low]), np.repeat([1.0, -1.0], len(low))[:, None]
+    rows = (np.concatenate([design, design]) * sign)[np.isfinite(bound)]
+    aim = np.eye(design.shape[1])[0]
+    found = [optimize.linprog(way * aim, rows, bound[np.isfinite(bound)], bounds=(None, None)) for way in (1, -1)]
+    return tuple(float(end.x[0]) if end.status == 0 else way * math.inf
+                 for way, end in zip((1, -1), found, strict=True))
 
 
 def _limit(above, start, step):
@@ -65,41 +79,46 @@ def _limit(above, start, step):
     return float(found.root)
 
 
-def _maximum(design, low, high, scale):
-    """Return (largest log-likelihood, where): the point is (1 / s, coefficients / s)."""
+def _maximum(design, low, high, most):
+    """Return (largest log-likelihood, where): the point is (1 / s, coefficients / s), 1 / s at most `most`."""
     from_above, from_below = (np.column_stack([np.where(np.isfinite(end), end, 0.0), -design]) for end in (high, low))
     open_above, open_below = np.isinf(high), np.isinf(low)
 
     def value(point):
         u, v = from_above @ point, from_below @ point
         u[open_above], v[open_below] = np.inf, -np.inf
-        return u, v, _log_mass(u, v), (point[0] * scale * NARROWEST) ** 2 / 2
+        return u, v, _log_mass(u, v)
 
     point = _start(design, low, high)
-    u, v, mass, penalty = value(point)
+    point *= min(1.0, most / point[0])
+    u, v, mass = value(point)
     for _ in range(200):
         a, b = (np.exp(-0.5 * np.square(end) - 0.5 * math.log(2 * math.pi) - mass) for end in (u, v))
         slope = from_above.T @ a - from_below.T @ b
-        slope[0] -= point[0] * (scale * NARROWEST) ** 2
         ua, vb = (np.where(np.isfinite(end), end, 0.0) * part for end, part in ((u, a), (v, b)))
         curve = ((from_above * (ua + a * a)[:, None]).T @ from_above - (from_above * (a * b)[:, None]).T @ from_below
                  - (from_below * (a * b)[:, None]).T @ from_above + (from_below * (b * b - vb)[:, None]).T @ from_below)
-        curve[0, 0] += (scale * NARROWEST) ** 2
-        move = np.linalg.lstsq(curve, slope, rcond=1e-14)[0]
+        # At the bound, unless the likelihood falls towards it, only the coefficients move.
+        free = slice(1 if point[0] >= most and slope[0] > 0 else 0, None)
+        move = np.zeros_like(point)
+        move[free] = np.linalg.lstsq(curve[free, free], slope[free], rcond=1e-14)[0]
         gain, size = float(slope @ move), 1.0
         if gain < 1e-10:
             break
+        if point[0] + move[0] > most:
+            size = (most - point[0]) / move[0]
         while size > 1e-12:
             trial = point + size * move
             if trial[0] > 0:
+                trial[0] = most if trial[0] > most * (1 - 1e-9) else trial[0]
                 further = value(trial)
-                if further[2].sum() - further[3] > mass.sum() - penalty + 1e-4 * size * gain:
+                if further[2].sum() > mass.sum() + 1e-4 * size * gain:
                     break
             size /= 2
         else:
             break
-        point, (u, v, mass, penalty) = trial, further
-    return float(mass.sum() - penalty), point
+        point, (u, v, mass) = trial, further
+    return float(mass.sum()), point
 
 
 def _log_mass(u, v):

@@ -40,19 +40,19 @@ def falling_crossing(x, successes, totals, *, threshold=0.9, level=0.95):
     n_missed = len(x) if missed.all() else int(np.argmin(missed[::-1]))
     low = x[n_reached - 1] if n_reached else 0.0
     high = x[len(x) - n_missed] if n_missed else math.inf
-    return _interpolated(x, _falling(limits[:, 0], np.asarray(totals, dtype=float)), threshold), float(low), float(high)
+    return _interpolated(x, _falling(successes, totals), threshold), float(low), float(high)
 
 
-def _falling(shares, weights):
-    """Return the falling sequence nearest to the shares: neighbours that rise are pooled (isotonic regression)."""
-    blocks = []
-    for share, weight in zip(shares, weights, strict=True):
-        blocks.append([share, weight, 1])
-        while len(blocks) > 1 and blocks[-1][0] > blocks[-2][0]:
-            (first, first_weight, first_count), (last, last_weight, last_count) = blocks[-2:]
-            weight = first_weight + last_weight
-            blocks[-2:] = [[(first * first_weight + last * last_weight) / weight, weight, first_count + last_count]]
-    return np.concatenate([np.full(count, share) for share, _, count in blocks])
+def _falling(successes, totals):
+    """Return the falling shares nearest to those of the counts, by the minimum-maximum formula of the regression."""
+    counts, sums = (np.cumsum([0.0, *values]) for values in (totals, successes))
+    places = range(len(counts) - 1)
+
+    def share(first, last):
+        return (sums[last + 1] - sums[first]) / (counts[last + 1] - counts[first])
+
+    return np.array([min(max(share(first, last) for last in places[i:]) for first in places[:i + 1])
+                     for i in places])
 
 
 def _interpolated(x, shares, threshold):

@@ -4,6 +4,15 @@ from fmdiag.diagnostics.diagnostic import Card, Figure
 from fmdiag.diagnostics.references import PAPER_1
 from fmdiag.registry import Registry
 
+EMM = ("EMM: the largest n with a memorised share of at least 0.9 at the end of training, by interpolation in log n; "
+       "its limits are sizes tried: up to the lower one every exact lower limit is at least 0.9, from the upper one on "
+       "every exact upper limit is below (units: samples of the models trained).")
+PHASES = ("Memorised share at the end of training for each number n of training rows and width of the network (hidden "
+          "units, or channels of the first level), means over {seeds} seeds; diamonds: EMM, the largest n with a share "
+          "of at least 0.9, between sizes by interpolation; bars: {interval}, which hold for the models trained and "
+          "assume only that the share falls with n; a mark at the edge: beyond the sizes tried. {data}.")
+MAP = "Map of the memorised share over training set size and network width, with a mark and a bar of EMM per width."
+
 STUDY_SIZE = Card(
     name="study_size",
     title="Growing training set",
@@ -16,27 +25,29 @@ STUDY_SIZE = Card(
     definition="Per n, the same network, steps and batch; each seed draws its own nested subset, initial weights and "
                "batches. Fréchet distances in the feature space named in run.json, samples against all held-out "
                "rows; copies: as many training rows drawn with replacement instead of samples. Distances to rows: "
-               "Euclidean, model range. Intervals: Student's over seeds, cut at the range of the quantity.",
-    reference=PAPER_1 + ", figure 2.",
+               "Euclidean, model range. Intervals: Student's over seeds, cut at the range of the quantity. " + EMM,
+    reference=PAPER_1 + ", figure 2; EMM: Gu et al., arXiv 2310.02664.",
     figures=(
         Figure("study_size", "fmdiag.figures.study_size:study_size_figure",
                caption="Error against û* per coordinate and time t for each number n of training rows; test Fréchet "
                       "distance of the samples, beside that of copies of training rows; mean distance of a sample to "
                       "its nearest training row, beside the mean distance of a training row to the nearest other one "
                       "(dashed); memorised share, beside its null from held-out rows and its control from û*. Means "
-                      "over {seeds} seeds; bands and bars: {interval} (units: seeds). {data}. As figure 2 of paper "
-                      "[1].",
+                      "over {seeds} seeds; bands and bars: {interval} (units: seeds). {data}.{width} As figure 2 of "
+                      "paper [1].",
                alt="Four charts: squared error against time for each training set size; test Fréchet distance, "
                    "distance to the nearest training row, and memorised share against the size.",
                intervals=("squared_error", "frechet_test", "d1", "f_mem",)),
         Figure("study_size_samples", "fmdiag.figures.study_size:samples_figure",
                caption="First samples of each model of the first seed, not chosen by any merit, and below them their "
-                      "nearest training rows. {data}.",
+                      "nearest training rows. {data}.{width}",
                alt="Rows of sample pictures for each training set size, each above its nearest training rows."),
         Figure("study_size_loss", "fmdiag.figures.study_size:size_loss_figure",
                caption="Training loss against the step for each number n of training rows, mean over {seeds} seeds. "
-                      "{data}.",
-               alt="Line chart of the training loss against the step for each training set size.")),
+                      "{data}.{width}",
+               alt="Line chart of the training loss against the step for each training set size."),
+        Figure("study_size_phases", "fmdiag.figures.study_phases:size_phases_figure", caption=PHASES, alt=MAP,
+               intervals=("emm",))),
 )
 
 STUDY_LOSSES = Card(
@@ -81,20 +92,34 @@ STUDY_TIME = Card(
     name="study_time",
     title="Along training",
     question="After how many steps are samples good (tau_gen), and after how many are they copies (tau_mem)?",
-    memorization="The memorised share rises late in training, the later the larger n is.",
+    memorization="The memorised share rises late in training, the later the larger n is, and the sooner the wider the "
+                 "network.",
     generalization="Between the two times samples are good and no copies.",
     definition="tau_gen: first evaluation within a tenth of the run's smallest test distance; tau_mem: first "
                "evaluation whose memorised share is above the held-out rows' by Fisher's one-sided test, corrected by "
-               "Holm for the evaluations of the run.",
-    reference="T. Bonnaire et al. 2025.",
+               "Holm for the evaluations of the run. Both lie between that evaluation and the one before, or beyond "
+               "the last. Exponents: slopes in logarithms of a normal regression on these intervals, by profile "
+               "likelihood (units: models); joint: on log n and log width together. " + EMM,
+    reference="T. Bonnaire et al., arXiv 2505.17638; EMM: Gu et al., arXiv 2310.02664.",
     figures=(
         Figure("study_time", "fmdiag.figures.study_time:study_time_figure",
                caption="Test Fréchet distance (left) and memorised share (right) along training for each number n of "
                       "training rows; dashed: the largest share that held-out rows show. Means over {seeds} seeds, "
-                      "bands: {interval} (units: seeds). {data}.",
+                      "bands: {interval} (units: seeds). {data}.{width}",
                alt="Two line charts against the training step: test Fréchet distance and memorised share, per "
                    "training set size.",
-               intervals=("frechet_test", "f_mem",)),),
+               intervals=("frechet_test", "f_mem",)),
+        Figure("study_time_turning", "fmdiag.figures.study_phases:turning_figure",
+               caption="First evaluation with good samples (tau_gen, left) and with copies (tau_mem, right) against "
+                       "the number n of training rows, of the models that reached it: means over {seeds} seeds, bars: "
+                       "{interval} (units: seeds), a curve per width of the network; triangles in the shaded stretch: "
+                       "not all models reached it by the last step; dashed: the published slope (tau_gen does not "
+                       "depend on n, tau_mem grows as n). {data}.",
+               alt="Two charts of steps against training set size, both logarithmic: when samples become good, and "
+                   "when copies.",
+               intervals=("tau_gen", "tau_mem")),
+        Figure("study_time_phases", "fmdiag.figures.study_phases:time_phases_figure", caption=PHASES, alt=MAP,
+               intervals=("emm",)),),
 )
 
 LOSS = Card(

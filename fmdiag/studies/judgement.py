@@ -47,12 +47,12 @@ def value_of(summary, quantity, **keys):
 def number(found):
     """Return "1.23 [1.1, 1.4]", or the bare value where there is no interval."""
     value, low, high = found
-    return f"{value:.3g}" if low != low else f"{value:.3g} [{low:.3g}, {high:.3g}]"
+    return _short(value) if low != low else f"{_short(value)} [{_short(low)}, {_short(high)}]"
 
 
-def widest(table):
-    """Return the rows of the widest network, and those that are of none: what a study of one network shows."""
-    return table[table["width"].isna() | (table["width"] == table["width"].max())] if "width" in table else table
+def _short(value):
+    """Return a number in three digits, but whole where more stand before the point."""
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def partial(counts):
@@ -120,7 +120,8 @@ def budget(plan):
     size = " to ".join(f"{count / 1e6:.2g}" for count in dict.fromkeys((counts[0], counts[-1])))
     widths = f" in {len(counts)} widths" if plan.networks else ""
     return (f"Budget: {steps} steps of {batch} rows ({passes:.3g} passes over {max(plan.sizes)} rows) of a network of "
-            f"kind {name}{widths} with {size} million parameters, {len(plan.seeds)} seeds, "
+            f"kind {name}{widths} with {size} million parameters, {len(plan.seeds)} "
+            f"seed{'s' if len(plan.seeds) > 1 else ''}, "
             f"{plan.measures.n_samples} samples per distance")
 
 

@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from fmdiag.stats import censored_slope, falling_crossing, row
-from fmdiag.studies.judgement import AGREES, CONTRADICTS, OPEN, compare, number, seeds_row, value_of
+from fmdiag.studies.judgement import AGREES, CONTRADICTS, OPEN, number, seeds_row
 
 EMM_SHARE = 0.9
 # (time, axis) -> published exponent. An interval agrees that holds it and nothing further away than NEAR.
@@ -83,13 +83,13 @@ def _row(quantity, found, **keys):
 
 
 def emm_text(found, sizes):
-    """Return e.g. "152 [100, 300]", "below 100" or "120 [below 100, 300]"."""
+    """Return e.g. "152 [100, 300)" or "120 [below 100, 300)"; the upper limit is the smallest size above EMM."""
     value, low, high = found
     if value != value:
         return ""
     ends = [{0: f"below {min(sizes)}", math.inf: f"{max(sizes)} or above"}.get(end, f"{end:.0f}")
             for end in (value, low, high)]
-    return f"{ends[0]} [{ends[1]}, {ends[2]}]"
+    return f"{ends[0]} [{ends[1]}, {ends[2]}{']' if high == math.inf else ')'}"
 
 
 def emm_sentences(summary, plan):
@@ -103,8 +103,10 @@ def emm_sentences(summary, plan):
         if len(rows) == 1:
             yield text[0].upper() + text[1:]
             continue
-        ends = [(r.value, r.low, r.high) for r in (rows.iloc[0], rows.iloc[-1])]
-        yield f"{compare(*ends, +1)} (Gu et al.: EMM grows with the width): {text}"
+        narrow, wide = rows.iloc[0], rows.iloc[-1]
+        # Upper limits are excluded: 60 or more is above less than 60.
+        verdict = AGREES if wide["low"] >= narrow["high"] else CONTRADICTS if narrow["low"] >= wide["high"] else OPEN
+        yield f"{verdict}: EMM grows with the width (Gu et al.): {text}"
 
 
 def slope_sentences(summary):
@@ -125,8 +127,3 @@ def judge_exponent(found, published):
     if not low <= published <= high:
         return CONTRADICTS
     return AGREES if published - low <= NEAR and high - published <= NEAR else OPEN
-
-
-def phase_columns(summary, keys, sizes):
-    """Return the columns of a kind's table that tell of EMM: its value in every row of a width."""
-    return {"EMM": emm_text(value_of(summary, "emm", **keys), sizes)}

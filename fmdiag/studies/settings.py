@@ -8,7 +8,7 @@ from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.studies import STUDIES
 from fmdiag.studies.data import StudyData, choose_feature
 from fmdiag.studies.plan import Measures, Plan, check_plan, evaluation_steps, parse_objective
-from fmdiag.training import choose_network
+from fmdiag.training import choose_network, parameters_of
 
 WIDENED = ("size", "time")
 CLIP = 1.0  # largest norm of a gradient
@@ -118,16 +118,24 @@ def widened(shape, network, widths, channels, **chosen):
     Raises
     ------
     FmdiagError
-        If a width gives no whole number of channels.
+        If a width gives no network, such as one with half a channel.
     """
+    networks = tuple(_of_width(shape, network, width, channels, chosen) for width in widths)
+    for width, spec in zip(widths, networks, strict=True):
+        try:
+            parameters_of(spec)
+        except FmdiagError as error:
+            raise FmdiagError(f"--widths {width}: {error}") from error
+    return networks
+
+
+def _of_width(shape, network, width, channels, chosen):
     if not channels:
-        return tuple(choose_network(shape, network, width=width, **chosen) for width in widths)
-    for width in widths:
-        if any(count * width % channels[0] for count in channels):
-            raise FmdiagError(f"--widths {width} with --channels {','.join(map(str, channels))}: channels in this "
-                              "proportion are no whole numbers; give widths or channels that share a divisor")
-    return tuple(choose_network(shape, network, channels=[count * width // channels[0] for count in channels],
-                                **chosen) for width in widths)
+        return choose_network(shape, network, width=width, **chosen)
+    if any(count * width % channels[0] for count in channels):
+        raise FmdiagError(f"--widths {width} with --channels {','.join(map(str, channels))}: channels in this "
+                          "proportion are no whole numbers; give widths that the first level divides")
+    return choose_network(shape, network, channels=[count * width // channels[0] for count in channels], **chosen)
 
 
 def parse_sizes(sizes, n_stored):

@@ -24,9 +24,9 @@ from fmdiag.studies.judgement import (
     partial,
     seeds_row,
     value_of,
-    widest,
 )
-from fmdiag.studies.phases import emm_rows, emm_sentences, phase_columns
+from fmdiag.studies.phases import emm_rows, emm_sentences, emm_text
+from fmdiag.studies.widths import widest
 
 DEFAULT_LOSSES = "cfm"
 DEFAULT_EVALUATIONS = 1
@@ -89,7 +89,7 @@ def table(summary, plan):
             "control": number(value_of(summary, "f_mem_control", **beside)),
             "largest error, t <= 0.6": number(value_of(summary, "early_error", **at)),
             "at t": number(value_of(summary, "early_error_time", **at)),
-            **phase_columns(summary, {"width": at["width"], "objective": objective}, plan.sizes)})
+            "EMM": emm_text(value_of(summary, "emm", width=at["width"], objective=objective), plan.sizes)})
     return pd.DataFrame(rows)
 
 

@@ -24,10 +24,10 @@ from fmdiag.studies.judgement import (
     partial,
     seeds_row,
     value_of,
-    widest,
 )
-from fmdiag.studies.phases import emm_rows, emm_sentences, phase_columns, slope_rows, slope_sentences
+from fmdiag.studies.phases import emm_rows, emm_sentences, emm_text, slope_rows, slope_sentences
 from fmdiag.studies.size import reference_rows
+from fmdiag.studies.widths import widest
 
 DEFAULT_LOSSES = "cfm"
 DEFAULT_EVALUATIONS = 8
@@ -79,14 +79,16 @@ def table(summary, plan):
     """Return both turning points per n and width."""
     rows = []
     for keys, _ in grouped(summary[summary["quantity"] == "tau_gen"], MODEL):
-        found = value_of(summary, "tau_mem", **keys)
+        found, alike = value_of(summary, "tau_mem", **keys), {name: keys[name] for name in ("width", "objective")}
+        slope = value_of(summary, "tau_mem_slope_n", **alike)
         share = value_of(summary, "memorising_models", **keys)[0]
         rows.append({"n_train": int(keys["n_train"]), **({"width": int(keys["width"])} if plan.networks else {}),
                      "objective": keys["objective"],
                      "tau_gen (steps)": number(value_of(summary, "tau_gen", **keys)),
                      "tau_mem (steps)": number(found) if found[0] == found[0] else f"> {plan.evaluate[-1]}",
                      "models that reached tau_mem": f"{share:.0%}",
-                     **phase_columns(summary, {"width": keys["width"], "objective": keys["objective"]}, plan.sizes)})
+                     "exponent of tau_mem in n": "" if slope[0] != slope[0] else number(slope),
+                     "EMM": emm_text(value_of(summary, "emm", **alike), plan.sizes)})
     return pd.DataFrame(rows)
 
 
@@ -102,6 +104,7 @@ def verdict(summary, frames, plan, counts):
                            f"{values or 'not reached'}.")
     details += [*slope_sentences(summary), *emm_sentences(summary, plan)]
     details.append(budget(plan) + ". Times are known to lie between two evaluations, and a tau_mem beyond the last "
-                   "step is not seen.")
+                   "step is not seen; tau_gen is relative to the smallest test distance of its own run, which is the "
+                   "larger the smaller n is.")
     return {"text": f"{partial(counts)}Along training: {counts['models']} models, judged at {len(plan.evaluate)} "
                     "steps each.", "details": details}
