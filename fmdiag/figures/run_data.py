@@ -75,7 +75,8 @@ class RunData:
     def interval_facts(self, diagnostic, *quantities):
         """Return which intervals the summary holds of these quantities, e.g. "95 % Student t intervals of the mean"."""
         rows = self.summary(diagnostic, *quantities)
-        rows = rows[rows["interval"] != "none"]   # some rows of a quantity may have none, such as a single trajectory
+        # Some rows of a quantity may have none, such as a single trajectory, or a mean over a single seed.
+        rows = rows[(rows["interval"] != "none") & rows["low"].notna()]
         kinds = [INTERVAL_NAMES.get(kind, str(kind)) for kind in rows["interval"].dropna().unique()]
         level = f"{rows['level'].iloc[0]:.0%} ".replace("%", " %") if len(rows) else ""
         return level + " and ".join(kinds) if kinds else "no intervals"
