@@ -23,11 +23,20 @@ def _block(name, rows):
     axis = next((axis for axis in AXES if axis in rows), None)
     curves = rows.iloc[:0] if axis is None else rows[rows[axis].notna()]
     single = rows.drop(curves.index)
+    curves, chosen = _chosen(curves)
     shown, rest = _first(_thinned(curves, axis))
-    parts = [*_wide(shown.dropna(axis=1, how="all"), axis), *rest, *_wide(single.dropna(axis=1, how="all"), None)]
+    parts = [*_wide(shown.dropna(axis=1, how="all"), axis), *rest,
+             *(text for part in (chosen, single) for text in _wide(part.dropna(axis=1, how="all"), None))]
     counts = rows["n"].unique()
     n = f", n = {counts[0]}" if len(counts) == 1 else ""
     return f"{name}: value [{rows['level'].iloc[0]:.0%} interval]{n}\n" + "\n\n".join([*parts, *_notes(rows)])
+
+
+def _chosen(rows):
+    """Return (rows, those at the time that one half of the data chose), without the curves that it chose from."""
+    if "half" not in rows:
+        return rows, rows.iloc[:0]
+    return rows[rows["half"].isna() & rows["attack"].isna()], rows[rows["half"].notna()]
 
 
 def _notes(rows):

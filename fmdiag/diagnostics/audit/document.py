@@ -15,6 +15,7 @@ OF_QUANTITY = {"f_mem": "fmdiag/f_mem-l2-distinct-d2", "f_mem_same_noises": "fmd
                "excess_alignment": "fmdiag/excess-alignment", "excess_alignment_overall": "fmdiag/excess-alignment",
                "excess_p": "fmdiag/excess-alignment", "energy": "fmdiag/path-energy",
                "terminal_share": "fmdiag/path-energy", "energy_ratio": "fmdiag/path-energy"}
+OF_ATTACKS = ("attack_", "best_", "above_blind", "smallest_fpr")   # how the quantities of published attacks begin
 OF_DIAGNOSTIC = {"membership": "fmdiag/membership-auc", "provenance": "fmdiag/provenance",
                  "canaries": "fmdiag/canaries", "error": "fmdiag/error", "uturn": "fmdiag/uturn",
                  "geometry": "fmdiag/geometry"}
@@ -50,6 +51,8 @@ def _value(row):
     definition = row.get("definition")
     if not isinstance(definition, str):
         definition = OF_QUANTITY.get(row["quantity"], OF_DIAGNOSTIC.get(row["diagnostic"], "fmdiag/summary"))
+        if row["diagnostic"] == "membership" and row["quantity"].startswith(OF_ATTACKS):
+            definition = "fmdiag/attacks"
     fixed = ("diagnostic", "quantity", "value", "low", "high", "level", "n", "interval")
     plain = {key: _plain(row[key]) for key in fixed}
     keys = {key: _plain(value) for key, value in row.items() if key not in (*fixed, "definition")}

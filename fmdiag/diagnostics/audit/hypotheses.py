@@ -14,6 +14,8 @@ def tests(summary):
              for p in copies["value"]]
     for diagnostic, quantity, name, hypothesis in (
             ("membership", "auc_p", "membership", "the field scores training images higher than held-out ones"),
+            ("membership", "attack_p", "attack", "the attack that is best on one half of the images tells training "
+             "images from held-out ones on the other half, and better than a blind baseline does"),
             ("membership", "excess_p", "excess-alignment", "the field is closer to û* of the training rows"),
             ("error", "gap_p", "gap", "the loss is lower on training images than on held-out ones at some time"),
             ("uturn", "difference_p", "return-difference", "training images return more often than held-out ones"),

@@ -25,6 +25,7 @@ def limits(record, summary):
     elif "membership" not in without:
         sentences.append("No velocity field was measured: samples alone cannot show what the model knows and does not "
                          "return, nor whether they were selected.")
+    sentences += _resolution(summary)
     if without:
         sentences.append(f"Left out on request, and so not known: {', '.join(without)}.")
     if "canaries" in measured:
@@ -32,6 +33,13 @@ def limits(record, summary):
                          "training image.")
     sentences += [f"{text}." for text in (record.get("checkpoint") or {}).get("warnings") or []]
     return sentences
+
+
+def _resolution(summary):
+    """Return which false positive rates the membership attacks cannot resolve, as a list of one sentence or none."""
+    rows = summary[(summary["diagnostic"] == "membership") & (summary["quantity"] == "smallest_fpr")]
+    return [f"True positives at .1 % false ones need 1000 held-out images; {row.n:.0f} resolve {row.value:.2%} at the "
+            "least." for row in rows.itertuples() if row.value > 0.001]
 
 
 def advice(record, summary):

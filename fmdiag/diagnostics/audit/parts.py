@@ -62,7 +62,8 @@ PARTS = {
     "provenance": lambda asked: {"sample_numbers": asked.followed, "n_samples": min(asked.n_samples or RANDOM, RANDOM),
                                  "n_noises": asked.n_samples or 1024, **asked.solver},
 }
-WITHIN = {}   # part -> (the part that it belongs to, the parameters that leave it out)
+# Part -> (the part that it belongs to, the parameters that leave it out).
+WITHIN = {"attacks": ("membership", {"attacks": ("none",)})}
 
 
 def check_without(without):

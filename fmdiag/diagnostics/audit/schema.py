@@ -40,6 +40,13 @@ DEFINITIONS = {
         "the place of one training row on both sides, so that a field without knowledge of the rows has 1/2; "
         "auc_overall: mean rank over times; p: exchanges within pairs, one-sided; simultaneous: for all times and both "
         "scores together.",
+    "fmdiag/attacks": "Published membership attacks (T_naive, T_mc, T_mc by compressed size, PIA, PIAN, SecMI, SimA, "
+        "difference to a reference model) on the velocity field: attack_ values per time, over all images (balanced "
+        "accuracy: of the half that did not choose its threshold); best_ values of one half of the images at the time "
+        "that the other half chose; blind: compressed size, and cross-fitted logistic regression on principal "
+        "components, without the model; above_blind: AUC minus that of the better blind baseline, DeLong; p: the "
+        "larger of that of exchanges within pairs and that of DeLong's difference, one-sided; above_blind_p corrected "
+        "by Holm for the attacks; attack_p of the one attack and time that the first half chose.",
     "fmdiag/excess-alignment": "cos(u, û*) for û* of training rows minus that for û* of as many held-out rows, on the "
         "paths of both; jackknife over pairs of rows.",
     "fmdiag/error": "Squared error against û*, and the CFM loss of training and held-out images per time; gap: "

@@ -35,7 +35,7 @@ def _copies(verdict, found):
 
 def _field(summary, found, not_judged):
     question = "Does the velocity field know which images it was trained on?"
-    deciding = _deciding(found, ("membership", "excess-alignment"))
+    deciding = _deciding(found, ("membership", "attack", "excess-alignment"))
     unable = summary[(summary["diagnostic"] == "membership") & (summary["quantity"] == "not_judged")]
     not_judged = unable["note"].iloc[0] if len(unable) else not_judged
     if not deciding and not len(unable):
@@ -50,8 +50,20 @@ def _field(summary, found, not_judged):
     text = (f"{'The field knows its training images' if known else 'No evidence that the field knows its images'}: "
             f"smallest p {_p(best['p_holm'])} ({best['id']}), corrected for "
             f"{sum(test['family'] == 'secondary' for test in found)} secondary tests; membership AUC over all times "
-            f"{areas}{_per_time(rows, known)}.")
+            f"{areas}{_per_time(rows, known)}{_attack(rows)}.")
     return _entry("field", question, "yes" if known else "no evidence", text, deciding)
+
+
+def _attack(rows):
+    """Return what the best published attack finds on the images that did not choose it, as the end of a sentence."""
+    best = rows[rows["quantity"] == "attack_p"]
+    if best.empty:
+        return ""
+    of_it = rows[(rows["attack"] == best["attack"].iloc[0]) & (rows["half"] == "report")].set_index("quantity")
+    area, above = of_it.loc["best_auc"], of_it.loc["above_blind"]
+    shown, more = (f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]" for one in (area, above))
+    return (f"; the best of {(rows['quantity'] == 'above_blind_p').sum()} published attacks on one half of the images, "
+            f"{area['attack']} at t = {area['t']:g}, has AUC {shown} on the other, {more} more than a blind baseline")
 
 
 def _per_time(rows, known):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fmdiag.diagnostics.diagnostic import Diagnostic, Figure
 from fmdiag.diagnostics.groups import Solver
+from fmdiag.diagnostics.membership.attacks import ATTACKS, CODECS
 from fmdiag.diagnostics.parameters import parameter
 
 
@@ -15,6 +16,12 @@ class Parameters(Solver):
     n_noises: int = parameter(8, "Initial noises per image.", minimum=1)
     times: tuple | None = parameter(None, "Times in [0, 1), e.g. 0:0.95:20.", kind="times",
                                     shown="0.05, 0.1, 0.2 ... 0.9, 0.95")
+    attacks: tuple = parameter(("all",), "Published attacks, several may be given.", kind="str", many=True,
+                               choices=("all", "none", *ATTACKS))
+    reference: str | None = parameter(None, "Checkpoint of the same data set trained on other examples, whose loss is "
+                                      "compared.", kind="path", metavar="CKPT")
+    codec: str | None = parameter(None, "Lossless codec of the compressed size.", kind="str", choices=CODECS,
+                                  shown="png for pictures, else zlib")
     n_paths: int = parameter(256, "Sample paths whose energy is measured.", minimum=2)
 
 
@@ -32,6 +39,12 @@ FIGURES = (
            caption="ROC curves of the scores over all times: share of training images found against share of held-out "
                   "images taken for such; dashed: chance. {pairs} images of each kind. {data}.",
            alt="ROC curves of three membership scores."),
+    Figure("membership_attacks", "fmdiag.figures.attacks:attacks_figure",
+           caption="Area under the ROC curve of published attacks, per time t. Left: of images with noise; right: of "
+                  "the image itself. Black: the blind baseline, which sees the images and no model; an attack counts "
+                  "only above it. Bands: {interval}, of each time by itself. {pairs} images of each kind. {data}.",
+           alt="Line charts of the AUC of published membership attacks against time t, beside a blind baseline.",
+           intervals=("attack_auc",)),
     Figure("membership_excess", "fmdiag.figures.membership:excess_figure",
            caption="Excess alignment: cosine of the velocity field with û* of training rows minus that with û* of as "
                   "many held-out rows, against time t; 0 for a model that does not know which rows it was trained "
@@ -64,17 +77,25 @@ CARD = Diagnostic(
                "nearer to û* merely because an image is one of its rows: a field without knowledge of the training "
                "rows has AUC 1/2; its p-value is that of exchanging the images of pairs. tpr_at_0.01: share of "
                "training images found where at most 1 % of held-out ones is taken for such (tpr_at_0.001 from 1000 "
-               "held-out images on). Excess alignment: cos(u_θ, û*) for û* of training rows minus that for û* of as "
-               "many held-out rows, on the paths of both. Kinetic energy: ½∫||v||²dt along samples' paths.",
-    reference="R. Shokri et al. 2017; N. Carlini et al. 2022; kinetic path energy: arXiv 2602.07928.",
+               "held-out images on). Attacks: T_naive, T_mc and T_mc by compressed size (Rao and Moyer "
+               "2026), PIA and PIAN (Kong 2024), SecMI (Duan 2023), SimA (2025), and the loss of a reference model "
+               "less the field's, each per time; best_ values are of one half of the images, at the time that the "
+               "other half chose, and above_blind_p is of an AUC above 1/2 and above the better blind baseline "
+               "(compressed size; logistic regression on principal components). Excess alignment: cos(u_θ, û*) for "
+               "û* of training rows minus that for û* of as many held-out rows, on the paths of both. Kinetic energy: "
+               "½∫||v||²dt along samples' paths.",
+    reference="R. Shokri et al. 2017; N. Carlini et al. 2022; A. Rao and D. Moyer, arXiv 2603.13421; kinetic path "
+              "energy: arXiv 2602.07928.",
     parameters=Parameters,
     run="fmdiag.diagnostics.membership.run:run",
     needs=("field", "held_out", "points"),
     cost="passes of the network: images x initial noises x times",
     figures=FIGURES,
     tables={"membership": "image, its noise and time",
+            "attacks": "image, attack and time",
             "excess": "pair of images and time",
             "energy": "sample path"},
     examples=("fmdiag membership ckpt.pt",
-              "fmdiag membership ckpt.pt --held-out test_images/ --n-images 512",),
+              "fmdiag membership ckpt.pt --held-out test_images/ --n-images 512",
+              "fmdiag membership ckpt.pt --attacks mc-calibrated --attacks reference --reference other.pt"),
 )

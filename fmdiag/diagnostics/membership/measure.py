@@ -30,14 +30,17 @@ true positives at few false positives);
 Matsumoto et al. 2023 (diffusion losses per time). û* as a reference field: Bertrand et al., arXiv 2506.03719.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import torch
 
 from fmdiag.datasets import as_training_set
 from fmdiag.diagnostics.error.measure import evaluate, mean_square, reachable_times
+from fmdiag.diagnostics.membership.attacks.residual import noised_errors
 from fmdiag.diagnostics.membership.counterfactual import counterfactual, replaced
-from fmdiag.diagnostics.membership.examples import draw_members
+from fmdiag.diagnostics.membership.examples import Members, draw_members
 from fmdiag.diagnostics.points.pairs import check_times
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import ClosedFormField, as_field
@@ -53,7 +56,7 @@ TESTED = ("loss", "error")     # by pull, images depend on each other: no p-valu
 RATES = (0.01, 0.001)          # of false positives
 POINTS_AT_ONCE = 4096
 MEANS = ["cfm_loss", "squared_error", "error_without"]
-COLUMNS = ["t", "pair", "source", "row", *MEANS, "weight", "n_noises"]
+COLUMNS = ["t", "pair", "source", "row", *MEANS, "weight", "first_loss", "mean_error", "n_noises"]
 
 
 def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_noises=8, path=None, memory=None,
@@ -83,7 +86,8 @@ def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_n
     DataFrame
         Columns t, pair (number of the pair of images that share noises), source (train, heldout), row (number in its
         own set), n_noises, cfm_loss, squared_error, error_without, weight (posterior weight of the image
-        in û*_with); see the module.
+        in û*_with), first_loss (CFM loss of the first noise), mean_error (what the velocity's mean over the noises
+        leaves of the target's, T_mc); see the module.
 
     Raises
     ------
@@ -105,9 +109,8 @@ def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_n
         raise FmdiagError(f"n_images must be at least 2 and n_noises at least 1, got {n_images} and {n_noises}")
     field = as_field(field)
     times = reachable_times(field, check_times(TIMES if times is None else times))
-    members = draw_members(training_set, held_out, n_images=n_images, generator=generator)
-    noise = draw_noise(len(members.train) * n_noises, training_set.shape, generator=generator)
-    noise = noise.unflatten(0, (len(members.train), n_noises))
+    drawn = draw(training_set, held_out, n_images=n_images, n_noises=n_noises, generator=generator)
+    members, noise = drawn.members, drawn.noise
     u_star = ClosedFormField(training_set, path, memory=memory, device=device)
     excluded = replaced(training_set, members.train_rows)
 
@@ -120,6 +123,21 @@ def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_n
     table = table.sort_values(["t", "pair", "source"], ignore_index=True).assign(n_noises=n_noises)
     table.attrs["recurring"] = members.n_recurring
     return table
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Images of a membership test, and the noises that both of each pair share: float32, shape (m, k, *shape)."""
+
+    members: Members
+    noise: torch.Tensor
+
+
+def draw(training_set, held_out=None, *, n_images=256, n_noises=8, generator):
+    """Return the Drawn of a generator; a measurement with a generator in the same state is of the same."""
+    members = draw_members(training_set, held_out, n_images=n_images, generator=generator)
+    noise = draw_noise(len(members.train) * n_noises, training_set.shape, generator=generator)
+    return Drawn(members, noise.unflatten(0, (len(members.train), n_noises)))
 
 
 def _part(field, u_star, members, excluded, noise, t, pairs):
@@ -143,7 +161,9 @@ def _values(field, u_star, images, excluded, noise, t):
     found = counterfactual(u_star, xt, seen, x1, excluded.repeat_interleave(k, 0))
     columns = {"cfm_loss": mean_square(velocity - target), "squared_error": mean_square(velocity - found.swapped),
                "error_without": mean_square(velocity - found.without), "weight": found.weight.numpy()}
-    return {name: values.reshape(-1, k).mean(1) for name, values in columns.items()}
+    first, mean = noised_errors(u_star.path, images.double(), noise.double(), seen, velocity.unflatten(0, (-1, k)))
+    return {**{name: values.reshape(-1, k).mean(1) for name, values in columns.items()},
+            "first_loss": first.numpy(), "mean_error": mean.numpy()}
 
 
 def scores(table):

@@ -32,7 +32,7 @@ def blind_scores(training_rows, held_out_rows, *, seed=0):
     """
     from sklearn.ensemble import ExtraTreesClassifier
 
-    x = components(torch.cat([_small(training_rows), _small(held_out_rows)]).numpy())
+    x = components(torch.cat([small(training_rows), small(held_out_rows)]).numpy())
     y = np.repeat([0, 1], [len(training_rows), len(held_out_rows)])
     fold, scores = folds(y, near_duplicates(x), np.random.default_rng(seed)), np.full(len(y), 0.5)
     forest = ExtraTreesClassifier(TREES, min_samples_leaf=LEAF, class_weight="balanced", random_state=seed)
@@ -80,7 +80,7 @@ def near_duplicates(x):
     return connected_components(graph, directed=False)[1]
 
 
-def _small(rows):
+def small(rows):
     """Return rows as float32 vectors; pictures no larger than 32 by 32."""
     rows = rows.float()
     if rows.ndim == 4 and max(rows.shape[-2:]) > POOLED:
