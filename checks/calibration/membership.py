@@ -12,8 +12,11 @@ import numpy as np
 import torch
 
 from fmdiag import ClosedFormField, TrainingSet
+from fmdiag.diagnostics.membership.attacks import ATTACKS
+from fmdiag.diagnostics.membership.attacks.measure import measure as measure_attacks
+from fmdiag.diagnostics.membership.attacks.summary import summarise as summarise_attacks
 from fmdiag.diagnostics.membership.examples import TooFewImages
-from fmdiag.diagnostics.membership.measure import measure, summarise
+from fmdiag.diagnostics.membership.measure import draw, measure, summarise
 from fmdiag.errors import FmdiagWarning
 
 N, N_HELD_OUT = 120, 60
@@ -78,6 +81,27 @@ def p_value(sets, share, rng):
     return float(min(1.0, 2 * summary.loc[summary["quantity"] == "auc_p", "value"].min()))
 
 
+def attack_p(sets, share, rng):
+    """Draw the sets; return attack_p of the best published attack for the field that p_value describes, or None."""
+    train, third = sets(rng)
+    own, other = ClosedFormField(train), ClosedFormField(third)
+    options, seed = {"n_images": 64, "n_noises": 2}, int(rng.integers(2**31))
+
+    def field(x, t):
+        return share * own(x, t) + (1 - share) * other(x, t)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FmdiagWarning)
+        try:
+            table = measure(field, train, times=TIMES, generator=torch.Generator().manual_seed(seed), **options)
+        except TooFewImages:
+            return None
+        drawn = draw(train, generator=torch.Generator().manual_seed(seed), **options)
+        names = [name for name in ATTACKS if name != "reference"]
+        summary = summarise_attacks(measure_attacks(field, train, drawn, table, names))
+    return float(summary.loc[summary["quantity"] == "attack_p", "value"].iloc[0])
+
+
 def repetition(sets, share, rng):
     """Draw the sets and return the p-value."""
     return p_value(sets(rng), share, rng)
@@ -89,3 +113,6 @@ SETS = {**{name: partial(drawn, draw) for name, draw in (("Gaussian, d = 8", gau
 FAMILIES = {f"{name}, third-party û*": partial(repetition, sets, 0.0) for name, sets in SETS.items()}
 CASES = {f"{name}, {kind}": partial(repetition, sets, share) for name, sets in SETS.items()
          for kind, share in (("û* of the training set", 1.0), ("half of it û* of the training set", 0.5))}
+ATTACK_FAMILIES = {f"{name}, third-party û*": partial(attack_p, sets, 0.0) for name, sets in SETS.items()}
+ATTACK_CASES = {f"{name}, {kind}": partial(attack_p, sets, share) for name, sets in SETS.items()
+                for kind, share in (("û* of the training set", 1.0), ("half of it û* of the training set", 0.5))}

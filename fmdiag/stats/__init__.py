@@ -24,9 +24,9 @@ from fmdiag.stats.two_way import two_way_interval
 __all__ = [
     "auc", "auc_row", "bootstrap_interval", "bounded_interval", "censored_slope", "cluster_bootstrap",
     "clustered_quantile", "clustered_share", "corrected", "delong_difference", "delong_interval",
-    "difference_interval", "exchange_pairs", "exchanges_needed", "excluded_difference", "falling_crossing", "first_near_smallest",
-    "first_rejected", "fisher_p", "flip_differences", "from_left_out", "group_labels", "holm", "jackknife",
-    "level_of", "mcnemar_p", "mean_interval", "median_interval", "mover", "newcombe_auc", "paired_shares",
+    "difference_interval", "exchange_pairs", "exchanges_needed", "excluded_difference", "falling_crossing",
+    "first_near_smallest", "first_rejected", "fisher_p", "flip_differences", "from_left_out", "group_labels", "holm",
+    "jackknife", "level_of", "mcnemar_p", "mean_interval", "median_interval", "mover", "newcombe_auc", "paired_shares",
     "proportion_interval", "quantile_interval", "ratio_interval", "roc_curve", "row", "share_interval", "summarise",
     "summary_row", "tpr_at", "two_way_interval", "welch", "wilson_interval",
 ]

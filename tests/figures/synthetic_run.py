@@ -10,6 +10,7 @@ from fmdiag.diagnostics.duplicates.measure import Found
 from fmdiag.diagnostics.duplicates.summary import summarise as summarise_duplicates
 from fmdiag.diagnostics.geometry.summary import summarise as summarise_geometry
 from fmdiag.diagnostics.patches.summary import summarise as summarise_patches
+from fmdiag.diagnostics.membership.attacks import ATTACKS
 from fmdiag.diagnostics.symmetry.measure import summarise as summarise_symmetry
 from fmdiag.diagnostics.theories import summary as theories
 from fmdiag.diagnostics.theories.names import KINDS
@@ -147,6 +148,9 @@ def audit_tables(rng, n=30):
                          "low": value - 0.05, "high": value + 0.05, "level": 0.95, "n": 2 * n,
                          "interval": "newcombe" if score == "pull" else "simultaneous"})
         rows.append(rows[-1] | {"quantity": "excess_alignment", "score": None, "interval": "jackknife"})
+        rows += [rows[-1] | {"quantity": "attack_auc", "attack": name, "value": value - 0.1 * k * t,
+                             "interval": "delong"} for k, name in enumerate(ATTACKS)]
+    rows.append(rows[-1] | {"attack": "blind-size", "t": np.nan, "value": 0.52, "low": 0.45, "high": 0.59})
     for multiplicity in (0, 1, 16):
         for quantity in ("returned", "loss_auc") if multiplicity else ("returned",):
             rows.append(summary_row("canaries", quantity, np.arange(8) < multiplicity / 2, interval="exact",

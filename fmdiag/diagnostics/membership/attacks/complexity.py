@@ -6,12 +6,12 @@ needs for any picture, which would outweigh a small picture's own.
 """
 
 import io
-import zlib
 
 import numpy as np
 from PIL import Image, features
 
 from fmdiag.errors import FmdiagError
+from fmdiag.files.deflated import deflated_size
 
 CONTAINER = {"png": 57, "webp": 20, "zlib": 0}   # bytes: signature, IHDR, frame of one IDAT and IEND; RIFF and VP8L
 OPTIONS = {"png": {"compress_level": 9, "optimize": True}, "webp": {"lossless": True, "quality": 100, "method": 4}}
@@ -52,7 +52,7 @@ def compressed_sizes(images, training_set, codec=None):
     codec = codec_of(training_set.shape, codec)
     if codec == "zlib":
         rows = images.float().flatten(1).numpy()
-        return np.array([float(len(zlib.compress(row.astype("<f4").tobytes(), 9))) for row in rows])
+        return np.array([float(deflated_size(row.astype("<f4").tobytes())) for row in rows])
     pictures = np.moveaxis(training_set.to_uint8(images).numpy(), 1, -1)
     sizes = [_written(picture if picture.shape[-1] == 3 else picture[..., 0], codec) for picture in pictures]
     return np.maximum(np.array(sizes, float) - CONTAINER[codec], 1.0)
