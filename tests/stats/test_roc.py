@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from fmdiag.errors import FmdiagError
-from fmdiag.stats import auc, delong_interval, newcombe_auc, roc_curve, tpr_at
+from fmdiag.stats import auc, delong_difference, delong_interval, newcombe_auc, roc_curve, tpr_at
 
 INTERVALS = (delong_interval, newcombe_auc)
 
@@ -91,3 +91,22 @@ def test_true_positives_at_few_false_ones_by_hand():
     assert np.isnan(tpr_at(np.ones(10), np.zeros(99), 0.01)).all()
     assert np.isnan(tpr_at(np.ones(10), np.zeros(999), 0.001)).all()
     assert tpr_at(np.ones(10), np.zeros(1000), 0.001)[0] == 1
+
+
+def test_the_difference_of_two_scores_by_hand_and_under_the_null():
+    """Structural components by all pairs, their covariance subtracted: DeLong et al. 1988, equation 5."""
+    rng = np.random.default_rng(7)
+    shared = rng.normal(size=(2, 30))
+    first, other = ((shared[0] + noise[0] + 0.8, shared[1] + noise[1]) for noise in rng.normal(size=(2, 2, 30)))
+    wins = [np.greater.outer(*one) for one in (first, other)]
+    apart = wins[0].mean(1) - wins[1].mean(1), wins[0].mean(0) - wins[1].mean(0)
+    error = np.sqrt(sum(part.var(ddof=1) / 30 for part in apart))
+    difference = wins[0].mean() - wins[1].mean()
+    assert delong_difference(first, other) == pytest.approx(
+        (difference, difference - 1.959964 * error, difference + 1.959964 * error,
+         stats.norm.sf(difference / error)), rel=1e-6)
+    same, low, high, p = delong_difference(first, first)
+    assert same == 0 and low < 0 < high and p == 1
+    # 300 nulls of two equally good scores: more than 28 below .05 has probability < .1 % at 5 %.
+    drawn = rng.normal(size=(300, 2, 2, 25)) + [[0.5], [0.0]]
+    assert sum(delong_difference(*map(tuple, scores))[3] <= 0.05 for scores in drawn) <= 28
