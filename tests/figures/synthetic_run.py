@@ -9,8 +9,8 @@ from synthetic_study import study_summary, write_study
 from fmdiag.diagnostics.duplicates.measure import Found
 from fmdiag.diagnostics.duplicates.summary import summarise as summarise_duplicates
 from fmdiag.diagnostics.geometry.summary import summarise as summarise_geometry
-from fmdiag.diagnostics.patches.summary import summarise as summarise_patches
 from fmdiag.diagnostics.membership.attacks import ATTACKS
+from fmdiag.diagnostics.patches.summary import summarise as summarise_patches
 from fmdiag.diagnostics.symmetry.measure import summarise as summarise_symmetry
 from fmdiag.diagnostics.theories import summary as theories
 from fmdiag.diagnostics.theories.names import KINDS
