@@ -19,6 +19,7 @@ OWN = {
     "pairing": "Does training on fixed pairs memorise them? With and without noise on the path.",
     "train": "Train a flow matching model whose checkpoint every command reads.",
     "study": "Train a series of models and measure them: size, losses, time.",
+    "watch": "Every checkpoint of a training run, as they come: from when on it is good, and copies.",
     "classifier": "Train the classifier in whose embedding studies measure.",
     "checkpoint": "What a checkpoint holds, and what was inferred about it.",
     "datasets": "The named data sets, and which of them are here.",
@@ -41,7 +42,7 @@ def shared_by_ranks():
     from fmdiag.diagnostics import DIAGNOSTICS
 
     shared = [name for name, card in DIAGNOSTICS.items() if card.ranks and card.command and name not in OWN]
-    return ["report", "audit", "train", "study", *shared]
+    return ["report", "audit", "train", "study", "watch", *shared]
 
 
 class Stopped(BaseException):

@@ -35,16 +35,23 @@ DATA = [
            "in the cache is used, instead of looking at their inodes, sizes and times."),
 ]
 
-RUN = [
+COMPUTING = [
     option("Run", "--seed", type=SEED, default=0, show_default=True, help="Seed of everything random."),
     option("Run", "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
     option("Run", "--memory", type=Size(), help="Memory that û* may use, in every process, e.g. 1GB.  "
            "[default: a quarter of what is free, at least 1GiB]"),
+]
+OUT = [   # of commands that go on in their folder, and replace none
+    option("Run", "--out", type=click.Path(file_okay=False), help="Run folder.  [default: reports/COMMAND-DATASET]"),
+    option("Run", "--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout."),
+]
+RUN = [
+    *COMPUTING,
     option("Run", "--times-of-scheduler", is_flag=True, help="Draw samples at the times of the scheduler beside the "
            "network (diffusers folders) instead of evenly spaced ones."),
-    option("Run", "--out", type=click.Path(file_okay=False), help="Run folder.  [default: reports/COMMAND-DATASET]"),
+    OUT[0],
     option("Run", "--overwrite", is_flag=True, help="Replace an earlier run folder once the new one is complete."),
-    option("Run", "--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout."),
+    OUT[1],
 ]
 
 # What is not given is read from the file or assumed; `fmdiag checkpoint FILE` says which.

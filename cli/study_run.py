@@ -35,7 +35,7 @@ def run_study(kind, *, device, out, parts, gather, change, as_json, **settings):
     out = f"reports/study-{kind}-{slug(Path(data.training_set.name).stem)}" if out is None else out
     study = Study(plan, data, out, parts=parts, change=change, command=typed_command(), places=given_places())
     if not gather:
-        with _interruptible(study.folder.path):
+        with interruptible(study.folder.path):
             study.run(device=device, progress=Progress(), report=_report_part)
     if ranks.world()[0] == 0:
         _print(study.gather(), as_json)
@@ -53,7 +53,8 @@ def _print(found, as_json):
 
 
 @contextlib.contextmanager
-def _interruptible(out):
+def interruptible(out):
+    """End with a line on stderr where the work is stopped; what is finished in `out` is kept."""
     try:
         yield
     except KeyboardInterrupt as stop:

@@ -34,6 +34,7 @@ _PUBLIC = {
     "duplicates": "fmdiag.diagnostics.duplicates.measure:measure",
     "geometry": "fmdiag.diagnostics.geometry.measure:measure",
     "patches": "fmdiag.diagnostics.patches.measure:measure",
+    "watch": "fmdiag.monitoring.watch:watch",
     "Run": "fmdiag.runs",
     "Result": "fmdiag.results",
     "Verdict": "fmdiag.results",

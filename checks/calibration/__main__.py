@@ -5,7 +5,7 @@ import json
 import time
 from pathlib import Path
 
-from checks.calibration import geometry, uturn
+from checks.calibration import geometry, uturn, watch
 from checks.calibration.families import NULLS, POWERS
 from checks.calibration.intervals import INTERVALS
 from checks.calibration.membership import CASES, FAMILIES
@@ -26,6 +26,8 @@ def main():
     parser.add_argument("--memberships", type=int, default=60, help="repetitions of each membership family")
     parser.add_argument("--uturns", type=int, default=60, help="repetitions of each family of U-turns")
     parser.add_argument("--geometries", type=int, default=60, help="repetitions of each family of dimensions")
+    parser.add_argument("--watches", type=int, default=300, help="repetitions of the first family of watches, "
+                        "of 20 looks each; a fifth of it of each other")
     parser.add_argument("--only", default="", help="families whose name holds this text")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
     parser.add_argument("--log", type=Path, default=LOG, help="folder of what is done, a line per repetition")
@@ -43,7 +45,9 @@ def main():
                 *((f"uturn, {name}", p_value, case, given.uturns)
                   for name, case in {**uturn.FAMILIES, **uturn.CASES}.items()),
                 *((f"geometry, {name}", p_value, case, given.geometries)
-                  for name, case in {**geometry.FAMILIES, **geometry.CASES}.items())]
+                  for name, case in {**geometry.FAMILIES, **geometry.CASES}.items()),
+                *((f"watch, {name}", p_value, case, given.watches // (1 if name == watch.MANY else 5))
+                  for name, case in {**watch.FAMILIES, **watch.CASES}.items())]
     for part in range(10):   # a tenth of each at a time, so that an early end leaves all of them measured
         for name, repetition, case, count in families:
             if given.only in name:

@@ -9,7 +9,7 @@ from checks.calibration.families import BASES, NULLS, POWERS, SHARES
 from fmdiag.stats import holm, proportion_interval
 
 ERROR = 0.05
-TESTS = ("membership", "uturn", "geometry")
+TESTS = ("membership", "uturn", "geometry", "watch")
 UNKNOWING = ("third-party", "population")   # in the names of fields that know no training example
 ANNOUNCED = {"exact copies": "exact copies", "copies with noise": "copies with noise .1"}   # in the verdict: planted
 # Families whose samples are of the distribution of the held-out examples, so that the true excess is 0.
@@ -117,7 +117,8 @@ def write_page(found, file):
                      [(e["family"], e["n"], e["misses"], _interval(e) if e["n"] else "") for e in found["intervals"]]),
              "", "## Membership", "", MEMBERSHIP, "", *_of_test(found["membership"]),
              "", "## U-turns", "", UTURN, "", *_of_test(found["uturn"]),
-             "", "## Dimensions", "", GEOMETRY, "", *_of_test(found["geometry"]), ""]
+             "", "## Dimensions", "", GEOMETRY, "", *_of_test(found["geometry"]),
+             "", "## Looks along training", "", WATCH, "", *_of_test(found["watch"]), ""]
     file.write_text("\n".join(lines))
 
 
@@ -151,6 +152,11 @@ them."""
 UTURN = """Does the test of `fmdiag uturn` say, at 5 %, that training examples return more often than held-out ones: the
 p-value of the largest difference over the times? The population's field and third-party û\\* know none of them, so that
 "found" is a false alarm, which fails by the rule above. The others know all, or half, of them."""
+
+WATCH = """Does a watch of 20 checkpoints raise an alarm, any of its three tests at any of its looks, at 5 % for all of
+them? The population's field, disturbed anew at every look, and fields that go over from it to û\\* of third examples
+know none of the training examples, so that "found" is a false alarm, which fails by the rule above. The others go over
+to û\\* of the training examples. 20 pairs, samples and examples of each kind per look."""
 
 
 GEOMETRY = """Does the test of `fmdiag geometry` say, at 5 %, that the local dimension is lower at training examples than

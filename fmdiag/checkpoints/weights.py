@@ -10,6 +10,10 @@ SHOWN = 3
 SHARED = 4  # how often, on average, weights may share their bytes: embeddings are tied to output layers
 
 
+class NotFinite(FmdiagError):
+    """Raised where weights are NaN or infinite."""
+
+
 def load_weights(build, weights):
     """Return the network that `build` makes, with `weights` in it, in float32.
 
@@ -84,5 +88,5 @@ def _check_values(expected, weights):
         finite = torch.isfinite(weight.float() if weight.is_floating_point() else weight)
         if not finite.all():
             bad = int((~finite).sum())
-            raise FmdiagError(f"weight {name} has {bad} NaN or infinite of {weight.numel()} values: training "
+            raise NotFinite(f"weight {name} has {bad} NaN or infinite of {weight.numel()} values: training "
                               "diverged before it was saved; use an earlier checkpoint")

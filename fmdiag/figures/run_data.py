@@ -14,6 +14,7 @@ INTERVAL_NAMES = {"student": "Student t intervals of the mean", "exact": "exact 
                   "cluster_bootstrap": "percentile bootstrap intervals over training rows",
                   "clustered_exact": "exact intervals at the effective number of samples",
                   "jackknife": "jackknife intervals", "delong": "DeLong intervals", "newcombe": "Newcombe intervals",
+                  "newcombe_clustered": "Newcombe intervals of effective counts",
                   "simultaneous": "simultaneous intervals", "fieller": "Fieller intervals of a ratio of means",
                   "median": "exact intervals of the median by order statistics",
                   "exact_inverted": "intervals by inversion of exact (Clopper-Pearson) limits per size",

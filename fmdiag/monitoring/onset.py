@@ -25,6 +25,14 @@ from fmdiag.stats import corrected, first_near_smallest, first_rejected, row
 
 NAME = "watch"
 COPIES, DISTANCE = "f_mem_excess", "frechet_test"
+TESTS = {"gap": "gap", "f_mem": COPIES, "membership": "auc"}   # measure -> the quantity that it tests
+
+
+def tests_of(setting):
+    """Return the quantities that every look of a `Setting` tests, which share the level: none without held-out rows."""
+    if setting.training_set.unseen is None:
+        return []
+    return [TESTS[name] for name in setting.measures if name in TESTS]
 
 
 def with_tests(looks):

@@ -1,4 +1,4 @@
-"""Cards of what studies and training record: texts and figures of their sections of the page."""
+"""Cards of what studies, watches and training record: texts and figures of their sections of the page."""
 
 from fmdiag.diagnostics.diagnostic import Card, Figure
 from fmdiag.diagnostics.references import PAPER_1
@@ -122,6 +122,35 @@ STUDY_TIME = Card(
                intervals=("emm",)),),
 )
 
+WATCH = Card(
+    name="watch",
+    title="Checkpoints along training",
+    question="When is the model as good as it gets (tau_gen), and when does it begin to copy (tau_mem)?",
+    memorization="The memorised share leaves its null; before it, as a rule, the AUC of membership leaves 1/2 and the "
+                 "error against û* falls on training paths alone.",
+    generalization="The memorised share stays at its null and the AUC at 1/2, while samples become good.",
+    definition="Per checkpoint, with the same pairs, initial noises and examples: squared error against û* at four "
+               "kinds of states; loss on training and on held-out examples; f_mem of samples beside that of held-out "
+               "examples; AUC of membership by the loss; Fréchet distance to held-out examples. tau_mem: first look at "
+               "which the test of copies rejects; tau_auc, tau_gap: likewise of the other tests. Look k is tested at "
+               "the level .05 / (J k (k + 1)) of each of J tests, so that the probability of any false alarm is at "
+               "most .05 however many looks there are. tau_gen: first look within a tenth of the smallest test "
+               "distance. Intervals of these are steps of looks.",
+    reference="T. Bonnaire et al. 2025; J. Tian and A. Ramdas 2021 (levels).",
+    figures=(
+        Figure("watch", "fmdiag.figures.watch:watch_figure",
+               caption="Along training, a look per checkpoint: squared error against û* at four kinds of states; loss; "
+                       "AUC of membership (grey line: 1/2); share of samples that are copies, beside that of held-out "
+                       "examples; distance of a sample to its nearest training example; test Fréchet distance. "
+                       "Vertical lines: τ_gen (dashed) and τ_mem (solid), where reached; shaded, beside what they are "
+                       "read from: where they may lie. "
+                       "Bands: {interval}, of each look by itself. {data}.",
+               alt="Line charts against the training step: errors, losses, AUC of membership, memorised share, "
+                   "distance to the nearest training example, test Fréchet distance.",
+               intervals=("error_train", "loss_train", "auc", "f_mem", "d1", "frechet_test"),
+               panel="fmdiag.figures.watch:along_steps"),),
+)
+
 LOSS = Card(
     name="loss",
     title="Training",
@@ -136,4 +165,4 @@ LOSS = Card(
                alt="Line chart of the training loss against the step."),),
 )
 
-STUDIES = Registry("study", {card.name: card for card in (STUDY_SIZE, STUDY_LOSSES, STUDY_TIME, LOSS)})
+STUDIES = Registry("study", {card.name: card for card in (STUDY_SIZE, STUDY_LOSSES, STUDY_TIME, WATCH, LOSS)})

@@ -21,7 +21,7 @@ from fmdiag.files.marker import note_files, read_marker, write_marker
 from fmdiag.files.staged import partial_folder
 from fmdiag.results import check_writable, load_run, replace_atomically, save_table
 
-FORMAT, VERSION, FILE, KIND = "fmdiag-study", 1, "study.json", "study"
+VERSION, FILE, KIND = 1, "study.json", "study"
 
 
 class Data(TypedDict):
@@ -63,14 +63,27 @@ class StudyFolder:
     ------
     FmdiagError
         If the folder holds another study or something else, or cannot be written.
+
+    Attributes
+    ----------
+    word : str
+        What it is a folder of: in its marker, in the format of its file, in messages.
+    file : str
+        The file of its inputs.
+    way_on : str
+        What else a message on other inputs advises.
     """
+
+    word, file = KIND, FILE
+    way_on = (", another --out, or --change to go on with the new inputs (finished parts whose own inputs are "
+              "unchanged are kept)")
 
     def __init__(self, path, inputs, *, change=False):
         self.path, self.inputs = Path(path), inputs
         check_name(self.path)
-        if os.path.lexists(self.path) and not (self.path / FILE).is_file():
+        if os.path.lexists(self.path) and not (self.path / self.file).is_file():
             check_place(self.path)
-        check_writable(self.path / FILE)
+        check_writable(self.path / self.file)
         # Several processes may begin the same study together: one writes, the others read what it wrote.
         with self._locked("begin"):
             found = self._read()
@@ -78,29 +91,30 @@ class StudyFolder:
             if found is not None and changed:
                 self._refuse(found, change)
             if read_marker(self.path) is None:
-                write_marker(self.path, KIND, [])
+                write_marker(self.path, self.word, [])
             if changed:
-                text = json.dumps({"format": FORMAT, "version": VERSION, "inputs": inputs}, indent=1) + "\n"
-                replace_atomically(self.path / FILE, lambda temporary: Path(temporary).write_text(text))
-                note_files(self.path, [self.path / FILE])
+                content = {"format": f"fmdiag-{self.word}", "version": VERSION, "inputs": inputs}
+                text = json.dumps(content, indent=1) + "\n"
+                replace_atomically(self.path / self.file, lambda temporary: Path(temporary).write_text(text))
+                note_files(self.path, [self.path / self.file])
 
     @contextlib.contextmanager
     def _locked(self, name):
-        if self.path.exists() and not (self.path / FILE).is_file():
-            ours = (".locks", f".{FILE}.", MARKER, f".{MARKER}.")  # of a process that begins the same study
+        if self.path.exists() and not (self.path / self.file).is_file():
+            ours = (".locks", f".{self.file}.", MARKER, f".{MARKER}.")  # of a process that begins the same study
             others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(ours)]
             if others:
-                raise FmdiagError(f"{self.path} exists and is no study folder: choose another --out")
+                raise FmdiagError(f"{self.path} exists and is no {self.word} folder: choose another --out")
         with claim(self.path / ".locks" / name, wait=True):
             yield
 
     def _read(self):
-        file = self.path / FILE
+        file = self.path / self.file
         if not file.is_file():
             return None
-        then = "it is not that of a study of this fmdiag: choose another --out"
+        then = f"it is not that of a {self.word} of this fmdiag: choose another --out"
         content = read_document(file, Study, then=then)
-        if (content["format"], content["version"]) != (FORMAT, VERSION):
+        if (content["format"], content["version"]) != (f"fmdiag-{self.word}", VERSION):
             raise FmdiagError(f"{file}: {then}")
         return content["inputs"]
 
@@ -109,14 +123,13 @@ class StudyFolder:
             raise FmdiagError(f"{self.path} holds a study of {found['kind']}, not of {self.inputs['kind']}: choose "
                               "another --out")
         if found["data"]["fingerprint"] != self.inputs["data"]["fingerprint"]:
-            raise FmdiagError(f"{self.path} holds a study of other data ({found['data']['name']}, "
+            raise FmdiagError(f"{self.path} holds a {self.word} of other data ({found['data']['name']}, "
                               f"{found['data']['n_stored']} rows): give the same data, or choose another --out")
         if not change:
             found, own = _unnamed(found), _unnamed(self.inputs)
             name = next((name for name in own if found.get(name) != own[name]), "further inputs")
-            raise FmdiagError(f"{self.path}: the study was begun with {name} {_short(found.get(name))}, got "
-                              f"{_short(own.get(name))}: give the same, another --out, or --change to go on with "
-                              "the new inputs (finished parts whose own inputs are unchanged are kept)")
+            raise FmdiagError(f"{self.path}: the {self.word} was begun with {name} {_short(found.get(name))}, got "
+                              f"{_short(own.get(name))}: give the same{self.way_on}")
 
     def write(self, tables, arrays, record, finish):
         """Replace run.json, tables, figures and page by those of the finished parts.

@@ -38,7 +38,7 @@ class Part:
     Parameters
     ----------
     kind : str
-        ``"training"`` or ``"reference"``.
+        ``"training"`` or ``"reference"``; ``"look"`` at a checkpoint.
     inputs : dict
         Plain values that decide the outcome, and nothing that does not.
     """
@@ -104,6 +104,12 @@ class PartStore:
         if makers:
             warnings.warn(f"{self.folder}: {len(makers)} parts were made by another fmdiag ({makers[0]}), so they are "
                           f"kept but not used: this one ({made_by()}) makes its own", FmdiagWarning, stacklevel=2)
+
+    def kept(self, kind):
+        """Return the finished parts of a kind that are there, made by this code, in no order."""
+        records = [_read(folder) for folder in self.folder.glob("[!.]*") if NAME.fullmatch(folder.name)]
+        parts = [Part(kind, record["inputs"]) for record in records if record is not None and record["kind"] == kind]
+        return [part for part in parts if self.finished(part)]
 
     def claim(self, part):
         """Return a context that yields whether this process may work on the part."""

@@ -370,7 +370,7 @@ def run_json(name="digits", **changes):
                             "pairing": {"n_pairs": 30}, "uturn": {"n_starts": 12}, "symmetry": {},
                             "duplicates": {"threshold": 1 / 3}, "geometry": {"n_images": 24}, "patches": {},
                             "study_size": {},
-                            "study_losses": {}, "study_time": {}},
+                            "study_losses": {}, "study_time": {}, "watch": {}},
             "dataset": {"name": name, "split": "train", "n": N, "shape": [1, 8, 8], "hflip": False, "dtype": "uint8",
                         "divisor": 8.0, "shift": -1.0, "fingerprint": "ab" * 32},
             "checkpoint": {"file": "digits.pt", "sha256": "cd" * 32, "family": "native", "steps": 20000},

@@ -12,7 +12,7 @@ STEPS = [100, 200, 400]
 
 
 def study_summary(rng):
-    """Return the summary rows of all three kinds of studies."""
+    """Return the summary rows of all three kinds of studies, and of a watch."""
     rows = []
     for k, (n, width) in enumerate(product((10, 100, 1000), (8, 16))):
         keys = {"n_train": n, "width": width, "objective": "cfm"}
@@ -38,6 +38,11 @@ def study_summary(rng):
                      for step in STEPS]
         rows += [summary_row("study_losses", "squared_error", rng.uniform(0.1, 0.2, 2), t=t, **keys)
                  for t in (0.1, 0.5, 0.9)]
+    watched = ("error_train", "error_heldout", "error_model", "error_closed_form", "loss_train", "loss_heldout", "auc",
+               "f_mem", "f_mem_heldout", "d1", "frechet_test")
+    rows += [summary_row("watch", name, rng.uniform(0.1, 0.2, 2), step=step) for name in watched for step in STEPS]
+    rows += [row("watch", "tau_mem", (400.0, 200.0, 400.0), n=3, interval="looks"),
+             row("watch", "tau_gen", (200.0, 0.0, 400.0), n=3, interval="looks")]
     return pd.DataFrame(rows)
 
 

@@ -127,7 +127,7 @@ def test_sections_in_the_order_of_the_run_with_question_reading_table_and_comman
                                                            "quality", "membership", "provenance", "canaries",
                                                            "agreement", "gradient-variance", "theories", "pairing",
                                                            "uturn", "symmetry", "duplicates", "geometry", "patches",
-                                                           "study_size", "study_losses", "study_time", "loss",
+                                                           "study_size", "study_losses", "study_time", "watch", "loss",
                                                            "further", "run"]
     for name in ("alignment", "error", "hybrid", "memorization", "quality"):
         card = cards()[name]
