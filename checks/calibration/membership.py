@@ -116,3 +116,5 @@ CASES = {f"{name}, {kind}": partial(repetition, sets, share) for name, sets in S
 ATTACK_FAMILIES = {f"{name}, third-party û*": partial(attack_p, sets, 0.0) for name, sets in SETS.items()}
 ATTACK_CASES = {f"{name}, {kind}": partial(attack_p, sets, share) for name, sets in SETS.items()
                 for kind, share in (("û* of the training set", 1.0), ("half of it û* of the training set", 0.5))}
+FAMILIES |= {f"best attack, {name}": case for name, case in ATTACK_FAMILIES.items()}
+CASES |= {f"best attack, {name}": case for name, case in ATTACK_CASES.items()}
