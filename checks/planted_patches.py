@@ -9,7 +9,8 @@ there are 256 fresh images as samples and 256 as held-out images:
     planted    5 % of the samples have a 12 x 12 window of a training image pasted in at its own place: is p at most 0.05?
 
 The area and the count of planted images are compared with the truth, the pixels pasted in and those copied before. Of
-images with two windows of two training images the mosaic count should be 2. Controls are samples of û* and of the local
+images with two windows of two training images the mosaic count should be 2, of those with one 1; counted are images that
+had no copied window before. Controls are samples of û* and of the local
 score. One thread, about ten minutes; splits that the JSON file has already are not made again.
 """
 
@@ -87,7 +88,10 @@ def split(number, train, fresh, judge):
     return {"p_null": p_value(clean, held_out), "p_planted": p_value(both, held_out),
             "flagged_clean": int(clean["flagged"].sum()), "flagged_heldout": int(held_out["flagged"].sum()),
             "flagged_planted": int(planted["flagged"].sum()), "n_planted": n_planted,
-            "count_one": planted["n_images"].tolist(), "count_two": double["n_images"].tolist(),
+            "close_clean": int(clean["close_flagged"].sum()), "close_heldout": int(held_out["close_flagged"].sum()),
+            "close_planted": int(planted["close_flagged"].sum()),
+            "count_one": counts(planted, clean[:n_planted]),
+            "count_two": counts(double, clean[n_planted : 2 * n_planted]),
             "area": [areas(maps[k], clean_maps[k], *pasted[k], planted.iloc[k]) for k in range(n_planted)]}
 
 
@@ -100,6 +104,11 @@ def paste(image, train, rng, deviation, lefts=(0, 16), other=None):
             image[:, top : top + SIDE, left : left + SIDE] = window
             return row, top, left
     raise RuntimeError("no window with contrast")
+
+
+def counts(planted, clean):
+    """Return the mosaic counts of planted images that had no copied window before, whose count is known."""
+    return planted["n_images"].to_numpy()[clean["copied_windows"].to_numpy() == 0].tolist()
 
 
 def areas(sources, before, row, top, left, found):
@@ -139,15 +148,16 @@ def conclusions(splits):
     area = [one for part in splits for one in part["area"]]
     means = {key: [float(x) for x in mean_interval(np.array([one[key] for one in area]))] for key in area[0]}
     ratio = [float(x) for x in mean_interval(np.array([one["measured"] / one["true"] for one in area]))]
-    counts = {key: [count for one in splits for count in one[key]] for key in ("count_one", "count_two")}
-    right = {key: exact(sum(count == wanted for count in counts[key]), len(counts[key]))
+    found_counts = {key: [count for one in splits for count in one[key]] for key in ("count_one", "count_two")}
+    right = {key: exact(sum(count == wanted for count in found_counts[key]), len(found_counts[key]))
              for key, wanted in (("count_one", 1), ("count_two", 2))}
     return {"n_splits": len(splits), "false_alarms": exact(null, len(splits)), "found": exact(found, len(splits)),
             "flagged_clean": exact(sum(one["flagged_clean"] for one in splits), SAMPLES * len(splits)),
-            "flagged_planted": exact(sum(one["flagged_planted"] for one in splits),
-                                     sum(one["n_planted"] for one in splits)),
-            "area": means, "measured_over_true": ratio, "mean_count_one": float(np.mean(counts["count_one"])),
-            "mean_count_two": float(np.mean(counts["count_two"])), "right_count": right,
+            **{name: exact(sum(one[name] for one in splits), sum(one["n_planted"] for one in splits))
+               for name in ("flagged_planted", "close_planted")},
+            "close_clean": exact(sum(one["close_clean"] for one in splits), SAMPLES * len(splits)),
+            "area": means, "measured_over_true": ratio, "mean_count_one": float(np.mean(found_counts["count_one"])),
+            "mean_count_two": float(np.mean(found_counts["count_two"])), "right_count": right,
             "seconds": sum(one["seconds"] for one in splits)}
 
 

@@ -295,6 +295,7 @@ def patches_tables(n=12):
     tops = {"model": 0.6, "heldout": 0.2, "closed_form": 1.0, "patch_theory": 0.9}
     rows = [{"source": source, "sample": k, "place": place, "nearest": k % 5, "area_share": share,
              "n_images": 1 + k % 4 * (source != "closed_form"), "flagged": share >= 0.15, "window": 5, "area": 0.15,
+             "close_share": share / 2, "close_flagged": share >= 0.3,
              "threshold": 1 / 3, "judged_share": 1.0, "largest_share": 0.9}
             for source, top in tops.items() for place in ("same", "any") for k in range(n)
             for share in (top * (1.0 if source == "closed_form" else rng.uniform()),)]

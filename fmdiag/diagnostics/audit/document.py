@@ -18,7 +18,7 @@ OF_QUANTITY = {"f_mem": "fmdiag/f_mem-l2-distinct-d2", "f_mem_same_noises": "fmd
 OF_ATTACKS = ("attack_", "best_", "above_blind", "smallest_fpr")   # how the quantities of published attacks begin
 OF_DIAGNOSTIC = {"membership": "fmdiag/membership-auc", "provenance": "fmdiag/provenance",
                  "canaries": "fmdiag/canaries", "error": "fmdiag/error", "uturn": "fmdiag/uturn",
-                 "geometry": "fmdiag/geometry"}
+                 "geometry": "fmdiag/geometry", "patches": "fmdiag/patches"}
 
 
 def compose(record, summary):

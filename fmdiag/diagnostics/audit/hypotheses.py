@@ -20,6 +20,7 @@ def tests(summary):
             ("error", "gap_p", "gap", "the loss is lower on training images than on held-out ones at some time"),
             ("uturn", "difference_p", "return-difference", "training images return more often than held-out ones"),
             ("geometry", "lid_p", "dimension", "the local dimension is lower at training images than at held-out ones"),
+            ("patches", "patches_p", "parts", "more samples than held-out images have parts of training images"),
             ("canaries", "canary_p", "canaries", "planted canaries come back more often than held-out ones")):
         rows = summary[(summary["diagnostic"] == diagnostic) & (summary["quantity"] == quantity)]
         for row in rows.to_dict("records"):

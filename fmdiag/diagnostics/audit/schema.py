@@ -59,6 +59,10 @@ DEFINITIONS = {
         "images, held-out images and samples, and of û*; lid_difference: training minus held-out; lid_p: exchanges "
         "within pairs, the largest difference over times; flat_share: share of coordinates at which D follows less "
         "than at 95 % of held-out images.",
+    "fmdiag/patches": "Share of samples and of held-out images of which windows with d1/d2 < 1/3, or 0.1, at the same "
+        "place (d2 to another image and other content; blank and common windows not judged) cover 15 % or more of the "
+        "judged area; patches_p: Fisher, one-sided, corrected for both bounds, samples that take most from one "
+        "training image counted together.",
     "fmdiag/path-energy": "Kinetic energy ½∫||v||²dt per coordinate of samples' paths, and its share from t = 0.9 on.",
     "fmdiag/provenance": "Posterior weights of training rows along trajectories of random samples; share of noises "
         "that lead to one row under the model and û*, beside as many held-out rows and their û*; 1 - Morisita's "

@@ -63,7 +63,8 @@ CARD = Diagnostic(
                "windows are all alike. area_share: pixels that copied windows cover, over pixels that judged windows "
                "cover. n_images, the mosaic count: training images whose windows cover 90 % of the copied pixels, "
                "chosen greedily, which may be more than the least number. flagged: area_share of at least --area. "
-               "patches_p: Fisher's one-sided test of more flagged samples than held-out images, as many of either, "
+               "close_flagged: the same of windows with d1/d2 < 0.1. patches_p: Fisher's one-sided test of more "
+               "samples than held-out images, as many of either, flagged or close_flagged, corrected for both; "
                "samples that take most from one training image counted together. Held-out images are taken for what "
                "honest samples look like: blurred samples may be flagged more often without a copy. Local score: "
                "samples of the best denoiser that sees patches of 2 k - 1 pixels, of at most 1000 training images.",

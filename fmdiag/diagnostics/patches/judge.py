@@ -3,7 +3,8 @@
 A window is copied where d1/d2 is below the threshold: d1 is its distance to the nearest training window, d2 that to the
 nearest of another training image and of other content. Blank windows, whose standard deviation within is below a tenth
 of that of the training images' values, and common ones, whose nearest KEPT training windows are all alike, say nothing
-and are judged neither way. The area share is the copied pixels over the pixels that a judged window covers.
+and are judged neither way. The area share is the copied pixels over the pixels that a judged window covers. Copies that
+are nearly exact, d1/d2 < 0.1, have a share of their own: among windows of fresh images these are rare.
 """
 
 from dataclasses import replace
@@ -15,6 +16,7 @@ from fmdiag.diagnostics.patches.cover import mosaic
 from fmdiag.diagnostics.patches.windows import CONTRAST
 
 AT_ONCE = 256   # images
+CLOSE = 0.1     # bound on d1/d2 of close copies, which windows of fresh images hardly ever are
 
 
 class Judge:
@@ -66,15 +68,19 @@ class Judge:
             judged, passing = which[mine & ~found.common], np.flatnonzero(mine & copied)
             made = mosaic(windows, windows.places[which[passing]], [found.images[i] for i in passing])
             n_judged = int(windows.covered(windows.places[judged]).sum())
-            rows.append(self._row(number, made, n_judged) | {"windows": len(judged), "copied_windows": len(passing)})
+            close = passing[found.ratio[passing] < min(CLOSE, self.threshold)]
+            n_close = int(windows.covered(windows.places[which[close]]).sum())
+            rows.append(self._row(number, made, n_judged, n_close)
+                        | {"windows": len(judged), "copied_windows": len(passing)})
             maps.append(made.sources)
         return pd.DataFrame(rows), np.stack(maps)
 
-    def _row(self, number, made, n_judged):
-        share = made.n_copied / n_judged if n_judged else 0.0
+    def _row(self, number, made, n_judged, n_close):
+        share, close = (n / n_judged if n_judged else 0.0 for n in (made.n_copied, n_close))
         nearest, pixels = made.chosen[0] if made.chosen else (-1, 0)
         return {"sample": int(number), "area_share": share, "n_images": made.count,
-                "flagged": bool(n_judged and share >= self.area), "nearest": nearest,
+                "flagged": bool(n_judged and share >= self.area), "close_share": close,
+                "close_flagged": bool(n_judged and close >= self.area), "nearest": nearest,
                 "largest_share": pixels / made.n_copied if made.n_copied else 0.0,
                 "judged_share": n_judged / made.sources.size}
 

@@ -99,10 +99,10 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, patch_the
         Columns source (model, heldout, closed_form, patch_theory), sample (number within its source), place (same,
         any), area_share (copied pixels over judged ones, which a window covers that is neither blank nor common),
         n_images (training images that cover 90 % of the copied pixels by greedy choice; 0 without any), flagged,
-        nearest (the training image that covers most, its stored row; -1 without any), largest_share (its share of the
-        copied pixels), judged_share (judged pixels over all), windows (judged ones), copied_windows, window (k),
-        threshold, area; where rows have groups also group, that of `nearest`. ``attrs["null"]`` says why the held-out
-        images are no null, where they are none.
+        close_share and close_flagged (the same of windows with d1/d2 < 0.1), nearest (the training image that covers
+        most, its stored row; -1 without any), largest_share (its share of the copied pixels), judged_share (judged
+        pixels over all), windows (judged ones), copied_windows, window (k), threshold, area; where rows have groups
+        also group, that of `nearest`. ``attrs["null"]`` says why the held-out images are no null, where they are none.
 
     Raises
     ------
