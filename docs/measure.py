@@ -26,13 +26,10 @@ PAIRING = ["pairing", "--dataset", "digits", "--n-pairs", "100", "--width", "128
            "--batch-size", "64"]
 OPTIONS = {"gradient-variance": ["--n-samples", "256"]}
 SIGMAS = {"memorises": "0", "generalises": "2"}
-TIME = ["study", "time", "--dataset", "digits", "--network", "mlp", "--width", "256", "--depth", "2", "--sizes",
-        "16,64,256", "--steps", "4000", "--lr", "1e-3", "--evaluations", "7", "--seeds", "4", "--n-samples", "500",
-        "--n-nearest", "250", "--n-steps", "25"]
 # Page -> its figures, where not all of the run's.
 KEPT = {"audit": ["memorization_roc", "membership_auc"], "canaries": ["canaries_returned"]}
 STUDIES = {"study_size": EXAMPLES / "study-size-fashion-mnist", "study_losses": EXAMPLES / "study-losses-fashion-mnist",
-           "study_time": RUNS / "study-time"}
+           "study_time": EXAMPLES / "study-time-digits"}
 # Diagnostic -> (quantity, what it is called, other columns): numbers told beside the figures.
 NUMBERS = {
     "quality": [("frechet_train", "Fréchet distance to the training rows", {"source": "model"}),
@@ -89,8 +86,6 @@ def measure(pages):
     facts = json.loads(FACTS.read_text(encoding="utf-8")) if FACTS.is_file() else {}
     for page in pages:
         if page in STUDIES:
-            if page == "study_time" and not (STUDIES[page] / "run.json").is_file():
-                command([*TIME, "--out", STUDIES[page]])
             facts[page] = {"study": _study(page, STUDIES[page])}
         else:
             facts[page] = {model: _measured(page, model) for model in MODELS}
@@ -119,9 +114,6 @@ def _drawn(name, prefix, captions):
 
 def _study(page, path):
     found, captions = RunData(path), _captions(path)
-    if page == "study_time":
-        for name in captions:
-            _keep(path / "figures" / f"{name}.png", name)
     return {"seconds": found.run["seconds"], "figures": captions, "found": _sentences(found, page),
             "command": re.sub(r" --gather| --change| --(parts|out) \S+", "", found.run["command"])}
 

@@ -89,6 +89,8 @@ def emm_text(found, sizes):
         return ""
     ends = [{0: f"below {min(sizes)}", math.inf: f"{max(sizes)} or above"}.get(end, f"{end:.0f}")
             for end in (value, low, high)]
+    if high == min(sizes) or low == max(sizes):   # the limits say no more
+        return ends[0]
     return f"{ends[0]} [{ends[1]}, {ends[2]}{']' if high == math.inf else ')'}"
 
 

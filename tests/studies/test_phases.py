@@ -83,7 +83,8 @@ def test_disjoint_limits_decide_whether_emm_grows(limits, verdict):
 
 @pytest.mark.parametrize("found, text", [
     ((152.4, 100, 300), "152 [100, 300)"), ((0, 0, 300), "below 100 [below 100, 300)"),
-    ((math.inf, 900, math.inf), "900 or above [900, 900 or above]"), ((math.nan,) * 3, "")])
+    ((0, 0, 100), "below 100"), ((math.inf, 300, math.inf), "900 or above [300, 900 or above]"),
+    ((math.inf, 900, math.inf), "900 or above"), ((math.nan,) * 3, "")])
 def test_emm_outside_the_sizes_is_said(found, text):
     assert emm_text(found, (100, 300, 900)) == text
 
