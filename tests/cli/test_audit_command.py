@@ -8,6 +8,7 @@ import pytest
 
 from fmdiag import load_dataset
 from fmdiag.cli.main import run
+from fmdiag.diagnostics.audit.parts import PARTS
 from fmdiag.diagnostics.audit.schema import validate
 from fmdiag.results import load_run, load_table
 
@@ -53,7 +54,8 @@ def test_every_interval_is_there(audited):
     few = without["diagnostic"] == "metrics"
     assert set(without.loc[~few, "quantity"]) <= {
         "auc_p", "excess_p", "copied_rows", "ratio", "basin_divergence", "p_value", "p_labels", "p_excess", "steps_p",
-        "difference_p", "lid_p", "leaves", "band_low", "band_high", "smallest_fpr", "above_blind_p", "attack_p"}
+        "difference_p", "lid_p", "patches_p", "n_images", "leaves", "band_low", "band_high", "smallest_fpr",
+        "above_blind_p", "attack_p"}
     assert set(summary["level"]) == {0.95}
 
 
@@ -186,7 +188,7 @@ def test_agreement_of_two_checkpoints(checkpoint, tmp_path, fails_cleanly, capsy
 
 def test_parts_are_left_out_where_they_are_named(checkpoint, tmp_path):
     """The rest is measured, and the document says what was left out instead of that there was no field."""
-    out, without = tmp_path / "run", ("metrics", "membership", "error", "geometry", "provenance")
+    out, without = tmp_path / "run", tuple(name for name in PARTS if name != "uturn")
     named = [word for part in without for word in ("--without", part)]
     assert run(["audit", str(checkpoint), *SMALL, *named, "--out", str(out)]) == 0
     document = json.loads((out / "audit.json").read_text())

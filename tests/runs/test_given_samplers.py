@@ -56,9 +56,10 @@ def test_what_applies_to_a_sampler_of_noise(copier, digits, held_out):
     run = run_of(copier, digits, held_out)
     applying = {name for name, card in DIAGNOSTICS.items() if run.lacks(card) is None}
     assert applying >= {"memorization", "metrics", "quality", "canaries", "hybrid", "agreement", "alignment"}
-    assert not applying & {"error", "provenance", "membership", "theories", "gradient-variance", "uturn", "symmetry"}
+    assert not applying & {"error", "provenance", "membership", "theories", "gradient-variance", "uturn", "symmetry",
+                           "geometry"}
     with pytest.raises(FmdiagError, match="error needs a velocity field, which a sampler of a few steps has not: what "
-                       "applies is audit, agreement, canaries, hybrid, memorization, metrics, quality"):
+                       "applies is audit, agreement, canaries, hybrid, memorization, metrics, patches, quality"):
         run.error()
     with pytest.raises(FmdiagError, match="uturn needs states at any time, and this sampler takes noise only"):
         run.uturn()

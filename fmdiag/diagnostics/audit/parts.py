@@ -59,6 +59,7 @@ PARTS = {
     "error": lambda asked: {"states": ("train", "heldout"), "n_pairs": asked.n_images},
     "uturn": lambda asked: {"times": TURNS, "n_starts": min(asked.n_images, 64), **asked.solver},
     "geometry": lambda asked: {"n_images": min(asked.n_images, 64), **asked.solver},
+    "patches": lambda asked: asked.judged | {"n_samples": min(asked.n_samples or 256, 256), "n_any": 0},
     "provenance": lambda asked: {"sample_numbers": asked.followed, "n_samples": min(asked.n_samples or RANDOM, RANDOM),
                                  "n_noises": asked.n_samples or 1024, **asked.solver},
 }
