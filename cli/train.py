@@ -12,6 +12,7 @@ Examples:
   fmdiag train --dataset fashion-mnist --loss efm --pool-size 512 --out reports/efm
   torchrun --nproc-per-node 2 -m -- fmdiag.cli.main train --dataset digits --out reports/two
   fmdiag train --dataset digits --n 16 --network mlp --steps 10000 --out reports/memorised
+  fmdiag train --dataset digits --n 16 --network mlp --monitor 1000 --out reports/watched
   fmdiag train --resume --out reports/fashion              after an interruption, or with a larger --steps
 """
 
@@ -54,6 +55,11 @@ Examples:
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @click.option("--save-seconds", type=click.FloatRange(0), default=30.0, show_default=True,
               help="Least time between two saves.")
+@click.option("--monitor", type=click.IntRange(1), is_flag=False, flag_value=2000, metavar="[N]", help="Look at the "
+              "averaged network every N steps: error against û*, gap, copies, membership, in tables/monitor and "
+              "figures/monitor.png.  [N: 2000]")
+@click.option("--monitor-budget", type=click.FloatRange(0, 100), default=3.0, show_default=True, metavar="PERCENT",
+              help="Most of the training's time that looks may take; 0: every look is made, with 64 samples.")
 @click.option("--out", type=click.Path(file_okay=False), help="Run folder.  [default: reports/train-DATASET]")
 @click.option("--resume", is_flag=True, help="Continue the run in --out, bit for bit as if it had not stopped.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")

@@ -17,7 +17,7 @@ from .shown import given_places, typed_command
 RENAMED = {"kind": "network", "path_name": "path", "n_rows": "n"}
 
 
-def run_training(*, out, as_json, **options):
+def run_training(*, out, as_json, monitor, monitor_budget, **options):
     """Train as the options of `fmdiag train` say, and print where the checkpoint is."""
     import torch
 
@@ -27,10 +27,24 @@ def run_training(*, out, as_json, **options):
     # Denormal weights and gradients slow a CPU down severalfold.
     torch.set_flush_denormal(True)
     out = Path(f"reports/train-{slug(Path(options['dataset'] or 'digits').stem)}" if out is None else out)
-    record = train_into(out, progress=_shown(out), command=typed_command(), places=given_places(),
-                        **{RENAMED.get(name, name): value for name, value in options.items()})
+    with contextlib.ExitStack() as closing:
+        looks = monitor and _monitored(out, monitor, monitor_budget, closing)
+        record = train_into(out, progress=_shown(out), command=typed_command(), places=given_places(), monitor=looks,
+                            **{RENAMED.get(name, name): value for name, value in options.items()})
     if record is not None:
         _report(record, out, as_json)
+
+
+def _monitored(out, every, budget, closing):
+    """Return what makes the callback of `fmdiag.train`, closed by the ExitStack `closing`."""
+    from fmdiag.monitoring import Monitor
+
+    def begun(training_set, path, device):
+        monitor = closing.enter_context(Monitor(training_set, every=every, budget=budget or None, n=64, out=out,
+                                                path=path, device=device))
+        return lambda state: monitor(state.step, state.module, ema=state.ema)
+
+    return begun
 
 
 @contextlib.contextmanager

@@ -36,6 +36,7 @@ _PUBLIC = {
     "patches": "fmdiag.diagnostics.patches.measure:measure",
     "watch": "fmdiag.monitoring.watch:watch",
     "Run": "fmdiag.runs",
+    "Monitor": "fmdiag.monitoring",
     "Result": "fmdiag.results",
     "Verdict": "fmdiag.results",
     "Diagnostic": "fmdiag.diagnostics",

@@ -25,6 +25,7 @@ from fmdiag.errors import FmdiagError as FmdiagError
 from fmdiag.fields import ClosedFormField as ClosedFormField
 from fmdiag.fields import HybridField as HybridField
 from fmdiag.fields import NetworkField as NetworkField
+from fmdiag.monitoring import Monitor as Monitor
 from fmdiag.monitoring.watch import watch as watch
 from fmdiag.neighbors import nearest as nearest
 from fmdiag.paths import CosinePath as CosinePath
@@ -44,6 +45,7 @@ __all__ = [
     "__version__", "TrainingSet", "load_dataset", "LinearPath", "CosinePath", "VPPath", "CustomPath", "Posterior",
     "ClosedFormField", "HybridField", "NetworkField", "load_checkpoint", "train", "sample", "nearest", "alignment",
     "approximation_error", "hybrid", "memorization", "quality", "membership", "provenance", "uturn", "error",
-    "theories", "symmetry", "duplicates", "geometry", "patches", "watch", "Run", "Result", "Verdict", "Diagnostic",
+    "theories", "symmetry", "duplicates", "geometry", "patches", "watch", "Run", "Monitor", "Result", "Verdict",
+    "Diagnostic",
     "Figure", "parameter", "register", "FmdiagError",
 ]

@@ -152,17 +152,35 @@ def look(asked, training_set, *, step=0, n=32, exchanges=EXCHANGES, **options):
     (1.0, True, True)
     """
     setting = training_set if isinstance(training_set, Setting) else Setting(training_set, **options)
-    asked = as_field(asked)
-    parts = [_measured(one, asked, setting, n, exchanges) for one in setting.measures]
+    one = Look(as_field(asked), setting, n, exchanges)
+    parts = [_measured(measure, one) for measure in setting.measures]
     return pd.concat(parts, ignore_index=True).assign(step=int(step))[list(COLUMNS)]
 
 
-def _measured(measure, asked, setting, n, exchanges):
+@dataclass(frozen=True)
+class Look:
+    """One look: the field that is asked, and how many samples and exchanges its measures draw."""
+
+    asked: object
+    setting: Setting
+    n: int
+    exchanges: int
+
+    @cached_property
+    def states(self):
+        """Table of `fmdiag.error` at the states that the measures of this look need."""
+        setting = self.setting
+        kinds = None if "error" in setting.measures else ("train", "heldout")
+        return errors.measure(self.asked, setting.training_set, states=kinds, times=setting.times, n_pairs=self.n,
+                              n_steps=setting.n_steps, method=setting.method, n_band=0,
+                              generator=setting.generator(), **setting.surroundings)
+
+
+def _measured(measure, one):
     """Return the rows of one measure, or the one that says why it failed."""
     name, note, start = getattr(measure, "__name__", measure), "", time.perf_counter()
     try:
-        rows = (_own(measure, asked, setting) if callable(measure) else
-                MEASURES[measure](asked, setting, n, exchanges))
+        rows = _own(measure, one) if callable(measure) else MEASURES[measure](one)
     except Exception as error:  # training goes on whatever a measure meets
         note = printable(f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}")
         rows = [stats.row(name, name, float("nan"), n=0)]
@@ -170,49 +188,42 @@ def _measured(measure, asked, setting, n, exchanges):
     return table.assign(measure=name, seconds=time.perf_counter() - start)
 
 
-def _own(measure, asked, setting):
+def _own(measure, one):
     """Return the rows of a function of the user's."""
-    found = measure(asked, setting.training_set)
+    found = measure(one.asked, one.setting.training_set)
     found = found if isinstance(found, dict) else {getattr(measure, "__name__", "measure"): found}
     plain = {name: tuple(map(float, value)) if isinstance(value, (tuple, list)) else float(value)
              for name, value in found.items()}
     return [stats.row(name, name, value, n=1) for name, value in plain.items()]
 
 
-def _error_rows(asked, setting, n, exchanges):
+def _error_rows(one):
     """Return error_KIND per kind of states: the mean over times of each state's squared error."""
-    table = _states(asked, setting, n)
     rows = []
-    for kind, part in table.groupby("states", sort=False):
+    for kind, part in one.states.groupby("states", sort=False):
         per_pair = part.groupby("pair")["squared_error"].mean()
         rows.append(stats.summary_row("error", f"error_{kind}", per_pair.to_numpy()))
     return rows
 
 
-def _gap_rows(asked, setting, n, exchanges):
+def _gap_rows(one):
     """Return loss_train, loss_heldout and gap of the units, rows that could change places, and the gap's test."""
-    train, held_out = gaps.losses_by_unit(_states(asked, setting, n, ("train", "heldout")))
+    train, held_out = gaps.losses_by_unit(one.states)
     if len(train) < gaps.LEAST:
         raise FmdiagError(f"the gap needs {gaps.LEAST} training and held-out examples that could change places, got "
                           f"{len(train)}")
     difference = (held_out - train).to_numpy()
-    p = stats.flip_differences(difference, n_flips=exchanges).any_larger_p()
+    p = stats.flip_differences(difference, n_flips=one.exchanges).any_larger_p()
     rows = [stats.summary_row("gap", name, values) for name, values in (
         ("loss_train", train.mean(axis=1)), ("loss_heldout", held_out.mean(axis=1)), ("gap", difference.mean(1)))]
     return [*rows[:2], rows[2] | {"p": p}]
 
 
-def _states(asked, setting, n, states=None):
-    return errors.measure(asked, setting.training_set, states=states, times=setting.times, n_pairs=n,
-                          n_steps=setting.n_steps, method=setting.method, n_band=0, generator=setting.generator(),
-                          **setting.surroundings)
-
-
-def _f_mem_rows(asked, setting, n, exchanges):
+def _f_mem_rows(one):
     """Return f_mem and d1 of samples; with held-out examples their f_mem, the excess and the p-value of the rule."""
-    rows = setting.training_set
-    noise = draw_noise(n, rows.shape, generator=setting.generator())
-    parts = setting.group.spread(noise, lambda mine: sample(asked, mine, setting.n_steps, setting.method))
+    setting, rows = one.setting, one.setting.training_set
+    noise = draw_noise(one.n, rows.shape, generator=setting.generator())
+    parts = setting.group.spread(noise, lambda mine: sample(one.asked, mine, setting.n_steps, setting.method))
     numbers, samples, _ = measurable(torch.cat(parts), rows)
     search = {"device": setting.device, "group": setting.group}
     null, unseen, reason = setting.null if rows.unseen is not None else (None, None, None)
@@ -229,13 +240,14 @@ def _f_mem_rows(asked, setting, n, exchanges):
     return [*found, stats.summary_row("f_mem", "f_mem_heldout", null["memorized"], interval="exact"), excess | judged]
 
 
-def _membership_rows(asked, setting, n, exchanges):
+def _membership_rows(one):
     """Return the AUC of the loss over all times, with Newcombe's interval and the p-value of exchanges."""
-    table = members.measure(asked, setting.training_set, times=setting.times, n_images=n, n_noises=1,
+    setting = one.setting
+    table = members.measure(one.asked, setting.training_set, times=setting.times, n_images=one.n, n_noises=1,
                             generator=setting.generator(), **setting.surroundings)
     whole = members.overall(members.scores(table)["loss"])
     own, others = whole.loc["train"].to_numpy(), whole.loc["heldout"].to_numpy()
-    p = stats.exchange_pairs(own[:, None], others[:, None], n_exchanges=exchanges).largest_p()
+    p = stats.exchange_pairs(own[:, None], others[:, None], n_exchanges=one.exchanges).largest_p()
     return [stats.auc_row("membership", "auc", own, others) | {"p": p}]
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from fmdiag.checkpoints.recorded import load_recorded, source_record
-from fmdiag.datasets import load_dataset
+from fmdiag.datasets import TrainingSet, load_dataset
 from fmdiag.errors import check_choice
 from fmdiag.paths import path_from_description
 from fmdiag.ranks import torchrun as ranks
@@ -21,7 +21,8 @@ SIZES = ("width", "depth", "dropout", "channels", "attention")
 NAMES = ("dataset", "n", "network", "path", *SIZES, *SETTINGS, *OBJECTIVE, *READING)
 
 
-def train_into(out, *, resume=False, device="auto", save_seconds=30.0, progress=None, command="", places=(), **asked):
+def train_into(out, *, resume=False, device="auto", save_seconds=30.0, progress=None, monitor=None, command="",
+               places=(), **asked):
     """Train a network into the folder `out`, and return what run.json says; None on ranks other than the first.
 
     Parameters
@@ -37,6 +38,9 @@ def train_into(out, *, resume=False, device="auto", save_seconds=30.0, progress=
     progress : context manager, optional
         Entered while the network trains; what it gives is called as ``progress(step, loss, steps)``, such as
         `fmdiag.runs.progress.TrainingProgress`.
+    monitor : callable, optional
+        Called as ``monitor(training_set, path, device)`` before the first step; what it returns is called as
+        ``callback(state)`` every 10 steps, as in `fmdiag.train`.
     command : str
         Command line for the record, empty where there is none.
     places : iterable of str
@@ -62,11 +66,21 @@ def train_into(out, *, resume=False, device="auto", save_seconds=30.0, progress=
             # The others find the folder as the first rank did: it writes nothing before all are through.
             folder = TrainingFolder(out, resume=resume)
             start = request.resumed(folder.load(device)) if resume else request.begun()
+        if monitor is not None:
+            start = partial(start, callback=monitor(*_monitored(start), device))
         with progress or contextlib.nullcontext() as shown:
             state = start(device=device, save_seconds=save_seconds, group=group, save=folder.save if first else None,
                           progress=shown if first else None)
         ranks.leave(group)
         return folder.finish(state, command, places) if first else None
+
+
+def _monitored(start):
+    """Return (training set, path) of a call of `train` or `resume`."""
+    first, other = start.args[:2]
+    if isinstance(first, TrainingSet):
+        return first, start.keywords["path"]
+    return other, path_from_description(first.settings["path"])
 
 
 @dataclass(frozen=True)

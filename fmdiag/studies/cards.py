@@ -162,7 +162,13 @@ LOSS = Card(
     figures=(
         Figure("loss", "fmdiag.figures.training:loss_figure",
                caption="Training loss (mean over coordinates, squared units of model range) against the step. {data}.",
-               alt="Line chart of the training loss against the step."),),
+               alt="Line chart of the training loss against the step."),
+        Figure("monitor", "fmdiag.figures.monitor:monitor_figure",
+               caption="Looks at the network while it was trained. Loss at training and at held-out examples; squared "
+                       "error against û* at four kinds of states; share of samples that are copies, and of held-out "
+                       "examples that would count as such; AUC of telling training from held-out examples by the loss "
+                       "(dashed: chance). Bands: 95 % intervals of each look alone. {data}.",
+               alt="Four line charts against the training step: losses, errors, memorised shares, membership AUC."),),
 )
 
 STUDIES = Registry("study", {card.name: card for card in (STUDY_SIZE, STUDY_LOSSES, STUDY_TIME, WATCH, LOSS)})

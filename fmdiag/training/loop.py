@@ -31,7 +31,7 @@ SAVE_SECONDS = 30.0
 
 def train(training_set, spec, *, path=None, loss="cfm", objective=None, steps=10_000, batch_size=128, lr=2e-4,
           warmup=None, clip=1.0, ema_decay=0.9999, seed=0, precision="auto", device="cpu", dataset=None, save=None,
-          progress=None, save_seconds=SAVE_SECONDS, group=SINGLE):
+          progress=None, callback=None, save_seconds=SAVE_SECONDS, group=SINGLE):
     """Train a network; return its state.
 
     Parameters
@@ -71,6 +71,8 @@ def train(training_set, spec, *, path=None, loss="cfm", objective=None, steps=10
         gets are finite.
     progress : callable, optional
         Called as ``progress(step, loss, steps)`` every 10 steps of `steps` in all.
+    callback : callable, optional
+        Called as ``callback(state)`` every 10 steps, on every rank; it leaves the state as it is: see `fmdiag.Monitor`.
     save_seconds : float
         Least time between two saves, in seconds.
     group : Group
@@ -107,11 +109,12 @@ def train(training_set, spec, *, path=None, loss="cfm", objective=None, steps=10
     if precision == "auto":
         timing = measure_precision(state.module, training_set.shape, batch_size, device)
         state.settings.update(precision=agreed_precision(timing.pop("precision"), group), timing=timing)
-    return _run(state, training_set, device, save or _ignore, progress or _ignore, save_seconds, group)
+    called = (save or _ignore, progress or _ignore, callback or _ignore)
+    return _run(state, training_set, device, called, save_seconds, group)
 
 
-def resume(state, training_set, *, steps=None, device="cpu", save=None, progress=None, save_seconds=SAVE_SECONDS,
-           group=SINGLE):
+def resume(state, training_set, *, steps=None, device="cpu", save=None, progress=None, callback=None,
+           save_seconds=SAVE_SECONDS, group=SINGLE):
     """Continue a run; return its state, the same bits as if it had never stopped.
 
     Parameters
@@ -122,7 +125,7 @@ def resume(state, training_set, *, steps=None, device="cpu", save=None, progress
         The rows that the run was begun with.
     steps : int, optional
         Steps in all, those taken included; by default as planned at the beginning.
-    device, save, progress, save_seconds, group
+    device, save, progress, callback, save_seconds, group
         As in `train`.
 
     Raises
@@ -138,7 +141,8 @@ def resume(state, training_set, *, steps=None, device="cpu", save=None, progress
         raise FmdiagError(f"the run to resume has taken {state.step} steps, more than the {steps} asked for")
     state.settings["steps"] = steps
     _note_version(state)
-    return _run(state, training_set, device, save or _ignore, progress or _ignore, save_seconds, group)
+    called = (save or _ignore, progress or _ignore, callback or _ignore)
+    return _run(state, training_set, device, called, save_seconds, group)
 
 
 def _note_version(state):
@@ -155,7 +159,8 @@ def learning_rate(step, lr, warmup):
     return lr * min(1.0, (step + 1) / max(1, warmup))
 
 
-def _run(state, training_set, device, save, progress, save_seconds, group):
+def _run(state, training_set, device, called, save_seconds, group):
+    save, progress, callback = called
     state.module.train()
     network = wrapped(state.module, group)
     steps = state.settings["steps"]
@@ -165,6 +170,7 @@ def _run(state, training_set, device, save, progress, save_seconds, group):
         stop = min(steps, (state.step // LOG_EVERY + 1) * LOG_EVERY)
         state.log.append(_steps_until(stop, state, network, training_set, device, group))
         progress(state.step, state.log[-1]["loss"], steps)
+        callback(state)
         if state.step == steps or time.monotonic() - saved > save_seconds:
             save(state)
             saved = time.monotonic()

@@ -397,6 +397,10 @@ def write_run(path, *, arrays=picture_arrays, sizes=(8, 16), document=None, seed
     for name, (raw, _) in parts.items():
         save_table(path, name, raw)
     save_table(path, "loss", pd.DataFrame({"step": np.arange(1, 101), "loss": 1 / np.arange(1, 101)}))
+    save_table(path, "monitor", pd.DataFrame([
+        {"step": step, "quantity": quantity, "value": 0.5, "low": 0.4, "high": 0.6, "level": 0.95, "n": 16,
+         "interval": "student", "p": np.nan, "seconds": 0.1, "measure": "own", "note": ""}
+        for step in (100, 200, 300) for quantity in ("loss_train", "loss_heldout", "error_train", "f_mem", "auc")]))
     further, summary = audit_tables(rng)
     for name, raw in further.items():
         save_table(path, name, raw)
