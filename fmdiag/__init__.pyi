@@ -46,6 +46,5 @@ __all__ = [
     "ClosedFormField", "HybridField", "NetworkField", "load_checkpoint", "train", "sample", "nearest", "alignment",
     "approximation_error", "hybrid", "memorization", "quality", "membership", "provenance", "uturn", "error",
     "theories", "symmetry", "duplicates", "geometry", "patches", "watch", "Run", "Monitor", "Result", "Verdict",
-    "Diagnostic",
-    "Figure", "parameter", "register", "FmdiagError",
+    "Diagnostic", "Figure", "parameter", "register", "FmdiagError",
 ]

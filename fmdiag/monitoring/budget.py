@@ -62,6 +62,12 @@ class Budget:
         self.spent += seconds
         self.last, self.costs[n] = n, seconds
 
+    def sentence(self):
+        """Return how many looks were left out, and what to do about it."""
+        return (f"{self.left_out} looks were left out to keep the budget of {100 * self.share:g} % of the training's "
+                f"time: one of {SIZES[0]} samples takes {min(self.costs.values(), default=0):.2g} s; give a larger "
+                "every= or budget=")
+
     def account(self):
         """Return the account as plain values, to go on with later."""
         return {"training": self.training, "spent": self.spent, "left_out": self.left_out, "last": self.last,

@@ -10,7 +10,7 @@ and examples: what changes between them is the network.
 """
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -18,101 +18,20 @@ import pandas as pd
 import torch
 
 from fmdiag import stats
-from fmdiag.datasets import TrainingSet, as_training_set
-from fmdiag.datasets.overlap import usable
 from fmdiag.diagnostics.error import gap as gaps
 from fmdiag.diagnostics.error import measure as errors
 from fmdiag.diagnostics.membership import measure as members
 from fmdiag.diagnostics.memorization import measure as copies
 from fmdiag.diagnostics.memorization import near
 from fmdiag.diagnostics.memorization.decision import decide, spaces_of
-from fmdiag.diagnostics.nulls import check_null
 from fmdiag.diagnostics.points.measurable import measurable
-from fmdiag.errors import FmdiagError, check_choice, printable
-from fmdiag.features import as_features
+from fmdiag.errors import FmdiagError, printable
 from fmdiag.fields import as_field
-from fmdiag.ranks.group import SINGLE
-from fmdiag.sampling import draw_noise, sample, seeded
+from fmdiag.monitoring.settings import Setting
+from fmdiag.sampling import draw_noise, sample
 from fmdiag.stats.exchange import EXCHANGES
 
-TIMES = (0.2, 0.5, 0.8)
-N_STEPS = 20
-N_NULL = 1000     # held-out examples of the null of f_mem, searched once
 COLUMNS = ("step", "quantity", "value", "low", "high", "level", "n", "interval", "p", "seconds", "measure", "note")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What is the same at every look.
-
-    Parameters
-    ----------
-    training_set : TrainingSet, array, torch Dataset, name or path
-        The rows that the network is trained on.
-    held_out : TrainingSet, array or False, optional
-        Rows that it is not trained on; default the training set's own; False: none.
-    measures : sequence of str or callable, optional
-        Names in `MEASURES`, default all that apply; or functions of (field, training_set) that return a number, or
-        {quantity: number or (value, low, high)}.
-    path : GaussianPath, optional
-        Probability path of the training; default linear.
-    times : sequence of float
-        Times in [0, 1) of error, gap and membership.
-    n_steps, method
-        Solver of the samples and trajectories, as in `fmdiag.sample`.
-    memory, device, group, seed
-        As in `fmdiag.alignment`.
-
-    Raises
-    ------
-    FmdiagError
-        If a measure is unknown, or held-out rows have another shape.
-    """
-
-    training_set: TrainingSet
-    held_out: object = None
-    measures: tuple = ()
-    path: object = None
-    times: tuple = TIMES
-    n_steps: int = N_STEPS
-    method: str = "euler"
-    memory: int | None = None
-    device: object = "cpu"
-    group: object = field(default=SINGLE, repr=False)
-    seed: int = 0
-
-    def __post_init__(self):
-        rows = as_training_set(self.training_set)
-        if self.held_out is not None:
-            rows = replace(rows, held_out_source=usable(self.held_out, rows)[0])
-        if rows.unseen is not None and rows.unseen.shape != rows.shape:
-            raise FmdiagError(f"held-out rows have shape {rows.unseen.shape}, those of {rows.name} {rows.shape}: give "
-                              "rows of one kind")
-        asked = [one if callable(one) else check_choice("measure", one, MEASURES) for one in self.measures or ()]
-        named = asked or [name for name in MEASURES if name not in NEEDS_HELD_OUT or rows.unseen is not None]
-        object.__setattr__(self, "training_set", rows)
-        object.__setattr__(self, "measures", tuple(dict.fromkeys(named)))
-
-    @property
-    def surroundings(self):
-        """Keywords that the measures of a field take."""
-        return {"path": self.path, "memory": self.memory, "device": self.device, "group": self.group}
-
-    def generator(self):
-        """Return a new torch.Generator of the setting's seed."""
-        return seeded(None, self.seed)
-
-    @cached_property
-    def null(self):
-        """Rows of the held-out examples in the table of memorization, which examples, and why they are no null."""
-        rows, search = self.training_set, {"device": self.device, "group": self.group}
-        free = np.arange(rows.unseen.n)
-        feature, = as_features("pixels", rows, self.device)
-        check = check_null(rows, rows.unseen, free, features=[feature], **search)
-        order = torch.randperm(len(check.kept), generator=self.generator()).numpy()[:N_NULL]
-        numbers = np.sort(check.kept[order])
-        table = copies.tabulate(numbers, rows.unseen[numbers], rows, source="heldout", **search)
-        return table, near.searched(rows.unseen, check.kept), check.not_judged
 
 
 def look(asked, training_set, *, step=0, n=32, exchanges=EXCHANGES, **options):
@@ -252,4 +171,3 @@ def _membership_rows(one):
 
 
 MEASURES = {"error": _error_rows, "gap": _gap_rows, "f_mem": _f_mem_rows, "membership": _membership_rows}
-NEEDS_HELD_OUT = ("gap", "membership")

@@ -18,13 +18,14 @@ import weakref
 import pandas as pd
 import torch.distributed as dist
 
-from fmdiag.errors import FmdiagWarning, one_line
+from fmdiag.errors import FmdiagWarning
 from fmdiag.figures.monitor import along_training, save_picture
-from fmdiag.monitoring.budget import SIZES, Budget
+from fmdiag.monitoring.budget import Budget
 from fmdiag.monitoring.loggers import as_logger, scalars
 from fmdiag.monitoring.looks_kept import LooksKept
 from fmdiag.monitoring.measures import COLUMNS, look
 from fmdiag.monitoring.networks import asked_field, unwrapped
+from fmdiag.monitoring.remarks import Remarks
 from fmdiag.monitoring.settings import check, digest, key_of, setting_of
 from fmdiag.monitoring.untouched import untouched
 from fmdiag.ranks.group import SINGLE
@@ -105,7 +106,7 @@ class Monitor:
         self.every, self.budget = every, Budget(None if budget is None else budget / 100, n)
         self.loggers = [as_logger(one) for one in (log if isinstance(log, list | tuple) else [log]) if one is not None]
         self.kept = LooksKept(out, key_of(self.setting)) if out is not None else None
-        self.table, self.errors, self.met = pd.DataFrame(columns=list(COLUMNS)), [], set()
+        self.table, self.remarks = pd.DataFrame(columns=list(COLUMNS)), Remarks()
         self._last, self._clock, self._closed = None, time.perf_counter(), False
         self._figure_seconds = 0.5
         atexit.register(_close_at_exit, weakref.ref(self))
@@ -136,7 +137,7 @@ class Monitor:
         try:
             return self._due_look(int(step), network, ema, start) if self._is_due(step) else None
         except Exception as error:  # training goes on
-            self._keep(f"step {step}: {type(error).__name__}: {error}")
+            self.remarks.keep(f"step {step}: {type(error).__name__}: {error}")
         finally:
             self._clock = time.perf_counter()
         return None
@@ -147,13 +148,11 @@ class Monitor:
             return
         self._closed = True
         if self.speaks:
-            self._attempt("the figure", lambda: self._draw(None))
+            self.remarks.attempt("the figure", lambda: self._draw(None))
             if self.kept is not None:
-                self._attempt("the folder's list of files", self.kept.note)
+                self.remarks.attempt("the folder's list of files", self.kept.note)
             if self.budget.left_out:
-                self._keep(f"{self.budget.left_out} looks were left out to keep the budget of "
-                           f"{100 * self.budget.share:g} % of the training's time: one of {SIZES[0]} samples takes "
-                           f"{min(self.budget.costs.values(), default=0):.2g} s; give a larger every= or budget=")
+                self.remarks.keep(self.budget.sentence())
             for text in self.errors:
                 warnings.warn(f"monitor: {text}", FmdiagWarning, stacklevel=2)
 
@@ -162,6 +161,11 @@ class Monitor:
 
     def __exit__(self, *raised):
         self.close()
+
+    @property
+    def errors(self):
+        """What went wrong, each once."""
+        return self.remarks.errors
 
     @property
     def speaks(self):
@@ -176,8 +180,7 @@ class Monitor:
         if before is not None and step <= before:
             what = f"twice for step {step}: it counts once" if step == before else (
                 f"for step {step} after step {before}: steps that were passed are not looked at again")
-            if not self.met & {what[:5]} and self.speaks:
-                self.met.add(what[:5])
+            if self.speaks and self.remarks.is_new(what[:5]):
                 warnings.warn(f"the monitor is called {what}", FmdiagWarning, stacklevel=3)
             return False
         self._last = step
@@ -199,15 +202,19 @@ class Monitor:
             if n is None and rows is None:
                 self.budget.left_out += 1
                 return None
+            spent = start
             if rows is None:
+                self.remarks.attempt("the null of f_mem", self.setting.prepare)   # once: no part of what a look costs
+                begun = time.perf_counter()
                 rows = look(field, self.setting, step=step, n=n)
-                self.budget.pay(n, time.perf_counter() - start)
+                spent = time.perf_counter()
+                self.budget.spent += begun - start
+                self.budget.pay(n, spent - begun)
                 if self.kept is not None and self.speaks:
-                    self._attempt("keeping the look", lambda: self.kept.add(
+                    self.remarks.attempt("keeping the look", lambda: self.kept.add(
                         step, digest(field, self.setting), rows, self.budget.account()))
             self._take(rows, met)
-            spent = time.perf_counter()
-            self._attempt("the figure", lambda: self._draw(step))
+            self.remarks.attempt("the figure", lambda: self._draw(step))
         self.budget.spent += time.perf_counter() - spent
         return rows
 
@@ -221,15 +228,15 @@ class Monitor:
         """Add the rows of a look to the table, write and log them, and keep what went wrong."""
         self.table = pd.concat([self.table, rows], ignore_index=True) if len(self.table) else rows
         for step, note, measure in rows.loc[rows["note"] != "", ["step", "note", "measure"]].drop_duplicates().values:
-            self._keep(f"{measure} at step {step}: {note}", like=f"{measure}: {note}")
+            self.remarks.keep(f"{measure} at step {step}: {note}", like=f"{measure}: {note}")
         for warning in met:
             if issubclass(warning.category, FmdiagWarning):
-                self._keep(str(warning.message))
+                self.remarks.keep(str(warning.message))
         if self.speaks:
             if self.kept is not None:
-                self._attempt("writing the tables", lambda: self.kept.write(self.table))
+                self.remarks.attempt("writing the tables", lambda: self.kept.write(self.table))
             for one in self.loggers:
-                self._attempt("logging", lambda one=one: one.scalars(scalars(rows), int(rows["step"].iloc[0])))
+                self.remarks.attempt("logging", lambda one=one: one.scalars(scalars(rows), int(rows["step"].iloc[0])))
 
     def _draw(self, step):
         """Hand the figure on and save it: at the end (step None), or where the budget has room for it."""
@@ -239,21 +246,10 @@ class Monitor:
             return
         start, figure = time.perf_counter(), along_training(self.table)
         for one in self.loggers:
-            self._attempt("logging", lambda one=one: one.figure(figure, last))
+            self.remarks.attempt("logging", lambda one=one: one.figure(figure, last))
         if self.kept is not None:
             save_picture(figure, self.kept.folder / "figures" / "monitor.png")
         self._figure_seconds = time.perf_counter() - start
-
-    def _attempt(self, what, work):
-        try:
-            work()
-        except Exception as error:
-            self._keep(f"{what}: {type(error).__name__}: {error}")
-
-    def _keep(self, text, like=None):
-        if (like or text) not in self.met:
-            self.met.add(like or text)
-            self.errors.append(one_line(text))
 
 
 def _close_at_exit(reference):
