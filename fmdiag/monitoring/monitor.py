@@ -107,6 +107,7 @@ class Monitor:
         self.loggers = [as_logger(one) for one in (log if isinstance(log, list | tuple) else [log]) if one is not None]
         self.kept = LooksKept(out, key_of(self.setting)) if out is not None else None
         self.table, self.remarks = pd.DataFrame(columns=list(COLUMNS)), Remarks()
+        self.errors = self.remarks.errors
         self._last, self._clock, self._closed = None, time.perf_counter(), False
         self._figure_seconds = 0.5
         atexit.register(_close_at_exit, weakref.ref(self))
@@ -161,11 +162,6 @@ class Monitor:
 
     def __exit__(self, *raised):
         self.close()
-
-    @property
-    def errors(self):
-        """What went wrong, each once."""
-        return self.remarks.errors
 
     @property
     def speaks(self):
