@@ -76,7 +76,7 @@ class PairProducts:
         """Return (linear, quadratic) of some pairs on a span of rows; views where `queries` are all pairs."""
         if len(queries) == len(self.linear):
             return self.linear[:, span], self.quadratic[:, span]
-        return self.linear[queries, span], self.quadratic[queries, span]
+        return self.linear[:, span].index_select(0, queries), self.quadratic[:, span].index_select(0, queries)
 
     def alive(self, queries, s, cutoff):
         """Return how many rows of each of some pairs, all ranks' together, have l_i(s) > -cutoff."""
