@@ -8,6 +8,7 @@ Rivals (benchmarks/rivals.py) work per time; denormals are flushed for all. Each
 ours, the slow ones on a part of rows and queries, and scaled to the whole; ours is timed whole. Errors are of û* from
 t = 0.9 on, against its definition in float64. Then the growth of our cost with n, d and the number of times. Memory is
 the rise of the resident peak. Writes benchmarks/results/closed_form.{json,csv,png}; ranks are benchmarks/ranks.py's.
+Where the processor's time goes, and what was tried and did not pay, is in benchmarks/results/closed_form_profile.json.
 """
 
 import argparse
@@ -95,19 +96,21 @@ def compare(name, training_set, memory, n_pairs, repeats, rivals):
     pairs, engine = draw(training_set, n_pairs), EmpiricalPosterior(training_set, memory=memory)
     rows = training_set[:].flatten(1)
     x = LinearPath().sample(pairs[0], pairs[1], 0.3).flatten(1)
-    rounds = []
+    rounds, operations = [], 2 * x.numel() * len(rows)
     for _ in range(repeats):   # in turn: a busy neighbour of a minute slows all of them
         rounds.append({"curve": seconds(lambda: curve(engine, pairs, TIMES), 1, warm=not rounds)}
-                      | {other: len(TIMES) * rival(other, x, rows) for other in rivals})
+                      | {other: len(TIMES) * rival(other, x, rows) for other in rivals}
+                      | {"product_rate_gflops": 1e-9 * operations / seconds(lambda: x @ rows.T, 1)})
     taken = {method: statistics.median(found[method] for found in rounds) for method in ("curve", *rivals)}
     times_ours = {other: statistics.median(found[other] / found["curve"] for found in rounds) for other in rivals}
     said = ", ".join(f"{other} {ratio:.2f}" for other, ratio in times_ours.items())
-    print(f"{name}: {said} times ours", flush=True)
-    product = seconds(lambda: x @ rows.T, repeats)
+    rate = statistics.median(found["product_rate_gflops"] for found in rounds)
+    print(f"{name}: {said} times ours where a product runs at {rate:.0f} GFLOP/s", flush=True)
+    product = 1e-9 * operations / rate
     return {"n": len(rows), "dim": rows.shape[1], "pairs": n_pairs, "times": len(TIMES), "seconds": taken,
             "times_ours": times_ours, "rounds": rounds,
             "largest_relative_error_from_t_0.9": errors(engine, pairs, rows), "one_product_seconds": product,
-            "product_rate_gflops": 2e-9 * len(rows) * rows.shape[1] * n_pairs / product,
+            "product_rate_gflops": rate,
             "floor": floor(engine, pairs, product, taken["curve"]) if rows.shape[1] > 8 else None}
 
 
@@ -133,7 +136,7 @@ def peaks(name, methods, n_pairs, n_rows):
 
 
 def floor(engine, pairs, product, taken):
-    """Return the two shared products and one more per time at which over n / 16 rows weigh more than 1e-6 / n."""
+    """Return the two shared products and one more per pair and time of more than n / 512 effective rows."""
     n, wide = engine.training_set.n, 0
     for k, _, found in engine.curve(*(part[:16] for part in pairs), TIMES):
         wide += float((found.ess > n / 512).float().mean()) * len(found.ess) / 16 if TIMES[k] else 0
