@@ -1,8 +1,8 @@
-"""Table of diagnostics in the project's README, made from their cards: `python -m docs.readme` writes it."""
+"""Table of diagnostics in docs/README.md, made from their cards: `python -m docs.readme` writes it."""
 
 from pathlib import Path
 
-FIRST = Path(__file__).parents[1] / "README.md"
+FIRST = Path(__file__).with_name("README.md")
 MARKS = ("<!-- from the cards of the diagnostics -->", "<!-- end -->")
 
 
@@ -18,7 +18,7 @@ def diagnostics_table():
 
 
 def with_table(text):
-    """Return the text of the project's README with the table between its marks."""
+    """Return the text of docs/README.md with the table between its marks."""
     before, _, rest = text.partition(MARKS[0])
     return before + MARKS[0] + "\n\n" + diagnostics_table() + "\n\n" + MARKS[1] + rest.partition(MARKS[1])[2]
 

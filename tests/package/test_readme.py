@@ -1,4 +1,4 @@
-"""What the README says runs: its Python recipes, and the options of its commands."""
+"""What the README and the recipes of docs/ say runs: its Python recipes, and the options of its commands."""
 
 import re
 import shlex
@@ -11,7 +11,9 @@ from PIL import Image
 
 from fmdiag.cli.main import fmdiag as group
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
+README = "".join((ROOT / name).read_text() for name in (
+    "README.md", "docs/README.md", "docs/recipes.md", "docs/paper_figures.md"))
 COMMANDS = sorted(set(re.findall(r"(?:^    |`)(fmdiag [a-z][a-z-]*[^`\n#]*)", README, flags=re.M)))
 
 
