@@ -9,6 +9,7 @@ import sys
 
 import click
 
+from fmdiag import __version__
 from fmdiag.ranks import torchrun as ranks
 
 # Commands that are more than a card's. Those of cards stand before "study", in the order of their registry.
@@ -93,7 +94,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="fmdiag")
+@click.version_option(__version__, prog_name="fmdiag")
 @click.option("--diagnostic", "files", multiple=True, type=click.Path(), is_eager=True, expose_value=False,
               callback=lambda context, parameter, files: _registered(files), help="Python file of yours with a "
               "fmdiag.Diagnostic, which becomes a command; may be given several times. Its code is run.")

@@ -4,8 +4,8 @@ import contextlib
 import platform
 from importlib.metadata import version
 
-PACKAGES = ("torch", "numpy", "faiss-cpu", "faiss-gpu-cu12", "torchdiffeq", "diffusers", "scipy", "transformers",
-            "onnxruntime")
+PACKAGES = ("torch", "numpy", "faiss-cpu", "faiss-gpu", "faiss-gpu-cu12", "torchdiffeq", "diffusers", "scipy",
+            "transformers", "onnxruntime")
 
 
 def versions():

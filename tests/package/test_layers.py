@@ -25,6 +25,7 @@ LAYERS = [
     {"report"},
     {"monitoring"},
     {"cli"},
+    {"__main__"},
 ]
 # What figures may import, because it imports torch nowhere at its top.
 WITHOUT_TORCH = {"results", "stats", "errors", "figures", "registry", "files", "diagnostics", "studies"}
