@@ -17,20 +17,28 @@ from .options import CONVENTION, DATA, DECODER, MISMATCHES, RUN, added
 @option("Options", "--n-gradients", type=click.IntRange(2), default=32, show_default=True, help="Pairs of the gradient "
         "variance.")
 @option("Options", "--n-steps", type=click.IntRange(1), default=100, show_default=True, help="Solver steps, Euler.")
-def command(checkpoint, n_pairs, n_samples, n_noises, n_gradients, n_steps, **options):
-    """Measure alignment, error, hybrid, memorization, quality and gradient variance; write one page, index.html.
+@option("Options", "--n-images", type=click.IntRange(2), default=128, show_default=True, help="Images of each kind in "
+        "the membership test.")
+@option("Options", "--without", multiple=True, metavar="NAME", help="Part to leave out, several may be given: a "
+        "diagnostic, or attacks.")
+def command(checkpoint, **options):
+    """Measure what applies to a checkpoint, the memorisation audit included; write one page, index.html.
 
-    Without CHECKPOINT, the bundled model of the digits is measured.
+    The audit needs held-out examples; it is written as audit.json too, as by `fmdiag audit`, which takes more images
+    and samples that are given. Without CHECKPOINT, the bundled model of the digits is measured.
 
     \b
     Examples:
       fmdiag report
       fmdiag report ckpt.pt --out reports/mine
+      fmdiag report ckpt.pt --without gradient-variance --without membership
     """
     from fmdiag.checkpoints import bundled_checkpoint
 
+    own = {name: options.pop(name) for name in OWN}
     with opened("report", checkpoint or bundled_checkpoint(), options) as run:
-        run.report(n_pairs=n_pairs, n_samples=n_samples, n_noises=n_noises, n_gradients=n_gradients, n_steps=n_steps)
+        run.report(**own)
 
 
+OWN = ("n_pairs", "n_samples", "n_noises", "n_gradients", "n_steps", "n_images", "without")
 added([*DATA, *MISMATCHES, *RUN, DECODER, *CONVENTION], command)

@@ -3,7 +3,17 @@
 import numpy as np
 
 from fmdiag.figures.curves import draw_curve
-from fmdiag.figures.style import COLORS, MARKERS, SOURCES, curve_style, legend_above, new_figure, own_axes
+from fmdiag.figures.style import (
+    COLORS,
+    MARKERS,
+    SOURCES,
+    curve_style,
+    legend_above,
+    new_figure,
+    ordered_colors,
+    own_axes,
+)
+from fmdiag.results.words import OF_THE_TEST, in_words
 
 FIXED = ("diagnostic", "quantity", "run", "value", "low", "high", "level", "n", "interval")
 AXES = {"t": "time t (0 noise, 1 data)", "tau": "τ (û* leads until τ)"}
@@ -25,6 +35,7 @@ def comparison_figures(run):
 def comparison(table):
     """Return the figure of one diagnostic's rows, a panel per quantity: curves against time, or whiskers."""
     axis = next((axis for axis in AXES if axis in table and table[axis].nunique() > 1), None)
+    table = table[~table["quantity"].astype(str).str.contains(OF_THE_TEST)]
     rows = table[table[axis].notna()] if axis else table[table["value"].notna()]
     parts = list(_panels(rows, axis))[:MOST_PANELS]
     runs = list(table["run"].unique())
@@ -42,12 +53,12 @@ def comparison(table):
 
 def curves(table, axis, ax=None, *, runs):
     """Draw one quantity against time, a curve per run; `table`: summary rows with a column run."""
-    ax = own_axes(ax)
+    ax, colors = own_axes(ax), ordered_colors(len(runs))   # those of sources keep their meaning
     for index, run in enumerate(runs):
         rows = table[table["run"] == run]
         if len(rows):
-            draw_curve(ax, rows, axis, label=run, style=curve_style(index, len(rows)))
-    ax.set(xlabel=AXES[axis], ylabel=_words(table["quantity"].iloc[0]), xlim=(0, 1))
+            draw_curve(ax, rows, axis, label=run, style=curve_style(index, len(rows), color=colors[index]))
+    ax.set(xlabel=AXES[axis], ylabel=in_words(table["quantity"].iloc[0]), xlim=(0, 1))
     return ax
 
 
@@ -65,7 +76,7 @@ def whiskers(table, ax=None, *, runs):
         looks = {"marker": MARKERS[index % len(MARKERS)], "color": COLORS[index % len(COLORS)]}
         ax.errorbar(rows["value"], places, xerr=reach, linestyle="none", markersize=4.5, capsize=2.5, linewidth=1,
                     **looks, label=SOURCES.get(source, source))
-    ax.set(xlabel=_words(table["quantity"].iloc[0]), ylim=(len(runs) - 0.5, -0.5))
+    ax.set(xlabel=in_words(table["quantity"].iloc[0]), ylim=(len(runs) - 0.5, -0.5))
     ax.set_yticks(range(len(runs)), runs)
     ax.set_ylabel("run")
     return ax
@@ -81,7 +92,3 @@ def _panels(rows, axis):
         for values, group in part.groupby(used, sort=True) if used else [((), part)]:
             yield ", ".join(f"{key} {value:g}" if isinstance(value, float) else str(SOURCES.get(value, value))
                             for key, value in zip(used, values, strict=True)), group
-
-
-def _words(quantity):
-    return quantity.replace("_", " ")

@@ -163,5 +163,6 @@ def _sentence(row, n_judged):
     chance = "more than chance explains" if row["p_holm"] <= ERROR else "no more than chance explains"
     corrected = f", corrected for {n_judged} comparisons (Holm)" if n_judged > 1 else ""
     space = f" in {row['feature']}" if isinstance(row.get("feature"), str) else ""
-    return (f"f_mem of {row['run']}{space} differs from that of {row['against']} by {shown['text']} points "
-            f"{shown['interval']} ({row['interval']}): {chance} (p = {row['p_holm']:.2g}{corrected}).")
+    return (f"The memorised fraction of {row['run']}{space} differs from that of {row['against']} by "
+            f"{shown['text']} points {shown['interval']} ({row['interval']}): {chance} "
+            f"(p = {row['p_holm']:.2g}{corrected}).")

@@ -20,18 +20,16 @@ Welch 1947. Newcombe 1998a, Statistics in Medicine 17, 873-890; 1998b, 17, 2635-
 Medicine 27, 1693-1702 ("method of variance estimates recovery").
 """
 
-import re
-
 import numpy as np
 import pandas as pd
 
 from fmdiag.results import SUMMARY_COLUMNS
+from fmdiag.results.words import OF_THE_TEST
 from fmdiag.stats import difference_interval, fisher_p, mcnemar_p, mean_interval, mover, paired_shares, welch
 
 UNITS = ("pair", "sample")
 RAW_COLUMN = {"f_mem": "memorized"}   # where the raw column has another name than the quantity
 DIGITS = 9
-OF_THE_TEST = re.compile(r"(?:^|_)p(?:$|_value$|_sweep$|_holm$)|^(?:p|resolvable|samples_needed|n)_")
 
 
 def differences(first, other, raw=(None, None), *, paired=False):

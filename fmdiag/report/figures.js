@@ -8,7 +8,7 @@ function startFigures() {
 }
 
 function readFigure(image, axes) {
-  const marks = drawn("svg", { class: "marks ink", viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" });
+  const marks = drawn("svg", { class: "marks", viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" });
   const tip = element("div", { class: "tip", hidden: "" });
   const chart = element("div", { class: "chart", tabindex: "0", role: "group",
     "aria-label": `Values of: ${image.alt} Left and right arrow keys read them, up and down change the panel.` });
@@ -72,7 +72,7 @@ function fillTip(tip, panel, found) {
   const name = panel.x.split(" (")[0].replace(/^time /, "") || "x";
   tip.replaceChildren(element("strong", {}, [panel.title, found.length ? `${name} = ${number(found[0].point[2])}` : ""]
     .filter(Boolean).join(", ")), ...found.map(({ curve, point }) => {
-    const swatch = element("span", { class: "swatch ink" });
+    const swatch = element("span", { class: "swatch" });
     swatch.style.backgroundColor = curve.color;
     const interval = point.length > 4 ? ` [${number(point[4])}, ${number(point[5])}]` : "";
     return element("div", {}, swatch, `${curve.label || panel.y || "value"}: ${number(point[3])}${interval}`);

@@ -18,10 +18,12 @@ from fmdiag.errors import FmdiagError
 from fmdiag.figures import RunData, draw_all
 from fmdiag.figures.cards import card
 from fmdiag.files.documents import read_document
+from fmdiag.report.chapters import GLOSSARY, chaptered
 from fmdiag.report.embed import embedded
 from fmdiag.report.exploring import as_script, exploring
 from fmdiag.report.facts import excerpt, facts
-from fmdiag.report.tables import difference_tables, head_table, runs_table, summary_tables, words
+from fmdiag.report.opening import opening
+from fmdiag.report.tables import difference_tables, head_table, runs_table, summary_tables
 from fmdiag.report.verdict import verdict
 from fmdiag.results import note_files, remedy, replace_atomically
 from fmdiag.results.schema import Captions, Readings
@@ -80,6 +82,8 @@ def page_content(run):
     diagnostics = [_diagnostic(run, name, figures, explored) for name in names]
     further, shown = _further(run, names), [figure for part in diagnostics for figure in part["figures"]]
     unclaimed = [figure for figure in figures if figure not in shown]
+    always = () if document.get("runs") else ("data", "model")
+    chapters = [one for one in chaptered(diagnostics) if one[2] or one[0] in always]
     return {
         "title": _title(document),
         "verdict": verdict(run),
@@ -89,18 +93,26 @@ def page_content(run):
         "cautions": [*((document.get("checkpoint") or {}).get("warnings") or []), *(document.get("cautions") or [])],
         "limits": document.get("limits") or [],
         "runs": runs_table(document.get("runs")),
-        "diagnostics": diagnostics,
+        "chapters": chapters,
+        "opening": opening(run),
+        "glossary": GLOSSARY,
         "excerpt": excerpt(document),
         "further": further,
         "unclaimed": unclaimed,
-        "links": [("verdict", "Verdict"), *((part["name"], part["label"]) for part in diagnostics),
-                  *([("further", "Further results")] if further or unclaimed else []),
-                  ("run", "Provenance of the run")],
+        "links": _links(chapters, bool(further or unclaimed), document.get("runs")),
         "tables": sorted(path.name for path in (run.path / "tables").glob("*") if path.is_file()),
         "provenance": json.dumps(document, indent=1, ensure_ascii=False, default=str),
         "run": document,
         "data": explored | {"figures": {figure["name"]: figure["readings"] for figure in figures}},
     }
+
+
+def _links(chapters, further, runs):
+    """Return (target, label, level) of every section, those of a chapter one level below it."""
+    inner = [link for name, title, parts in chapters
+             for link in [(f"{name}-chapter", title, 1), *((part["name"], part["label"], 2) for part in parts)]]
+    return [("verdict", "Verdict", 1), *inner, *([("further", "Further results", 1)] if further else []),
+            *([] if runs else [("limits", "Limits", 1)]), ("glossary", "Terms", 1), ("run", "Provenance of the run", 1)]
 
 
 def _title(run):
@@ -113,7 +125,7 @@ def _diagnostic(run, name, figures, explored):
     parameters = dict((run.run.get("diagnostics") or {}).get(name) or {})
     command, beside = parameters.pop("command", run.run.get("command", "")), parameters.pop("tables", [])
     part = EXPLORED.get(name)
-    return {"name": name, "label": words(name).capitalize(), "text": card(name), "command": command,
+    return {"name": name, "label": card(name).title.partition(":")[0], "text": card(name), "command": command,
             "parameters": facts(parameters), "explored": part if part in explored else None,
             "figures": [figure for figure in figures if f"{figure['name']}_".startswith(f"{name}_")],
             "full": head_table(run.table(f"{name}_table"), f"{name}_table", None),

@@ -7,6 +7,8 @@ import math
 
 import numpy as np
 
+from fmdiag.results.words import in_words
+
 NAMING = ("definition",)   # shown also where all rows agree: a number without it means nothing
 AXES = ("t", "tau", "threshold", "step", "seconds")
 FIXED = ("diagnostic", "quantity", "value", "low", "high", "level", "n", "interval", "note")
@@ -148,5 +150,5 @@ def _keys(rows, axis, extra):
 
 
 def words(name):
-    """Return a column's or quantity's name as words."""
-    return str(name).replace("_", " ")
+    """Return a column's or quantity's name in words."""
+    return in_words(str(name))

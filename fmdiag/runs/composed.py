@@ -3,13 +3,14 @@
 import warnings
 
 from fmdiag.diagnostics import DIAGNOSTICS
-from fmdiag.diagnostics.audit.parts import FIRST, PARTS, Asked, asked_of, check_without
+from fmdiag.diagnostics.audit.parts import FIRST, PARTS, WITHIN, Asked, asked_of, check_without
 from fmdiag.diagnostics.diagnostic import NAMES
 from fmdiag.diagnostics.memorization.null_size import check_held_out
 from fmdiag.errors import FmdiagError, FmdiagWarning
 
 # Diagnostic -> {its parameter: the report's parameter}.
 REPORT = {
+    "duplicates": {},
     "alignment": {"n_pairs": "n_pairs"},
     "error": {"n_pairs": "n_pairs"},
     "hybrid": {"n_samples": "n_noises", "n_steps": "n_steps"},
@@ -17,22 +18,57 @@ REPORT = {
     "quality": {"n_samples": "n_samples", "n_steps": "n_steps"},
     "gradient-variance": {"n_samples": "n_gradients"},
 }
-DEFAULTS = {"n_pairs": 256, "n_samples": 1024, "n_noises": 256, "n_gradients": 32, "n_steps": 100}
+LOOKS = {"symmetry": {}, "patches": {}}   # measured where there are held-out examples, and left alone by an audit
+DEFAULTS = {"n_pairs": 256, "n_samples": 1024, "n_noises": 256, "n_gradients": 32, "n_steps": 100, "n_images": 128}
+NOISES = 4   # per image of a report's membership test; an audit takes twice as many, of twice as many images
 CLOSEST = 8  # samples whose provenance an audit shows beside that of others, drawn at random
+CHOICES = tuple(dict.fromkeys(name for name in (*REPORT, *PARTS, *WITHIN, *LOOKS) if name != FIRST))
 
 
-def report(run, **parameters):
-    """Measure every diagnostic of REPORT that applies to the run."""
+def report(run, *, without=(), **parameters):
+    """Measure what applies to the run, but for what `without` names; return the audit's document.
+
+    It is None where there are no held-out examples, without which nothing is an audit.
+    """
+    without = check_without(without, CHOICES, "a report")
     check_held_out(run.training_set)
     given = DEFAULTS | parameters
     for name, names in REPORT.items():
-        card = DIAGNOSTICS[name]
-        chosen = {own: given[shared] for own, shared in names.items()}
-        if run.lacks(card) is None and card.applies(run, chosen):
-            run.measure(card, **chosen)
+        _where_it_applies(run, name, {own: given[shared] for own, shared in names.items()}, without)
+    judged = run.training_set.held_out is not None and FIRST in run.results
+    if judged:
+        _audited(run, given, without)
     for name, card in DIAGNOSTICS.items():
         if name not in NAMES and run.lacks(card) is None and card.applies(run, {}):
             _measured_or_left_out(run, card)
+    if without:
+        run.facts["without"] = list(without)
+    return _document(run) if judged else None
+
+
+def _audited(run, given, without):
+    """Measure the parts of an audit that a report has not got yet, of fewer images, and what looks at samples."""
+    solver = {"n_steps": given["n_steps"], "method": "euler"}
+    judged = {"samples": None, "sample_range": None, "n_samples": given["n_samples"], **solver}
+    asked = Asked(judged, solver, {}, given["n_images"], NOISES, closest(run.results[FIRST].table))
+    for part in [part for part in PARTS if part not in run.results]:
+        _where_it_applies(run, part, asked_of(part, asked, without), without)
+    for part, chosen in LOOKS.items():
+        _where_it_applies(run, part, chosen, without)
+
+
+def _where_it_applies(run, name, chosen, without):
+    card = DIAGNOSTICS[name]
+    if name not in without and run.lacks(card) is None and card.applies(run, chosen):
+        run.measure(card, **chosen)
+
+
+def _document(run):
+    """Return the document of the audit, from the parts of it that were measured."""
+    from fmdiag.diagnostics.audit.document import compose
+
+    rows = run.summary()
+    return compose(run.record(), rows[rows["diagnostic"].isin((FIRST, "canaries", "patches", *PARTS))])
 
 
 def _measured_or_left_out(run, card):
@@ -47,8 +83,6 @@ def _measured_or_left_out(run, card):
 def audit(run, *, samples=None, sample_range=None, canaries=None, n_samples=None, n_images=256, n_noises=8,
           n_steps=100, method="euler", without=(), **spaces):
     """Measure every part of the audit that applies, but for those named in `without`; return its document."""
-    from fmdiag.diagnostics.audit.document import compose
-
     # Before anything long: without a null there is no audit, and canaries of another training set are refused.
     without = check_without(without)
     check_held_out(run.training_set, required=True)
@@ -63,7 +97,7 @@ def audit(run, *, samples=None, sample_range=None, canaries=None, n_samples=None
             run.measure(part, **asked_of(part, asked, without))
     if without:
         run.facts["without"] = list(without)
-    return compose(run.record(), run.summary())
+    return _document(run)
 
 
 def closest(table, n=CLOSEST):

@@ -8,7 +8,7 @@ import torch
 from fmdiag.runs import inputs
 from fmdiag.runs.key import key_of
 from fmdiag.runs.progress import TrainingProgress, shown
-from fmdiag.runs.samples import caution_of_lost, draw
+from fmdiag.runs.samples import BATCH, caution_of_lost, draw
 from fmdiag.runs.spaces import load_spaces
 
 
@@ -45,11 +45,17 @@ class GivenContext:
         """
         asked = n_samples, n_steps, method
         if asked not in self._drawn:
-            self._drawn[asked] = draw(self, *asked)
+            self._drawn[asked] = self._of_more(*asked) or draw(self, *asked)
         samples, lost = self._drawn[asked]
         if lost_ones == "said":
             self.caution_of_samples = caution_of_lost(lost, n_steps, method, self.field)
         return samples
+
+    def _of_more(self, n_samples, *solver):
+        """Return the first of more samples that were drawn in the same batches, so the same to the bit; else None."""
+        more = [drawn for (n, *other), drawn in self._drawn.items() if other == list(solver) and n > n_samples]
+        whole = n_samples % BATCH == 0 and self.group.size == 1
+        return tuple(part[:n_samples] for part in more[0]) if more and whole else None
 
     def kept(self, name, parameters, compute):
         """Return the tensor that `compute` makes, computed once whatever interrupts the run; with ranks, each time."""

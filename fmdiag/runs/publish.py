@@ -41,7 +41,7 @@ def filled(folder, run, *, page, document):
     record = run.record()
     if document is not None:
         _json(folder / "audit.json", without_places(document, run.places()))
-        record |= headline(document)
+        record |= headline(document, record.get("verdict"))
     _json(folder / "run.json", without_places(record, run.places()))
     kept = {"key": run.key, "results": {name: entry(found) for name, found in run.results.items()}}
     _json(folder / RESULTS, without_places(kept, run.places()))
@@ -61,12 +61,12 @@ def entry(result):
             "asked": result.asked, "files": list(result.files)}
 
 
-def headline(document):
-    """Return what the page shows of an audit's document."""
+def headline(document, verdict=None):
+    """Return what the page shows of an audit's document, beside the `verdict` on copies as plain values."""
     verdicts = document["verdicts"]
     details = [f"{one['question']} {one['answer'].capitalize()}. {one['text']}" for one in verdicts]
-    return {"verdict": {"text": verdicts[0]["text"], "details": details}, "limits": document["limits"],
-            "advice": document["advice"]}
+    verdict = {**(verdict or {}), "text": verdicts[0]["text"], "details": details}
+    return {"verdict": verdict, "limits": document["limits"], "advice": document["advice"]}
 
 
 def ordered(summary):

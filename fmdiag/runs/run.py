@@ -172,15 +172,14 @@ class Run(GivenContext):
         return [*super().__dir__(), *(card.method for card in DIAGNOSTICS.values())]
 
     def report(self, **parameters):
-        """Measure everything that applies and write the page; return the Page.
+        """Measure everything that applies, write the page and, with held-out examples, audit.json; return the Page.
 
         Parameters
         ----------
         **parameters
-            n_pairs, n_samples, n_noises, n_gradients, n_steps: as of `fmdiag report`.
+            n_pairs, n_samples, n_noises, n_gradients, n_steps, n_images, without: as of `fmdiag report`.
         """
-        composed.report(self, **parameters)
-        return self.save(page=True)
+        return self.save(page=True, document=composed.report(self, **parameters))
 
     def audit(self, **parameters):
         """Measure the memorisation audit, write its page and audit.json; return the Page with the audit as `document`.

@@ -21,7 +21,9 @@ from fmdiag.files.lock import Lock
 from fmdiag.results import RunFolder
 from fmdiag.runs import parts
 
-REPORT = ["report", "--n-pairs", "4", "--n-samples", "70", "--n-noises", "4", "--n-gradients", "4", "--n-steps", "4"]
+REPORT = ["report", "--n-pairs", "4", "--n-samples", "70", "--n-noises", "4", "--n-gradients", "4", "--n-steps", "4",
+          *[word for part in ("duplicates", "metrics", "membership", "uturn", "geometry", "provenance",
+            "symmetry", "patches") for word in ("--without", part)]]
 
 
 class Remarks(logging.Handler):

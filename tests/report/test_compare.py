@@ -118,7 +118,7 @@ def test_the_command_writes_a_run_folder_with_everything(runs, tmp_path, capsys)
     assert {path.stem for path in (out / "figures").glob("*.png")} == {"error_comparison"}
     page = (out / "index.html").read_text(encoding="utf-8")
     for words in ("3 runs side by side", "Differences from 1k (paired student", "&lt;b&gt;5k&lt;/b&gt;",
-                  "f_mem of 20k differs from that of 1k by -72 points", "more than chance"):
+                  "The memorised fraction of 20k differs from that of 1k by -72 points", "more than chance"):
         assert words in page
     assert "<b>5k" not in page
     record = load_run(out)

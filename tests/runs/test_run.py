@@ -219,6 +219,17 @@ def test_a_report_in_memory_and_on_disk(inputs, tmp_path, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore::fmdiag.errors.FmdiagWarning")
+def test_a_report_holds_the_audit_but_for_what_is_left_out(inputs, tmp_path):
+    out = ("hybrid", "gradient-variance", "quality", "metrics", "attacks", "provenance", "geometry", "symmetry")
+    page = Run(**inputs, out=tmp_path / "run").report(n_pairs=4, n_samples=8, n_images=8, n_steps=2, without=out)
+    assert {"memorization", "membership", "uturn", "patches"} <= set(page.document["provenance"]["diagnostics"])
+    record = json.loads((page.folder / "run.json").read_text(encoding="utf-8"))
+    assert record["without"] == list(out) and record["verdict"]["answer"] and (page.folder / "audit.json").is_file()
+    with pytest.raises(FmdiagError, match="part of a report"):
+        Run(**inputs).report(without=("memorisation",))
+
+
+@pytest.mark.filterwarnings("ignore::fmdiag.errors.FmdiagWarning")
 def test_an_audit_gives_its_document_and_writes_it(inputs, tmp_path):
     page = Run(**inputs, out=tmp_path / "run").audit(n_samples=8, n_images=4, n_noises=2, n_steps=2)
     written = json.loads((page.folder / "audit.json").read_text(encoding="utf-8"))

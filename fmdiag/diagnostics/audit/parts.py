@@ -67,7 +67,7 @@ PARTS = {
 WITHIN = {"attacks": ("membership", {"attacks": ("none",)})}
 
 
-def check_without(without):
+def check_without(without, choices=(*PARTS, *WITHIN), what="an audit"):
     """Return the parts to be left out, a tuple of names without repeats.
 
     Raises
@@ -78,10 +78,10 @@ def check_without(without):
     """
     names = (without,) if isinstance(without, str) else tuple(dict.fromkeys(without))
     if FIRST in names:
-        raise FmdiagError(f"without (--without): an audit is about {FIRST}, which cannot be left out: choose from "
-                          f"{', '.join([*PARTS, *WITHIN])}")
+        raise FmdiagError(f"without (--without): {what} is about {FIRST}, which cannot be left out: choose from "
+                          f"{', '.join(choices)}")
     for name in names:
-        check_choice("part of an audit", name, [*PARTS, *WITHIN])
+        check_choice(f"part of {what}", name, list(choices))
     return names
 
 
