@@ -3,7 +3,7 @@
 Screenshots are left in tests/artefacts/ (not committed).
 """
 
-import io
+import importlib.util
 import json
 import warnings
 from pathlib import Path
@@ -14,7 +14,7 @@ from PIL import Image
 
 pytestmark = pytest.mark.realdata
 ARTEFACTS = Path(__file__).parents[1] / "artefacts"
-SIZES = (1440, 390)
+SIZES = (1440, 768, 390)
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +224,42 @@ def test_printing_unfolds_every_part(page):
     page.run("document.querySelectorAll('details').forEach(d => { d.open = false })")
 
 
+QUESTIONS = ["Is it memorising?", "How sure is that?", "What was compared?", "What would have been missed?",
+             "What was assumed?"]
+PARTS = ("header", "nav", "#verdict", "#reasons", "#data-chapter", "#limits", "#glossary", "#run")
+
+
+def test_the_first_screen_answers_five_questions(page):
+    page.resize(1440)
+    page.run("scrollTo(0, 0)")
+    seen = page.run("[...document.querySelectorAll('.questions dt, .first img, .numbers dd, #verdict-title')].map(e => "
+                    "[e.textContent, e.getBoundingClientRect().bottom])")
+    questions = [text for text, bottom in seen if bottom <= 900]
+    assert set(QUESTIONS) <= set(questions) and "" in questions, "the picture is among them"
+    assert page.run("getComputedStyle(document.getElementById('verdict')).borderLeftColor") == "rgb(168, 71, 10)"
+    for width in SIZES:
+        page.resize(width)
+        assert page.run("document.documentElement.scrollWidth") <= width, "nothing is wider than the screen"
+    page.run("document.querySelector('.term').focus()")
+    page.press("Enter", 13)
+    page.until("location.hash === '#term-nearest'")
+    page.resize(1440)
+
+
+def test_axe_finds_nothing_serious(page):
+    """axe-core of Deque Systems, run in the page: from the package axe-core-python."""
+    spec = importlib.util.find_spec("axe_core_python")
+    if spec is None:
+        pytest.skip("no axe-core: pip install axe-core-python")
+    page.run((Path(spec.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8") + ";1")
+    include = json.dumps([[part] for part in PARTS])
+    for scheme in ("light", "dark"):
+        page.media(scheme=scheme)
+        found = page.run(f"axe.run({{include: {include}}}).then(r => r.violations.map(v => [v.id, v.impact]))")
+        assert not [name for name, impact in found if impact in ("serious", "critical")], found
+    page.media()
+
+
 def test_the_theme_button_overrules_the_system(page):
     def background():
         return page.run("getComputedStyle(document.body).backgroundColor")
@@ -257,8 +293,3 @@ def test_points_in_the_plane_have_a_slider_too(browser, points_run):
     assert page.run("document.querySelector('#tau-pictures svg').innerHTML") != before
     assert page.run("document.querySelectorAll('#tau-pictures circle').length") == 8
     assert page.run("document.getElementById('explore-gallery') === null") and page.complaints() == []
-
-
-def test_screenshots_are_pictures(page):
-    with Image.open(io.BytesIO((ARTEFACTS / "page-390-light.png").read_bytes())) as picture:
-        assert picture.width == 390 and picture.height > 2000
