@@ -20,6 +20,8 @@ ANSWERS = {"copies found": "Yes: copies found",
            "no excess found": "No excess of copies found, which is no proof that there is none",
            "undecided": "Undecided: the evidence decides neither way",
            "not judged": "Not judged: the evidence allows no answer"}
+COLUMNS = {"source", "sample", "nearest", "ratio", "feature"}
+ARRAYS = {"source", "sample", "picture", "images", "rows", "row_images"}
 SHARES = ("f_mem", "f_mem_heldout", "f_mem_excess", "exclusion", "power", "patches", "canaries", "same_row_excess")
 
 
@@ -79,7 +81,8 @@ def _memorising(verdict, found):
 
 def _sure(verdict):
     effect, p, exclusion = (verdict.get(name) for name in ("effect", "p", "exclusion"))
-    parts = []
+    parts, ends = [], ("value", "low", "high")
+    effect = effect if effect and all(effect.get(end) is not None for end in ends) else None
     if effect and effect.get("quantity", "f_mem_excess") == "f_mem_excess":
         parts.append(f"The difference is {100 * effect['value']:+.1f} points [{100 * effect['low']:+.1f}, "
                      f"{100 * effect['high']:+.1f}] (95 % interval)")
@@ -127,7 +130,7 @@ def _assumed(run):
 def picture(run):
     """Return {"src", "alt", "caption"} of samples above their nearest training examples, or None without pictures."""
     arrays, table = run.arrays("gallery"), run.table("memorization")
-    if arrays is None or table is None or not {"source", "sample", "nearest", "ratio"} <= set(table):
+    if arrays is None or table is None or not (COLUMNS <= set(table) and ARRAYS <= set(arrays)):
         return None
     first = table[(table["source"] == "model") & (table["feature"] == table["feature"].iloc[0])].set_index("sample")
     place = {int(sample): int(at) for source, sample, at in zip(

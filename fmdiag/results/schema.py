@@ -38,10 +38,38 @@ class CheckpointFacts(TypedDict, total=False):
     warnings: list[str] | None
 
 
+class Effect(TypedDict, total=False):
+    """The quantity that decides a verdict."""
+
+    quantity: str
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Power(TypedDict):
+    """How often a verdict's rule finds copies that are put in the place of a share of the samples."""
+
+    alternative: str
+    share: float
+    power: float
+
+
+class Numbers(TypedDict, total=False):
+    """What else a verdict rests on."""
+
+    power: list[Power] | None
+
+
 class Verdict(TypedDict, total=False):
     """What was found."""
 
     text: str | None
+    answer: str | None
+    effect: Effect | None
+    p: float | None
+    exclusion: float | None
+    numbers: Numbers | None
     details: list[str] | str | None
 
 
