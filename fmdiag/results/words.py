@@ -13,6 +13,8 @@ WORDS = {"f_mem": "memorised fraction", "f_mem_excess": "excess of copies", "auc
          "d1": "distance to the nearest", "d2": "distance to the second nearest", "ratio": "d1/d2",
          "memorized": "share of copies", "same_row": "same training example as û*",
          "same_row_excess": "same training example as û*, beyond held-out", "top_weight": "largest posterior weight",
+         "f_mem_same_noises": "memorised fraction, same initial noise",
+         "f_mem_other_steps": "memorised fraction, other number of steps",
          "nndr": "nearest-neighbour distance ratio", "r2": "r²"}
 
 
