@@ -1,34 +1,71 @@
-"""Decoded pictures: many files as one array that is made once and memory-mapped ever after."""
+"""Decoded pictures: many files as one array that is made once and memory-mapped ever after.
 
-import functools
+Every picture is opened once. What was decoded before an interruption, or before a picture that cannot be read, is kept
+(see `unfinished`): the next call goes on from there.
+"""
+
+import contextlib
+import json
 import logging
 import os
+import shutil
+import tempfile
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
-from fmdiag.datasets.cache import cached_from
-from fmdiag.datasets.pictures import BadPictureError, decode, read_header, strict_decoding
+from fmdiag.datasets.cache import CacheError, content_key, writing_to
+from fmdiag.datasets.decoding import Decoder
+from fmdiag.datasets.pictures import BadPictureError, strict_decoding
+from fmdiag.datasets.progress import DecodingProgress
+from fmdiag.datasets.unfinished import SKIPPED, UnfinishedRows, first_skipped
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.files.bounded import FREE, RATIO
+from fmdiag.files.lock import claim
 from fmdiag.files.npy import load_npy
+from fmdiag.files.store import Store
 
 LOG = logging.getLogger(__name__)
-CHUNK = 256
-HELD = 1 << 26            # bytes of pictures that are decoded or handed on at a time, in all threads together
-BYTES_PER_PIXEL = 8       # while a picture is decoded, converted and resampled
+PART = 2048               # pictures that are decoded again at most after an interruption, a chunk more
 DECODED_FREE = 1 << 32    # pixels' values that any set may have before they are resampled
 NAMED_AT_MOST = 5
+SHOWN_EVERY = 64          # pictures
 
 
-def decoded_rows(pictures, files, kind, reading, name=None):
+class _UselessError(FmdiagError):
+    """Raised where what was decoded so far is of no use to a later call."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be decoded: arguments of `decoded_rows`, and the folder in which it is done."""
+
+    pictures: object
+    files: object
+    reading: object
+    name: str
+    one_each: bool
+    folder: Path
+
+    def part_files(self, k):
+        """Return the SourceFiles that the k-th part of the pictures is made from."""
+        return self.files.some(k * PART, (k + 1) * PART) if self.one_each else self.files
+
+    def part_key(self, k):
+        """Return a hash of what the k-th part is made from."""
+        return content_key(k, self.part_files(k).status_key())
+
+
+def decoded_rows(pictures, files, kind, reading, name=None, *, one_each=False):
     """Return (rows, kept, n_turned): the pictures as uint8, which of them could be read, and how many were turned.
 
     Parameters
     ----------
     pictures : callable
-        Returns an iterable of (label, source) each time it is called: a name for messages, and a path or bytes.
+        Returns an iterable of (label, source): a name for messages, and a path or bytes.
     files : SourceFiles
         The files that hold them.
     kind : tuple
@@ -38,6 +75,8 @@ def decoded_rows(pictures, files, kind, reading, name=None):
         unreadable pictures with a warning instead of refusing; `orientation`; `cache`, where decoded pictures are kept.
     name : str, optional
         The whole set, for messages; default the folder of the files.
+    one_each : bool
+        Whether the files are the pictures, in their order: parts of which no file has changed stay.
 
     Returns
     -------
@@ -55,124 +94,130 @@ def decoded_rows(pictures, files, kind, reading, name=None):
         few bytes become very many, or if a file changed while it was read.
     """
     name = files.root if name is None else name
-    build = functools.partial(_build, pictures, size=reading.size, skip_bad=reading.skip_bad, name=name,
-                              packed=files.n_bytes, upright=reading.orientation == "upright")
-    entry = cached_from(files, reading.cache, (*kind, reading.size, reading.skip_bad, reading.orientation), build)
-    bad = (entry / "skipped.txt").read_text(encoding="utf-8", errors="replace").splitlines()
-    if bad:
-        more = f" and {len(bad) - NAMED_AT_MOST} more" if len(bad) > NAMED_AT_MOST else ""
-        warnings.warn(f"{name}: left out {len(bad)} unreadable: {'; '.join(bad[:NAMED_AT_MOST])}{more}", FmdiagWarning,
-                      stacklevel=2)
-    n_turned = int((entry / "turned.txt").read_text())
-    return load_npy(entry / "rows.npy"), np.array(load_npy(entry / "kept.npy")), n_turned
+    key = content_key(*kind, reading.size, reading.skip_bad, reading.orientation, files.key())
+    place = content_key("unfinished", *kind, reading.size, reading.orientation, os.path.abspath(files.root),
+                        () if one_each else tuple(files.names))
+    folder = reading.cache / f".{place}.unfinished"
+    entry = _entry(Work(pictures, files, reading, name, one_each, folder), key)
+    counts = json.loads((entry / "counts.json").read_text())
+    if counts["n_bad"]:
+        bad = first_skipped(entry, NAMED_AT_MOST)
+        more = f" and {counts['n_bad'] - len(bad)} more" if counts["n_bad"] > len(bad) else ""
+        warnings.warn(f"{name}: left out {counts['n_bad']} unreadable: {'; '.join(bad)}{more}; all are listed in "
+                      f"{entry / SKIPPED}", FmdiagWarning, stacklevel=2)
+    return load_npy(entry / "rows.npy"), np.array(load_npy(entry / "kept.npy")), counts["n_turned"]
 
 
-def _build(pictures, folder, *, size, skip_bad, name, packed, upright):
-    bad = {}
-    with strict_decoding(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        headers = _survey(pictures, pool, bad, skip_bad, upright)
-        shape, grey = _common_shape(pictures, headers, size, name)
-        _check_amount(headers, shape, packed, name)
-        wanted = ((k, label, source) for k, (label, source) in enumerate(pictures()) if headers[k] is not None)
-        with open(folder / "rows.npy", "w+b") as file:
-            _write_header(file, (len(headers), *shape))
-            kept = []
-            for position, array in _decoded(wanted, headers, pool, size, grey, bad, skip_bad, upright):
-                if array.shape != shape:
-                    raise FmdiagError(f"{name}: picture {position} has shape {array.shape}, its header said {shape}: "
-                                      "remove it, or give --size")
-                file.write(array.tobytes())
-                kept.append(position)
-            if not kept:
-                raise FmdiagError(f"{name}: no readable picture")
-            _write_header(file, (len(kept), *shape))
-    np.save(folder / "kept.npy", np.array(kept, np.int64))
-    (folder / "turned.txt").write_text(str(sum(headers[k].turned for k in kept)))
-    lines = "".join(f"{bad[k]}\n" for k in sorted(bad))
-    (folder / "skipped.txt").write_text(lines, encoding="utf-8", errors="backslashreplace")
-    LOG.info("decoded %s once; later runs read the decoded copy", name)
+def _entry(work, key):
+    """Return the folder of the decoded pictures in the cache; it is made if there is none yet."""
+    store = Store(work.reading.cache, record=None)
+    if store.find(key) is None:
+        with writing_to(work.reading.cache), _locked(work.folder):
+            if store.find(key) is None:   # nobody has made it meanwhile
+                with _kept_if_useful(work.folder):
+                    store.add(key, lambda folder: _build(work, folder))
+                LOG.info("decoded %s once; later runs read the decoded copy", work.name)
+            _remove(work.folder)
+    return store.path(key)
 
 
-def _check_amount(headers, shape, packed, name):
-    """Refuse pictures that are many more values than their files' bytes can honestly be."""
-    good = [header for header in headers if header is not None]
-    for what, amount, free in (("rows", len(good) * int(np.prod(shape)), FREE),
-                               ("pixels", sum(3 * h.width * h.height for h in good), DECODED_FREE)):
-        if amount > max(free, RATIO * packed):
-            advice = "give --size for smaller rows" if what == "rows" else "resample them yourself"
-            raise FmdiagError(f"{name}: {len(good)} pictures of {packed} bytes together would become {what} of "
-                              f"{amount / 2**30:.1f} GiB: refused as made to fill the disk; {advice}, if you know what "
-                              "they are")
+@contextlib.contextmanager
+def _locked(folder):
+    """Hold the lock of a folder, which is made if it is missing; wait for others that decode the same pictures."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError), claim(folder / "lock", wait=True):
+            if (folder / "lock").exists():   # else its last owner took it away
+                yield
+                return
 
 
-def _survey(pictures, pool, bad, skip_bad, upright):
-    """Return every picture's Header, None for a bad one."""
-    numbered = ((k, label, source) for k, (label, source) in enumerate(pictures()))
-    work = functools.partial(read_header, upright=upright)
-    return [header for _, header in _attempted(numbered, pool, work, bad, skip_bad, lambda k: 0)]
-
-
-def _decoded(wanted, headers, pool, size, grey, bad, skip_bad, upright):
-    def cost(k):
-        return BYTES_PER_PIXEL * headers[k].width * headers[k].height
-
-    work = functools.partial(decode, size=size, grey=grey, upright=upright)
-    return ((k, array) for k, array in _attempted(wanted, pool, work, bad, skip_bad, cost) if array is not None)
-
-
-def _chunks(numbered, cost):
-    """Yield lists of pictures that together take at most HELD bytes, or of one picture."""
-    chunk, held = [], 0
-    for one in numbered:
-        more = cost(one[0]) + (len(one[2]) if isinstance(one[2], bytes) else 0)
-        if chunk and (held + more > HELD or len(chunk) == CHUNK):
-            yield chunk
-            chunk, held = [], 0
-        chunk.append(one)
-        held += more
-    if chunk:
-        yield chunk
-
-
-def _attempted(numbered, pool, work, bad, skip_bad, cost):
-    """Yield (position, work(source)) in order, None where the picture is bad; a chunk at a time bounds memory."""
-    attempt = functools.partial(_attempt, work)
-    for chunk in _chunks(numbered, cost):
-        for (k, label, _), outcome in zip(chunk, pool.map(attempt, chunk), strict=True):
-            if isinstance(outcome, BadPictureError):
-                if not skip_bad:
-                    raise FmdiagError(f"{label}: unreadable picture ({outcome}); mend or remove it, or leave such "
-                                      "files out with --skip-bad") from outcome
-                bad[k] = f"{label} ({outcome})".replace("\n", " ")
-                outcome = None
-            yield k, outcome
-
-
-def _attempt(work, numbered):
+@contextlib.contextmanager
+def _kept_if_useful(folder):
+    """Remove the unfinished rows after errors that a later call would meet again, or if no part is finished."""
     try:
-        return work(numbered[2])
-    except BadPictureError as error:
-        return error
+        yield
+    except (_UselessError, OSError, CacheError):
+        _remove(folder)
+        raise
+    except BaseException:
+        if not (folder / "state.json").exists():
+            _remove(folder)
+        raise
 
 
-def _common_shape(pictures, headers, size, name):
-    good = [header for header in headers if header is not None]
-    if not good:
-        raise FmdiagError(f"{name}: no readable picture")
-    grey = all(header.grey for header in good)
-    channels = 1 if grey else 3
-    if size is not None:
-        return (channels, size, size), grey
-    first = good[0]
-    for header, (label, _) in zip(headers, pictures(), strict=True):
-        if header is not None and (header.width, header.height) != (first.width, first.height):
-            raise FmdiagError(f"{name}: pictures differ in size ({label} is {header.width}x{header.height}, others "
-                              f"{first.width}x{first.height}); give --size for a centre crop and resize, e.g. --size "
-                              f"{min(first.width, first.height)}")
-    return (channels, first.height, first.width), grey
+def _remove(folder):
+    with contextlib.suppress(FileNotFoundError):
+        retired = tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}.", suffix=".partial")
+        os.replace(folder, retired)
+        shutil.rmtree(retired, ignore_errors=True)
 
 
-def _write_header(file, shape):
-    # NumPy pads the header for growth of the first axis, so a second header with fewer rows has the same length.
-    file.seek(0)
-    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+def _build(work, folder):
+    if work.reading.verify:   # what is known of unfinished parts is names and times, which verifying does not trust
+        (work.folder / "state.json").unlink(missing_ok=True)
+    rows = UnfinishedRows(work.folder, work.part_key, work.reading.skip_bad)
+    try:
+        _decode(work, rows)
+        if not rows.n_rows:
+            raise FmdiagError(f"{work.name}: no readable picture" + (
+                f": {rows.n_bad} were left out, listed in {work.folder / SKIPPED}" if rows.n_parts else ""))
+        rows.publish(folder)
+    finally:
+        rows.close()
+
+
+def _decode(work, rows):
+    """Decode what is not decoded yet, part by part."""
+    first = rows.n_parts * PART
+    total = len(work.files) if work.one_each else None
+    if first:
+        LOG.info("%s: goes on after the first %d pictures, decoded earlier", work.name, first)
+    numbered = islice(((k, *one) for k, one in enumerate(work.pictures())), first, None)
+    upright, shape = work.reading.orientation == "upright", rows.shape and rows.shape[1:]
+    k = first - 1
+    with strict_decoding(), Decoder(work.reading.size, upright, shape) as decoder, \
+            DecodingProgress(work.name, total) as show:
+        for k, label, outcome in decoder.in_order(numbered):
+            _take(work, rows, k, label, outcome)
+            if (k + 1) % SHOWN_EVERY == 0:
+                show(k + 1)
+            if (k + 1) % PART == 0:
+                _end_part(work, rows)
+        if (k + 1) % PART:
+            _end_part(work, rows)
+
+
+def _end_part(work, rows):
+    work.part_files(rows.n_parts).check_unchanged()
+    rows.end_part(work.part_key(rows.n_parts))
+
+
+def _take(work, rows, k, label, outcome):
+    """Add one picture to the rows, or to the table of those left out."""
+    if isinstance(outcome, BadPictureError):
+        work.part_files(rows.n_parts).check_unchanged()
+        if not work.reading.skip_bad:
+            raise FmdiagError(f"{label}: unreadable picture ({outcome}); mend or remove it, or leave such files out "
+                              "with --skip-bad") from outcome
+        rows.leave_out(k, label, outcome)
+        return
+    header, pixels = outcome
+    if pixels is None:
+        height, width = rows.shape[1:]
+        raise _UselessError(f"{work.name}: pictures differ in size ({label} is {header.width}x{header.height}, others "
+                            f"{width}x{height}); give --size for a centre crop and resize, e.g. --size "
+                            f"{min(width, height)}")
+    rows.add(k, pixels, turned=header.turned, n_pixels=3 * header.width * header.height)
+    _check_amount(work, rows)
+
+
+def _check_amount(work, rows):
+    """Refuse pictures that are many more values than their files' bytes can honestly be."""
+    for what, amount, free in (("rows", rows.n_rows * int(np.prod(rows.shape)), FREE),
+                               ("pixels", rows.n_pixels, DECODED_FREE)):
+        if amount > free and amount > RATIO * work.files.n_bytes:
+            advice = "give --size for smaller rows" if what == "rows" else "resample them yourself"
+            raise _UselessError(f"{work.name}: {work.files.n_bytes} bytes of pictures would become {what} of more than "
+                                f"{amount / 2**30:.1f} GiB: refused as made to fill the disk; {advice}, if you know "
+                                "what they are")

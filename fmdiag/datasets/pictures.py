@@ -75,9 +75,13 @@ def read_header(source, *, upright=True):
         If it is no picture, or so large that it looks made to exhaust memory.
     """
     with _opened(source) as image:
-        orientation = _exif(image).get(ORIENTATION)
-        width, height = image.size[::-1] if upright and orientation in SIDEWAYS else image.size
-        return Header(width, height, image.mode in GREY_MODES, orientation in TURNED)
+        return _header(image, upright)
+
+
+def _header(image, upright):
+    orientation = _exif(image).get(ORIENTATION)
+    width, height = image.size[::-1] if upright and orientation in SIDEWAYS else image.size
+    return Header(width, height, image.mode in GREY_MODES, orientation in TURNED)
 
 
 def _exif(image):
@@ -127,19 +131,42 @@ def decode(source, *, size, grey, upright=True):
         If it cannot be decoded to the end.
     """
     with _opened(source) as image:
-        image = _eight_bits(_upright(image) if upright else image)
-        if image.mode == "P" and "transparency" in image.info:
-            image = image.convert("RGBA")
-        mode = "L" if grey else "RGB"
-        image = image if image.mode == mode else image.convert(mode)
-        array = np.asarray(image if size is None else square(image, size))
-    return array[None] if grey else array.transpose(2, 0, 1)
+        return _pixels(image, _header(image, upright), size, grey, upright)
 
 
-def _upright(image):
-    """Return the picture as its EXIF orientation says; itself, where Pillow would copy it, if it is upright."""
+def decode_once(source, *, size, upright, admit):
+    """Return (header, pixels) of a picture that is opened once: uint8, 1 channel if it is grey, else 3.
+
+    Parameters
+    ----------
+    source, size, upright
+        As for `decode`.
+    admit : callable
+        ``admit(header)`` returns a context manager in which it is decoded; or None, and then the pixels are None.
+
+    Raises
+    ------
+    BadPictureError
+        If it cannot be decoded to the end.
+    """
+    with _opened(source) as image:
+        header = _header(image, upright)
+        admitted = admit(header)
+        if admitted is None:
+            return header, None
+        with admitted:
+            return header, _pixels(image, header, size, header.grey, upright)
+
+
+def _pixels(image, header, size, grey, upright):
     image.load()
-    return ImageOps.exif_transpose(image) if image.getexif().get(ORIENTATION) in TURNED else image
+    image = _eight_bits(ImageOps.exif_transpose(image) if upright and header.turned else image)
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    mode = "L" if grey else "RGB"
+    image = image if image.mode == mode else image.convert(mode)
+    array = np.asarray(image if size is None else square(image, size))
+    return array[None] if grey else array.transpose(2, 0, 1)
 
 
 def square(image, size):

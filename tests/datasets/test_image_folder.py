@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from fmdiag.datasets import decoded as decoded_module
-from fmdiag.datasets import load_dataset
+from fmdiag.datasets import decoding, load_dataset
 from fmdiag.datasets.pictures import square
 from fmdiag.errors import FmdiagError, FmdiagWarning
 
@@ -66,7 +66,7 @@ def test_interrupted_decoding_leaves_nothing(folder, data_root, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(decoded_module, "decode", interrupt)
+    monkeypatch.setattr(decoding, "decode_once", interrupt)
     with pytest.raises(KeyboardInterrupt):
         load_dataset(folder)
     assert list((data_root / ".cache").iterdir()) == []
@@ -231,7 +231,7 @@ def test_linked_folders_are_read_once(tmp_path):
 
 
 def test_more_pictures_than_a_chunk_stay_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(decoded_module, "CHUNK", 4)
+    monkeypatch.setattr(decoding, "CHUNK", 4)
     for k in range(11):
         save(tmp_path / "p" / f"{k:02}.png", np.full((2, 2), k, np.uint8))
     assert load_dataset(tmp_path / "p").rows[:, 0, 0, 0].tolist() == list(range(11))

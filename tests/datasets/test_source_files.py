@@ -111,7 +111,7 @@ def test_verified_copies_are_found_by_content(tmp_path, data_root):
 
 
 def test_a_file_that_changes_while_it_is_decoded_is_refused(tmp_path, data_root, monkeypatch):
-    from fmdiag.datasets import decoded
+    from fmdiag.datasets import decoding
 
     folder = folder_of(tmp_path / "a", 0)
     write(tmp_path / "new.bmp", picture(9))
@@ -121,8 +121,8 @@ def test_a_file_that_changes_while_it_is_decoded_is_refused(tmp_path, data_root,
             os.replace(tmp_path / "new.bmp", folder / "0.bmp")
         return original(*arguments, **options)
 
-    original = decoded.decode
-    monkeypatch.setattr(decoded, "decode", decode_and_change)
+    original = decoding.decode_once
+    monkeypatch.setattr(decoding, "decode_once", decode_and_change)
     with pytest.raises(FmdiagError, match=re.escape(f"{folder / '0.bmp'}: changed while it was read")):
         load_dataset(folder)
     assert list((data_root / ".cache").iterdir()) == []

@@ -71,7 +71,7 @@ def _part(files, source, reading):
     follow = FollowedPaths(root)
     sources = SourceFiles.of([*files, *follow.all(_columns(files, column))], root, reading.verify)
     rows, kept, n_turned = decoded_rows(lambda: pictures_of(_columns(files, column), follow), sources,
-                                        ("arrow", 1, column), reading, name=str(source))
+                                        ("arrow", 2, column), reading, name=str(source))
     columns = {name: partial(_column, files, name, kept) for name in columns_to_group_by(schema)}
     return Part(rows, _labels(files, label, kept), n_turned=n_turned, columns=columns)
 

@@ -46,7 +46,7 @@ def decode_files(files, reading):
     def pictures():
         return ((path, path) for path in map(files.path, range(len(files))))
 
-    return decoded_rows(pictures, files, ("pictures", 3), reading)
+    return decoded_rows(pictures, files, ("pictures", 4), reading, one_each=True)
 
 
 def class_labels(names):

@@ -55,7 +55,7 @@ def _part(files, source, reading):
     followed = follow.all(_columns_of(at_a_time, column)) if lacking else []
     rows, kept, n_turned = decoded_rows(lambda: pictures_of(_columns_of(at_a_time, column), follow),
                                         SourceFiles.of([*files, *followed], root, reading.verify),
-                                        ("parquet", 3, column), reading, name=str(source))
+                                        ("parquet", 4, column), reading, name=str(source))
     columns = {name: partial(_column, files, name, kept) for name in others}
     return Part(rows, _labels(files, label, kept), n_turned=n_turned, columns=columns)
 

@@ -42,7 +42,7 @@ def _part(files, folder, reading):
     if not keys:
         raise FmdiagError(f"{folder}: {len(files)} tar files without pictures; save the arrays in them as .npy or .npz")
     rows, kept, n_turned = decoded_rows(lambda: _encoded(files), SourceFiles.of(files, folder, reading.verify),
-                                        ("webdataset", 1), reading, name=str(folder))
+                                        ("webdataset", 2), reading, name=str(folder))
     return Part(rows, _labels(files, keys, kept), n_turned=n_turned,
                 files=lambda: [keys[k][1].removeprefix("./").lstrip("/") for k in kept])
 
