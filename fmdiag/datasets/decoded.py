@@ -33,6 +33,7 @@ PART = 2048               # pictures that are decoded again at most after an int
 DECODED_FREE = 1 << 32    # pixels' values that any set may have before they are resampled
 NAMED_AT_MOST = 5
 SHOWN_EVERY = 64          # pictures
+ATTEMPTS = 20             # to take a lock whose file goes with its last owner
 
 
 class _UselessError(FmdiagError):
@@ -124,12 +125,17 @@ def _entry(work, key):
 @contextlib.contextmanager
 def _locked(folder):
     """Hold the lock of a folder, which is made if it is missing; wait for others that decode the same pictures."""
-    while True:
+    for _ in range(ATTEMPTS):
         folder.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError), claim(folder / "lock", wait=True):
-            if (folder / "lock").exists():   # else its last owner took it away
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(claim(folder / "lock", wait=True))
+            except FileNotFoundError:   # the folder went with its last owner
+                continue
+            if (folder / "lock").exists():
                 yield
                 return
+    raise FmdiagError(f"{folder}: other processes keep removing it: give the command again when they have ended")
 
 
 @contextlib.contextmanager
