@@ -2,13 +2,16 @@
 # make test:   install what is missing and run the tests
 # make docs:   the documentation site, build/docs/index.html; a warning, such as a link that leads nowhere, is an error
 # make paper:  the figures of reports/example/ on photo tiles and two-moons (needs the Debian packages named in README.md)
+# make dist:   wheel and sdist in dist/, checked
+# make check-dist: the same, then the wheel in a fresh environment and a small report from it in another folder
 # make studies: models trained on Fashion-MNIST, figures 2 and 4 of the paper; interrupted, it goes on where it stopped
 PYTHON ?= python3
 EXTRAS ?= dev
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+RELEASING := $(VENV)/.releasing
 
-.PHONY: report test lint docs paper studies
+.PHONY: report test lint docs paper studies dist check-dist
 
 report: $(INSTALLED)
 	$(VENV)/bin/fmdiag report --out reports/example/report-digits --overwrite
@@ -22,6 +25,12 @@ lint: $(INSTALLED)
 
 docs: $(INSTALLED)
 	$(VENV)/bin/python -m sphinx -q -E -W --keep-going -b html docs build/docs
+
+dist: $(INSTALLED) $(RELEASING)
+	$(VENV)/bin/python -m checks.dist --build-only
+
+check-dist: $(INSTALLED) $(RELEASING)
+	$(VENV)/bin/python -m checks.dist
 
 paper: $(INSTALLED)
 	$(VENV)/bin/fmdiag alignment --dataset two-moons --out reports/example/figure-1a-two-moons --overwrite
@@ -44,4 +53,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	# Its dependencies would bring torchvision; the tests of its checkpoints need its U-Net only.
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps torchcfm
+	touch $@
+
+$(RELEASING): $(INSTALLED)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt build twine check-wheel-contents
 	touch $@
