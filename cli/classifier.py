@@ -2,12 +2,13 @@
 
 import click
 
+from .completion import DataSet
 from .echo import echo, echo_json
 from .options import SEED
 
 
 @click.command()
-@click.option("--dataset", metavar="NAME|PATH", default="fashion-mnist", show_default=True,
+@click.option("--dataset", type=DataSet(), metavar="NAME|PATH", default="fashion-mnist", show_default=True,
               help="Labelled images with a test part.")
 @click.option("--size", type=click.IntRange(4), help="Image side that pictures are resized to.")
 @click.option("--epochs", type=click.IntRange(1), default=6, show_default=True, help="Passes over the training rows.")

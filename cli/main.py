@@ -25,6 +25,7 @@ OWN = {
     "checkpoint": "What a checkpoint holds, and what was inferred about it.",
     "datasets": "The named data sets, and which of them are here.",
     "compare": "Several runs side by side: overlaid figures, differences with intervals.",
+    "rerun": "Make a run again from its run.json, and name what differs.",
     "figures": "Redraw a run's figures from its tables, without computing.",
 }
 FIRST = ("report", "audit")
@@ -83,10 +84,17 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(commands().items()))
 
+    def shell_complete(self, context, incomplete):
+        """Return the commands that begin so, without importing any, and the options of `fmdiag` itself."""
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name, help=text) for name, text in commands().items() if name.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, context, incomplete)
+
     def resolve_command(self, context, arguments):
         """Suggest the nearest name for an unknown one."""
         name = arguments[0]
-        if name not in (known := commands()):
+        if name not in (known := commands()) and not context.resilient_parsing:  # as the shell asks what could follow
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             context.fail(f"no command {name!r}: {hint}choose from {', '.join(known)}")

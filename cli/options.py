@@ -2,14 +2,15 @@
 
 import click
 
+from .completion import DataSet
 from .grouped import RARE, option
 from .types import Range, Size
 
 SEED = click.IntRange(0, 2**63 - 1)
 
 DATA = [
-    option("Data", "--dataset", metavar="NAME|PATH", help="Named set, folder of images, or file (npy, npz, pt, "
-                 "safetensors, idx, Parquet, Arrow). Default: the checkpoint's own, or digits."),
+    option("Data", "--dataset", type=DataSet(), metavar="NAME|PATH", help="Named set, folder of images, or file (npy, "
+           "npz, pt, safetensors, idx, Parquet, Arrow). Default: the checkpoint's own, or digits."),
     option("Data", "--split", type=click.Choice(["train", "test"]), default="train", show_default=True,
                  help="Which part plays the training set."),
     option("Data", "--held-out", metavar="FRACTION|PATH", help="Held-out rows for sets that bring none."),

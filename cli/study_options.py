@@ -2,10 +2,11 @@
 
 import click
 
+from .completion import DataSet
 from .types import Numbers, Range
 
 OPTIONS = [
-    click.option("--dataset", metavar="NAME|PATH", default="digits", show_default=True,
+    click.option("--dataset", type=DataSet(), metavar="NAME|PATH", default="digits", show_default=True,
                  help="Named set, folder of images, or file; it must have a test part."),
     click.option("--held-out", metavar="FRACTION|PATH", help="Held-out rows for sets that bring none."),
     click.option("--groups", metavar="COLUMN|PATTERN|folder:N", help="Rows that belong together, as for fmdiag train."),
