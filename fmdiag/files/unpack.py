@@ -48,6 +48,25 @@ def unpack(archive, folder, wanted=None):
                           "file")
 
 
+def listed(archive):
+    """Return the files of an archive without unpacking it: a list of (parts of the path, member), in its own order.
+
+    Of the members of a tar, `read` is of no use any more.
+
+    Raises
+    ------
+    FmdiagError
+        As `unpack`.
+    """
+    names, archive = _Names(archive, None), Path(archive)
+    if not archive.name.lower().endswith(".zip"):
+        found = [(names.place(member), member) for member in tar_members(archive)]
+    else:
+        with Zip(archive) as opened:
+            found = [(names.place(member), member) for member in opened.members()]
+    return [(parts, member) for parts, member in found if member.kind == "file"]
+
+
 def _members(archive):
     """Yield (member, function that gives its bytes, a part at a time) of either kind of archive."""
     if not archive.name.lower().endswith(".zip"):
@@ -71,13 +90,16 @@ def _write(place, read):
 
 
 class _Names:
-    """Where members go, and which names were given out."""
+    """Where members go, nowhere without a folder, and which names were given out."""
 
     def __init__(self, archive, folder):
         self.archive, self.folder, self.files, self.folders = archive, folder, set(), {}
 
     def place(self, member):
-        """Return where a file goes, its folders made, or make a folder; refuse what must not be written."""
+        """Return where a file goes, its folders made, or make a folder; refuse what must not be written.
+
+        Without a folder, return the parts of the path below it.
+        """
         if member.kind not in ("file", "folder"):
             raise self._refused(member, f"is a {member.kind}")
         parts = self._parts(member)
@@ -88,7 +110,7 @@ class _Names:
             if not parts or key in self.files or key in self.folders:
                 raise self._refused(member, "comes twice, or under names that some systems take for one")
             self.files.add(key)
-        return self.folder.joinpath(*parts)
+        return parts if self.folder is None else self.folder.joinpath(*parts)
 
     def _make_folder(self, member, parts):
         key, exact = hash(_folded(parts)), hash(parts)
@@ -96,7 +118,8 @@ class _Names:
             raise self._refused(member, "lies in a folder under two names, or in a file")
         if key not in self.folders:
             self.folders[key] = exact
-            self.folder.joinpath(*parts).mkdir()
+            if self.folder is not None:
+                self.folder.joinpath(*parts).mkdir()
 
     def _parts(self, member):
         name = member.name

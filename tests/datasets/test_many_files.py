@@ -2,6 +2,8 @@
 
 import csv
 import os
+import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -151,3 +153,32 @@ def test_a_file_that_changes_or_shrinks_meanwhile_is_refused_and_finished_parts_
     write(folder / "2" / "10.png", 10)
     del decoded[:]
     assert np.array_equal(load_dataset(folder).rows, expected(folder)) and min(decoded) == "08.png"
+
+
+def packed(kind, folder, paths, archive):
+    if kind == "zip":
+        with zipfile.ZipFile(archive, "w") as made:
+            for path in paths:
+                made.write(path, path.relative_to(folder.parent))
+    else:
+        with tarfile.open(archive, f"w:{kind[4:]}") as made:
+            for path in paths:
+                made.add(path, str(path.relative_to(folder.parent)))
+    return archive
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+def test_an_archive_of_pictures_is_read_in_place_and_equals_its_folder(folder, kind, tmp_path, data_root):
+    """A zip in any order; a tar in sorted order, which alone is read forwards without being unpacked."""
+    paths = sorted(folder.rglob("*.png"), reverse=kind == "zip")
+    read = load_dataset(packed(kind, folder, paths, tmp_path / f"a.{kind}"))
+    entry, = (data_root / ".cache").iterdir()
+    assert (entry / "rows.npy").is_file()   # and nothing unpacked beside it
+    whole = load_dataset(folder)
+    assert read.fingerprint == whole.fingerprint and read.labels.tolist() == whole.labels.tolist()
+    assert read.files() == whole.files()
+
+
+def test_a_tar_in_another_order_is_unpacked_and_equals_its_folder(folder, tmp_path):
+    read = load_dataset(packed("tar", folder, sorted(folder.rglob("*.png"), reverse=True), tmp_path / "a.tar"))
+    assert read.fingerprint == load_dataset(folder).fingerprint

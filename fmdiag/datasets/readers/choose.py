@@ -3,7 +3,19 @@
 from pathlib import Path
 
 from fmdiag.datasets.extract import is_archive, unpacked
-from fmdiag.datasets.readers import arrow, folder, idx, images, metadata, npy, npz, parquet, pt, safetensors
+from fmdiag.datasets.readers import (
+    arrow,
+    folder,
+    idx,
+    images,
+    metadata,
+    npy,
+    npz,
+    parquet,
+    picture_archive,
+    pt,
+    safetensors,
+)
 from fmdiag.errors import FmdiagError
 from fmdiag.files.regular import check_regular, readable
 
@@ -36,7 +48,8 @@ def read_file(path, reading):
         if path.absolute().is_relative_to(reading.cache.absolute()):
             # One that holds itself would be unpacked for ever.
             raise FmdiagError(f"{path}: an archive within an archive: unpack the outer one yourself")
-        return folder.read(unpacked(path, reading.cache, _is_read, reading.verify), reading, read_file)
+        in_place = picture_archive.read(path, reading, _is_read)
+        return in_place or folder.read(unpacked(path, reading.cache, _is_read, reading.verify), reading, read_file)
     if path.suffix.lower() in READERS:
         return READERS[path.suffix.lower()](path, reading)
     if "-ubyte" in name or name.endswith(".idx.gz"):
