@@ -7,7 +7,10 @@ Any ``log(dict, step)`` will do, and a `torch.utils.tensorboard.SummaryWriter`:
     log=SummaryWriter(...)   TensorBoard
 """
 
+import inspect
+
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from fmdiag.errors import FmdiagError
 
@@ -67,7 +70,7 @@ class Logger:
         """Log the figure where figures are taken."""
         if self.takes_figures:
             try:
-                self.scalars({FIGURE: figure}, step)
+                self.scalars({FIGURE: _picture(figure) if _is_of_wandb(self.log) else figure}, step)
             except Exception as error:
                 self.takes_figures = False
                 raise FmdiagError(f"it takes no figures ({type(error).__name__}); scalars alone are logged") from error
@@ -91,10 +94,21 @@ class TensorBoard:
         self.writer.flush()
 
 
+def _is_of_wandb(log):
+    return (getattr(log, "__module__", None) or "").startswith("wandb.")
+
+
+def _picture(figure):
+    """Return a figure as Weights & Biases takes it: as pixels, since it makes plotly figures of those of matplotlib."""
+    import wandb
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return wandb.Image(np.asarray(canvas.buffer_rgba()))
+
+
 def _names_step(log):
     """Whether a callable has a parameter named step: some take others in between."""
-    import inspect
-
     try:
         return "step" in inspect.signature(log).parameters
     except (TypeError, ValueError):

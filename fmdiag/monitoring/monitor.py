@@ -59,8 +59,8 @@ class Monitor:
     n : int
         Pairs, samples and examples of each kind of a look without a budget, at least 8.
     log : callable, SummaryWriter, or sequence of these, optional
-        Called as ``log(dict, step)`` with floats by name, and with the figure as ``{"fmdiag/curves": figure}``:
-        ``wandb.log``, ``mlflow.log_metrics``; or a TensorBoard writer.
+        Called as ``log(dict, step)`` with floats by name, and with ``{"fmdiag/curves": figure}``: ``wandb.log``,
+        ``mlflow.log_metrics``; or a TensorBoard writer.
     path : GaussianPath, optional
         Probability path of the training; default linear.
     device : str or torch.device
@@ -82,8 +82,7 @@ class Monitor:
     Raises
     ------
     FmdiagError
-        If a setting is out of range, a measure unknown, or held-out rows are asked for or given that do not fit. A call
-        raises nothing.
+        If a setting is out of range, a measure unknown, or held-out rows do not fit. A call raises nothing.
 
     Examples
     --------
@@ -188,17 +187,17 @@ class Monitor:
         """Take over the looks of an earlier process up to the one before this step, and its account."""
         table, account = self.kept.before(step)
         self.table = table if len(table) else self.table
-        if account is not None and self.budget.share is not None:
+        if account is not None:
             self.budget.go_on(account)
 
     def _due_look(self, step, network, ema, start):
         with untouched(unwrapped(network), unwrapped(ema)) as met:
             field = asked_field(network, ema)
             n, rows = self._planned(step, field)
+            spent = start
             if n is None and rows is None:
                 self.budget.left_out += 1
                 return None
-            spent = start
             if rows is None:
                 self.remarks.attempt("the null of f_mem", self.setting.prepare)   # once: no part of what a look costs
                 begun = time.perf_counter()
@@ -216,8 +215,7 @@ class Monitor:
 
     def _planned(self, step, field):
         """Return (n, rows) as rank 0 decides: the rows of an earlier process, or how many samples to draw."""
-        keeps = self.kept is not None and self.speaks
-        found = self.kept.find(step, digest(field, self.setting)) if keeps else None
+        found = self.kept.find(step, digest(field, self.setting)) if self.kept is not None and self.speaks else None
         return self.group.gather((None if found is not None else self.budget.choose(), found))[0]
 
     def _take(self, rows, met):
