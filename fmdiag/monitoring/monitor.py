@@ -48,8 +48,7 @@ class Monitor:
     every : int
         Steps between two looks: the first call in each stretch of so many steps is looked at.
     out : path, optional
-        Folder of the tables, the figure and the looks themselves, with which a run that was killed goes on; nothing is
-        written without it.
+        Folder of tables, figure and looks, with which a run that was killed goes on; without it nothing is written.
     measures : sequence of str or callable, optional
         Names among error, gap, f_mem and membership, default all that apply; or functions of (field, training set) that
         return a number, or {quantity: number or (value, low, high)}.
@@ -184,10 +183,10 @@ class Monitor:
         return step // self.every > (max(step - 1, 0) if before is None else before) // self.every
 
     def _go_on(self, step):
-        """Take over the looks of an earlier process up to the one before this step, and its account."""
+        """Take over an earlier process's looks before this step, and its account."""
         table, account = self.kept.before(step)
-        self.table = table if len(table) else self.table
         if account is not None:
+            self.table = table
             self.budget.go_on(account)
 
     def _due_look(self, step, network, ema, start):
