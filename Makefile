@@ -4,6 +4,7 @@
 # make paper:  the figures of reports/example/ on photo tiles and two-moons (needs the Debian packages named in README.md)
 # make dist:   wheel and sdist in dist/, checked
 # make check-dist: the same, then the wheel in a fresh environment and a small report from it in another folder
+# make test-oldest: a part of the tests with the oldest torch, NumPy and pandas that pyproject.toml allows
 # make studies: models trained on Fashion-MNIST, figures 2 and 4 of the paper; interrupted, it goes on where it stopped
 PYTHON ?= python3
 EXTRAS ?= dev
@@ -11,7 +12,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 RELEASING := $(VENV)/.releasing
 
-.PHONY: report test lint docs paper studies dist check-dist
+.PHONY: report test lint docs paper studies dist check-dist test-oldest
 
 report: $(INSTALLED)
 	$(VENV)/bin/fmdiag report --out reports/example/report-digits --overwrite
@@ -31,6 +32,9 @@ dist: $(INSTALLED) $(RELEASING)
 
 check-dist: $(INSTALLED) $(RELEASING)
 	$(VENV)/bin/python -m checks.dist
+
+test-oldest: $(INSTALLED)
+	$(VENV)/bin/python -m checks.oldest
 
 paper: $(INSTALLED)
 	$(VENV)/bin/fmdiag alignment --dataset two-moons --out reports/example/figure-1a-two-moons --overwrite
