@@ -44,7 +44,7 @@ def shared_by_ranks():
     from fmdiag.diagnostics import DIAGNOSTICS
 
     shared = [name for name, card in DIAGNOSTICS.items() if card.ranks and card.command and name not in OWN]
-    return ["report", "audit", "train", "study", "watch", *shared]
+    return ["report", "audit", "train", "study", "watch", "pairing", *shared]
 
 
 class Stopped(BaseException):

@@ -1,4 +1,4 @@
-"""Run by torchrun, or called: every diagnostic that ranks share, an audit among them, of the bundled model."""
+"""Run by torchrun, or called: every diagnostic of the bundled model, an audit among them, and a watch of its folder."""
 
 import datetime
 import os
@@ -17,12 +17,20 @@ from fmdiag.runs.composed import audit
 SOLVER = {"n_steps": 4, "method": "euler"}
 
 
-def measure(file=None):
-    """Return ({(diagnostic, table): DataFrame}, {question: answer}); 75 samples are shared out unequally."""
+def measure(folder, file=None):
+    """Return ({(diagnostic, table): DataFrame}, {question: answer}), a watch of the folder among the tables.
+
+    75 samples are shared out unequally.
+    """
     run = fmdiag.Run(bundled_checkpoint())
     run.alignment(n_pairs=11, times=(0.1, 0.5, 0.9))
     run.error(n_pairs=11, times=(0.1, 0.5, 0.9))
     run.hybrid(n_samples=7, n_steps=4, taus=(0.0, 0.5))
+    run.duplicates(n_examples=31)
+    run.geometry(n_images=2, times=(0.5,), n_probes=3, **SOLVER)
+    run.symmetry(n_noises=2, times=(0.2, 0.8), **SOLVER)
+    run.gradient_variance(n_samples=4, times=(0.2, 0.5, 0.9), points="integrated", n_steps=5)
+    run.pairing(n_pairs=9, width=8, depth=1, steps=3, batch_size=4, n_steps=3)
     run.quality(n_samples=75, metrics=("frechet", "prdc"), **SOLVER)
     run.uturn(n_starts=9, times=(0.3, 0.8), **SOLVER)
     run.patches(n_samples=11, n_any=3, n_controls=3, **SOLVER)
@@ -32,6 +40,9 @@ def measure(file=None):
     found = ({(name, key): table for name, result in run.results.items()
               for key, table in {**result.all_tables(), "summary": result.summary}.items()},
              {verdict["id"]: verdict["answer"] for verdict in verdicts})
+    watched = fmdiag.watch(folder, measures=["error", "f_mem"], n_pairs=7, n_samples=0)
+    if watched is not None:
+        found[0]["watch", "watch"] = watched.table.drop(columns="seconds", errors="ignore")
     if file is not None and run.speaks:
         Path(file).write_bytes(pickle.dumps(found))
     if run.group.size > 1:
@@ -43,6 +54,6 @@ def measure(file=None):
 
 
 if __name__ == "__main__":
-    measure(sys.argv[1])
+    measure(*sys.argv[1:])
     # At the interpreter's end gloo's threads may still let go of Python objects, which aborts the process.
     os._exit(0)

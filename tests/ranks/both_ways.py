@@ -16,6 +16,7 @@ from fmdiag.ranks.group import Group
 from fmdiag.sampling import draw_noise
 
 TIMES = [0.0, 0.01, 0.1, 0.2, 0.3, 0.5, 0.9, 0.999, 1 - 1e-6]
+EARLY, LATE = [0.01, 0.02, 0.05], [0.99, 0.999, 0.9999]
 
 
 def training_sets():
@@ -63,6 +64,30 @@ def differences(data, memory, group):
     return worst
 
 
+class Counted(Group):
+    """Counts the bytes of the tensors that it gives to collectives."""
+
+    bytes = 0
+
+    def _reduce(self, x, operation):
+        self.bytes += x.numel() * x.element_size()
+        return super()._reduce(x, operation)
+
+
+def exchanged(n, times):
+    """Return the bytes that the curve of 23 pairs among n rows of 150 coordinates exchanges; of no times, one call."""
+    group = Counted(dist.group.WORLD)
+    data = TrainingSet(np.random.default_rng(0).normal(size=(n, 150)).astype(np.float32))
+    rows = torch.arange(23)
+    x0 = draw_noise(23, data.shape, generator=torch.Generator().manual_seed(0))
+    engine = posterior_of(data, memory=1 << 30, group=group)
+    if not times:
+        engine(x0, 0.5)
+    for _ in engine.curve(x0, data[rows.numpy()], rows, times) if times else ():
+        pass
+    return group.bytes
+
+
 if __name__ == "__main__":
     dist.init_process_group("gloo")
     ranks = Group(dist.group.WORLD)
@@ -70,7 +95,11 @@ if __name__ == "__main__":
     found = {f"{name}, {memory}": differences(data, memory, ranks)
              for name, data in training_sets() for memory in (1 << 30, 1 << 17)}
     if ranks.rank == 0:
-        print(json.dumps(found), flush=True)
+        print(json.dumps(found))
+    # Many rows carry weight at the early times; at the late ones the pair's own row alone.
+    counted = [exchanged(n, times) for n in (1003, 2003) for times in (EARLY, LATE, [])]
+    if ranks.rank == 0:
+        print(json.dumps(counted), flush=True)
     dist.destroy_process_group()
     # At the interpreter's end gloo's threads may still let go of Python objects, which aborts the process.
     os._exit(0)

@@ -83,7 +83,6 @@ CARD = Diagnostic(
     applies_if="fmdiag.diagnostics.gradient_variance.run:applies",
     needs=("gradients",),
     page=True,
-    ranks=False,
     cost="one backward pass per pair and time",
     figures=FIGURES,
     tables={"gradient-variance": "pair and time",

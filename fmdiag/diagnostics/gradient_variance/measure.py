@@ -20,6 +20,7 @@ from fmdiag.datasets import as_training_set
 from fmdiag.diagnostics.gradient_variance.couplings import coupled_pairs
 from fmdiag.diagnostics.gradient_variance.per_sample import PerSampleGradients
 from fmdiag.errors import FmdiagError, check_choice
+from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import draw_noise, integrate, seeded
 from fmdiag.stats import from_left_out, row
 from fmdiag.training.interpolants import Interpolant
@@ -33,7 +34,7 @@ KEYS = ["coupling", "sigma", "noise", "target", "points"]
 
 def measure(field, training_set, *, coupling="independent", sigma=0.0, noise="constant", target="velocity",
             points="interpolated", times=None, n_samples=64, layers=None, angle=180.0, batch=64, pairs=None, n_steps=51,
-            method="auto", progress=iter, generator=None, seed=0):
+            method="auto", group=SINGLE, progress=iter, generator=None, seed=0):
     """Return the squared norm of each sample's gradient and its product with the mean, a row per time and sample.
 
     Parameters
@@ -60,6 +61,8 @@ def measure(field, training_set, *, coupling="independent", sigma=0.0, noise="co
         Euler steps from 0 to 1 for integrated points and generated pairs; odd, no step starts at t = 1/2.
     method : str
         ``"auto"``, ``"vmap"`` or ``"loop"``, see `PerSampleGradients`; the result does not depend on it.
+    group : Group
+        The ranks that share the times.
     progress : callable, optional
         Wraps the iterable of times.
     generator, seed
@@ -98,14 +101,18 @@ def measure(field, training_set, *, coupling="independent", sigma=0.0, noise="co
         raise FmdiagError(f"a variance needs at least 2 samples, got {len(x0)}: give more --n-samples")
     z = draw_noise(len(x0), x0.shape[1:], generator=generator)
     keys = dict(zip(KEYS, (coupling, float(sigma), noise, target, points), strict=True))
-    parts, at_grid = [], (x0, 0)
-    for t in progress(sorted(times)):
-        state = None
-        if points == "integrated":
-            at_grid = advance(field, *at_grid, int(t * n_steps), n_steps)
-            state = integrate(field, at_grid[0], sorted({at_grid[1] / n_steps, t}))
-        parts.append(_at(gradients, interpolant, target, x0, x1, z, t, state, keys))
-    table = pd.concat(parts, ignore_index=True)
+
+    def work(mine):
+        parts, at_grid = [], (x0, 0)
+        for t in progress(mine):
+            state = None
+            if points == "integrated":
+                at_grid = advance(field, *at_grid, int(t * n_steps), n_steps)
+                state = integrate(field, at_grid[0], sorted({at_grid[1] / n_steps, t}))
+            parts.append(_at(gradients, interpolant, target, x0, x1, z, t, state, keys))
+        return pd.concat(parts, ignore_index=True)
+
+    table = pd.concat(group.spread(sorted(times), work), ignore_index=True)
     for name, value in (("n_parameters", gradients.n_parameters), ("dim", x0[0].numel()), ("n", training_set.n)):
         table.insert(0, name, value)
     return table

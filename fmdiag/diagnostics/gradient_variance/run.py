@@ -46,7 +46,7 @@ def run(context, parameters):
     fixed = None if parameters.pairs is None else load_pairs(parameters.pairs, context.training_set.shape)
     names = ("sigma", "noise", "target", "points", "layers", "angle", "n_samples", "times", "n_steps")
     table = measure(context.network, context.training_set, coupling=parameters.pairing if fixed is None else "fixed",
-                    batch=parameters.ot_batch, pairs=fixed, generator=context.generator(),
+                    batch=parameters.ot_batch, pairs=fixed, group=context.group, generator=context.generator(),
                     **{name: getattr(parameters, name) for name in names}, **shown(context, "gradient-variance"))
     return Result("gradient-variance", table, summarise(table), {
         "n_samples": int(table["sample"].nunique()), "n_parameters": int(table["n_parameters"].iloc[0]),

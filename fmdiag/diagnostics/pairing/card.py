@@ -74,7 +74,6 @@ CARD = Diagnostic(
     run="fmdiag.diagnostics.pairing.run:run",
     data="fmdiag.diagnostics.pairing.run:data",
     cost="training of a model per noise on the path",
-    ranks=False,
     page=True,
     tables={"pairing": "pair, source and noise on the path"},
     examples=("fmdiag pairing --dataset mixture-3",

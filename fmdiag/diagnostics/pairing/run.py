@@ -34,7 +34,11 @@ def data(parameters, seed):
 
 
 def run(context, parameters):
-    """Return the Result; the trained models are among its files."""
+    """Return the Result; the trained models are among its files. Of several ranks one trains and the others wait."""
+    return context.group.once(lambda: _measured(context, parameters))
+
+
+def _measured(context, parameters):
     folder = context.work("pairing", parameters)
     pairs = _kept(folder / "pairs.npz", lambda: _pairs(context, parameters))
     fields = {sigma: _trained(context, parameters, folder, pairs, sigma) for sigma in parameters.sigmas}

@@ -26,7 +26,7 @@ def top_eigenvalues(product, start, *, tolerance=TOLERANCE, most=MOST):
     start : Tensor, float64, shape (b, k, dim)
         First vectors, k <= dim.
     tolerance : float
-        Iteration ends where all residuals are below this times the largest of 1 and the eigenvalue.
+        Iteration of a map ends where its residual is below this times the largest of 1 and the eigenvalue.
     most : int
         Products at most.
 
@@ -41,9 +41,11 @@ def top_eigenvalues(product, start, *, tolerance=TOLERANCE, most=MOST):
         unknown = ~torch.isfinite(image).flatten(1).all(1)
         image = torch.where(unknown[:, None, None], 0, image)
         values, residuals = _ritz(block, image)
-        if bool((residuals <= tolerance * values.abs().clamp(min=1.0)).all()):
+        settled = residuals <= tolerance * values.abs().clamp(min=1.0)
+        if bool(settled.all()):
             break
-        block = _orthonormal(image)
+        # One that is settled waits for the others as it is: what is found does not depend on whom it is found with.
+        block = torch.where(settled[:, None, None], block, _orthonormal(image))
     return values.masked_fill(unknown, torch.nan), residuals, block
 
 
