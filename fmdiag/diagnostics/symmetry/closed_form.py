@@ -13,6 +13,7 @@ from fmdiag.posterior.coordinates import BLOCK_ROWS, NEGLIGIBLE, log_weights
 
 SIDE = 1024          # of a matrix whose eigenvalues are computed
 MOST = 60            # products: the covariance's gaps may be small
+TOLERANCE = 1e-3     # of its residuals: a symmetric matrix's eigenvalue is known to their square over the gap
 BYTES = 1 << 28      # of the rows with weight
 
 
@@ -46,7 +47,7 @@ def top_eigenvalue(u_star, x, t):
         start = torch.randn(len(large), BLOCK, training_set.dim, dtype=torch.float64,
                             generator=torch.Generator().manual_seed(0))
         values[large], residuals[large], _ = top_eigenvalues(lambda u: _covariance(training_set, weights, u), start,
-                                                                 most=MOST)
+                                                                 tolerance=TOLERANCE, most=MOST)
     factor = alpha / sigma**2
     return factor * values, factor * residuals
 
