@@ -107,7 +107,9 @@ def test_every_table_of_every_diagnostic_agrees(ranks, tmp_path):
             apart = table["states"].isin(["train", "heldout"])
             assert shared[name]["states"].equals(table["states"])
             pd.testing.assert_frame_equal(shared[name][apart], table[apart], rtol=1e-5, atol=1e-6, obj=str(name))
-        pd.testing.assert_frame_equal(shared[name], table, rtol=1e-3 if own else 1e-5, atol=1e-6, obj=str(name))
+        # Intervals of a handful of numbers magnify rounding too.
+        within = 1e-3 if own else 1e-5 if name[0] == "theories" or name[1] == "summary" else 1e-6
+        pd.testing.assert_frame_equal(shared[name], table, rtol=within, atol=1e-6, obj=str(name))
 
 
 def test_every_command_that_measures_or_trains_runs_on_ranks():
