@@ -106,7 +106,8 @@ def changed_facts(before, after):
     a, b = load_run(before), load_run(after)
     facts = {name: (a.get(name), b.get(name)) for name in FACTS}
     for part, key in (("dataset", "fingerprint"), ("checkpoint", "sha256")):
-        facts[part] = tuple(((run.get(part) or {}).get(key) or "none")[:12] for run in (a, b))
+        old, new = (((run.get(part) or {}).get(key) or "none")[:12] for run in (a, b))
+        facts[part] = old, new
     old, new = facts.pop("versions")
     facts |= {name: ((old or {}).get(name), (new or {}).get(name)) for name in {**(old or {}), **(new or {})}}
     return [f"{name}: {x} before, {y} now" for name, (x, y) in facts.items() if x != y]
