@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,8 @@ from fmdiag.datasets.cache import CacheError, content_key, writing_to
 from fmdiag.datasets.decoding import Decoder
 from fmdiag.datasets.pictures import BadPictureError, strict_decoding
 from fmdiag.datasets.progress import DecodingProgress
+from fmdiag.datasets.source import Reading
+from fmdiag.datasets.source_files import SourceFiles
 from fmdiag.datasets.unfinished import SKIPPED, UnfinishedRows, first_skipped
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.files.bounded import FREE, RATIO
@@ -44,9 +47,9 @@ class _UselessError(FmdiagError):
 class Work:
     """What is to be decoded: arguments of `decoded_rows`, and the folder in which it is done."""
 
-    pictures: object
-    files: object
-    reading: object
+    pictures: Callable
+    files: SourceFiles
+    reading: Reading
     name: str
     one_each: bool
     folder: Path

@@ -52,7 +52,7 @@ class Decoder:
             if one is None:
                 return
             outcome = self._attempt(one)
-            if not isinstance(outcome, BadPictureError):
+            if not isinstance(outcome, BadPictureError) and outcome[1] is not None:
                 self.shape = outcome[1].shape[1:]
             yield one[0], one[1], outcome
         most = max(1, min(CHUNK, HELD // (3 * self.shape[0] * self.shape[1])))

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,10 @@ class UnfinishedRows:
     shape : tuple of int, or None
         Of a row; None as long as there is none.
     """
+
+    rows: Any
+    kept: Any
+    skipped: Any
 
     def __init__(self, folder, part_key, skip_bad):
         self.folder, self.rows = Path(folder), None
