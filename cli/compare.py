@@ -1,11 +1,9 @@
 """`fmdiag compare`: several runs side by side, with their differences."""
 
-import json
-
 import click
 
 from .echo import echo, echo_json
-from .shown import given_places, typed_command
+from .shown import echo_found, found_as_json, given_places, rows_of, typed_command, verdict_of
 
 
 @click.command()
@@ -13,8 +11,10 @@ from .shown import given_places, typed_command
 @click.option("--labels", help="Names of the runs, separated by commas, in their order.  [default: folder names]")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder of the comparison.  [default: reports/compare-N]")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier comparison once the new one is complete.")
-@click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON on stdout.")
-def command(runs, labels, out, overwrite, as_json):
+@click.option("--json", "as_json", is_flag=True, help="Print verdict, headline differences and, under details, "
+              "all of them as JSON on stdout.")
+@click.option("--verbose", is_flag=True, help="Print the whole table of differences.")
+def command(runs, labels, out, overwrite, as_json, verbose):
     """Overlay the figures of RUNS and tell their differences from the first, each with its interval.
 
     Runs may be checkpoints along training, sizes of the data set, losses. Nothing is measured again. Where the seeds
@@ -27,6 +27,7 @@ def command(runs, labels, out, overwrite, as_json):
     """
     from fmdiag.report.comparison import write_comparison
     from fmdiag.report.tables import NOT_SHOWN
+    from fmdiag.results import load_run
     from fmdiag.results.short_table import short_table
 
     names = None if labels is None else [label.strip() for label in labels.split(",")]
@@ -34,9 +35,24 @@ def command(runs, labels, out, overwrite, as_json):
                              places=given_places())
     for sentence in found.cautions:
         echo(f"Warning: {sentence}", err=True)
+    verdict, numbers = load_run(found.folder).get("verdict"), _numbers(found.differences)
     if as_json:
-        rows = json.loads(found.differences.to_json(orient="records"))
-        echo_json({"run": str(found.folder), "warnings": found.cautions, "differences": rows})
-    else:
+        details = {"warnings": found.cautions, "differences": rows_of(found.differences)}
+        echo_json({"run": str(found.folder), **found_as_json(verdict, numbers, details)})
+    elif verbose:
+        echo(verdict_of(found.folder, {"verdict": verdict}))
         echo(short_table(found.differences.drop(columns=list(NOT_SHOWN))))
+    else:
+        echo_found(verdict_of(found.folder, {"verdict": verdict}), numbers, found.folder)
     echo(f"wrote {found.folder}/", err=True)
+
+
+def _numbers(differences):
+    """Return the headline differences, those of every run but the first."""
+    from fmdiag.results.headline import headline
+
+    several = differences["other"].nunique() > 1
+    return [{**entry, "quantity": f"{name}: {entry['quantity']}" if several else entry["quantity"],
+             "words": f"{name} minus {rows['first'].iloc[0]}: {entry['words']}"}
+            for name, rows in differences.groupby("other", sort=False)
+            for entry in headline(rows.drop(columns=["first", "other", "p"]), {})]

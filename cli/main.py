@@ -26,6 +26,7 @@ OWN = {
     "datasets": "The named data sets, and which of them are here.",
     "compare": "Several runs side by side: overlaid figures, differences with intervals.",
     "rerun": "Make a run again from its run.json, and name what differs.",
+    "export": "Runs for a paper: table, methods, BibTeX, figures at a column's width.",
     "figures": "Redraw a run's figures from its tables, without computing.",
 }
 FIRST = ("report", "audit")

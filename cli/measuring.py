@@ -78,7 +78,8 @@ def opened(name, checkpoint, options, *, page=False, default="digits"):
 
     torch.set_flush_denormal(True)
     torch.backends.cuda.matmul.allow_tf32 = False
-    as_json, given = options.pop("as_json", False), {RENAMED.get(key, key): value for key, value in options.items()}
+    as_json, verbose = options.pop("as_json", False), options.pop("verbose", False)
+    given = {RENAMED.get(key, key): value for key, value in options.items()}
     if checkpoint is None and given.get("train") is None:
         given["train"] = default
     out = given.pop("out", None)
@@ -88,7 +89,7 @@ def opened(name, checkpoint, options, *, page=False, default="digits"):
         saved = run.page or run.save(page=page)
         run.leave()
     if run.speaks:
-        show(run, saved, as_json)
+        show(run, saved, as_json, verbose)
 
 
 def _free(name, training_set):

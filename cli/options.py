@@ -44,7 +44,9 @@ COMPUTING = [
 ]
 OUT = [   # of commands that go on in their folder, and replace none
     option("Run", "--out", type=click.Path(file_okay=False), help="Run folder.  [default: reports/COMMAND-DATASET]"),
-    option("Run", "--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout."),
+    option("Run", "--json", "as_json", is_flag=True, help="Print verdict, headline numbers and, under details, the "
+           "summary as JSON on stdout."),
+    option("Run", "--verbose", is_flag=True, help="Print the whole summary, not the headline numbers alone."),
 ]
 RUN = [
     *COMPUTING,
@@ -52,7 +54,7 @@ RUN = [
            "network (diffusers folders) instead of evenly spaced ones."),
     OUT[0],
     option("Run", "--overwrite", is_flag=True, help="Replace an earlier run folder once the new one is complete."),
-    OUT[1],
+    *OUT[1:],
 ]
 
 # What is not given is read from the file or assumed; `fmdiag checkpoint FILE` says which.

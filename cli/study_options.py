@@ -61,7 +61,9 @@ OPTIONS = [
     click.option("--gather", is_flag=True, help="Train nothing: page and tables of the parts that are finished."),
     click.option("--change", is_flag=True, help="Go on in a study folder with other inputs; parts whose own inputs are "
                  "unchanged are kept."),
-    click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout."),
+    click.option("--json", "as_json", is_flag=True, help="Print verdict, headline numbers and, under details, the "
+                 "summary as JSON on stdout."),
+    click.option("--verbose", is_flag=True, help="Print the whole summary, not the headline numbers alone."),
 ]
 
 

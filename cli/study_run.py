@@ -1,7 +1,6 @@
 """What `fmdiag study` does: plan, make the parts that are missing together with other processes, gather, print."""
 
 import contextlib
-import json
 import signal
 import time
 from pathlib import Path
@@ -17,7 +16,7 @@ READING = ("dataset", "feature", "trust_code", "data_root", "offline", "size", "
            "orientation", "groups")
 
 
-def run_study(kind, *, device, out, parts, gather, change, as_json, **settings):
+def run_study(kind, *, device, out, parts, gather, change, as_json, verbose=False, **settings):
     """Make or continue the study that the options describe, and print what it found."""
     import torch
 
@@ -38,17 +37,24 @@ def run_study(kind, *, device, out, parts, gather, change, as_json, **settings):
         with interruptible(study.folder.path):
             study.run(device=device, progress=Progress(), report=_report_part)
     if ranks.world()[0] == 0:
-        _print(study.gather(), as_json)
+        _print(study.gather(), as_json, verbose)
 
 
-def _print(found, as_json):
+def _print(found, as_json, verbose):
+    from fmdiag.results.headline import headline
+
+    from .shown import echo_found, found_as_json, rows_of
+
+    numbers = headline(found.tables["summary"], {"verdict": found.verdict})
     if as_json:
-        rows = json.loads(found.tables["summary"].to_json(orient="records"))
-        echo_json({"study": str(found.folder), **found.counts, "verdict": found.verdict, "summary": rows})
+        details = {**found.counts, "verdict": found.verdict, "summary": rows_of(found.tables["summary"])}
+        echo_json({"study": str(found.folder), **found_as_json(found.verdict, numbers, details)})
         return
-    echo(found.text)
-    for sentence in (found.verdict["text"], *found.verdict["details"]):
-        echo(sentence)
+    if verbose:
+        for sentence in (found.verdict["text"], found.text, *found.verdict["details"]):
+            echo(sentence)
+    else:
+        echo_found(found.verdict["text"], numbers, found.folder)
     echo(f"{found.counts['finished']} of {found.counts['parts']} parts finished; wrote {found.folder}/", err=True)
 
 

@@ -1,7 +1,5 @@
 """`fmdiag watch`: every checkpoint of a folder, those that are there or as they come, as curves along training."""
 
-import json
-
 import click
 
 from .grouped import GroupedCommand, option
@@ -51,11 +49,12 @@ def command(folder, **options):
     torch.set_flush_denormal(True)
     torch.backends.cuda.matmul.allow_tf32 = False
     given = {RENAMED.get(name, name): value for name, value in options.items() if value is not None}
+    verbose = given.pop("verbose", False)
     as_json, out = given.pop("as_json"), given.pop("out", None) or default_out(folder)
     with interruptible(out):
         found = watch(folder, out=out, report=_report, command=typed_command(), places=given_places(), **given)
     if found is not None:
-        _print(found, out, as_json)
+        _print(found, out, as_json, verbose)
 
 
 def _report(step, name, table):
@@ -68,16 +67,23 @@ def _report(step, name, table):
     echo(f"step {step} ({name}): {shown}", err=True)
 
 
-def _print(found, out, as_json):
-    from .echo import echo, echo_json
+def _print(found, out, as_json, verbose):
+    from fmdiag.results.headline import headline
 
+    from .echo import echo, echo_json
+    from .shown import echo_found, found_as_json, rows_of
+
+    verdict = found.verdict.describe()
+    numbers = headline(found.summary, {"verdict": verdict})
     if as_json:
-        rows = json.loads(found.summary.to_json(orient="records"))
-        echo_json({"watch": str(out), "verdict": found.verdict.describe(), **found.facts, "summary": rows})
+        details = {"verdict": verdict, **found.facts, "summary": rows_of(found.summary)}
+        echo_json({"watch": str(out), **found_as_json(verdict, numbers, details)})
         return
-    echo(_short(found.table))
-    for sentence in (found.verdict.text, *found.verdict.details):
-        echo(sentence)
+    if verbose:
+        for sentence in (found.verdict.text, _short(found.table), *found.verdict.details):
+            echo(sentence)
+    else:
+        echo_found(found.verdict.text, numbers, out)
     echo(f"wrote {out}/", err=True)
 
 

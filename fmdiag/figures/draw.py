@@ -49,7 +49,7 @@ def draw_all(run_path):
         for name, draw in (comparison_figures(run) or figure_cards()).items():
             figure = _drawn_or_left_out(run, name, draw)
             if figure is not None:
-                written += [_save(figure, run.path / "figures" / f"{name}.{kind}", kind) for kind in METADATA]
+                written += [save_figure(figure, run.path / "figures" / f"{name}.{kind}", kind) for kind in METADATA]
                 drawn[name] = readings(figure)
     if drawn:
         beside = [_write_json(run.path / "figures" / "captions.json", captions(run, drawn), indent=1),
@@ -84,7 +84,8 @@ def _drawn_or_left_out(run, name, draw):
         return None
 
 
-def _save(figure, path, kind):
+def save_figure(figure, path, kind):
+    """Write a figure as "png", "pdf" or "svg", atomically; return the path."""
     # Not by savefig, which draws every figure twice: it looks for a layout that is settled already.
     save = getattr(CANVASES[kind](figure), f"print_{kind}")
     figure.set_dpi(DPI)  # saving as PDF leaves its own

@@ -6,6 +6,7 @@ points on 4.8 inches, so that it stays legible at a paper's column width and on 
 """
 
 import contextlib
+import contextvars
 import re
 import warnings
 
@@ -18,6 +19,8 @@ from matplotlib.text import Text
 from fmdiag.errors import printable
 
 WIDTH = 4.8
+SMALLEST = 6.0   # points of a figure that is drawn for print
+_PRINTED_WIDTH = contextvars.ContextVar("printed_width", default=None)
 # Between two dollar signs: what our labels spell, and numbers as matplotlib's scales write them.
 OWN_SYMBOLS = ("t_C", r"|u_\theta - \hat{u}^*|^2/d")
 NUMBER = re.compile(r"\\mathdefault\{[^$a-zA-Z\\]*(\\times)?[^$a-zA-Z\\]*\}")
@@ -56,6 +59,27 @@ def paper_style():
         yield
 
 
+@contextlib.contextmanager
+def printed(width, font_size):
+    """Draw figures `width` inches wide within the context, their texts at `font_size` points or one less."""
+    small, token = max(SMALLEST, font_size - 1), _PRINTED_WIDTH.set(width)
+    sizes = {name: small if "tick" in name or "legend" in name else font_size
+             for name in rc() if name.endswith(("labelsize", "titlesize", "fontsize", "font.size"))}
+    try:
+        with matplotlib.rc_context(rc() | sizes):
+            yield
+    finally:
+        _PRINTED_WIDTH.reset(token)
+
+
+def legible(figure, font_size):
+    """Return a figure whose texts of a size of their own are at most `font_size` points and at least SMALLEST."""
+    figure.draw_without_rendering()   # the axes' ticks make their texts
+    for text in figure.findobj(Text):
+        text.set_fontsize(min(max(text.get_fontsize(), SMALLEST), font_size))
+    return figure
+
+
 class PaperFigure(Figure):
     """A figure whose texts are shown as they are spelt, but for the symbols of ours and matplotlib's own numbers.
 
@@ -87,6 +111,9 @@ def new_figure(height, *, width=WIDTH, nrows=1, ncols=1, **kwargs):
     **kwargs
         Passed on to `Figure.subplots`.
     """
+    wide = _PRINTED_WIDTH.get()
+    # Texts do not shrink with a figure: of its height less is lost than of its width.
+    width, height = (width, height) if wide is None else (wide, height * max(wide / width, 0.75))
     figure = PaperFigure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(nrows, ncols, squeeze=False, **kwargs)
 

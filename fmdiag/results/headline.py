@@ -57,7 +57,7 @@ NUMBERS = (
     Number("exclusion", "largest excess of copies that is not excluded", "", (), "fmdiag/f_mem-excess"),
     Number("power", "chance that the rule finds copies in place of {share} of the samples", "", (),
            "fmdiag/f_mem-excess"),
-    Number("d1_d2", "median distance to the nearest over the second nearest training example (d1/d2)", "ratio",
+    Number("d1_d2", "median d1/d2: distance to the nearest over second nearest training example", "ratio",
            ("memorization",), F_MEM, (MODEL,)),
     Number("membership_auc", "", "", (), "fmdiag/membership-auc"),
     Number("gap", "loss on held-out minus training examples, largest over times (t = {t})", "gap",
@@ -75,7 +75,7 @@ NUMBERS = (
            "fmdiag/patches", (MODEL, ("place", "same"))),
     Number("canaries", "share of planted images that came back", "returned", ("canaries",), "fmdiag/canaries", (),
            "high"),
-    Number("same_row_excess", "noises that lead model and û* to one training example, beyond held-out examples",
+    Number("same_row_excess", "noises with which model and û* reach one row, beyond held-out rows",
            "same_row_excess", ("provenance",), "fmdiag/provenance"),
 )
 
@@ -167,22 +167,22 @@ def _power(number, verdict):
 
 def _membership(number, summary):
     """Return the AUC of the attack that one half of the examples chose, on the other; else of the best judged score."""
-    rows, words = _rows(summary, "membership", "best_auc"), "telling training from held-out examples"
+    rows, words = _rows(summary, "membership", "best_auc"), "training against held-out examples"
     rows = rows[rows["half"] == "report"] if "half" in rows else rows.iloc[:0]
     chosen = _rows(summary, "membership", "attack_p")
     rows = rows[rows["attack"] == chosen["attack"].iloc[0]] if len(rows) and len(chosen) else rows.iloc[:0]
     if len(rows):
         row = rows.iloc[0].to_dict()
-        return _entry(number, row, f"{words}, AUC of {row['attack']}, chosen on other examples (1/2: not at all)")
+        return _entry(number, row, f"{words}, AUC of {row['attack']} (chosen on others; 1/2: not told apart)")
     judged = set(_rows(summary, "membership", "auc_p").get("score", ()))
     rows = _rows(summary, "membership", "auc_overall")
     rows = rows[rows["score"].isin(judged)] if judged else rows
     if rows.empty:
         return None
     row = rows.loc[rows["value"].idxmax()].to_dict()
-    largest = f", the largest of {len(rows)} scores" if len(rows) > 1 else ""
+    largest = f" (largest of {len(rows)} scores; 1/2: not told apart)" if len(rows) > 1 else ""
     # The largest of several is a little too large; the words say so, and the best attack above is chosen elsewhere.
-    return _entry(number, row, f"{words}, AUC by {row['score']}{largest} (1/2: not at all)")
+    return _entry(number, row, f"{words}, AUC by {row['score']}{largest}")
 
 
 def _hybrid(number, summary):

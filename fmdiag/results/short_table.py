@@ -103,10 +103,10 @@ def _text(wide, keys, shown):
 
 def _cells(rows):
     low, high = (rows[name] if name in rows else [math.nan] * len(rows) for name in ("low", "high"))
-    return [_cell(*numbers) for numbers in zip(rows["value"], low, high, strict=True)]
+    return [number_text(*numbers) for numbers in zip(rows["value"], low, high, strict=True)]
 
 
-def _cell(value, low, high):
+def number_text(value, low, high):
     """Return `value [low, high]` at the digits that the interval's width leaves meaningful."""
     if pd.isna(value):
         return "none"

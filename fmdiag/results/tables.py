@@ -23,13 +23,14 @@ def save_table(run, name, table):
     """
     folder = Path(run) / "tables"
     table = spelt_out(table)
-    shown = _without_formulas(table)
+    shown = without_formulas(table)
     replace_atomically(folder / f"{name}.parquet", lambda temporary: write_parquet(table, temporary))
     replace_atomically(folder / f"{name}.csv",
                        lambda temporary: shown.to_csv(temporary, index=False, float_format="%.9g"))
 
 
-def _without_formulas(table):
+def without_formulas(table):
+    """Return a table as a spreadsheet may read it: texts that it would run as a formula begin with an apostrophe."""
     texts = [column for column in table if not pd.api.types.is_numeric_dtype(table[column])]
     shown = table.assign(**{column: table[column].astype(object).map(_cell) for column in texts})
     return shown.rename(columns=_cell)

@@ -106,8 +106,10 @@ def test_samples_alone_are_audited_as_far_as_they_go(tmp_path, capsys):
     out = tmp_path / "run"
     assert run(["audit", "--samples", str(tmp_path / "x.npy"), "--dataset", "digits", "--out", str(out),
                 "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out)
+    whole = json.loads(capsys.readouterr().out)
+    printed = whole["details"]
     validate(printed)
+    assert whole["verdict"]["answer"] == "copies found" and whole["headline"]["f_mem"]["value"] > 0
     assert printed["verdicts"][0]["answer"] == "yes" and printed["verdicts"][1]["answer"] == "not measured"
     assert any("samples alone" in sentence for sentence in printed["limits"])
     assert not (out / "tables/membership.csv").exists()

@@ -50,7 +50,7 @@ def test_fault_2_30_cautions_of_a_checkpoint_stand_on_every_output(command, ot_c
         assert load_table(tmp_path / "run", table.stem)["caution"].str.startswith("ot-coupling").all(), table.stem
     if command == "error":
         assert run([*arguments, "--json", "--overwrite"]) == 0
-        assert json.loads(capsys.readouterr().out)["cautions"][0].startswith("ot-coupling: ")
+        assert json.loads(capsys.readouterr().out)["details"]["cautions"][0].startswith("ot-coupling: ")
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def half_exploding(tmp_path_factory):
 def test_fault_2_7_a_command_measures_the_trajectories_that_do_not_diverge(command, half_exploding, tmp_path, capsys):
     options = ["--tau", "0.0", *SMALL["hybrid"][2:]] if command == "hybrid" else SMALL[command]
     options = ["40" if option == "8" else option for option in options]
-    assert run([command, str(half_exploding), *READING, *options, "--out",
+    assert run([command, str(half_exploding), *READING, *options, "--verbose", "--out",
                 str(tmp_path / "run")]) == 0
     said = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("caution: diverged: "))
     assert "diverged" in said and said.removeprefix("caution: ") in load_run(tmp_path / "run")["cautions"]
@@ -100,7 +100,7 @@ def test_fault_2_7_where_all_diverge_one_line_says_so(half_exploding, tmp_path, 
 def test_fault_2_27_the_verdict_names_solver_and_steps_and_says_whether_they_matter(tmp_path, capsys):
     checkpoint = bundled_checkpoint()   # samples of an untrained network are not judged
     assert run(["memorization", str(checkpoint), *SMALL["memorization"], "--out", str(tmp_path / "run"), "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out)
+    printed = json.loads(capsys.readouterr().out)["details"]
     assert "of 8 samples (euler, 4 steps) have d1/d2 < 1/3" in printed["verdict"]["text"]
     assert printed["steps"].startswith("with 2 steps instead of 4 (euler, the same 8 noises): ")
     quantities = {row["quantity"]: row for row in printed["summary"]}
@@ -108,5 +108,5 @@ def test_fault_2_27_the_verdict_names_solver_and_steps_and_says_whether_they_mat
     assert len(load_table(tmp_path / "run", "steps")) == 8
     assert run(["memorization", str(checkpoint), "--n-samples", "8", "--method", "dopri5", "--out",
                 str(tmp_path / "adaptive"), "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out)
+    printed = json.loads(capsys.readouterr().out)["details"]
     assert "(dopri5, tolerance 1e-05)" in printed["verdict"]["text"] and "steps" not in printed

@@ -113,17 +113,18 @@ def test_stdout_is_the_summary_and_nothing_else(name, checkpoint, tmp_path, capf
     output, errors = capfd.readouterr()
     printed = json.loads(output)
     assert printed["run"] == str(tmp_path / "json")
-    assert len(printed["summary"]) == len(load_table(tmp_path / "json", "summary"))
+    assert len(printed["details"]["summary"]) == len(load_table(tmp_path / "json", "summary"))
     assert run([*arguments_of(name, checkpoint), "--out", str(tmp_path / "text")]) == 0
     output, more = capfd.readouterr()
-    assert output.startswith(f"{name}: ")
-    assert max(map(len, output.partition("verdict:")[0].splitlines())) <= 100
+    assert len(output.splitlines()) <= 14 and max(map(len, output.splitlines())) <= 100
+    numbers = [entry["words"][:40] for entry in printed["headline"].values()]
+    assert numbers and numbers[0] in output and output.splitlines()[-1].endswith(f"tables: {tmp_path / 'text/tables'}/")
     assert errors + more == f"wrote {tmp_path / 'json'}/\nwrote {tmp_path / 'text'}/\n"
 
 
 def test_a_whole_report_is_quiet(checkpoint, tmp_path, fmdiag_process):
     """As a process of its own, figures and page included: nothing that a library says reaches stderr."""
-    process = fmdiag_process(*arguments_of("report", checkpoint), "--out", tmp_path / "run")
+    process = fmdiag_process(*arguments_of("report", checkpoint), "--verbose", "--out", tmp_path / "run")
     output, errors = process.communicate(timeout=200)
     assert (process.returncode, errors) == (0, f"wrote {tmp_path / 'run'}/\n")
     heads = [line.split(":")[0] for line in output.splitlines() if ": value [95% interval]" in line]

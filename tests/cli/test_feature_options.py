@@ -71,7 +71,7 @@ def test_shifted_copies_are_seen_by_the_feature_that_ignores_shifts(samples, spe
 @pytest.mark.parametrize("index", ["ivf:1", "hnsw"])
 def test_recall_of_an_index_is_in_the_summary(samples, tmp_path, capsys, index):
     assert run(["memorization", "--samples", str(samples), "--dataset", "digits", "--out", str(tmp_path / "run"),
-                "--index", index]) == 0
+                "--index", index, "--verbose"]) == 0
     assert "recall" in capsys.readouterr().out
     recall = load_table(tmp_path / "run", "summary").query("quantity == 'recall'").set_index("source")
     # Fewer than are checked at most: all of them are.

@@ -22,7 +22,7 @@ def test_a_run(samples, tmp_path, capsys):
     out = tmp_path / "run"
     assert run(["quality", "--samples", str(samples), "--dataset", "digits", "--metric", "kid", "--out", str(out),
                 "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out)
+    printed = json.loads(capsys.readouterr().out)["details"]
     assert {row["quantity"] for row in printed["summary"]} == {"kid_train", "kid_test"}
     table = load_table(out, "quality")
     assert set(table["source"]) == {"model", "heldout", "difference"} and (table["feature"] == "pca").all()

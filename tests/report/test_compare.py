@@ -163,8 +163,8 @@ def test_json_holds_the_differences(runs, tmp_path, monkeypatch):
     monkeypatch.setattr("fmdiag.report.write_report", lambda run: run)
     result = CliRunner().invoke(command, [*map(str, runs), "--out", str(tmp_path / "c"), "--json"])
     document = json.loads(result.stdout)
-    assert document["warnings"] == [] and document["run"] == str(tmp_path / "c")
-    assert len(document["differences"]) == len(load_table(tmp_path / "c", "differences"))
+    assert document["details"]["warnings"] == [] and document["run"] == str(tmp_path / "c")
+    assert len(document["details"]["differences"]) == len(load_table(tmp_path / "c", "differences"))
 
 
 def test_python_writes_the_comparison_that_the_command_writes(runs, tmp_path, monkeypatch):

@@ -20,7 +20,7 @@ def test_the_same_from_python_and_from_the_shell(name, tiny, tmp_path, capsys):
     words = shlex.split(found.run["diagnostics"][name]["command"])
     assert words[:2] == ["fmdiag", name]
     capsys.readouterr()
-    assert shell([*words[1:], "--device", "cpu", "--out", str(tmp_path / "run")]) == 0
+    assert shell([*words[1:], "--device", "cpu", "--verbose", "--out", str(tmp_path / "run")]) == 0
     assert str(found) in capsys.readouterr().out
     record = load_run(tmp_path / "run")
     for table, rows in {**found.all_tables(), "summary": found.summary}.items():

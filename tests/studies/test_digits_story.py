@@ -72,7 +72,7 @@ def test_the_same_parts_serve_the_study_of_time(digits_study, tmp_path, capsys):
     arguments = ["study", "time", *STORY, *TWO, "--evaluations", "4", "--parts", str(digits_study / "parts"), "--out",
                  str(tmp_path / "time"), "--json"]
     assert run(arguments) == 0
-    found = json.loads(capsys.readouterr().out)
+    found = json.loads(capsys.readouterr().out)["details"]
     assert found["finished"] == found["parts"] == len(kept)
     assert {path: path.stat().st_mtime_ns for path in (digits_study / "parts").glob("*/part.json")} == kept
     rows = pd.DataFrame(found["summary"])

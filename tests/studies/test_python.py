@@ -28,7 +28,7 @@ def test_the_same_from_python_and_from_the_shell(undrawn, data, tmp_path, capsys
     found = study.gather()
     assert run(["study", "size", *WORDS, "--device", "cpu", "--out", str(tmp_path / "shell"), "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert shown["verdict"] == found.verdict and shown["parts"] == found.counts["parts"] == 4
+    assert shown["verdict"] == found.verdict and shown["details"]["parts"] == found.counts["parts"] == 4
     inputs, of_shell = (json.loads((tmp_path / name / "study.json").read_text())["inputs"]
                         for name in ("python", "shell"))
     assert inputs == of_shell
