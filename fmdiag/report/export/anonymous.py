@@ -14,7 +14,7 @@ from fmdiag.report.page import write_report
 from fmdiag.results.tables import read_parquet, save_table
 
 # A path: absolute, of a home folder or above, or with a folder before the name of a file.
-PATH = re.compile(r"(?:~|\.{1,2})?/[^\s'\",;:()=]+|(?:[\w.+-]+/)+[\w.+-]*\.[A-Za-z]\w*")
+PATH = re.compile(r"(?<![\w.+/-])(?:~|\.{1,2})?/[^\s'\",;:()=]+|(?:[\w.+-]+/)+[\w.+-]*\.[A-Za-z]\w*")
 SHORTEST = 3   # letters; shorter names are words of every text
 
 
