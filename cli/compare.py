@@ -51,8 +51,8 @@ def _numbers(differences):
     """Return the headline differences, those of every run but the first."""
     from fmdiag.results.headline import headline
 
-    several = differences["other"].nunique() > 1
+    several = differences["run"].nunique() > 1
     return [{**entry, "quantity": f"{name}: {entry['quantity']}" if several else entry["quantity"],
-             "words": f"{name} minus {rows['first'].iloc[0]}: {entry['words']}"}
-            for name, rows in differences.groupby("other", sort=False)
-            for entry in headline(rows.drop(columns=["first", "other", "p"]), {})]
+             "words": f"{name} minus {rows['against'].iloc[0]}: {entry['words']}"}
+            for name, rows in differences.groupby("run", sort=False)
+            for entry in headline(rows.drop(columns=["run", "against", "first", "other", "p"]), {})]

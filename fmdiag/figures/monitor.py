@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from fmdiag.figures.curves import draw_curve
-from fmdiag.figures.style import DPI, NEUTRAL, curve_style, new_figure, paper_style
+from fmdiag.figures.style import DPI, NEUTRAL, columns, curve_style, new_figure, paper_style
 from fmdiag.files.replace import replace_atomically
 
 PANELS = (
@@ -20,16 +20,18 @@ PANELS = (
 def along_training(table):
     """Return the figure of a table of looks: a panel per kind of quantity, bands of their intervals."""
     with paper_style():
-        figure, axes = new_figure(5.0, width=7.2, nrows=2, ncols=2)
+        wide = columns(2, least_width=2.4)
+        figure, axes = new_figure(10.0 / wide, width=7.2, nrows=4 // wide, ncols=wide)
+        loss, error, share, area = axes.flat
         for ax, (label, quantities) in zip(axes.flat, PANELS, strict=True):
             _panel(ax, table, quantities)
             ax.set(xlabel="step", ylabel=label)
             if ax.get_legend_handles_labels()[0]:
                 ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-        axes[1, 0].set_ylim(-0.03, 1.03)
-        axes[1, 1].set_ylim(-0.03, 1.03)
-        axes[1, 1].axhline(0.5, color=NEUTRAL, linestyle="--", linewidth=1.0)
-        for ax in (axes[0, 0], axes[0, 1]):
+        share.set_ylim(-0.03, 1.03)
+        area.set_ylim(-0.03, 1.03)
+        area.axhline(0.5, color=NEUTRAL, linestyle="--", linewidth=1.0)
+        for ax in (loss, error):
             if ax.lines and min(line.get_ydata().min() for line in ax.lines) > 0:
                 ax.set_yscale("log")
     return figure

@@ -55,7 +55,7 @@ def rc():
 @contextlib.contextmanager
 def paper_style():
     """Apply `rc` within the context and put the caller's settings back afterwards."""
-    with matplotlib.rc_context(rc()):
+    with matplotlib.rc_context(rc() if _PRINTED_WIDTH.get() is None else None):   # within `printed` as it says
         yield
 
 
@@ -70,6 +70,12 @@ def printed(width, font_size):
             yield
     finally:
         _PRINTED_WIDTH.reset(token)
+
+
+def columns(most, least_width=1.6):
+    """Return how many panels stand beside each other, at most `most`: in a figure for print as many as have room."""
+    wide = _PRINTED_WIDTH.get()
+    return most if wide is None else max(1, min(most, int(wide // least_width)))
 
 
 def legible(figure, font_size):

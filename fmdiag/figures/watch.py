@@ -8,7 +8,7 @@ T. Bonnaire et al. 2025, arXiv 2505.17638: tau_gen and tau_mem along training.
 import numpy as np
 
 from fmdiag.figures.curves import draw_curve
-from fmdiag.figures.style import NEUTRAL, curve_style, inner_legend, new_figure, own_axes
+from fmdiag.figures.style import NEUTRAL, columns, curve_style, inner_legend, new_figure, own_axes
 
 # Of each panel: quantities with their labels, y label, whether its axis is logarithmic, a line to compare with.
 PANELS = (
@@ -63,8 +63,9 @@ def watch_figure(run):
     known = [panel for panel in PANELS if len(rows) and rows["quantity"].isin(list(panel[0])).any()]
     if not known:
         return None
-    n_rows = -(-len(known) // 3)
-    figure, axes = new_figure(0.6 + 2.5 * n_rows, width=8.4, nrows=n_rows, ncols=min(3, len(known)))
+    n_columns = min(columns(3), len(known))
+    n_rows = -(-len(known) // n_columns)
+    figure, axes = new_figure(0.6 + 2.5 * n_rows, width=8.4, nrows=n_rows, ncols=n_columns)
     for ax, panel in zip(axes.flat, known, strict=False):
         along_steps(rows, ax, panel)
         limits = ax.get_xlim()
