@@ -21,6 +21,9 @@ from fmdiag.errors import FmdiagError, FmdiagWarning, check_choice, names_one_of
 # Choices that are options of the command line too; the others stand in a model card only.
 OPTIONS = ("weights_key", "prefix", "parameterisation", "time_direction", "time_scale", "path", "class_label",
            "guidance", "heads", "condition")
+# Bundled checkpoints by the name of the example.
+EXAMPLES = {"digits": "digits.pt", "fashion-mnist": "fashion-mnist-n60000.pt",
+            "fashion-mnist-n100": "fashion-mnist-n100.pt"}
 
 
 def load_checkpoint(path, *, ema=True, device="cpu", model=None, **choices):
@@ -98,9 +101,21 @@ def _loaded(source, decided, device):
     return checkpoint
 
 
-def bundled_checkpoint():
-    """Return the path of the checkpoint that comes with fmdiag: a network trained on the digits."""
-    return Path(str(files("fmdiag.data") / "digits.pt"))
+def bundled_checkpoint(example="digits"):
+    """Return the path of a checkpoint that comes with fmdiag.
+
+    Parameters
+    ----------
+    example : str
+        ``"digits"``: an MLP trained on the digits; ``"fashion-mnist"``: a U-Net trained on all of Fashion-MNIST, which
+        generalises, or ``"fashion-mnist-n100"``: on a hundred of them, which copies. The last two need the data.
+
+    Raises
+    ------
+    FmdiagError
+        If there is none of that name.
+    """
+    return Path(str(files("fmdiag.data") / EXAMPLES[check_choice("example", example, EXAMPLES)]))
 
 
 def _decided(ema, model, choices):

@@ -34,8 +34,8 @@ class FeatureSpaces:
 
     features: tuple = parameter(
         ("pixels",), "Space of the comparison, several may be given: pixels, pca, inception, dinov2, sscd, lpips, "
-        "torchscript, onnx, efficientnet-lite0.", kind="str", many=True, option="--feature", metavar="NAME",
-        group=SPACE)
+        "torchscript, onnx, efficientnet-lite0; with its weights as onnx:FILE.", kind="str", many=True,
+        option="--feature", metavar="NAME", group=SPACE)
     feature_weights: tuple = parameter(
         (), "Weights of a feature: file, or folder (dinov2).", kind="str", many=True, metavar="NAME=PATH", group=SPACE,
         shown="in the data root's folder weights, else downloaded")

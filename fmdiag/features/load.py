@@ -30,7 +30,7 @@ def load_feature(name, *, weights=None, training_set=None, device="cpu", **optio
     Parameters
     ----------
     name : str
-        One of `FEATURES`.
+        One of `FEATURES`; with the path of its weights as NAME:PATH.
     weights : path, optional
         File or folder of the network's weights; default the published ones, below the data root or downloaded.
     training_set : TrainingSet, optional
@@ -60,6 +60,10 @@ def load_feature(name, *, weights=None, training_set=None, device="cpu", **optio
     >>> load_feature("pca", training_set=train, n_components=8)(train[:5]).shape
     torch.Size([5, 8])
     """
+    name, _, path = name.partition(":")
+    if path and weights is not None:
+        raise FmdiagError(f"feature {name}: weights are given twice, {path} and {weights}: leave one out")
+    weights = path or weights
     check_choice("feature", name, FEATURES)
     load = importlib.import_module(FEATURES[name]).load
     accepted = inspect.signature(load).parameters

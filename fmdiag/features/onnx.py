@@ -1,5 +1,7 @@
-"""ONNX feature: a network run by onnxruntime; the first output, flattened."""
+"""ONNX feature: a network run by onnxruntime; the first output, flattened.
 
+A network whose declared input has its channels last, as TensorFlow exports it, is given them there.
+"""
 
 import torch
 
@@ -66,6 +68,11 @@ def _hash(file, outside):
     return hashes[0] if not outside else text_sha256(" ".join(hashes))
 
 
+def _channels_last(shape):
+    """Return whether a declared input is of pictures, shape (b, h, w, c): 1 or 3 at the end, and not in front."""
+    return len(shape or ()) == 4 and shape[3] in (1, 3) and shape[1] not in (1, 3) and isinstance(shape[1], int)
+
+
 def _providers(device):
     return ["CUDAExecutionProvider", "CPUExecutionProvider"] if "cuda" in str(device) else ["CPUExecutionProvider"]
 
@@ -74,16 +81,19 @@ def _network(session, prepare):
     entry = session.get_inputs()[0]
     output = session.get_outputs()[0].name
     batch = entry.shape[0] if entry.shape and isinstance(entry.shape[0], int) else None
+    last = _channels_last(entry.shape)
 
     def run(x):
         try:
             return torch.from_numpy(session.run([output], {entry.name: x.numpy()})[0])
         except Exception as error:
             kind = MemoryError if any(words in str(error) for words in REFUSED) else RuntimeError
-            raise kind(str(error)) from error
+            # One line: onnxruntime ends with advice on the model, after which sizes were got and expected.
+            raise kind(" ".join(str(error).partition("Please fix")[0].split())) from error
 
     def network(images):
-        x = prepare(images.cpu()).to(DTYPES.get(entry.type, torch.float32)).contiguous()
+        x = prepare(images.cpu()).to(DTYPES.get(entry.type, torch.float32))
+        x = (x.permute(0, 2, 3, 1) if last and x.ndim == 4 else x).contiguous()
         return run(x) if batch is None else in_batches_of(batch, x, run)
 
     return network

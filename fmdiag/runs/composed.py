@@ -68,7 +68,8 @@ def _document(run):
     from fmdiag.diagnostics.audit.document import compose
 
     rows = run.summary()
-    return compose(run.record(), rows[rows["diagnostic"].isin((FIRST, "canaries", "patches", *PARTS))])
+    return compose(run.record(), rows[rows["diagnostic"].isin((FIRST, "canaries", "patches", *PARTS))],
+                   run.results[FIRST].tables.get("copied_files"))
 
 
 def _measured_or_left_out(run, card):

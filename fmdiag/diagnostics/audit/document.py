@@ -18,10 +18,11 @@ OF_QUANTITY = {"f_mem": "fmdiag/f_mem-l2-distinct-d2", "f_mem_same_noises": "fmd
 OF_ATTACKS = ("attack_", "best_", "above_blind", "smallest_fpr")   # how the quantities of published attacks begin
 OF_DIAGNOSTIC = {"membership": "fmdiag/membership-auc", "provenance": "fmdiag/provenance",
                  "canaries": "fmdiag/canaries", "error": "fmdiag/error", "uturn": "fmdiag/uturn",
-                 "geometry": "fmdiag/geometry", "patches": "fmdiag/patches"}
+                 "geometry": "fmdiag/geometry", "patches": "fmdiag/patches",
+                 "duplicates": "fmdiag/duplicates"}
 
 
-def compose(record, summary):
+def compose(record, summary, copied=None):
     """Return the document of an audit.
 
     Parameters
@@ -30,6 +31,8 @@ def compose(record, summary):
         What run.json says; its "diagnostics" are the parts that were measured.
     summary : DataFrame
         All summary rows.
+    copied : DataFrame, optional
+        The training examples that samples are copies of: table copied_files of the memorization diagnostic.
     """
     found, not_judged = tests(summary), record.get("null_not_judged")
     values = [_value(row) for row in summary.to_dict("records")]
@@ -41,9 +44,16 @@ def compose(record, summary):
             "controls": controls_, "tests": found,
             "correction": {"method": "holm", "comparisons": len(found), "level": LEVEL, "families": {
                 family: sum(test["family"] == family for test in found) for family in ("primary", "secondary")}},
-            "values": values,
+            "values": values, "copied": _copied(copied),
             "definitions": {name: DEFINITIONS.get(name, "see the metric's module") for name in sorted(used)},
             "limits": limits(record, summary), "advice": advice(record, summary), "provenance": record}
+
+
+def _copied(table):
+    """Return the copied training examples as plain values: what is removed before a model is trained again."""
+    names = {"feature": "feature", "row": "row", "file": "file", "n_copied": "samples", "n_heldout": "held_out"}
+    rows = [] if table is None else table[list(names)].rename(columns=names).to_dict("records")
+    return [{name: _plain(value) for name, value in row.items()} for row in rows]
 
 
 def _value(row):

@@ -11,6 +11,7 @@ from fmdiag.errors import FmdiagError, check_choice
 
 FIRST = "memorization"
 TURNS = (0.1, 0.3, 0.5, 0.7, 0.9)   # times of an audit's U-turns
+EXAMPLES = 10_000                   # training examples whose near-duplicates an audit looks for
 RANDOM = 64                         # samples at random whose provenance speaks for the model
 
 
@@ -60,6 +61,8 @@ PARTS = {
     "uturn": lambda asked: {"times": TURNS, "n_starts": min(asked.n_images, 64), **asked.solver},
     "geometry": lambda asked: {"n_images": min(asked.n_images, 64), **asked.solver},
     "patches": lambda asked: asked.judged | {"n_samples": min(asked.n_samples or 256, 256), "n_any": 0},
+    "duplicates": lambda asked: {"n_examples": EXAMPLES, **{name: value for name, value in asked.spaces.items()
+                                                            if name != "index"}},
     "provenance": lambda asked: {"sample_numbers": asked.followed, "n_samples": min(asked.n_samples or RANDOM, RANDOM),
                                  "n_noises": asked.n_samples or 1024, **asked.solver},
 }

@@ -14,6 +14,9 @@ A JSON object with exactly these keys; later versions of the schema may add keys
     correction   {"method": "holm", "comparisons": number of tests, "level": 0.05, "families": {name: number of tests}}
     values       list of {"diagnostic", "quantity", "definition", "value", "low", "high", "level", "n", "interval",
                  further keys such as t, source, feature}: every summary value; null where there is none
+    copied       list of {"feature", "row", "file", "samples", "held_out"}: training examples that samples are copies of
+                 by the rule, most copied first; file is empty where rows are no files; held_out: how many held-out
+                 examples the rule calls copies of it
     definitions  {id: text}: of every definition id in values and controls
     limits       list of sentences: what this evidence does not show
     advice       list of sentences: how many samples would show more
@@ -63,6 +66,9 @@ DEFINITIONS = {
         "place (d2 to another image and other content; blank and common windows not judged) cover 15 % or more of the "
         "judged area; patches_p: Fisher, one-sided, corrected for both bounds, samples that take most from one "
         "training image counted together.",
+    "fmdiag/duplicates": "Share of training examples with an equal or near one (below 1/3 of the distance to the tenth "
+        "nearest) beside that of held-out examples, members of a group counted together; leaks: held-out examples that "
+        "equal or nearly equal a training example.",
     "fmdiag/path-energy": "Kinetic energy ½∫||v||²dt per coordinate of samples' paths, and its share from t = 0.9 on.",
     "fmdiag/provenance": "Posterior weights of training rows along trajectories of random samples; share of noises "
         "that lead to one row under the model and û*, beside as many held-out rows and their û*; 1 - Morisita's "
@@ -128,6 +134,16 @@ class Correction(TypedDict):
     families: NotRequired[dict[str, int]]
 
 
+class Copied(TypedDict):
+    """A training example that samples are copies of."""
+
+    feature: str
+    row: int
+    file: str
+    samples: int
+    held_out: int
+
+
 class Document(TypedDict):
     """audit.json."""
 
@@ -138,6 +154,7 @@ class Document(TypedDict):
     tests: list[Test]
     correction: Correction
     values: list[Value]
+    copied: NotRequired[list[Copied]]
     definitions: dict[str, str]
     limits: list[str]
     advice: list[str]

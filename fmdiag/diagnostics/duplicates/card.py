@@ -52,6 +52,7 @@ CARD = Diagnostic(
     reference="B. Barz & J. Denzler 2020; N. Kandpal et al. 2022; R. Webster et al. 2023; G. Somepalli et al. 2023.",
     parameters=Parameters,
     run="fmdiag.diagnostics.duplicates.run:run",
+    applies_if="fmdiag.diagnostics.duplicates.run:applies",
     cost="a product of all examples by all examples",
     figures=FIGURES,
     tables={"duplicates": "training example in a group of equal or near ones, and feature",

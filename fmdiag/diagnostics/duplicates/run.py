@@ -29,6 +29,11 @@ def run(context, parameters):
                   {NAME: pictures} if pictures else {}, facts={NAME: sentences(summary)})
 
 
+def applies(context, parameters):
+    """Return whether there are two training examples to compare."""
+    return context.training_set.n_stored > 1
+
+
 def _pictures(members, training_set, decoder):
     """Return the arrays of the figure: images, uint8, and the feature, group, row and size of each; none of points."""
     chosen = members[(members["group"] < GROUPS)].groupby(["feature", "group"], sort=False).head(SHOWN)

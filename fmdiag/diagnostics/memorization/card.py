@@ -77,6 +77,7 @@ CARD = Diagnostic(
             "memorization_classes": "class of the nearest training example, source and feature; -1 is over classes",
             "sweep": "source and threshold",
             "roc": "point of the ROC curve",
+            "copied_files": "training example that memorised samples are copies of, by file, and feature",
             "power": "kind of copies and their share, simulated",
             "steps": "sample, with all and with half the steps",
             "overlap": "held-out row that is nearly a training row and is left out, beside that row",

@@ -5,7 +5,7 @@ import warnings
 import pandas as pd
 
 from fmdiag.diagnostics.context import shown, surroundings
-from fmdiag.diagnostics.memorization import classes, gallery, null_size, steps
+from fmdiag.diagnostics.memorization import classes, copied, gallery, null_size, steps
 from fmdiag.diagnostics.memorization.closest import closest
 from fmdiag.diagnostics.memorization.copies import power_of_the_rule
 from fmdiag.diagnostics.memorization.measure import measure
@@ -42,7 +42,8 @@ def run(context, parameters):
     recorded = {**asked, "solver": solver, "threshold": parameters.threshold, **described(features, parameters)}
     return Result(
         "memorization", table, summary, recorded,
-        {"sweep": sweep(table), "roc": roc(table), **found["tables"], **_null_tables(table),
+        {"sweep": sweep(table), "roc": roc(table), "copied_files": copied.measure(table, rows), **found["tables"],
+         **_null_tables(table),
          **classes.measure(table, rows),
          **({} if detectable is None else {"power": detectable})},
         _pictures(context, samples, table), verdict(table, solver=solver, not_judged=reason, power=detectable),

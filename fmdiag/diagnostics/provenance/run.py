@@ -3,8 +3,9 @@
 import pandas as pd
 
 from fmdiag.diagnostics.context import surroundings
+from fmdiag.diagnostics.memorization import copied
 from fmdiag.diagnostics.memorization import measure as memorization
-from fmdiag.diagnostics.provenance import basins, copied, measure
+from fmdiag.diagnostics.provenance import basins, measure
 from fmdiag.fields import ClosedFormField
 from fmdiag.results import Result
 from fmdiag.sampling import closed_form_samples, draw_noise
