@@ -7,8 +7,9 @@ import torch
 
 import fmdiag
 from fmdiag import ClosedFormField, TrainingSet
+from fmdiag.diagnostics.memorization import copied
 from fmdiag.diagnostics.memorization import measure as memorization
-from fmdiag.diagnostics.provenance import basins, copied
+from fmdiag.diagnostics.provenance import basins
 from fmdiag.diagnostics.provenance.measure import OTHERS, measure, pictures, row_weights, summarise
 from fmdiag.errors import FmdiagError
 from fmdiag.stats import mean_interval
