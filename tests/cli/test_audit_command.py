@@ -55,7 +55,7 @@ def test_every_interval_is_there(audited):
     assert set(without.loc[~few, "quantity"]) <= {
         "auc_p", "excess_p", "copied_rows", "ratio", "basin_divergence", "p_value", "p_labels", "p_excess", "steps_p",
         "difference_p", "lid_p", "patches_p", "n_images", "leaves", "band_low", "band_high", "smallest_fpr",
-        "above_blind_p", "attack_p"}
+        "above_blind_p", "attack_p", "groups", "grouped", "removable", "largest", "leaks"}
     assert set(summary["level"]) == {0.95}
 
 

@@ -13,7 +13,7 @@ def summarise(found):
 
     Quantities: duplicated by source (share of the examples looked up that have an equal or near training example; of
     training rows the interval counts a group's members together, "clustered_exact"; of held-out rows it is exact),
-    exact (share that have an equal one), excess (training minus held-out share, Newcombe's interval of effective
+    exact (share that have an equal one, with such intervals), excess (training minus held-out share, Newcombe's interval of effective
     counts) and excess_p (Fisher, likewise, one-sided), expected (the held-out share times the number of training
     examples, with its interval), groups, grouped (training examples in one), removable (grouped minus groups: what is
     left out to keep one of each), largest, and leaks (held-out examples that are exact, mirrored or near ones).
@@ -22,8 +22,8 @@ def summarise(found):
     for feature, table in found.nearest.groupby("feature", sort=False):
         keys = {"feature": feature}
         train, held_out = (table[table["source"] == source] for source in ("train", "heldout"))
-        rows.append(_of_train(train, keys))
-        rows.append(row(NAME, "exact", (train["distance"] == 0).mean(), n=len(train), source="train", **keys))
+        rows += [_of_train("duplicated", train["duplicated"], train, keys),
+                 _of_train("exact", train["distance"] == 0, train, keys)]
         rows += _beside(train, held_out, keys) if len(held_out) else []
         rows += _of_groups(found.members[found.members["feature"] == feature], keys, len(train))
         if len(held_out):
@@ -32,9 +32,10 @@ def summarise(found):
     return pd.DataFrame(rows)
 
 
-def _of_train(train, keys):
-    found = clustered_share(train["duplicated"].to_numpy(), train["group"].to_numpy())
-    return row(NAME, "duplicated", tuple(float(end) for end in found), n=len(train), interval="clustered_exact",
+def _of_train(name, flags, train, keys):
+    """Return the row of a share of training rows, members of a group counted together."""
+    found = clustered_share(flags.to_numpy(), train["group"].to_numpy())
+    return row(NAME, name, tuple(float(end) for end in found), n=len(train), interval="clustered_exact",
                source="train", **keys)
 
 
@@ -44,7 +45,8 @@ def _beside(train, held_out, keys):
     chance = summary_row(NAME, "duplicated", held_out["duplicated"], interval="exact", source="heldout", **keys)
     expected = tuple(len(train) * chance[end] for end in ("value", "low", "high"))
     excess = tuple(float(end) for end in difference_interval(*counts, *null))
-    return [chance, row(NAME, "exact", (held_out["distance"] == 0).mean(), n=len(held_out), source="heldout", **keys),
+    equal = summary_row(NAME, "exact", held_out["distance"] == 0, interval="exact", source="heldout", **keys)
+    return [chance, equal,
             row(NAME, "excess", excess, n=len(train), interval="newcombe_clustered", **keys),
             row(NAME, "excess_p", clustered_p(counts, null), n=len(train), **keys),
             row(NAME, "expected", expected, n=len(train), interval="exact", **keys)]
