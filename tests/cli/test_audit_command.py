@@ -195,7 +195,7 @@ def test_parts_are_left_out_where_they_are_named(checkpoint, tmp_path):
     assert run(["audit", str(checkpoint), *SMALL, *named, "--out", str(out)]) == 0
     document = json.loads((out / "audit.json").read_text())
     validate(document)
-    assert set(load_run(out)["diagnostics"]) == {"memorization", "uturn", "duplicates"}
+    assert set(load_run(out)["diagnostics"]) == {"memorization", "uturn"}
     assert {entry["answer"] for entry in document["verdicts"] if entry["id"] in ("field", "gap")} == {"not measured"}
     assert f"Left out on request, and so not known: {', '.join(without)}." in document["limits"]
     assert not any("No velocity field" in sentence for sentence in document["limits"])

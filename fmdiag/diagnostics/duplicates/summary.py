@@ -13,10 +13,10 @@ def summarise(found):
 
     Quantities: duplicated by source (share of the examples looked up that have an equal or near training example; of
     training rows the interval counts a group's members together, "clustered_exact"; of held-out rows it is exact),
-    exact (share that have an equal one, with such intervals), excess (training minus held-out share, Newcombe's interval of effective
-    counts) and excess_p (Fisher, likewise, one-sided), expected (the held-out share times the number of training
-    examples, with its interval), groups, grouped (training examples in one), removable (grouped minus groups: what is
-    left out to keep one of each), largest, and leaks (held-out examples that are exact, mirrored or near ones).
+    exact (share that have an equal one, likewise), excess (training minus held-out share, Newcombe's interval of
+    effective counts) and excess_p (Fisher, likewise, one-sided), expected (the held-out share times the number of
+    training examples, with its interval), groups, grouped (training examples in one), removable (grouped minus groups:
+    what is left out to keep one of each), largest, and leaks (held-out examples that are exact, mirrored or near ones).
     """
     rows = []
     for feature, table in found.nearest.groupby("feature", sort=False):
