@@ -73,7 +73,8 @@ def test_a_broken_link_would_be_seen(tmp_path):
 def test_every_name_command_diagnostic_and_study_has_its_page():
     assert {f"api/fmdiag.{name}.rst" for name in fmdiag.__all__ if not name.startswith("_")} <= set(PAGES)
     assert all(f"## fmdiag {name}\n" in PAGES["made/commands.md"] for name in commands())
-    shown = {*(name for name in DIAGNOSTICS if name != "metrics"), "audit", "study_size", "study_losses", "study_time"}
+    shown = {*(name for name in DIAGNOSTICS if name != "metrics"), "audit", "watch", "study_size", "study_losses",
+             "study_time"}
     assert {f"gallery/{name}.md" for name in shown} | {"gallery/index.md"} == {
         name for name in PAGES if name.startswith("gallery/")}
     assert set(FACTS) <= shown and set(gallery.NOTES) <= shown
