@@ -150,7 +150,7 @@ def test_figures_and_page_say_what_the_pictures_are(latents, vae, tmp_path, caps
     assert said not in captions["error"]["caption"]
     assert said in (tmp_path / "run" / "index.html").read_text()
     commands = [facts["command"] for facts in load_run(tmp_path / "run")["diagnostics"].values()]
-    assert [f"--decoder {vae.name}" in command for command in commands] == [True] * 4
+    assert [f"--decoder {vae.name}" in command for command in commands] == [True] * len(commands) and len(commands) > 3
 
 
 def test_rows_that_are_no_pictures_have_none(tmp_path, capsys):
