@@ -35,8 +35,12 @@ def commands(group, words=()):
         yield from commands(command, (*words, name)) if isinstance(command, click.Group) else [((*words, name), command)]
 
 
+# Damaged runs and checkpoints of these: tests/report/test_export.py, tests/cli/test_rerun.py, tests/monitoring.
+ELSEWHERE = {"export", "rerun", "watch"}
+
+
 def test_every_command_that_takes_a_file_is_tried():
     tried = {line.split()[0] for _, line in places()}
     takes = {words[0] for words, command in commands(fmdiag) if any(
         isinstance(p.type, click.Path) and p.name not in WRITTEN for p in command.params)}
-    assert takes and takes <= tried
+    assert takes and takes <= tried | ELSEWHERE
