@@ -1,4 +1,4 @@
-"""Proximal initialisation attacks, PIA and PIAN: does the field give an image's own noise back?
+"""Proximal initialisation attacks, PIA and PIAN, which ask whether the field gives an image its own noise back.
 
     e0 = e(x, clean end),     PIA = mean over coordinates of |e0 - e(alpha x + sigma e0, t)|^4
 
