@@ -22,13 +22,25 @@ def row(answer="no excess found", excess=(0.0, -0.1, 0.1), power=(), contradicti
 
 def test_what_is_done_is_not_done_again_and_a_seed_repeats(tmp_path):
     name = "gaussian, 4 dimensions"
-    go_on(name, repeat, NULLS[name], 1, tmp_path, np.inf)
+    go_on({name: 1}, tmp_path, np.inf)
     once = (tmp_path / f"{name}.jsonl").read_text()
-    go_on(name, repeat, NULLS[name], 1, tmp_path, np.inf)
+    go_on({name: 1}, tmp_path, np.inf)
     assert (tmp_path / f"{name}.jsonl").read_text() == once and once.count("\n") == 1
     assert json.loads(once) == repeat(name, NULLS[name], 0)
-    go_on(name, repeat, NULLS[name], 9, tmp_path, -1.0)          # no time left
+    go_on({name: 9}, tmp_path, -1.0)          # no time left
     assert (tmp_path / f"{name}.jsonl").read_text() == once
+
+
+def test_workers_write_what_one_process_writes_and_fill_gaps(tmp_path):
+    name = "interval of bounded mean of 8, uniform"
+    for folder, workers in (("one", 1), ("two", 2)):
+        (tmp_path / folder).mkdir()
+        go_on({name: 4}, tmp_path / folder, np.inf, workers)
+    one, two = ((tmp_path / folder / f"{name}.jsonl").read_text().splitlines() for folder in ("one", "two"))
+    assert sorted(one) == sorted(two) and len(one) == 4
+    (tmp_path / "two" / f"{name}.jsonl").write_text("\n".join(one[:1] + one[2:]) + "\n")    # number 1 is missing
+    go_on({name: 4}, tmp_path / "two", np.inf)
+    assert sorted((tmp_path / "two" / f"{name}.jsonl").read_text().splitlines()) == sorted(one)
 
 
 def test_failing_families_and_contradictions_are_named(tmp_path):
