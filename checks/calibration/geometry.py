@@ -9,8 +9,7 @@ from functools import partial
 
 import torch
 
-from checks.calibration.membership import SETS
-from checks.calibration.uturn import population
+from checks.calibration.membership import SETS, population
 from fmdiag import ClosedFormField
 from fmdiag.diagnostics.geometry.measure import measure, summarise
 from fmdiag.errors import FmdiagWarning

@@ -1,8 +1,8 @@
 """Null families and power cases of the membership test: one repetition each, a p-value or None where not judged.
 
 The fields of the null families are û* of a third set of the same distribution, which fits what is frequent and knows
-nothing of which examples were trained on. Those of the cases are û* of the training examples themselves, and a blend of
-the two. The p-value is the smaller of loss and error, doubled.
+nothing of which examples were trained on; for the best attack also the exact field of the population. Those of the cases
+are û* of the training examples themselves, and a blend of the two. The p-value is the smaller of loss and error, doubled.
 """
 
 import warnings
@@ -65,6 +65,12 @@ def grouped(rng):
     return TrainingSet(own.rows, groups=own.groups, group_names=own.group_names, held_out_source=held_out), third
 
 
+def population(x, t):
+    """Return the exact velocity for standard normal data on the straight path."""
+    t = t.reshape(-1, 1).to(x)
+    return x * (2 * t - 1) / ((1 - t) ** 2 + t**2)
+
+
 def p_value(sets, share, rng):
     """Return the p-value for the field that is û* of the training examples to a `share`, of third examples else."""
     train, third = sets
@@ -81,15 +87,9 @@ def p_value(sets, share, rng):
     return float(min(1.0, 2 * summary.loc[summary["quantity"] == "auc_p", "value"].min()))
 
 
-def attack_p(sets, share, rng):
-    """Draw the sets; return attack_p of the best published attack for the field that p_value describes, or None."""
-    train, third = sets(rng)
-    own, other = ClosedFormField(train), ClosedFormField(third)
-    options, seed = {"n_images": 64, "n_noises": 2}, int(rng.integers(2**31))
-
-    def field(x, t):
-        return share * own(x, t) + (1 - share) * other(x, t)
-
+def attack_p(field, train, seed):
+    """Return attack_p of the best published attack on a field, None where there are too few examples."""
+    options = {"n_images": 64, "n_noises": 2}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FmdiagWarning)
         try:
@@ -100,6 +100,19 @@ def attack_p(sets, share, rng):
         names = [name for name in ATTACKS if name != "reference"]
         summary = summarise_attacks(measure_attacks(field, train, drawn, table, names))
     return float(summary.loc[summary["quantity"] == "attack_p", "value"].iloc[0])
+
+
+def best_attack(sets, share, rng):
+    """Draw the sets and return attack_p for the field that p_value describes."""
+    train, third = sets(rng)
+    own, other = ClosedFormField(train), ClosedFormField(third)
+    return attack_p(lambda x, t: share * own(x, t) + (1 - share) * other(x, t), train, int(rng.integers(2**31)))
+
+
+def best_attack_on_population(rng):
+    """Draw Gaussian sets and return attack_p for the population's own field."""
+    train, _ = SETS["Gaussian, d = 8"](rng)
+    return attack_p(population, train, int(rng.integers(2**31)))
 
 
 def repetition(sets, share, rng):
@@ -113,8 +126,9 @@ SETS = {**{name: partial(drawn, draw) for name, draw in (("Gaussian, d = 8", gau
 FAMILIES = {f"{name}, third-party û*": partial(repetition, sets, 0.0) for name, sets in SETS.items()}
 CASES = {f"{name}, {kind}": partial(repetition, sets, share) for name, sets in SETS.items()
          for kind, share in (("û* of the training set", 1.0), ("half of it û* of the training set", 0.5))}
-ATTACK_FAMILIES = {f"{name}, third-party û*": partial(attack_p, sets, 0.0) for name, sets in SETS.items()}
-ATTACK_CASES = {f"{name}, {kind}": partial(attack_p, sets, share) for name, sets in SETS.items()
+ATTACK_FAMILIES = {f"{name}, third-party û*": partial(best_attack, sets, 0.0) for name, sets in SETS.items()}
+ATTACK_CASES = {f"{name}, {kind}": partial(best_attack, sets, share) for name, sets in SETS.items()
                 for kind, share in (("û* of the training set", 1.0), ("half of it û* of the training set", 0.5))}
-FAMILIES |= {f"best attack, {name}": case for name, case in ATTACK_FAMILIES.items()}
+FAMILIES |= {"best attack, Gaussian, d = 8, the population's field": best_attack_on_population,
+             **{f"best attack, {name}": case for name, case in ATTACK_FAMILIES.items()}}
 CASES |= {f"best attack, {name}": case for name, case in ATTACK_CASES.items()}

@@ -145,8 +145,9 @@ INTERVALS = """Level 95 %; what each is and what it should hold is defined in `c
 of AuthPct, Carlini's metrics and NNDR are about samples beside this training set, not about other training sets. An
 interval fails where it misses in more than 5 % by the one-sided exact test, Holm's correction over all."""
 MEMBERSHIP = """Does the test say, at 5 %, that a field knows its training images? Third-party û\\*: of other rows of the
-same distribution, so that "found" is a false alarm, which fails by the rule above. The others know all, or half, of
-them."""
+same distribution, and the population's field know none of them, so that "found" is a false alarm, which fails by the
+rule above. The others know all, or half, of them. "Best attack": the published attack and time that are best on one half
+of the images, judged on the other half."""
 
 
 UTURN = """Does the test of `fmdiag uturn` say, at 5 %, that training examples return more often than held-out ones: the

@@ -10,19 +10,13 @@ from functools import partial
 
 import torch
 
-from checks.calibration.membership import SETS
+from checks.calibration.membership import SETS, population
 from fmdiag import ClosedFormField
 from fmdiag.diagnostics.uturn.measure import measure
 from fmdiag.diagnostics.uturn.summary import difference_test
 from fmdiag.errors import FmdiagWarning
 
 TIMES = (0.2, 0.4, 0.6, 0.8)
-
-
-def population(x, t):
-    """Return the exact velocity for standard normal data on the straight path."""
-    t = t.reshape(-1, 1).to(x)
-    return x * (2 * t - 1) / ((1 - t) ** 2 + t**2)
 
 
 def p_value(field, train, rng):

@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from checks.calibration.membership import SETS
-from checks.calibration.uturn import population
+from checks.calibration.membership import SETS, population
 from fmdiag import ClosedFormField
 from fmdiag.monitoring.measures import Setting, look
 from fmdiag.monitoring.onset import tests_of, with_corrected
