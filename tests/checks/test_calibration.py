@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from checks.calibration.__main__ import go_on
+from checks.calibration.driver import go_on
 from checks.calibration.families import NULLS, POWERS
 from checks.calibration.page import results, write_page
 from checks.calibration.repetition import interval, repeat
