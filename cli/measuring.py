@@ -71,17 +71,24 @@ def help_of(card):
 
 @contextlib.contextmanager
 def opened(name, checkpoint, options, *, page=False, default="digits"):
-    """Yield the Run of a command's options; afterwards it is saved, and its summary printed."""
+    """Yield the Run of a command's options; afterwards it is saved, and its summary printed.
+
+    With the option dry_run it measures nothing, and an estimate is printed.
+    """
     import torch
 
     from fmdiag.runs import Run
 
     torch.set_flush_denormal(True)
     torch.backends.cuda.matmul.allow_tf32 = False
-    as_json, verbose = options.pop("as_json", False), options.pop("verbose", False)
+    as_json, verbose, dry = (options.pop(word, False) for word in ("as_json", "verbose", "dry_run"))
     given = {RENAMED.get(key, key): value for key, value in options.items()}
     if checkpoint is None and given.get("train") is None:
         given["train"] = default
+    if dry:
+        with dry_run(name, checkpoint, given, page, as_json) as run:
+            yield run
+        return
     out = given.pop("out", None)
     out = (lambda training_set: _free(name, training_set)) if out is None else out
     with Run(checkpoint, name=name, out=out, new=True, command=typed_command(), **given) as run:
@@ -90,6 +97,21 @@ def opened(name, checkpoint, options, *, page=False, default="digits"):
         run.leave()
     if run.speaks:
         show(run, saved, as_json, verbose)
+
+
+@contextlib.contextmanager
+def dry_run(name, checkpoint, given, page, as_json):
+    """Yield the DryRun of a command's options, and print its estimate afterwards."""
+    from fmdiag.runs.dry_run import DryRun
+
+    from .estimated import show_estimate
+
+    with DryRun(checkpoint, name=name, page=page, **given) as run:
+        yield run
+        found = run.estimate()
+        run.leave()
+    if run.speaks:
+        show_estimate(name, found, as_json)
 
 
 def _free(name, training_set):

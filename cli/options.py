@@ -48,6 +48,8 @@ OUT = [   # of commands that go on in their folder, and replace none
            "summary as JSON on stdout."),
     option("Run", "--verbose", is_flag=True, help="Print the whole summary, not the headline numbers alone."),
 ]
+DRY = option("Run", "--dry-run", is_flag=True, help="Measure and write nothing: print what would be measured, and an "
+             "estimate of its time and memory.")
 RUN = [
     *COMPUTING,
     option("Run", "--times-of-scheduler", is_flag=True, help="Draw samples at the times of the scheduler beside the "
@@ -55,6 +57,7 @@ RUN = [
     OUT[0],
     option("Run", "--overwrite", is_flag=True, help="Replace an earlier run folder once the new one is complete."),
     *OUT[1:],
+    DRY,
 ]
 
 # What is not given is read from the file or assumed; `fmdiag checkpoint FILE` says which.

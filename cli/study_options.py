@@ -64,6 +64,8 @@ OPTIONS = [
     click.option("--json", "as_json", is_flag=True, help="Print verdict, headline numbers and, under details, the "
                  "summary as JSON on stdout."),
     click.option("--verbose", is_flag=True, help="Print the whole summary, not the headline numbers alone."),
+    click.option("--dry-run", is_flag=True, help="Train and write nothing: print what would be trained, and an "
+                 "estimate of its time and memory."),
 ]
 
 

@@ -16,7 +16,7 @@ READING = ("dataset", "feature", "trust_code", "data_root", "offline", "size", "
            "orientation", "groups")
 
 
-def run_study(kind, *, device, out, parts, gather, change, as_json, verbose=False, **settings):
+def run_study(kind, *, device, out, parts, gather, change, as_json, verbose=False, dry_run=False, **settings):
     """Make or continue the study that the options describe, and print what it found."""
     import torch
 
@@ -32,12 +32,27 @@ def run_study(kind, *, device, out, parts, gather, change, as_json, verbose=Fals
     data = load_data(**{name: settings.pop(name) for name in READING})
     plan = make_plan(kind, data, **settings)
     out = f"reports/study-{kind}-{slug(Path(data.training_set.name).stem)}" if out is None else out
+    if dry_run:
+        _estimate(kind, plan, data, out, parts, change, device, as_json)
+        return
     study = Study(plan, data, out, parts=parts, change=change, command=typed_command(), places=given_places())
     if not gather:
         with interruptible(study.folder.path):
             study.run(device=device, progress=Progress(), report=_report_part)
     if ranks.world()[0] == 0:
         _print(study.gather(), as_json, verbose)
+
+
+def _estimate(kind, plan, data, out, parts, change, device, as_json):
+    """Print what the study would train, and an estimate of its time."""
+    from fmdiag.runs.inputs import choose_device
+    from fmdiag.studies.dry_run import dry_run
+
+    from .estimated import show_estimate
+
+    found = dry_run(plan, data, out, parts=parts, change=change, device=choose_device(device))
+    if ranks.world()[0] == 0:
+        show_estimate(f"study {kind}", found, as_json)
 
 
 def _print(found, as_json, verbose):

@@ -30,6 +30,11 @@ def report(run, *, without=(), **parameters):
 
     It is None where there are no held-out examples, without which nothing is an audit.
     """
+    return _document(run) if report_measured(run, without=without, **parameters) else None
+
+
+def report_measured(run, *, without=(), **parameters):
+    """Measure the parts of a report; return whether an audit is among them."""
     without = check_without(without, CHOICES, "a report")
     check_held_out(run.training_set)
     given = DEFAULTS | parameters
@@ -43,7 +48,7 @@ def report(run, *, without=(), **parameters):
             _measured_or_left_out(run, card)
     if without:
         run.facts["without"] = list(without)
-    return _document(run) if judged else None
+    return judged
 
 
 def _audited(run, given, without):
@@ -81,9 +86,15 @@ def _measured_or_left_out(run, card):
         warnings.warn(str(error), FmdiagWarning, stacklevel=3)
 
 
-def audit(run, *, samples=None, sample_range=None, canaries=None, n_samples=None, n_images=256, n_noises=8,
-          n_steps=100, method="euler", without=(), **spaces):
+def audit(run, **parameters):
     """Measure every part of the audit that applies, but for those named in `without`; return its document."""
+    audit_measured(run, **parameters)
+    return _document(run)
+
+
+def audit_measured(run, *, samples=None, sample_range=None, canaries=None, n_samples=None, n_images=256, n_noises=8,
+                   n_steps=100, method="euler", without=(), **spaces):
+    """Measure the parts of an audit."""
     # Before anything long: without a null there is no audit, and canaries of another training set are refused.
     without = check_without(without)
     check_held_out(run.training_set, required=True)
@@ -98,7 +109,6 @@ def audit(run, *, samples=None, sample_range=None, canaries=None, n_samples=None
             run.measure(part, **asked_of(part, asked, without))
     if without:
         run.facts["without"] = list(without)
-    return _document(run)
 
 
 def closest(table, n=CLOSEST):

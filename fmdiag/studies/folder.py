@@ -80,10 +80,7 @@ class StudyFolder:
 
     def __init__(self, path, inputs, *, change=False):
         self.path, self.inputs = Path(path), inputs
-        check_name(self.path)
-        if os.path.lexists(self.path) and not (self.path / self.file).is_file():
-            check_place(self.path)
-        check_writable(self.path / self.file)
+        self._check_place()
         # Several processes may begin the same study together: one writes, the others read what it wrote.
         with self._locked("begin"):
             found = self._read()
@@ -98,13 +95,33 @@ class StudyFolder:
                 replace_atomically(self.path / self.file, lambda temporary: Path(temporary).write_text(text))
                 note_files(self.path, [self.path / self.file])
 
-    @contextlib.contextmanager
-    def _locked(self, name):
+    @classmethod
+    def check(cls, path, inputs, *, change=False):
+        """Raise FmdiagError where the study cannot be begun or go on in this folder; nothing is written."""
+        folder = cls.__new__(cls)
+        folder.path, folder.inputs = Path(path), inputs
+        folder._check_place()
+        folder._check_content()
+        found = folder._read()
+        if found is not None and _unnamed(found) != _unnamed(inputs):
+            folder._refuse(found, change)
+
+    def _check_place(self):
+        check_name(self.path)
+        if os.path.lexists(self.path) and not (self.path / self.file).is_file():
+            check_place(self.path)
+        check_writable(self.path / self.file)
+
+    def _check_content(self):
         if self.path.exists() and not (self.path / self.file).is_file():
             ours = (".locks", f".{self.file}.", MARKER, f".{MARKER}.")  # of a process that begins the same study
             others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(ours)]
             if others:
                 raise FmdiagError(f"{self.path} exists and is no {self.word} folder: choose another --out")
+
+    @contextlib.contextmanager
+    def _locked(self, name):
+        self._check_content()
         with claim(self.path / ".locks" / name, wait=True):
             yield
 
