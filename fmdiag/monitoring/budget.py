@@ -62,6 +62,10 @@ class Budget:
         self.spent += seconds
         self.last, self.costs[n] = n, seconds
 
+    def has_room(self, seconds):
+        """Return whether so many seconds may be spent besides."""
+        return self.share is None or self.share * self.training - self.spent > seconds
+
     def sentence(self):
         """Return how many looks were left out, and what to do about it."""
         return (f"{self.left_out} looks were left out to keep the budget of {100 * self.share:g} % of the training's "

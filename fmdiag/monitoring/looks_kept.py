@@ -1,7 +1,8 @@
 """Looks of a monitored run in its folder: each kept whole as it is made, the table of all written anew.
 
 ``looks/KEY/`` is one look, its table and the account of seconds, named by step, settings and the network's answers;
-``tables/monitor`` is all looks, ``figures/monitor.png`` their figure.
+``tables/monitor`` is all looks, ``tables/monitor_onsets`` what they show from which step on, ``figures/monitor.png``
+their figure.
 """
 
 from pathlib import Path
@@ -14,7 +15,8 @@ from fmdiag.files.store import Store
 from fmdiag.results import note_files, save_table
 from fmdiag.results.tables import read_parquet, write_parquet
 
-FILES = ("tables/monitor.parquet", "tables/monitor.csv", "figures/monitor.png")
+FILES = ("tables/monitor.parquet", "tables/monitor.csv", "tables/monitor_onsets.parquet", "tables/monitor_onsets.csv",
+         "figures/monitor.png")
 
 
 class LooksKept:
@@ -58,9 +60,11 @@ class LooksKept:
         return (pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
                 found[max(found)][1] if found else None)
 
-    def write(self, table):
-        """Write the table of all looks."""
+    def write(self, table, onsets):
+        """Write the table of all looks, and that of their onsets."""
         save_table(self.folder, "monitor", table)
+        if len(onsets):
+            save_table(self.folder, "monitor_onsets", onsets)
 
     def note(self):
         """Add what was written to the list of files of a folder that has one."""

@@ -5,6 +5,7 @@
         ...                                      # as without it
         monitor(step, network, ema=ema)
     monitor.close()
+    monitor.onsets()                                 # tau_gen, tau_mem and the like
 
 Memorisation: from some step on the p-values of f_mem_excess fall, f_mem rises above its null, and the AUC of membership
 leaves 1/2. Generalisation: they stay, while the held-out loss falls.
@@ -15,18 +16,18 @@ import time
 import warnings
 import weakref
 
-import pandas as pd
 import torch.distributed as dist
 
 from fmdiag.errors import FmdiagWarning
-from fmdiag.figures.monitor import along_training, save_picture
 from fmdiag.monitoring.budget import Budget
-from fmdiag.monitoring.loggers import as_logger, scalars
 from fmdiag.monitoring.looks_kept import LooksKept
-from fmdiag.monitoring.measures import COLUMNS, look
+from fmdiag.monitoring.made import Looks
 from fmdiag.monitoring.networks import asked_field, unwrapped
+from fmdiag.monitoring.onset import onsets
 from fmdiag.monitoring.remarks import Remarks
-from fmdiag.monitoring.settings import check, digest, key_of, setting_of
+from fmdiag.monitoring.settings import check, key_of, setting_of
+from fmdiag.monitoring.shown import Shown
+from fmdiag.monitoring.turns import Turns
 from fmdiag.monitoring.untouched import untouched
 from fmdiag.ranks.group import SINGLE
 from fmdiag.ranks.torchrun import world
@@ -57,6 +58,9 @@ class Monitor:
         which there is no room is left out. None: every look is made, with n samples.
     n : int
         Pairs, samples and examples of each kind of a look without a budget, at least 8.
+    n_samples : int
+        Samples of the test distance, from which `onsets` reads tau_gen: more than 64, or 0 for none. The budget does
+        not choose them, but counts their time.
     log : callable, SummaryWriter, or sequence of these, optional
         Called as ``log(dict, step)`` with floats by name, and with ``{"fmdiag/curves": figure}``: ``wandb.log``,
         ``mlflow.log_metrics``; or a TensorBoard writer.
@@ -73,8 +77,6 @@ class Monitor:
 
     Attributes
     ----------
-    table : DataFrame
-        All looks, a row per step and quantity; see `fmdiag.monitoring.measures.look`.
     errors : list of str
         What went wrong, each once.
 
@@ -92,22 +94,22 @@ class Monitor:
     ...     _ = monitor(step, fmdiag.ClosedFormField(digits))
     >>> monitor.table[monitor.table.quantity == "f_mem"][["step", "value"]].values.tolist()
     [[100.0, 1.0], [200.0, 1.0]]
+    >>> monitor.onsets()[["quantity", "value", "low", "high"]].values.tolist()
+    [['tau_mem', 100.0, 0.0, 100.0]]
     """
 
-    def __init__(self, train, *, held_out=None, every=2000, out=None, measures=None, budget=3.0, n=32, log=None,
-                 path=None, device="cpu", group=None, seed=0, **options):
+    def __init__(self, train, *, held_out=None, every=2000, out=None, measures=None, budget=3.0, n=32, n_samples=0,
+                 log=None, path=None, device="cpu", group=None, seed=0, **options):
         check(every, budget, n)
         self.alone = group is None
         self.group = group or SINGLE
         options |= {"path": path, "device": device, "seed": seed, "group": self.group}
-        self.setting = setting_of(train, held_out, measures, options, say=self.speaks)
-        self.every, self.budget = every, Budget(None if budget is None else budget / 100, n)
-        self.loggers = [as_logger(one) for one in (log if isinstance(log, list | tuple) else [log]) if one is not None]
-        self.kept = LooksKept(out, key_of(self.setting)) if out is not None else None
-        self.table, self.remarks = pd.DataFrame(columns=list(COLUMNS)), Remarks()
-        self.errors = self.remarks.errors
-        self._last, self._clock, self._closed = None, time.perf_counter(), False
-        self._figure_seconds = 0.5
+        setting = setting_of(train, held_out, measures, options, say=self.speaks)
+        kept = LooksKept(out, key_of(setting, n_samples)) if out is not None else None
+        self.turns, self.budget, self.remarks = Turns(every), Budget(budget and budget / 100, n), Remarks()
+        self.shown, self.errors = Shown(log, kept, self.remarks), self.remarks.errors
+        self.looks = Looks(setting, n_samples, self.budget, kept if self.speaks else None, self.remarks)
+        self._clock, self._closed = time.perf_counter(), False
         atexit.register(_close_at_exit, weakref.ref(self))
 
     def __call__(self, step, network, *, ema=None):
@@ -134,12 +136,24 @@ class Monitor:
         start = time.perf_counter()
         self.budget.training += start - self._clock
         try:
-            return self._due_look(int(step), network, ema, start) if self._is_due(step) else None
+            return self._look(int(step), network, ema, start) if self._is_due(int(step)) else None
         except Exception as error:  # training goes on
             self.remarks.keep(f"step {step}: {type(error).__name__}: {error}")
         finally:
             self._clock = time.perf_counter()
         return None
+
+    def onsets(self):
+        """Return from which steps on copies, membership and a gap are shown, and from which on samples are good.
+
+        Returns
+        -------
+        DataFrame
+            Rows tau_mem, tau_auc, tau_gap and, where the test distance was measured, tau_gen; see
+            `fmdiag.monitoring.onset.onsets`. They are the rows of `fmdiag.watch` after the same looks, and false alarms
+            are as rare: 5 % over all looks and tests together, however many.
+        """
+        return onsets(self.table, tests=self.looks.tests)
 
     def close(self):
         """Write what there is, and show what went wrong, a line each; calls after the first do nothing."""
@@ -147,9 +161,8 @@ class Monitor:
             return
         self._closed = True
         if self.speaks:
-            self.remarks.attempt("the figure", lambda: self._draw(None))
-            if self.kept is not None:
-                self.remarks.attempt("the folder's list of files", self.kept.note)
+            self.shown.figure(self.table, self.turns.last)
+            self.shown.note()
             if self.budget.left_out:
                 self.remarks.keep(self.budget.sentence())
             for text in self.errors:
@@ -162,6 +175,11 @@ class Monitor:
         self.close()
 
     @property
+    def table(self):
+        """All looks, a row per step and quantity; see `fmdiag.monitoring.measures.look`."""
+        return self.looks.table
+
+    @property
     def speaks(self):
         """Whether this process looks alone, or writes for the group."""
         if not self.alone:
@@ -170,79 +188,36 @@ class Monitor:
 
     def _is_due(self, step):
         """Whether a look is due; a step that comes again or goes back is said once, and is none."""
-        before, step = self._last, int(step)
-        if before is not None and step <= before:
-            what = f"twice for step {step}: it counts once" if step == before else (
-                f"for step {step} after step {before}: steps that were passed are not looked at again")
-            if self.speaks and self.remarks.is_new(what[:5]):
-                warnings.warn(f"the monitor is called {what}", FmdiagWarning, stacklevel=3)
+        fault, first = self.turns.fault(step), self.turns.last is None
+        if fault is not None:
+            if self.speaks and self.remarks.is_new(fault[:5]):
+                warnings.warn(f"the monitor is called {fault}", FmdiagWarning, stacklevel=3)
             return False
-        self._last = step
-        if before is None and self.kept is not None:
-            self._go_on(step)
-        return step // self.every > (max(step - 1, 0) if before is None else before) // self.every
+        if first:
+            self.looks.go_on(step)
+        return self.turns.take(step)
 
-    def _go_on(self, step):
-        """Take over an earlier process's looks before this step, and its account."""
-        table, account = self.kept.before(step)
-        if account is not None:
-            self.table = table
-            self.budget.go_on(account)
-
-    def _due_look(self, step, network, ema, start):
+    def _look(self, step, network, ema, start):
         with untouched(unwrapped(network), unwrapped(ema)) as met:
-            field = asked_field(network, ema)
-            n, rows = self._planned(step, field)
-            spent = start
-            if n is None and rows is None:
-                self.budget.left_out += 1
-                return None
+            rows = self.looks.add(step, asked_field(network, ema), start)
             if rows is None:
-                self.remarks.attempt("the null of f_mem", self.setting.prepare)   # once: no part of what a look costs
-                begun = time.perf_counter()
-                rows = look(field, self.setting, step=step, n=n)
-                spent = time.perf_counter()
-                self.budget.spent += begun - start
-                self.budget.pay(n, spent - begun)
-                if self.kept is not None and self.speaks:
-                    self.remarks.attempt("keeping the look", lambda: self.kept.add(
-                        step, digest(field, self.setting), rows, self.budget.account()))
-            self._take(rows, met)
-            self.remarks.attempt("the figure", lambda: self._draw(step))
-        self.budget.spent += time.perf_counter() - spent
+                return None
+            shown = time.perf_counter()
+            self._keep_notes(rows, met)
+            if self.speaks:
+                self.shown.look(rows, self.table, self.onsets())
+                if self.budget.has_room(self.shown.figure_seconds):
+                    self.shown.figure(self.table, step)
+        self.budget.spent += time.perf_counter() - shown
         return rows
 
-    def _planned(self, step, field):
-        """Return (n, rows) as rank 0 decides: the rows of an earlier process, or how many samples to draw."""
-        found = self.kept.find(step, digest(field, self.setting)) if self.kept is not None and self.speaks else None
-        return self.group.gather((None if found is not None else self.budget.choose(), found))[0]
-
-    def _take(self, rows, met):
-        """Add the rows of a look to the table, write and log them, and keep what went wrong."""
-        self.table = pd.concat([self.table, rows], ignore_index=True) if len(self.table) else rows
+    def _keep_notes(self, rows, met):
+        """Keep what went wrong at a look: notes of its measures, each once, and warnings."""
         for step, note, measure in rows.loc[rows["note"] != "", ["step", "note", "measure"]].drop_duplicates().values:
             self.remarks.keep(f"{measure} at step {step}: {note}", like=f"{measure}: {note}")
         for warning in met:
             if issubclass(warning.category, FmdiagWarning):
                 self.remarks.keep(str(warning.message))
-        if self.speaks:
-            if self.kept is not None:
-                self.remarks.attempt("writing the tables", lambda: self.kept.write(self.table))
-            for one in self.loggers:
-                self.remarks.attempt("logging", lambda one=one: one.scalars(scalars(rows), int(rows["step"].iloc[0])))
-
-    def _draw(self, step):
-        """Hand the figure on and save it: at the end (step None), or where the budget has room for it."""
-        last, budget = self._last or 0, self.budget
-        room = budget.share is None or budget.share * budget.training - budget.spent > self._figure_seconds
-        if not len(self.table) or not self.speaks or not (self.loggers or self.kept) or not (step is None or room):
-            return
-        start, figure = time.perf_counter(), along_training(self.table)
-        for one in self.loggers:
-            self.remarks.attempt("logging", lambda one=one: one.figure(figure, last))
-        if self.kept is not None:
-            save_picture(figure, self.kept.folder / "figures" / "monitor.png")
-        self._figure_seconds = time.perf_counter() - start
 
 
 def _close_at_exit(reference):

@@ -25,6 +25,7 @@ from fmdiag.stats import corrected, first_near_smallest, first_rejected, row
 
 NAME = "watch"
 COPIES, DISTANCE = "f_mem_excess", "frechet_test"
+ONSETS = ["diagnostic", "quantity", "of", "value", "low", "high", "level", "n", "interval", "p"]
 TESTS = {"gap": "gap", "f_mem": COPIES, "membership": "auc"}   # measure -> the quantity that it tests
 
 
@@ -98,7 +99,7 @@ def onsets(looks, *, tests=None, distance=DISTANCE, name=NAME):
     if chosen["value"].notna().any():
         found = first_near_smallest(*(chosen[column] for column in ("step", "value", "low", "high")))
         rows.append(_row("tau_gen", distance, found, chosen["value"].notna().sum(), name))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=None if rows else ONSETS)
 
 
 def _row(quantity, of, found, n, name):

@@ -142,9 +142,9 @@ def digest(field, setting):
         return None
 
 
-def key_of(setting):
-    """Return what decides a look but the network and n."""
+def key_of(setting, n_samples=0):
+    """Return what decides a look but the network and n; `n_samples` of the test distance."""
     rows, names = setting.training_set, [getattr(one, "__qualname__", one) for one in setting.measures]
     path = None if setting.path is None else setting.path.describe()
     return text_sha256(repr([rows.fingerprint, rows.unseen and rows.unseen.fingerprint, names, path, setting.times,
-                             setting.n_steps, setting.method, setting.seed]))
+                             setting.n_steps, setting.method, setting.seed, n_samples]))

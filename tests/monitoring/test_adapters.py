@@ -32,7 +32,7 @@ def monitor():
 
 @pytest.fixture
 def rows(monitor):
-    return monitor.setting.training_set[:]
+    return monitor.looks.setting.training_set[:]
 
 
 def seen(monitor):
