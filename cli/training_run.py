@@ -27,21 +27,23 @@ def run_training(*, out, as_json, monitor, monitor_budget, **options):
     # Denormal weights and gradients slow a CPU down severalfold.
     torch.set_flush_denormal(True)
     out = Path(f"reports/train-{slug(Path(options['dataset'] or 'digits').stem)}" if out is None else out)
+    monitors = []
     with contextlib.ExitStack() as closing:
-        looks = monitor and _monitored(out, monitor, monitor_budget, closing)
+        looks = monitor and _monitored(out, monitor, monitor_budget, closing, monitors)
         record = train_into(out, progress=_shown(out), command=typed_command(), places=given_places(), monitor=looks,
                             **{RENAMED.get(name, name): value for name, value in options.items()})
     if record is not None:
-        _report(record, out, as_json)
+        _report(record, out, as_json, [one.onsets() for one in monitors])
 
 
-def _monitored(out, every, budget, closing):
-    """Return what makes the callback of `fmdiag.train`, closed by the ExitStack `closing`."""
+def _monitored(out, every, budget, closing, monitors):
+    """Return what makes the callback of `fmdiag.train`; the ExitStack `closing` closes its Monitor, kept in a list."""
     from fmdiag.monitoring import Monitor
 
     def begun(training_set, path, device):
         monitor = closing.enter_context(Monitor(training_set, every=every, budget=budget or None, n=64, out=out,
                                                 path=path, device=device))
+        monitors.append(monitor)
         return lambda state: monitor(state.step, state.module, ema=state.ema)
 
     return begun
@@ -61,9 +63,13 @@ def _shown(out):
         raise click.exceptions.Exit(128 + number) from None
 
 
-def _report(record, out, as_json):
+def _report(record, out, as_json, onsets=()):
     result = {"run": str(out), "checkpoint": str(out / record["checkpoint"]["file"]), "steps": record["steps"],
               "final_loss": record["final_loss"], "precision": record["dtype"], "seconds": record["seconds"]}
+    for row in (row for table in onsets for row in table.itertuples()):
+        reached = isinstance(row.note, float)
+        plain = {"value": row.value, "low": row.low, "high": row.high} if reached else None
+        result[row.quantity] = plain if as_json else f"{row.value:.0f}, after {row.low:.0f}" if reached else row.note
     if as_json:
         echo_json(result)
         return

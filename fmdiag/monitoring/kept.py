@@ -3,10 +3,11 @@
 import contextlib
 import datetime
 import tempfile
+import warnings
 
 import pandas as pd
 
-from fmdiag.errors import FmdiagError
+from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.figures import draw_all
 from fmdiag.files.lock import Lock
 from fmdiag.files.places import without_places
@@ -74,9 +75,18 @@ class Kept:
 
     def _mine(self):
         """Return the finished looks of this watch, in the order in which they were made."""
-        mine = [part for part in self.store.kept(KIND)
+        return sorted(self._of_this_watch(self.store.kept(KIND)), key=lambda part: self.store.record(part)["look"])
+
+    def _of_this_watch(self, parts):
+        return [part for part in parts
                 if {name: value for name, value in part.inputs.items() if name != "checkpoint"} == self.inputs]
-        return sorted(mine, key=lambda part: self.store.record(part)["look"])
+
+    def warn_of_others(self):
+        """Warn of looks that another fmdiag made at checkpoints that are gone: they are no part of the result."""
+        others = self._of_this_watch(self.store.others(KIND))
+        if others:
+            warnings.warn(f"looks of this watch by another fmdiag, at checkpoints that are gone: {len(others)}; they "
+                          "are kept but not shown", FmdiagWarning, stacklevel=3)
 
     def records(self):
         """Return the facts of all looks, in the order in which they were made."""

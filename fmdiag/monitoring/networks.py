@@ -1,5 +1,6 @@
 """Networks as a training loop holds them, read as fields: wrapped, compiled, with averaged weights beside them."""
 
+import copy
 from collections.abc import Mapping
 
 import torch
@@ -47,9 +48,10 @@ def asked_field(network, ema=None, shape=None):
     ----------
     network : torch.nn.Module or callable
         Called as v(x, t), t = 0 noise, t = 1 data.
-    ema : torch.nn.Module, callable, dict, or object with ``shadow_params``, optional
-        The averaged network itself; its weights by name; or an average whose ``shadow_params`` are in the order of
-        ``network.parameters()``, as those of diffusers and torch_ema.
+    ema : torch.nn.Module, callable, dict, or object with ``shadow_params`` or ``copy_to``, optional
+        The averaged network itself; its weights by name; an average whose ``shadow_params`` are in the order of
+        ``network.parameters()``, as those of diffusers and torch_ema; or one that puts its weights into a network by
+        ``copy_to(network)``, as LitEma does: a copy of the network gets them.
     shape : tuple of int, optional
         Of one sample.
 
@@ -63,6 +65,10 @@ def asked_field(network, ema=None, shape=None):
         return NetworkField(network, shape) if isinstance(network, torch.nn.Module) else as_field(network)
     if hasattr(ema, "shadow_params"):
         ema = dict(zip((name for name, _ in network.named_parameters()), ema.shadow_params, strict=True))
+    elif hasattr(ema, "copy_to"):
+        averaged = copy.deepcopy(network)
+        ema.copy_to(averaged)
+        return asked_field(averaged, shape=shape)
     if not isinstance(ema, Mapping):
         return asked_field(ema, shape=shape)
     if not isinstance(network, torch.nn.Module):

@@ -25,7 +25,7 @@ from fmdiag.stats import corrected, first_near_smallest, first_rejected, row
 
 NAME = "watch"
 COPIES, DISTANCE = "f_mem_excess", "frechet_test"
-ONSETS = ["diagnostic", "quantity", "of", "value", "low", "high", "level", "n", "interval", "p"]
+ONSETS = ["diagnostic", "quantity", "of", "value", "low", "high", "level", "n", "interval", "note", "p"]
 TESTS = {"gap": "gap", "f_mem": COPIES, "membership": "auc"}   # measure -> the quantity that it tests
 
 
@@ -78,8 +78,8 @@ def onsets(looks, *, tests=None, distance=DISTANCE, name=NAME):
     DataFrame
         Columns diagnostic, quantity (tau_mem of copies, tau_NAME of another test, tau_gen), of (the quantity that it
         was read from), value (step; NaN where it was not reached), low and high (steps; high is infinity where it was
-        not reached), level (NaN: no interval of chance), n (looks), interval (``"looks"``) and p (of a test: the
-        smallest corrected p-value).
+        not reached), level (NaN: no interval of chance), n (looks), interval (``"looks"``), note (where it was not
+        reached: until when, else NaN) and p (of a test: the smallest corrected p-value).
 
     Examples
     --------
@@ -103,4 +103,5 @@ def onsets(looks, *, tests=None, distance=DISTANCE, name=NAME):
 
 
 def _row(quantity, of, found, n, name):
-    return row(name, quantity, found, of=of, n=int(n), interval="looks", level=np.nan)
+    note = np.nan if not np.isnan(found[0]) else f"not by step {found[1]:.0f}" if n else "not tested"
+    return row(name, quantity, found, of=of, n=int(n), interval="looks", level=np.nan, note=note)

@@ -81,6 +81,8 @@ def _before(row):
 
 def _of_test(row):
     what = SPOKEN.get(row["of"], row["of"])
+    if not row["n"]:
+        return f"The test of {what} could not be made at any look."
     if np.isnan(row["value"]):
         return f"The test of {what} rejects at no look (smallest corrected p = {row['p']:.2g})."
     return (f"The test of {what} first rejects at step {row['value']:.0f}, {_before(row)}: from there on the model is "

@@ -87,6 +87,8 @@ def watch(folder, *, train=None, held_out=None, out=None, follow=False, poll=5.0
              "measures": tuple(measures or ()), "seed": seed, "memory": memory}
     with Looked(folder, out, asked, options, device=device, command=command, places=places) as looked:
         _go_on(looked, Arrivals(folder), follow, poll, until, idle, report)
+        if looked.kept is not None:
+            looked.kept.warn_of_others()
         return looked.result()
 
 

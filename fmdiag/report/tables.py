@@ -137,7 +137,7 @@ def _singles(rows, level, extra):
     keys = _keys(rows, None, extra)
     lines = [[cell(words(row["quantity"])), *(cell(row[key]) for key in keys),
               cell(row["note"]) if isinstance(row.get("note"), str) else
-              cell(float(row["value"]), float(row.get("low", math.nan)), float(row.get("high", math.nan))),
+              cell(*(float(row.get(key, math.nan)) for key in ("value", "low", "high"))),
               cell(row["n"]), cell(row["interval"])] for _, row in rows.head(4 * MOST_ROWS).iterrows()]
     yield {"caption": f"Single numbers with their {level} intervals", "rows": lines,
            "columns": ["quantity", *keys, "value", "n", "interval"]}

@@ -106,10 +106,18 @@ class PartStore:
                           f"kept but not used: this one ({made_by()}) makes its own", FmdiagWarning, stacklevel=2)
 
     def kept(self, kind):
-        """Return the finished parts of a kind that are there, made by this code, in no order."""
+        """Return the finished parts of a kind that are there, made by this code, each once, in no order."""
+        return [part for part in self._there(kind) if self.finished(part)]
+
+    def others(self, kind):
+        """Return the parts of a kind that only another fmdiag has made, each once, in no order."""
+        return [part for part in self._there(kind) if not self.finished(part)]
+
+    def _there(self, kind):
+        """Return the parts of a kind that any fmdiag has made: those of two have one key."""
         records = [_read(folder) for folder in self.folder.glob("[!.]*") if NAME.fullmatch(folder.name)]
         parts = [Part(kind, record["inputs"]) for record in records if record is not None and record["kind"] == kind]
-        return [part for part in parts if self.finished(part)]
+        return list({part.key: part for part in parts}.values())
 
     def claim(self, part):
         """Return a context that yields whether this process may work on the part."""

@@ -12,6 +12,7 @@ import torch
 import fmdiag
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.monitoring.budget import Budget
+from fmdiag.monitoring.measures import look
 from fmdiag.training import train
 
 
@@ -86,7 +87,7 @@ def test_fmdiag_train_gives_the_same_bits(digits):
 
 
 def test_averaged_weights_are_what_is_looked_at(digits):
-    """Weights by name, a module, and those in order of the parameters: the same numbers, none that of the network."""
+    """A module, weights by name, and averages of libraries: the same numbers, none that of the network."""
     network, average = (torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 64)) for _ in range(2))
 
     class Net(torch.nn.Module):
@@ -97,12 +98,19 @@ def test_averaged_weights_are_what_is_looked_at(digits):
         def forward(self, x, t):
             return self.inner(x).reshape(x.shape)
 
-    class Shadow:
+    class EMAModel:                   # of diffusers, whose import takes ten seconds
         shadow_params = list(average.parameters())
 
-    found = [silent(digits, measures=["error"])(3, Net(network), ema=ema).value.tolist()
-             for ema in (Net(average), Net(average).state_dict(), Shadow(), None)]
-    assert found[0] == found[1] == found[2] != found[3]
+    class LitEma(torch.nn.Module):    # of latent-diffusion: no network, but store, copy_to and restore
+        def copy_to(self, model):
+            model.load_state_dict(Net(average).state_dict())
+
+    own = Net(network).state_dict()
+    of_torch = torch.optim.swa_utils.AveragedModel(Net(average))
+    found = [silent(digits, measures=["error"])(3, Net(network), ema=ema).value.tolist() for ema in (
+        Net(average), Net(average).state_dict(), EMAModel(), LitEma(), of_torch, None)]
+    assert all(one == found[0] for one in found[:-1]) and found[-1] != found[0]
+    assert all(torch.equal(value, own[name]) for name, value in Net(network).state_dict().items())
     assert found[0] == silent(digits, measures=["error"])(3, torch.nn.DataParallel(Net(average))).value.tolist()
     monitor = silent(digits, measures=["error"])
     assert monitor(3, Net(network), ema={"other": torch.zeros(1)}) is None and "'other'" in monitor.errors[0]
@@ -136,6 +144,27 @@ def test_a_killed_run_goes_on(digits, tmp_path):
         other(step, lambda x, t: -x)
     assert other.table.step.unique().tolist() == [3] and other.table.value[0] != whole.table.value[0]
     assert (tmp_path / "figures/monitor.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_its_onsets_are_those_of_a_watch_of_the_same_looks(tmp_path, save, monkeypatch):
+    """Three looks, the last at û*, from within the loop and at checkpoints: every number of the tables is the same."""
+    rows = fmdiag.load_dataset("digits", n=80)
+    fields = {1: lambda x, t: -x, 2: lambda x, t: -2 * x, 3: fmdiag.ClosedFormField(rows)}
+    monkeypatch.setattr("fmdiag.monitoring.looked.look",
+                        lambda field, setting, *, step, **others: look(fields[step], setting, step=step, **others))
+    sizes = {"n_samples": 80, "measures": ["gap", "f_mem"]}
+    monitor = fmdiag.Monitor(rows, every=1, budget=None, n=16, **sizes)
+    for step, field in fields.items():
+        save(tmp_path / f"c-{step}.pt", step, n=80)
+        monitor(step, field)
+    watched = fmdiag.watch(tmp_path, n_pairs=16, device="cpu", **sizes)
+    columns = [name for name in monitor.table if name != "seconds"]
+    pd.testing.assert_frame_equal(monitor.table[columns], watched.table[columns], check_exact=True)
+    found = monitor.onsets()
+    expected = watched.summary[watched.summary["quantity"].isin(found["quantity"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, expected[list(found)], check_exact=True, check_dtype=False)
+    assert found.set_index("quantity")["value"].to_dict() == {"tau_gap": 3, "tau_mem": 3, "tau_gen": 3}
+    assert fmdiag.Monitor(rows, measures=["f_mem"]).onsets()["note"].tolist() == ["not tested"]    # before any look
 
 
 def test_a_step_counts_once(digits):

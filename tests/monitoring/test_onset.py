@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fmdiag.monitoring.onset import onsets, with_corrected, with_tests
+from fmdiag.report.tables import summary_tables
 
 NAN = math.nan
 
@@ -43,3 +44,10 @@ def test_no_onset_where_nothing_rejects_and_none_where_nothing_was_measured():
     empty = looks(f_mem_excess=([NAN] * 4, NAN), frechet_test=([NAN] * 4, NAN))
     assert with_tests(empty) == [] and len(onsets(empty)) == 0
     assert math.isnan(onsets(empty, tests=["f_mem_excess"])["value"].item())
+
+
+def test_what_was_not_reached_is_shown_until_when():
+    table, = summary_tables(onsets(looks(f_mem_excess=([0] * 4, [1, 0.5, 0.2, 0.9]), auc=([NAN] * 4, NAN)),
+                                   tests=["f_mem_excess", "auc"]))
+    shown = [row[table["columns"].index("value")]["text"] for row in table["rows"]]
+    assert shown == ["not by step 800", "not tested"]

@@ -58,6 +58,21 @@ def test_each_checkpoint_is_looked_at_once_and_a_watch_goes_on(save, tmp_path, m
         watched(folder, out=out, n_pairs=9)
 
 
+def test_looks_of_another_fmdiag_are_made_again_and_shown_once(save, tmp_path, monkeypatch):
+    nothing_drawn(monkeypatch)
+    folder, out = tmp_path / "run", tmp_path / "out"
+    folder.mkdir()
+    save(folder / "a-1.pt", 1), save(folder / "a-2.pt", 2)
+    with monkeypatch.context() as earlier:
+        earlier.setattr("fmdiag.studies.parts.made_by", lambda: "0.1")
+        watched(folder, out=out)
+    (folder / "a-1.pt").unlink()
+    with pytest.warns(FmdiagWarning, match="by another fmdiag, at checkpoints that are gone: 1; they are kept"):
+        found = fmdiag.watch(folder, out=out, **QUICK)
+    assert found.table.drop_duplicates("quantity").equals(found.table) and set(found.table["step"]) == {2}
+    assert found.summary.set_index("quantity")["n"]["tau_mem"] == 1
+
+
 def test_what_cannot_be_measured_is_named_and_the_rest_goes_on(save, tmp_path):
     save(tmp_path / "a-10.pt", 10)
     save(tmp_path / "b-20.pt", 20, n=17)                             # other data
