@@ -160,7 +160,8 @@ def main():
         if name not in record["losses"]:
             of = record["steps"][name]
             fastest = min((one for one in VARIANTS if one in of), key=lambda one: of[one]["step"])
-            record["losses"][name] = {"variant": fastest, "curve": losses(make, rows, *VARIANTS[fastest], asked.seconds)}
+            curve = losses(make, rows, *VARIANTS[fastest], asked.seconds)
+            record["losses"][name] = {"variant": fastest, "curve": curve}
             RESULTS.write_text(json.dumps(record, indent=1) + "\n")
 
 
