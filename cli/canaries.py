@@ -3,7 +3,7 @@
 import click
 
 from .echo import echo, echo_json
-from .options import SEED, data_options
+from .options import ANONYMOUS, SEED, data_options
 from .shown import given_places, typed_command
 
 
@@ -27,6 +27,7 @@ class Counts(click.ParamType):
 
 @click.command()
 @data_options
+@ANONYMOUS
 @click.option("--images", type=click.Path(), help="Own pictures to draw canaries from.  [default: held-out rows]")
 @click.option("--multiplicities", type=Counts(), default="1,4,16", show_default=True, help="How often canaries are "
               "planted.")

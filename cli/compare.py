@@ -3,6 +3,7 @@
 import click
 
 from .echo import echo, echo_json
+from .options import ANONYMOUS
 from .shown import echo_found, found_as_json, given_places, rows_of, typed_command, verdict_of
 
 
@@ -11,6 +12,7 @@ from .shown import echo_found, found_as_json, given_places, rows_of, typed_comma
 @click.option("--labels", help="Names of the runs, separated by commas, in their order.  [default: folder names]")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder of the comparison.  [default: reports/compare-N]")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier comparison once the new one is complete.")
+@ANONYMOUS
 @click.option("--json", "as_json", is_flag=True, help="Print verdict, headline differences and, under details, "
               "all of them as JSON on stdout.")
 @click.option("--verbose", is_flag=True, help="Print the whole table of differences.")

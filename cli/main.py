@@ -12,6 +12,8 @@ import click
 from fmdiag import __version__
 from fmdiag.ranks import torchrun as ranks
 
+from .echo import echo
+
 # Commands that are more than a card's. Those of cards stand before "study", in the order of their registry.
 OWN = {
     "report": "Everything that applies to a checkpoint, as one page.",
@@ -162,7 +164,7 @@ class Remarks(logging.Handler):
         """Print one record."""
         from fmdiag.errors import one_line
 
-        click.echo(one_line(record.getMessage()), err=True)
+        echo(one_line(record.getMessage()), err=True)
 
 
 def _run(arguments):
@@ -237,7 +239,7 @@ def _only_our_messages():
         from fmdiag.errors import FmdiagWarning
 
         if issubclass(category, FmdiagWarning):
-            click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
+            echo(f"Warning: {' '.join(str(message).split())}", err=True)
 
     warnings.showwarning = show
     # A handler at the root, though it does nothing, keeps logging from printing what libraries log.

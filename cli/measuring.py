@@ -8,6 +8,7 @@ import click
 
 from fmdiag.errors import FmdiagError
 
+from .echo import hidden
 from .grouped import Grouped, GroupedCommand
 from .options import CONVENTION, DATA, DECODER, MISMATCHES, RUN, added
 from .options_of import options_of
@@ -91,7 +92,8 @@ def opened(name, checkpoint, options, *, page=False, default="digits"):
         return
     out = given.pop("out", None)
     out = (lambda training_set: _free(name, training_set)) if out is None else out
-    with Run(checkpoint, name=name, out=out, new=True, command=typed_command(), **given) as run:
+    with Run(checkpoint, name=name, out=out, new=True, command=typed_command(), anonymous=hidden(),
+             **given) as run:
         yield run
         saved = run.page or run.save(page=page)
         run.leave()

@@ -3,6 +3,7 @@
 import click
 
 from .completion import DataSet
+from .echo import HIDDEN
 from .grouped import RARE, option
 from .types import Range, Size
 
@@ -48,6 +49,14 @@ OUT = [   # of commands that go on in their folder, and replace none
            "summary as JSON on stdout."),
     option("Run", "--verbose", is_flag=True, help="Print the whole summary, not the headline numbers alone."),
 ]
+
+
+def _anonymous(context, parameter, value):
+    context.meta[HIDDEN] = value
+
+
+ANONYMOUS = option("Run", "--anonymous", is_flag=True, expose_value=False, callback=_anonymous, is_eager=True,
+                   help="Name files without their folders, and neither user nor host, in what is written and printed.")
 DRY = option("Run", "--dry-run", is_flag=True, help="Measure and write nothing: print what would be measured, and an "
              "estimate of its time and memory.")
 RUN = [
@@ -57,6 +66,7 @@ RUN = [
     OUT[0],
     option("Run", "--overwrite", is_flag=True, help="Replace an earlier run folder once the new one is complete."),
     *OUT[1:],
+    ANONYMOUS,
     DRY,
 ]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from fmdiag.files.places import is_elsewhere, shown_path
+from fmdiag.files.places import ANYWHERE, is_elsewhere, shown_path
 
-from .echo import echo, echo_json
+from .echo import echo, echo_json, hidden
 
 MOST_LINES, WIDTH = 14, 100   # on stdout; stderr has one more, which names the folder
 
@@ -151,6 +151,8 @@ def typed_command():
 
 def given_places(words=None):
     """Return what in the command line names a place outside the working folder, or in it by an absolute path."""
+    if hidden():
+        return ANYWHERE
     words = typed_words() if words is None else words
     return [value for word in words for value in (word, word.partition("=")[2]) if is_elsewhere(value)]
 

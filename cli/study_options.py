@@ -3,6 +3,7 @@
 import click
 
 from .completion import DataSet
+from .options import ANONYMOUS
 from .types import Numbers, Range
 
 OPTIONS = [
@@ -64,6 +65,7 @@ OPTIONS = [
     click.option("--json", "as_json", is_flag=True, help="Print verdict, headline numbers and, under details, the "
                  "summary as JSON on stdout."),
     click.option("--verbose", is_flag=True, help="Print the whole summary, not the headline numbers alone."),
+    ANONYMOUS,
     click.option("--dry-run", is_flag=True, help="Train and write nothing: print what would be trained, and an "
                  "estimate of its time and memory."),
 ]

@@ -2,7 +2,7 @@
 
 import click
 
-from .options import SEED, data_options
+from .options import ANONYMOUS, SEED, data_options
 from .types import Numbers, PoolSize
 
 EXAMPLES = """\b
@@ -19,6 +19,7 @@ Examples:
 
 @click.command("train", epilog=EXAMPLES)
 @data_options
+@ANONYMOUS
 @click.option("--loss", metavar="NAME", help="cfm, otcfm, efm (empirical flow matching), noised.  [default: cfm]")
 @click.option("--coupling", metavar="NAME", help="How a batch's noise and rows are paired: independent, plan (drawn "
               "from the optimal transport plan), assignment.  [default: plan for otcfm, else independent]")

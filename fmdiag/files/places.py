@@ -6,6 +6,10 @@ What is published must not say who made it, nor where.
 import os
 from pathlib import Path
 
+from fmdiag.files.anonymous import anonymous
+
+ANYWHERE = ("/",)   # given as `given`: every path is its name alone, users and hosts are not named
+
 
 def shown_path(path):
     """Return a path as seen from the working folder where it lies below it, else its name alone."""
@@ -28,8 +32,10 @@ def without_places(content, given=()):
     ----------
     content : dict, list, str or other plain value
     given : iterable of str
-        Paths that the user gave, which sentences may quote.
+        Paths that the user gave, which sentences may quote; or ANYWHERE.
     """
+    if given is ANYWHERE:
+        return anonymous(content)
     names = {place: shown_path(place) for place in sorted(given, key=len, reverse=True)}
     names[f"{Path.cwd()}{os.sep}"] = ""
     return _without(content, names)

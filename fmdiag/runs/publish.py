@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 
 from fmdiag.errors import FmdiagError
+from fmdiag.files.anonymous import anonymous_table
 from fmdiag.files.documents import as_json
 from fmdiag.files.places import without_places
 from fmdiag.files.staged import StagedFolder
@@ -77,6 +78,7 @@ def ordered(summary):
 
 def _cautioned(table, run):
     """Return the table with a column of codes where something would mislead a reader of the results."""
+    table = anonymous_table(table) if run.anonymous else table
     codes = "; ".join(dict.fromkeys(text.partition(":")[0] for text in run.cautions() if ": " in text[:40]))
     return table.assign(caution=codes) if codes else table
 

@@ -18,7 +18,7 @@ import torch
 from fmdiag.diagnostics import DIAGNOSTICS
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.fields import as_field, is_sampler
-from fmdiag.files.places import is_elsewhere
+from fmdiag.files.places import ANYWHERE, is_elsewhere
 from fmdiag.posterior.rows import shared_memory
 from fmdiag.ranks.torchrun import join, leave
 from fmdiag.runs import composed, inputs
@@ -63,6 +63,8 @@ class Run(GivenContext):
         Decoder of latents, for pictures only.
     cache : bool
         Whether feature vectors are kept between runs.
+    anonymous : bool
+        Whether what is written names files without their folders, and neither user nor host.
     name, command : str
         Name of the run and the command line that made it, for its record.
     **options
@@ -84,7 +86,8 @@ class Run(GivenContext):
 
     def __init__(self, checkpoint=None, *, field=None, sampler=None, train=None, held_out=None, path=None, out=None,
                  overwrite=False, new=False, seed=0, device="auto", memory=None, decoder=None, cache=True, name="run",
-                 command="", **options):
+                 command="", anonymous=False, **options):
+        self.anonymous = anonymous
         self.name, self.seed, self.cache, self.command = name, int(seed), cache, command
         self.started, self.clock = datetime.datetime.now(datetime.UTC), time.monotonic()
         self.group, self.network_device = join(inputs.choose_device(device, torch.float32))
@@ -207,7 +210,12 @@ class Run(GivenContext):
         return key_of(self, "run", {})
 
     def places(self):
-        """Return what was given and names a place outside the working folder, or in it by an absolute path."""
+        """Return what was given and names a place outside the working folder, or in it by an absolute path.
+
+        Of an anonymous run no place is named: ANYWHERE.
+        """
+        if self.anonymous:
+            return ANYWHERE
         given = (self.given.checkpoint, self.given.train, self.given.held_out, self.given.decoder,
                  *self.given.options.values())
         return [str(place) for place in given if isinstance(place, str | os.PathLike) and is_elsewhere(str(place))]

@@ -15,9 +15,9 @@ from fmdiag.cli.main import run
 from fmdiag.figures import RunData, figure_cards
 from fmdiag.figures.draw import drawn_figure
 from fmdiag.figures.style import legible, printed
+from fmdiag.files.anonymous import anonymous
 from fmdiag.files.marker import write_marker
 from fmdiag.report.export import export
-from fmdiag.report.export.anonymous import anonymous
 from fmdiag.report.export.bibliography import citations
 from fmdiag.report.export.tex import tex
 from fmdiag.results import load_table, save_table

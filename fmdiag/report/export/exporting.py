@@ -7,11 +7,11 @@ from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.figures import RunData, figure_cards
 from fmdiag.figures.draw import drawn_figure, save_figure
 from fmdiag.figures.style import SMALLEST, legible, printed
+from fmdiag.files.anonymous import anonymous as without_names
 from fmdiag.files.destination import slug
 from fmdiag.files.marker import changed_file, read_marker
 from fmdiag.files.staged import StagedFolder
 from fmdiag.report.export import methods, tables
-from fmdiag.report.export.anonymous import anonymous as without_names
 from fmdiag.report.export.anonymous import copies
 from fmdiag.report.export.tex import tex
 from fmdiag.results.headline import headline
