@@ -75,6 +75,8 @@ NUMBERS = (
            "fmdiag/patches", (MODEL, ("place", "same"))),
     Number("canaries", "share of planted images that came back", "returned", ("canaries",), "fmdiag/canaries", (),
            "high"),
+    Number("duplicated", "share of training examples that are near another one ({feature})", "duplicated",
+           ("duplicates",), "fmdiag/duplicates", (("source", "train"),)),
     Number("same_row_excess", "noises with which model and û* reach one row, beyond held-out rows",
            "same_row_excess", ("provenance",), "fmdiag/provenance"),
 )
@@ -210,6 +212,7 @@ def _others(summary, covered):
         rows = rows[rows["step"] == rows["step"].max()] if "step" in rows and rows["step"].notna().any() else rows
         timed = [key for key in ("t", "tau") if key in rows]
         alone = rows[rows[timed].isna().all(axis=1)] if timed else rows
+        alone = alone if alone["low"].isna().all() else alone[alone["low"].notna()]   # bounds say more than counts
         kept = (alone if len(alone) else rows.tail(1)).drop_duplicates("quantity")
         kept = kept.sort_values("quantity", key=lambda names: ~names.isin(known), kind="stable").head(OF_ONE)
         for row in kept.to_dict("records"):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from fmdiag.results.headline import MOST, headline
+from fmdiag.runs.publish import headline as of_audit
 
 
 def row(diagnostic, quantity, value, low=None, high=None, **keys):
@@ -56,6 +57,23 @@ def test_there_are_at_most_ten_and_other_diagnostics_fill_up():
     assert found[-1]["words"] == "mine: q3 (color red)"
     steps = pd.DataFrame([row("watch", name, float(step), step=step) for step in (1, 5) for name in ("error", "f_mem")])
     assert [(entry["quantity"], entry["value"]) for entry in headline(steps, {})] == [("f_mem", 5), ("error", 5)]
+
+
+def test_of_a_diagnostic_without_bounds_nothing_stands_beside_one_that_has_them():
+    """Duplicates: one share with its interval, and none of the counts; of others numbers with intervals first."""
+    duplicates = [row("duplicates", name, 0.0, source="train", feature="pixels") for name in ("groups", "largest")]
+    duplicates.append(row("duplicates", "duplicated", 0.0, 0.0, 0.01, source="train", feature="pixels"))
+    others = [row("mine", "count", 0.0), row("mine", "share", 0.2, 0.1, 0.3)]
+    found = headline(pd.DataFrame(duplicates + others), {})
+    assert [(entry["quantity"], entry["high"]) for entry in found] == [("duplicated", 0.01), ("share", 0.3)]
+
+
+def test_run_json_of_an_audit_keeps_exclusion_and_power():
+    document = {"verdicts": [{"question": "Copies?", "answer": "no evidence", "text": "None."}], "limits": [],
+                "advice": []}
+    record = of_audit(document, VERDICT)
+    found = {entry["quantity"]: entry["value"] for entry in headline(pd.DataFrame(ROWS), record)}
+    assert (found["exclusion"], found["power"]) == (0.012, 0.8) and record["verdict"]["text"] == "None."
 
 
 @pytest.mark.parametrize("record", [{}, {"verdict": "a sentence"}, {"verdict": None}])

@@ -12,6 +12,7 @@ import pytest
 from matplotlib.text import Text
 
 from fmdiag.cli.main import run
+from fmdiag.diagnostics import DIAGNOSTICS
 from fmdiag.figures import RunData, figure_cards
 from fmdiag.figures.draw import drawn_figure
 from fmdiag.figures.style import legible, printed
@@ -22,6 +23,7 @@ from fmdiag.report.export.bibliography import citations
 from fmdiag.report.export.tex import tex
 from fmdiag.results import load_table, save_table
 from fmdiag.results.headline import headline
+from fmdiag.studies.cards import STUDIES as STUDY_CARDS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "figures"))
 from synthetic_run import run_json, write_run  # noqa: E402
@@ -53,10 +55,19 @@ def test_texts_for_latex():
 
 def test_references_become_entries():
     found = citations("Q. Bertrand, A. Gagneux, “On $it”, NeurIPS 2025, arXiv 2506.03719, figure 2; T. Yoon et al. "
-                      "2023; see there")
-    assert list(found) == ["bertrand2025-03719", "yoon2023"]
+                      "2023; N. Carlini et al. 2019, 2023; Roe 2020; see there")
+    assert list(found) == ["bertrand2025-03719", "yoon2023", "carlini2019", "carlini2023", "roe2020"]
     assert "author = {Q. Bertrand and A. Gagneux}" in found["bertrand2025-03719"]
-    assert r"title = {{On \$it}}" in found["bertrand2025-03719"] and "T. Yoon and others" in found["yoon2023"]
+    assert r"title = {{On \$it}}" in found["bertrand2025-03719"] and "note = {Roe 2020}" in found["roe2020"]
+    assert "Fail to Memorize" in found["yoon2023"] and "USENIX Security 2023" in found["carlini2023"]
+
+
+def test_every_work_that_a_card_cites_has_a_title_or_a_number():
+    cards = [*DIAGNOSTICS.values(), *STUDY_CARDS.values()]
+    entries = [entry for card in cards for entry in citations(card.reference or "").values()]
+    assert len(entries) > 40
+    for entry in entries:
+        assert "  title = {" in entry or "  howpublished = {arXiv:" in entry, entry
 
 
 def test_the_tables_have_the_headline_numbers(small, tmp_path):

@@ -58,7 +58,8 @@ CARD = Diagnostic(
                "(1-t) x0 with z held out (without held-out examples: with the training examples equal to z left out); "
                "stage_boundary: the first t at which the median of the largest weight exceeds 0.9. "
                "collapse_time_predicted is a formula for isotropic data, kept for comparison.",
-    reference=PAPER_1 + ", figures 1a and 1c. Speciation and collapse: G. Biroli et al. 2024. Stages: Liu et al. 2025.",
+    reference=PAPER_1 + ", figures 1a and 1c; speciation and collapse: G. Biroli et al. 2024; stages: Liu et al. "
+              "2025, arXiv 2512.02826.",
     parameters=Parameters,
     run="fmdiag.diagnostics.alignment.run:run",
     cost="two products of pairs, and of fresh paths, by training examples, whatever the number of times",

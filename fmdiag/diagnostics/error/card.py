@@ -66,7 +66,7 @@ CARD = Diagnostic(
                "intervals of the shares at all times together. gap: loss of the held-out example minus that of the "
                "training example in whose place it stands, same noise, per training example; gap_auc: its AUC; gap_p: "
                "one-sided p-value of the largest gap over all times when both examples change places.",
-    reference=PAPER_1 + ", figure 2. States off the training paths: Song et al., arXiv 2510.01378; the gap per "
+    reference=PAPER_1 + ", figure 2; states off the training paths: Song et al., arXiv 2510.01378; the gap per "
               "time: Kollmann and Kaiser, arXiv 2603.13419.",
     parameters=Parameters,
     run="fmdiag.diagnostics.error.run:run",

@@ -68,7 +68,7 @@ CARD = Diagnostic(
                "samples that take most from one training image counted together. Held-out images are taken for what "
                "honest samples look like: blurred samples may be flagged more often without a copy. Local score: "
                "samples of the best denoiser that sees patches of 2 k - 1 pixels, of at most 1000 training images.",
-    reference="Kamb and Ganguli, arXiv 2412.20292 (patch mosaics, local score); Webster, arXiv 2306.08757 (templates); "
+    reference="Kamb and Ganguli, arXiv 2412.20292 (patch mosaics, local score); Webster, arXiv 2305.08694 (templates); "
               "the rule d1/d2 < 1/3: Yoon et al. 2023; greedy cover: Chvátal 1979.",
     parameters=Parameters,
     run="fmdiag.diagnostics.patches.run:run",

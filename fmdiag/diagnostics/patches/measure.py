@@ -14,7 +14,7 @@ Memorisation: more samples than held-out images have a copied area. Generalisati
 References
 ----------
 Kamb and Ganguli, "An analytic theory of creativity in convolutional diffusion models", arXiv 2412.20292 (the claim that
-samples are mosaics of patches). Somepalli et al., arXiv 2212.03860, and Webster, arXiv 2306.08757 (copied parts and
+samples are mosaics of patches). Somepalli et al., arXiv 2212.03860, and Webster, arXiv 2305.08694 (copied parts and
 templates). Yoon et al. 2023 (the rule d1/d2 < 1/3, there for whole images).
 """
 
