@@ -75,7 +75,7 @@ def _memorising(verdict, found):
              ", and ".join(shares)]
     if "membership_auc" in found:
         parts.append(f"By the velocity field, training examples are told from held-out ones with AUC "
-                     f"{_text(found['membership_auc'])}; 1/2 is not at all")
+                     f"{_text(found['membership_auc'])} (1/2: not at all)")
     return " ".join(f"{part}." for part in parts if part)
 
 

@@ -15,14 +15,17 @@ function sheetImage(sheet) {
 }
 
 function picture(sheet, place, label) {
-  const canvas = element("canvas", { role: "img", "aria-label": label, width: sheet.width, height: sheet.height });
+  const canvas = element("canvas", { width: sheet.width, height: sheet.height });
   canvas.classList.toggle("coarse", Math.max(sheet.width, sheet.height) < 64);
   showPicture(canvas, sheet, place, label);
   return canvas;
 }
 
 function showPicture(canvas, sheet, place, label) {
-  canvas.setAttribute("aria-label", label);
+  // A picture beside words that say the same has no label, and is not read out.
+  const named = label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" };
+  ["role", "aria-label", "aria-hidden"].forEach((name) => canvas.removeAttribute(name));
+  Object.entries(named).forEach(([name, value]) => canvas.setAttribute(name, value));
   canvas.dataset.place = place;
   sheetImage(sheet).then((image) => {
     if (canvas.dataset.place !== String(place)) return;   // another picture was asked for in the meantime

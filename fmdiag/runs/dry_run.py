@@ -1,10 +1,11 @@
 """Dry run: what a command would measure, and an estimate of its time and memory, without measuring or writing anything.
 
 The inputs are opened and checked as by the run itself. Time is work (`fmdiag.runs.work`) times rates of this machine
-(`fmdiag.runs.probe`) and, for statistics and pictures, the seconds of a committed record: docs/guides/dry-run.md says
+(`fmdiag.runs.probe`) and, for statistics and pictures, the seconds of a committed record: docs/guides/dry_run.md says
 how far it was from real runs.
 """
 
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -106,11 +107,11 @@ class DryRun(Run):
         """Write nothing."""
         self.close()
 
-    def estimate(self):
-        """Return the Estimate of everything that was listed."""
+    def estimate(self, clock=time.perf_counter):
+        """Return the Estimate of everything that was listed, in seconds of a clock."""
         works = [work for _, _, work in self.asked if work is not None]
         asks_gradients = any(work.gradients for work in works)
-        rates = rates_of(self, gradients=asks_gradients)
+        rates = rates_of(self, gradients=asks_gradients, clock=clock)
         drawn, found = set(), Estimate(_subject(self), product_rate=rates.product_rate,
                                        seconds_per_row=rates.row if self.field is not None else None)
         for name, chosen, work in self.asked:

@@ -43,11 +43,11 @@ class Rates:
     gradient: float
 
 
-def rates_of(run, *, gradients=True):
+def rates_of(run, *, gradients=True, clock=time.perf_counter):
     """Return the Rates of a run's model and training set on its devices."""
-    call, row = network_rates(run) if run.field is not None else (0.0, 0.0)
-    point, rate = closed_form_rates(run)
-    return Rates(call, row, point, rate, _gradient(run) if gradients and run.field is not None else 0.0)
+    call, row = network_rates(run, clock) if run.field is not None else (0.0, 0.0)
+    point, rate = closed_form_rates(run, clock)
+    return Rates(call, row, point, rate, _gradient(run, clock) if gradients and run.field is not None else 0.0)
 
 
 def least(work, clock=time.perf_counter):
@@ -66,31 +66,32 @@ def split(one, many, n):
     return max(0.0, one - row), row
 
 
-def network_rates(run):
+def network_rates(run, clock=time.perf_counter):
     """Return the seconds of a call of the run's network and of each row of it."""
     field, shape = run.field, run.training_set.shape
 
     def ask(n):
         x = draw_noise(n, shape, generator=torch.Generator().manual_seed(0))
-        return least(lambda: sample(field, x, 1) if is_sampler(field) else field(x, torch.full((n,), TIME)))
+        return least(lambda: sample(field, x, 1) if is_sampler(field) else field(x, torch.full((n,), TIME)),
+                     clock)
 
     one = ask(1)
     n = int(min(AT_ONCE, max(2, SECONDS / max(one, 1e-9))))
     return split(one, ask(n), n)
 
 
-def closed_form_rates(run):
+def closed_form_rates(run, clock=time.perf_counter):
     """Return (seconds of û* at a point, operations a second of its products)."""
     rows = run.training_set
     kept = max(2, min(rows.n_stored, ENTRIES // rows.dim))
     part = rows if kept == rows.n_stored else rows.chosen(np.arange(kept))
     u_star = ClosedFormField(part, run.path, memory=run.memory, device=run.device)
     x, t = draw_noise(POINTS, rows.shape, generator=run.generator()), torch.full((POINTS,), TIME)
-    seconds = least(lambda: u_star(x, t)) / POINTS
+    seconds = least(lambda: u_star(x, t), clock) / POINTS
     return seconds * rows.n / part.n, 4.0 * part.n * rows.dim / seconds
 
 
-def _gradient(run):
+def _gradient(run, clock):
     """Return the seconds of the gradient of one row's loss, 0 where no weights are reached."""
     module = run.network
     weights = [p for p in module.parameters() if p.is_floating_point()] if isinstance(module, torch.nn.Module) else []
@@ -107,7 +108,7 @@ def _gradient(run):
     try:
         for p in weights:
             p.requires_grad_(True)
-        return least(work)
+        return least(work, clock)
     except (RuntimeError, TypeError):   # no gradient reaches its weights; the diagnostic itself will say so
         return 0.0
     finally:
