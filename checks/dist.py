@@ -1,10 +1,13 @@
 """Wheel and sdist as a user meets them: built, checked, installed in a fresh environment, used from another folder.
 
+Used are the command line, a small report, and the cells of the first notebook, in a folder that knows no checkout.
+
 `make check-dist` runs it. The wheel is built from the unpacked sdist, so what either lacks is missed here. The fresh environment
 sees the packages of this one, but not its fmdiag; with --whole it installs every dependency from the index instead.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MOST_BYTES = 12_000_000
+NOTEBOOK = ROOT / "docs" / "first_steps.ipynb"
 REPORT = ["report", "--n-pairs", "8", "--n-samples", "8", "--n-noises", "8", "--n-gradients", "4", "--n-steps", "5"]
 
 
@@ -79,6 +83,16 @@ def use(python, folder):
     if "<style" not in page or "<svg" not in page and "<img" not in page:
         sys.exit("the page of the report has no style or no figure")
     print(f"report from the wheel: index.html, {len(page) / 1e6:.1f} MB", flush=True)
+    call(python, "-c", cells(NOTEBOOK), quiet=True, cwd=folder, env=clean | {"MPLBACKEND": "agg"})
+    if not (folder / "reports" / "notebook" / "index.html").is_file():
+        sys.exit(f"the cells of {NOTEBOOK.name} have written no page")
+    print(f"{NOTEBOOK.name} from the wheel: its cells ran, and wrote a page", flush=True)
+
+
+def cells(notebook):
+    """Return the code of a notebook's cells, one after the other."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    return "\n".join("".join(cell["source"]) for cell in content["cells"] if cell["cell_type"] == "code")
 
 
 def call(*words, quiet=False, **options):
