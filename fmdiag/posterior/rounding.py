@@ -47,6 +47,40 @@ def difference_rounding(depth, dim, reach):
     return UNIT[torch.float64] * (2 * (2 * depth).sqrt() * reach + (dim + 8) * depth)
 
 
+class RowProbes:
+    """Products of random probes with the centred rows of a store, made on the first pass over them and kept.
+
+    Parameters
+    ----------
+    dim : int
+        Length of a row.
+    device : torch.device
+        Where they are.
+    """
+
+    def __init__(self, dim, device):
+        self.along = torch.zeros(N_PROBES, dim, dtype=torch.float64, device=device)   # sum of g_i X_i
+        self.total, self.norms = torch.zeros(2, N_PROBES, dtype=torch.float64, device=device)   # of g_i, g_i ||X_i||^2
+        self.complete = False
+
+    def begin(self):
+        """Forget a pass over the rows that did not reach its end."""
+        if not self.complete:
+            for sums in (self.along, self.total, self.norms):
+                sums.zero_()
+
+    def add(self, first, rows, center):
+        """Return the probes of a block of rows, shape (N_PROBES, m); take the rows in, unless they are complete."""
+        g = torch.randn(N_PROBES, len(rows), dtype=torch.float64, generator=torch.Generator().manual_seed(first))
+        g = g.to(rows.device)
+        if not self.complete:
+            rows = rows.double() - center
+            self.along += g @ rows
+            self.total += g.sum(1)
+            self.norms += g @ torch.linalg.vector_norm(rows, dim=1).square()
+        return g
+
+
 class ProbedErrors:
     """Norms, per pair, of the errors of a product with the rows, measured by random projections.
 
@@ -54,23 +88,22 @@ class ProbedErrors:
     ----------
     x0, x1 : Tensor, float64, shape (b, dim)
         Noise and data of the pairs, the latter centred like the rows.
+    probes : RowProbes
+        Of the rows.
     """
 
-    def __init__(self, x0, x1):
-        self.x0, self.x1 = x0, x1
-        self.product, self.norm = (x0 * x1).sum(1, keepdim=True), x1.square().sum(1, keepdim=True)
-        self.square = torch.zeros(2, len(x0), dtype=torch.float64, device=x0.device)
+    def __init__(self, x0, x1, probes):
+        self.x0, self.x1, self.probes = x0, x1, probes
+        self.found = torch.zeros(2, len(x0), N_PROBES, dtype=torch.float64, device=x0.device)
 
-    def add(self, first, rows, linear, quadratic):
-        """Take in the coefficients, shape (b, m), of a block of centred rows, float64, shape (m, dim)."""
-        g = torch.randn(len(rows), N_PROBES, dtype=torch.float64,
-                        generator=torch.Generator().manual_seed(first)).to(rows.device)
-        along, total = rows.T @ g, g.sum(0)
-        norms = torch.linalg.vector_norm(rows, dim=1).square()
-        exact = (self.x0 @ along - self.product * total, self.x1 @ along - (self.norm * total + norms @ g) / 2)
-        for k, (found, expected) in enumerate(zip((linear, quadratic), exact, strict=True)):
-            self.square[k] += (found.double() @ g - expected).square().mean(1)
+    def add(self, probes, linear, quadratic):
+        """Take in the coefficients, shape (b, m), of a block of rows with its probes, shape (N_PROBES, m)."""
+        for found, coefficients in zip(self.found, (linear, quadratic), strict=True):
+            found += coefficients.double() @ probes.T
 
     def norms(self, group):
         """Return the norms of the errors of both coefficients over all ranks' rows, shape (2, b)."""
-        return SAFETY * group.sum(self.square).sqrt()
+        along, total, norms = self.probes.along, self.probes.total, self.probes.norms
+        product, norm = (self.x0 * self.x1).sum(1, keepdim=True), self.x1.square().sum(1, keepdim=True)
+        exact = torch.stack([self.x0 @ along.T - product * total, self.x1 @ along.T - (norm * total + norms) / 2])
+        return SAFETY * group.sum((self.found - exact).square().mean(2)).sqrt()

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from fmdiag.memory import default_memory
-from fmdiag.posterior.rounding import UNIT
+from fmdiag.posterior.rounding import UNIT, RowProbes
 from fmdiag.ranks.group import SINGLE
 
 BLOCK_BYTES = 1 << 23   # of float32 rows: a block stays in cache while queries pass over it
@@ -51,6 +51,8 @@ class RowStore:
     ----------
     n, size, first : int
         Number of rows in all, number of this rank's, and the first of these.
+    probes : RowProbes
+        Of the rows less their center, complete after the first pass of products over them.
     """
 
     def __init__(self, training_set, memory, device, block_rows=None, group=SINGLE):
@@ -62,7 +64,7 @@ class RowStore:
         fitting = min(max(BLOCK_BYTES, 256 * bytes_per_row), memory // 8) // bytes_per_row
         self.block_rows = block_rows or max(1, min(MOST_ROWS if self.dim > SMALL_DIM else MOST_SHORT_ROWS,
                                                         int(fitting)))
-        self.kept = None
+        self.kept, self.probes = None, RowProbes(self.dim, device)
         if self.size * bytes_per_row <= memory // 2:
             kept = torch.empty(self.size, self.dim, device=device)
             for first, block in self.blocks():

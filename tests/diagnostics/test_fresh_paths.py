@@ -7,7 +7,7 @@ import torch
 
 import fmdiag
 from fmdiag import TrainingSet
-from fmdiag.diagnostics.alignment import fresh
+from fmdiag.diagnostics.alignment import fresh, fresh_sums
 from fmdiag.paths import path_from_description
 from fmdiag.sampling import draw_noise
 
@@ -47,7 +47,7 @@ def test_two_points_and_a_held_out_example_between_them():
 @pytest.mark.parametrize("entries", [1, 1 << 21])
 def test_the_posterior_of_fresh_states_by_brute_force(path, entries, monkeypatch):
     """Held-out ends, in blocks of one row and at once."""
-    monkeypatch.setattr(fresh, "ENTRIES", entries)
+    monkeypatch.setattr(fresh_sums, "ENTRIES", entries)
     schedule = path_from_description({"name": path})
     table = fresh.measure(DIGITS, times=TIMES, n_paths=6, path=schedule, generator=generator())
     g = generator()

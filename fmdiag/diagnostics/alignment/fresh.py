@@ -30,6 +30,7 @@ import pandas as pd
 import torch
 
 from fmdiag.datasets import as_training_set
+from fmdiag.diagnostics.alignment.fresh_sums import path_sums
 from fmdiag.diagnostics.alignment.transitions import crossing_interval
 from fmdiag.diagnostics.points.pairs import check_times
 from fmdiag.paths import LinearPath
@@ -39,8 +40,6 @@ from fmdiag.stats import bounded_interval, median_interval, row
 
 FEWER_THAN = 2.0
 TOP_WEIGHT = 0.9
-ENTRIES = 1 << 21    # float64 log-weights at a time
-EQUAL = 1e-12        # squared distance, beside the squared norm, of rows that are one example
 
 
 def measure(training_set, *, times, n_paths=128, path=None, device="cpu", progress=iter, group=SINGLE, generator=None,
@@ -74,7 +73,7 @@ def measure(training_set, *, times, n_paths=128, path=None, device="cpu", progre
     s = schedule.alpha(t) / schedule.sigma(t)
 
     def found(mine):
-        return _sums(training_set, x0[mine], z[mine], rows[mine] if own else None, s, device, progress)
+        return path_sums(training_set, x0[mine], z[mine], rows[mine] if own else None, s, device, progress)
 
     sums = torch.cat(group.spread(torch.arange(n_paths), found), 2)       # (2, T, paths)
     weight, square = sums.numpy()
@@ -82,43 +81,6 @@ def measure(training_set, *, times, n_paths=128, path=None, device="cpu", progre
             "path": np.tile(np.arange(n_paths), len(times)), "end": "left_out" if own else "heldout"}
     some, (weight, square) = weight.ravel() > 0, (np.where(weight > 0, part, 1.0).ravel() for part in (weight, square))
     return pd.DataFrame({**keys, "ess": weight**2 / square, "max_weight": 1 / weight})[some].reset_index(drop=True)
-
-
-def _sums(training_set, x0, z, own, s, device, progress):
-    """Return the sums of w and w² over training rows, relative to the largest w, shape (2, T, paths); 0 of no row."""
-    x0, z = (x.flatten(1).to(device, torch.float64) for x in (x0, z))
-    shape = (len(s), len(x0))
-    top = torch.full(shape, -torch.inf, dtype=torch.float64, device=device)
-    weight, square = (torch.zeros(shape, dtype=torch.float64, device=device) for _ in range(2))
-    size = max(1, ENTRIES // len(x0))
-    for first, rows in progress(training_set.blocks(size, device=device)):
-        block = rows.double()
-        norms, along = block.square().sum(1), x0 @ block.T
-        apart = (z.square().sum(1)[:, None] - 2 * z @ block.T + norms).clamp_(min=0)
-        if own is not None:
-            apart[_same(apart, norms, own.to(device), first, training_set.n_stored)] = torch.inf
-        for k, value in enumerate(s.tolist()):
-            logs = value * along - 0.5 * value**2 * apart if value else torch.where(apart.isinf(), -torch.inf, 0.0)
-            _add(logs, top[k], weight[k], square[k])
-    return torch.stack([weight, square]).cpu()
-
-
-def _same(apart, norms, own, first, n_stored):
-    """Return which training rows equal the source of each path, or are it or its mirror image: bool, (paths, m)."""
-    numbers = torch.arange(first, first + apart.shape[1], device=apart.device) % n_stored
-    return (numbers == own[:, None] % n_stored) | (apart <= EQUAL * norms)
-
-
-def _add(logs, top, weight, square):
-    """Add a block of log-weights, (paths, m), to the sums of one time in place."""
-    new = torch.maximum(top, logs.amax(1))
-    some = new > -torch.inf
-    shift = torch.where(some, top - new, 0.0).exp()
-    relative = (logs - torch.where(some, new, 0.0)[:, None]).exp_()
-    weight.mul_(shift).add_(relative.sum(1))
-    square.mul_(shift**2).add_(relative.square_().sum(1))
-    top.copy_(new)
-
 
 
 def summarise(name, fresh, training):

@@ -14,6 +14,7 @@ from fmdiag.posterior.curve.dense import means, stats_at
 from fmdiag.posterior.curve.lowdim import STRIP, Differences
 from fmdiag.posterior.curve.products import PairProducts
 from fmdiag.posterior.curve.sparse import RowLists
+from fmdiag.posterior.curve.sums import coarse_pays
 from fmdiag.posterior.rounding import UNIT, moved
 from fmdiag.posterior.state import Posterior
 
@@ -22,6 +23,7 @@ MASS_LOW = 1e-14         # the same in few dimensions, where a list's rows cost 
 ROUNDING = 2e-5          # of a log-weight: beyond it dense pairs are handed to the plain posterior
 LIST_ALIVE, LIST_ESS = 16, 512   # a pair becomes a list at n / 16 rows above the cutoff and n / 512 effective ones
 LIST_ESS_LOW = 1024      # in few dimensions, where a row costs little: all pairs at n / 1024 effective rows, on average
+LIST_SHARE = 8           # part of the memory, 1 / 8, that lists take
 ENTRY_BYTES = 100        # of a list's entry, with what is made from it at a time
 COORDINATES_AT_ONCE = 1 << 22    # of pairs, where further passes over the rows come from memory
 SHARPEN_ROWS = 16        # rows per list, on average, that are measured again in float64 whatever their rounding
@@ -62,6 +64,8 @@ def posterior_curve(plain, store, x0, x1, rows, times, *, mass=MASS):
         at_once = max(1, int(share / (8 * most_rows / STRIP)))   # no coefficients are kept, the tops of strips are
     elif store.kept is not None:
         at_once = min(at_once, max(32, COORDINATES_AT_ONCE // store.dim))
+    else:
+        at_once = -(-len(rows) // -(-len(rows) // at_once))   # as many passes, with less memory each
     for chunk in torch.arange(len(rows), device=device).split(at_once):
         curve = _Curve(plain, store, flat[0][chunk], flat[1][chunk], rows[chunk], times, mass)
         for k, pairs, posterior in curve.run():
@@ -137,7 +141,8 @@ class _Curve:
         few = stats.ess <= max(8, self.store.n // LIST_ESS)
         candidates = torch.nonzero(few).reshape(-1)
         alive = products.alive(dense[candidates], stats.s, self.cutoff)
-        few[candidates] = alive <= max(64, self.store.n // LIST_ALIVE)
+        room = int(self.plain.memory / LIST_SHARE / ENTRY_BYTES) // len(self.rows)
+        few[candidates] = alive <= max(64, min(self.store.n // LIST_ALIVE, room))
         return few
 
     def _plain(self, k, pairs):
@@ -148,10 +153,18 @@ class _Curve:
     def _dense(self, products, waiting):
         if not waiting:
             return
-        found = means(self.store, products, [(pairs, stats) for _, pairs, stats in waiting], self.mass)
-        for (k, pairs, stats), (mean, left_out) in zip(waiting, found, strict=True):
+        entries = [(pairs, stats) for _, pairs, stats in waiting]
+        coarse = coarse_pays(self.store.n, products.dtype, self.t.device)
+        found = means(self.store, products, entries, self.mass, coarse)
+        extent = self._sums(products, len(waiting[0][2].block_share[0]))
+        # Coarse sums must not be worse than what is stated of those in float32.
+        again = [e for e, (*_, error) in enumerate(found) if bool((error > 2 * extent[0] * extent[1]).any())]
+        if again:
+            exact = means(self.store, products, [entries[e] for e in again], self.mass)
+            found = [exact.pop(0) if e in again else one for e, one in enumerate(found)]
+        for (k, pairs, stats), (mean, left_out, error) in zip(waiting, found, strict=True):
             yield k, pairs, self._posterior(k, pairs, stats.sums, mean, left_out + self._moved(products, pairs, stats),
-                                            self._sums(products, len(stats.block_share[0])))
+                                            extent, error)
 
     def _moved(self, products, pairs, stats):
         """Return the bound on the share of the weight that rounding moves, shape (b,)."""
@@ -178,11 +191,11 @@ class _Curve:
         return k, lists.members, self._posterior(k, lists.members, sums, mean, left_out + self.mass + share,
                                                  (reach, summed, center))
 
-    def _posterior(self, k, pairs, sums, mean, left_out, extent):
+    def _posterior(self, k, pairs, sums, mean, left_out, extent, error=0.0):
         """Return the Posterior from sums relative to the pairs' own rows.
 
         `left_out` bounds the share of the weight that is missing or misplaced, shape (b,); `extent` is (largest
-        ||X - center||, rounding of the mean's sum in units of it, center).
+        ||X - center||, rounding of the mean's sum in units of it, center); `error` bounds what else it is off by.
         """
         reach, summed, center = extent
         dropped = (left_out + n_floor(self.store.n)).clamp(max=1)
@@ -204,7 +217,7 @@ class _Curve:
             # Of the nearest row: ||x - alpha X||^2 / sigma^2 = ||x0||^2 - 2 l.
             shell=((self.x0[pairs].square().sum(1) - 2 * sums["max"]).clamp(min=0) / dim).sqrt(),
             dropped_mass=dropped,
-            mean_error=2 * reach * (dropped + summed) + 8 * UNIT[torch.float64] * (reach + center.norm()),
+            mean_error=2 * reach * (dropped + summed) + error + 8 * UNIT[torch.float64] * (reach + center.norm()),
         )
 
 

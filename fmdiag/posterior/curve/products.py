@@ -44,11 +44,14 @@ class PairProducts:
         self.linear = torch.empty(len(x0), store.size, dtype=dtype, device=x0.device)
         self.quadratic = torch.empty_like(self.linear)
         self.noise_norm = x0.double().norm(dim=1).max().item()
-        probes = ProbedErrors(x0.double(), x1.double() - self.center) if dtype == torch.float32 else None
+        probes = (ProbedErrors(x0.double(), x1.double() - self.center, store.probes) if dtype == torch.float32
+                  else None)
+        store.probes.begin()
         for first, block in store.blocks():
             span = self._add(x0, x1, first, store.centred(block, self.center, dtype))
             if probes is not None:
-                probes.add(first, block.double().sub_(self.center), self.linear[:, span], self.quadratic[:, span])
+                probes.add(store.probes.add(first, block, self.center), self.linear[:, span], self.quadratic[:, span])
+        store.probes.complete = True
         own = torch.nonzero((rows >= 0) & (rows < store.size)).reshape(-1)
         self.linear[own, rows[own]], self.quadratic[own, rows[own]] = 0.0, 0.0
         # One for all ranks: it decides what they do next.
