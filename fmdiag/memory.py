@@ -68,6 +68,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and MESSAGES.search(str(error)) is not None
 
 
+def give_back() -> None:
+    """Give freed memory back to the system where the C library keeps it: between blocks it scatters, and adds up."""
+    import ctypes
+
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)
+
+
 def with_less(work: Callable[[], T], halve: Callable[[], object], amount: Callable[[], int], what: str,
               least: float = 1) -> T:
     """Return ``work()``, called again after ``halve()`` for as long as memory does not suffice.

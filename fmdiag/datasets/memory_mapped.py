@@ -3,16 +3,21 @@
 Pages of a map that were touched count as resident until they are given back, so that one pass over a map holds the
 whole file. Here rows are read from the map's file at their offset, into memory of their own; where that cannot be (the
 file has lost its name, the rows are no contiguous stretch of it) they are copied from the map and its pages given back.
+A file that changes or shrinks while it is read, and a disk that fails, end the reading with an error that names it.
 """
 
 import mmap
 import os
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 
+from fmdiag.errors import FmdiagError
+
 _FILES = weakref.WeakKeyDictionary()   # of each map: an open file descriptor, or None where the map itself is read
+_STATES = weakref.WeakKeyDictionary()  # of each map: size and time of change of its file when it was first read
 
 
 def mapping(rows):
@@ -34,7 +39,8 @@ def read(rows, start, stop):
         _give_back(mapped)
         return block
     block = np.empty((max(0, min(stop, len(rows)) - start), *rows.shape[1:]), rows.dtype)
-    _fill(file, block, _position(mapped, rows) + start * rows.strides[0])
+    with _named(mapped, rows, file):
+        _fill(file, block, _position(mapped, rows) + start * rows.strides[0])
     return block
 
 
@@ -50,8 +56,9 @@ def take(rows, numbers):
         return block
     block = np.empty((len(numbers), *rows.shape[1:]), rows.dtype)
     start = _position(mapped, rows)
-    for k in np.argsort(numbers, kind="stable"):
-        _fill(file, block[k : k + 1], start + int(numbers[k]) * rows.strides[0])
+    with _named(mapped, rows, file):
+        for k in np.argsort(numbers, kind="stable"):
+            _fill(file, block[k : k + 1], start + int(numbers[k]) * rows.strides[0])
     return block
 
 
@@ -68,6 +75,26 @@ def read_ahead(rows, spans):
                 yield block.result()
         if waiting is not None:
             yield waiting.result()
+
+
+@contextmanager
+def _named(mapped, rows, file):
+    """Raise FmdiagError with the file's name where reading it fails, or it is not what it was at first."""
+    name = _root(rows).filename
+    try:
+        yield
+    except OSError as error:
+        raise FmdiagError(f"{name}: reading it failed ({error.strerror or error}); give a whole copy of the file, on a "
+                          "disk without errors") from error
+    before, now = _STATES[mapped], _state(file)
+    if _root(rows).mode == "r" and before != now:
+        how = "cut short" if now[0] < before[0] else "changed"
+        raise FmdiagError(f"{name}: the file was {how} while it was read; run again once nothing writes to it")
+
+
+def _state(file):
+    found = os.fstat(file)
+    return found.st_size, found.st_mtime_ns
 
 
 def _root(rows):
@@ -103,6 +130,7 @@ def _open(mapped, rows):
         os.close(file)
         return None
     weakref.finalize(mapped, os.close, file)
+    _STATES[mapped] = _state(file)
     return file
 
 
@@ -122,7 +150,7 @@ def _fill(file, block, position):
     while len(view):
         got = os.preadv(file, [view], position)
         if not got:
-            raise OSError("the file ends before its rows do: it was cut short while it was read")
+            raise OSError("it ends before its rows do, cut short while it was read")
         view, position = view[got:], position + got
 
 

@@ -1,5 +1,7 @@
 """Memory maps: the same rows, the same statistics, and nothing of the file stays resident."""
 
+import errno
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -110,6 +112,31 @@ def test_bad_rows_of_a_large_file_are_named_when_they_are_read(tmp_path, monkeyp
     with pytest.raises(FmdiagError, match="row 17 holds NaN or infinity"):
         for _ in data.blocks(4):
             pass
+
+
+def test_a_file_that_shrinks_or_changes_and_a_disk_that_fails_are_named(tmp_path, monkeypatch):
+    """Each in the middle of a pass; what comes from the file's old content is not mixed with the new."""
+    def passing(happens):
+        file = _saved(tmp_path, stored(np.uint8))
+        with pytest.raises(FmdiagError) as caught:
+            for number, _ in enumerate(load_dataset(file).blocks(4)):
+                if number == 5:
+                    happens(file)
+        assert str(file) in str(caught.value) and "\n" not in str(caught.value)
+        return str(caught.value)
+
+    def changed(file):
+        with open(file, "r+b") as out:
+            out.seek(-8, os.SEEK_END)
+            out.write(bytes(8))
+        os.utime(file, ns=(0, 0))   # whatever the clock's resolution
+
+    def failing(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    assert "cut short while it was read" in passing(lambda file: os.truncate(file, 3000))
+    assert "was changed while it was read" in passing(changed)
+    assert os.strerror(errno.EIO) in passing(lambda _: monkeypatch.setattr(os, "preadv", failing))
 
 
 MEASURE = """

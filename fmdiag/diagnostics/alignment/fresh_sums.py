@@ -65,8 +65,9 @@ def _add(logs, top, weight, square, dtype):
     new = torch.maximum(top, logs.amax(1))
     some = new > -torch.inf
     shift = torch.where(some, top - new, 0.0).exp()
-    bits = logs.sub_(torch.where(some, new, 0.0)[:, None]).to(dtype).mul_(1 / math.log(2))
+    bits = logs.sub_(torch.where(some, new, 0.0)[:, None]).mul_(1 / math.log(2)).to(dtype)
     relative = bits.clamp_(min=-FLOOR / math.log(2)).exp2_()   # clamped: no slow denormals
-    weight.mul_(shift).add_(torch.where(some, relative.sum(1), 0.0))
-    square.mul_(shift**2).add_(torch.where(some, torch.linalg.vecdot(relative, relative), 0.0))
+    weight.mul_(shift).add_(torch.where(some, relative.sum(1, dtype=torch.float64), 0.0))
+    squares = torch.linalg.vector_norm(relative, dim=1, dtype=torch.float64).square()
+    square.mul_(shift**2).add_(torch.where(some, squares, 0.0))
     top.copy_(new)

@@ -10,6 +10,7 @@ import math
 
 import torch
 
+from fmdiag.memory import give_back
 from fmdiag.posterior.curve.dense import means, stats_at
 from fmdiag.posterior.curve.lowdim import STRIP, Differences
 from fmdiag.posterior.curve.products import PairProducts
@@ -70,6 +71,8 @@ def posterior_curve(plain, store, x0, x1, rows, times, *, mass=MASS):
         curve = _Curve(plain, store, flat[0][chunk], flat[1][chunk], rows[chunk], times, mass)
         for k, pairs, posterior in curve.run():
             yield k, chunk[pairs], posterior
+            if store.kept is None:
+                give_back()
 
 
 class _Curve:
