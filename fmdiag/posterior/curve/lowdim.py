@@ -4,8 +4,9 @@ With z = x1 + x0 / s the log-weight relative to the pair's own row is
 
     l_i(s) = ||x0||^2 / 2 - ||s X_i - s z||^2 / 2,
 
-a coordinate at a time and without the cancellation of an expanded product, in float64: û* is right to 1e-12 at every
-time. It lies below ||x0||^2 / 2, so the exponential needs no maximum beforehand.
+in float64: û* is right to 1e-12 at every time. While s |X| is small the square is expanded, which takes one product
+and cancels nothing yet; then it is formed a coordinate at a time. The log-weight lies below ||x0||^2 / 2, so the
+exponential needs no maximum beforehand.
 Log-weights are formed in units of ln 2: torch's exp2 takes half the time of its exp on a CPU.
 """
 
@@ -24,6 +25,7 @@ MOST_DIM = 8
 MOST_LOG = 300.0         # float64 overflows at e^709
 BLOCK_BYTES = 3 << 20    # of log-weights at a time: with the differences, what one core of two keeps in cache
 STRIP = 256              # rows whose largest log-weight is kept, to find the largest of all again
+MULTIPLIED = 10.0        # s |X| up to which log-weights come from a product
 EXPANDED = 100.0         # s |X| up to which sum w l follows from sum w X and sum w |X|^2: off by 2^-51 s^2 |X|^2
 
 
@@ -66,7 +68,9 @@ class Differences:
         dim, unit = self.dim, UNIT[torch.float64]
         square = self.noise.square() + 2 * FLOOR
         entry = 4 * unit * (s * self.reach + self.noise)
-        return dim**0.5 * entry * square.sqrt() + (dim + 8) * unit * square
+        bound = dim**0.5 * entry * square.sqrt() + (dim + 8) * unit * square
+        expanded = (dim + 8) * unit * (2 * s * self.reach + self.noise).square()
+        return bound + expanded if s * self.reach <= MULTIPLIED else bound
 
     def stats_at(self, s):
         """Return (DenseStats, posterior means) of all pairs at `s`; shapes (b,) and (b, dim)."""
@@ -110,6 +114,10 @@ class Differences:
         rows, (points, logs) = rows * (SCALE * s), scaled
         shape = (len(points), rows.shape[1])
         difference, out = self._buffer(0, shape), self._buffer(1, shape)
+        if s * self.reach <= MULTIPLIED:
+            queries = torch.cat([2 * points, -torch.ones_like(logs)], 1)
+            rows = torch.cat([rows, rows.square().sum(0, keepdim=True)])
+            return torch.addmm(logs - points.square().sum(1, keepdim=True), queries, rows, out=out)
         for j in range(len(rows)):
             torch.sub(rows[j], points[:, j, None], out=difference)
             logs = torch.addcmul(logs, difference, difference, value=-1, out=out)
