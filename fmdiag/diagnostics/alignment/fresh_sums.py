@@ -4,9 +4,10 @@ import math
 
 import torch
 
-from fmdiag.posterior.rows import MOST_ROWS, product_dtype
+from fmdiag.posterior.rows import product_dtype
 
 ENTRIES = 1 << 21    # float64 log-weights at a time
+ROW_BYTES = 1 << 25  # of float64 rows at a time
 EQUAL = 1e-12        # squared distance, beside the squared norm, of rows that are one example
 FLOOR = 40.0         # nats: n rows below exp(-FLOOR) of the largest weight are 1e-8 of it for n < 10^9
 
@@ -31,7 +32,8 @@ def path_sums(training_set, x0, z, own, s, device, progress):
     top = torch.full((len(s), len(x0)), -torch.inf, dtype=torch.float64, device=device)
     weight, square = (torch.zeros_like(top) for _ in range(2))
     # Of a log-weight relative to the largest, which float64 products give, float32 keeps 1e-7 where it weighs.
-    dtype, size = product_dtype(x0.shape[1]), max(1, min(MOST_ROWS, ENTRIES // len(x0)))
+    dtype, size = product_dtype(x0.shape[1]), max(1, min(ROW_BYTES // (8 * x0.shape[1]), ENTRIES // len(x0)))
+    values, s = s.tolist(), s[:, None].to(device)
     both, end_norms = torch.cat([x0, z]), z.square().sum(1)[:, None]
     buffer = torch.empty(size, x0.shape[1], dtype=torch.float64, device=device)
     for first, rows in progress(training_set.blocks(size, device=device)):
@@ -40,10 +42,10 @@ def path_sums(training_set, x0, z, own, s, device, progress):
         apart = (end_norms - 2 * of_ends + norms).clamp_(min=0)
         if own is not None:
             apart[_same(apart, norms, own.to(device), first, training_set.n_stored)] = torch.inf
-        highest = s[:, None].to(device) * (along.amax(1) - 0.5 * s[:, None].to(device) * apart.amin(1))
+        highest = s * (along.amax(1) - 0.5 * s * apart.amin(1))
         # A block none of whose rows can weigh anything beside rows before it is passed over.
-        for k in torch.nonzero((highest > top - FLOOR).any(1) | (s == 0).to(device)).reshape(-1).tolist():
-            _add(_logs(along, apart, s[k].item()), top[k], weight[k], square[k], dtype)
+        for k in torch.nonzero((highest > top - FLOOR).any(1) | (s[:, 0] == 0)).reshape(-1).tolist():
+            _add(_logs(along, apart, values[k]), top[k], weight[k], square[k], dtype)
     return torch.stack([weight, square]).cpu()
 
 
