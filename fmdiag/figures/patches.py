@@ -82,21 +82,23 @@ def maps_figure(run):
         rows, sources = arrays["rows"][k], arrays["maps"][k]
         line[1].imshow(colored(sources, rows), interpolation="nearest")
         bare(line[1]).set_title(f"a={arrays['area_share'][k]:.2f}, m={arrays['n_images'][k]}", fontsize=8, pad=2)
-        for ax, row, image, hue in zip(line[2:], rows, arrays["row_images"][k], HUES, strict=True):
+        for ax, row, image, hue, mirrored in zip(line[2:], rows, arrays["row_images"][k], HUES, arrays["mirrored"][k],
+                                                 strict=True):
             if row < 0:
                 ax.set_axis_off()
                 continue
             show_image(ax, image)
             _frame(ax, sources == row, hue, image.shape[-2:])
-            ax.set_title(f"row {row}", fontsize=8, pad=2)
+            ax.set_title(f"row {row}" + ("\n(mirrored)" if mirrored else ""), fontsize=8, pad=2)
     return figure
 
 
 def colored(sources, rows):
-    """Return a map as colors, float, shape (h, w, 3): the named rows' hues, grey for others, light where nothing is."""
+    """Return a map as colors, float, shape (h, w, 3): hues of the named rows, grey for others, white: not judged."""
     from matplotlib.colors import to_rgb
 
     picture = np.where((sources < 0)[..., None], to_rgb(NOTHING), to_rgb(OTHERS))
+    picture[sources < -1] = 1
     for row, hue in zip(rows, HUES, strict=True):
         if row >= 0:
             picture[sources == row] = to_rgb(hue)

@@ -1,6 +1,7 @@
 """Copies of parts: nearest windows, areas and mosaic counts against brute force, planted parts, and what is refused."""
 
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from fmdiag.datasets import TrainingSet
 from fmdiag.diagnostics.patches import judge as judging
 from fmdiag.diagnostics.patches.cover import masks, mosaic, needed
 from fmdiag.diagnostics.patches.measure import measured
+from fmdiag.diagnostics.patches.run import pictures
 from fmdiag.diagnostics.patches.search import KEPT, WindowSearch
 from fmdiag.diagnostics.patches.summary import control_failed, reading, summarise
 from fmdiag.diagnostics.patches.windows import Windows, typical, windows_of
@@ -52,7 +54,7 @@ def test_nearest_windows_are_those_of_all_distances_in_float64(mirrored, memory)
     queries[0], queries[1] = torch.from_numpy(mirrored.rows[5]), torch.from_numpy(mirrored.rows[7]).flip(-1)
     chosen = np.ones((4, len(windows.places)), bool)
     chosen[2, 3] = False
-    search = WindowSearch(mirrored, windows, typical(mirrored)[0], memory=memory)
+    search = WindowSearch(mirrored, windows, typical(mirrored)[0], threshold=1 / 3, memory=memory)
     for found, anywhere in ((search.at_the_place(queries, chosen, windows), False),
                             (search.anywhere(queries, chosen, windows), True)):
         for k, (b, which) in enumerate(np.argwhere(chosen)):
@@ -82,9 +84,10 @@ def test_areas_and_counts_are_those_of_enumeration():
         m = rng.integers(1, 9)
         places = windows.places[rng.integers(len(windows.places), size=m)]
         images = [np.unique(rng.integers(6, size=2)) for _ in range(m)]
-        found, own, union = mosaic(windows, places, images), masks(windows, places, images), np.zeros((7, 7), bool)
-        for top, left in places:
-            union[top : top + 3, left : left + 3] = True
+        agrees, judged, union = rng.random((m, 3, 3)) < 0.9, rng.random((7, 7)) < 0.9, np.zeros((7, 7), bool)
+        found, own = (of(windows, places, images, agrees, judged) for of in (mosaic, masks))
+        for (top, left), pixels in zip(places, agrees, strict=True):
+            union[top : top + 3, left : left + 3] |= pixels & judged[top : top + 3, left : left + 3]
         assert found.n_copied == union.sum() and ((found.sources >= 0) == union).all()
         assert all(own[name][found.sources == name].all() for name in own)
         least = next(size for size in range(1, 7) for chosen in combinations(own, size)
@@ -92,7 +95,30 @@ def test_areas_and_counts_are_those_of_enumeration():
         assert least <= found.count <= least * (1 + np.log(49))
         as_few += found.count == least
     assert as_few >= 38
-    assert mosaic(windows, np.empty((0, 2), int), []).count == 0
+    nothing = np.empty((0, 2), int), [], np.empty((0, 3, 3), bool), np.ones((7, 7), bool)
+    assert mosaic(windows, *nothing).count == 0
+
+
+def test_pixels_count_where_they_agree_and_say_something():
+    """A noisy copy of a window beside pixels that a passing window also covers, and a blank strip that is copied."""
+    rows, rng = noise(30, 2, 12, 12), np.random.default_rng(1)
+    rows[4, :, :, 8:] = 0.0
+    sample = rows[[4]] + 0.05 * rng.normal(size=(1, 2, 12, 12)).astype(np.float32)
+    sample[:, :, 5, 5], sample[:, :, :, 8:] = rows[4, :, 5, 5] + 1.5, 0.0
+    train = TrainingSet(rows)
+    found = measured(sample, train, window=6, held_out=False, **PLAIN, generator=torch.Generator().manual_seed(0))
+    d2 = [np.sort(np.sqrt(np.square(rows - sample)[:, :, top : top + 6, left : left + 6].sum((1, 2, 3))))[1]
+          for top, left in np.ndindex(7, 7)]
+    expected, differences = np.zeros((12, 12), bool), np.square(sample[0] - rows[4]).mean(0)
+    for (top, left), second in zip(np.ndindex(7, 7), d2, strict=True):
+        here = np.s_[top : top + 6, left : left + 6]
+        if np.sqrt(2 * differences[here].sum()) < second / 3:
+            expected[here] |= differences[here] < (second / 3) ** 2 / 72
+    expected[:, 9:] = False     # of 3 x 3 pixels around column 8 some are not blank
+    assert not expected[5, 5] and 90 < expected.sum() < 108
+    np.testing.assert_array_equal(found.maps["model"][0] == 4, expected)
+    assert found.table["judged_share"].tolist() == [0.75]
+    assert found.table["area_share"].tolist() == pytest.approx([expected.sum() / 108])
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +146,15 @@ def test_planted_parts_are_found_pixel_by_pixel(planted, monkeypatch):
     again = measured(samples, train, window=4, closed_form=False, patch_theory=False, n_any=3, memory=10**6,
                      generator=torch.Generator().manual_seed(0))
     pd.testing.assert_frame_equal(again.table, found.table)
+
+
+def test_the_picture_shows_the_mirror_image_that_was_copied(planted):
+    train, samples = planted
+    found = measured(samples[:2], train, window=4, held_out=False, **PLAIN, generator=torch.Generator().manual_seed(0))
+    shown = pictures(found, SimpleNamespace(training_set=train, decoder=None))
+    assert shown["sample"].tolist() == [1, 0] and shown["rows"].tolist() == [[2, -1, -1], [4, 9, -1]]
+    assert shown["mirrored"].tolist() == [[True, False, False], [False] * 3]
+    np.testing.assert_array_equal(shown["row_images"][0, 0], shown["images"][0])
 
 
 def test_shifted_parts_are_found_at_any_place_only(planted):

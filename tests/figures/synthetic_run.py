@@ -306,12 +306,13 @@ def patches_tables(n=12):
 def patches_arrays(m=4):
     """Return the arrays of patches.npz: images with maps of none, one and three training images."""
     maps = np.full((m, 8, 8), -1)
+    maps[0, :2] = -2
     maps[1:, :5], maps[2:, 5:, :4], maps[3:, 5:, 4:6] = 7, 3, 1
     rows = np.array([[-1, -1, -1], [7, -1, -1], [7, 3, -1], [7, 3, 1]])
     pictures = np.random.default_rng(1).integers(0, 256, (m, 4, 1, 8, 8)).astype(np.uint8)
     return {"images": pictures[:, 0], "row_images": pictures[:, 1:], "maps": maps, "rows": rows, "sample": np.arange(m),
             "sources": np.array(["model", "heldout", "closed_form", "patch_theory"]), "n_images": np.arange(m),
-            "area_share": np.linspace(0, 1, m)}
+            "area_share": np.linspace(0, 1, m), "mirrored": rows == 3}
 
 
 def uturn_arrays(rng):

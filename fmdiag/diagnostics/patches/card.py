@@ -26,8 +26,8 @@ class Parameters(Judged):
 
 FIGURES = (
     Figure("patches_area", "fmdiag.figures.patches:area_figure",
-           caption="Cumulative share of images against their copied area: the share of the judged pixels that copied "
-                   "windows of the same place cover. From the dashed line on an image is flagged. û*: whole copies of "
+           caption="Cumulative share of images against their copied area: the share of the judged pixels that are "
+                   "copied from the same place. From the dashed line on an image is flagged. û*: whole copies of "
                    "one training image; local score: mosaics. {data}.",
            alt="Cumulative distributions of the copied area of samples, held-out images and both controls."),
     Figure("patches_flagged", "fmdiag.figures.patches:flagged_figure",
@@ -37,9 +37,10 @@ FIGURES = (
            intervals=("flagged",), panel="fmdiag.figures.patches:flagged"),
     Figure("patches_maps", "fmdiag.figures.patches:maps_figure",
            caption="Images with the largest copied area: image, map of where its copied pixels come from (a color per "
-                   "training image, the largest three named, all others grey), and those training images with the "
-                   "pixels taken from them framed in the same color. a: copied area, m: training images that account "
-                   "for 90 % of it. {data}.",
+                   "training image, the largest three named, all others grey; white: not judged), and those training "
+                   "images with the pixels taken from them framed in the same color; mirrored: the sample has pixels "
+                   "of its mirror image, which is shown. a: copied area, m: training images that account for 90 % of "
+                   "it. {data}.",
            alt="Grid of pictures: a row per image with its map of sources and the training images they come from."),
 )
 
@@ -56,18 +57,22 @@ CARD = Diagnostic(
                    "small windows of simple images resemble one another.",
     definition="Every k x k window of an image is compared with the windows at the same place of all training images "
                "(some images: at any place, where the best place of a training image counts, on windows half a window "
-               "apart). Copied: d1/d2 < 1/3, d1 the Euclidean distance to the nearest training window, d2 that to the "
-               "nearest of another training image (a mirror image is none) and of other content. Windows that say "
-               "nothing are not judged: blank ones, whose standard deviation within, each channel about its mean, is "
-               "below a tenth of that of all values of the training images, and common ones, whose 8 nearest training "
-               "windows are all alike. area_share: pixels that copied windows cover, over pixels that judged windows "
-               "cover. n_images, the mosaic count: training images whose windows cover 90 % of the copied pixels, "
-               "chosen greedily, which may be more than the least number. flagged: area_share of at least --area. "
-               "close_flagged: the same of windows with d1/d2 < 0.1. patches_p: Fisher's one-sided test of more "
-               "samples than held-out images, as many of either, flagged or close_flagged, corrected for both; "
-               "samples that take most from one training image counted together. Held-out images are taken for what "
-               "honest samples look like: blurred samples may be flagged more often without a copy. Local score: "
-               "samples of the best denoiser that sees patches of 2 k - 1 pixels, of at most 1000 training images.",
+               "apart). A window is copied if d1/d2 < 1/3, d1 the Euclidean distance to the nearest training window, "
+               "d2 that to the nearest of another training image (a mirror image is none) and of other content. "
+               "Windows that say nothing are not judged: blank ones, whose standard deviation within, each channel "
+               "about its mean, is below a tenth of that of all values of the training images, and common ones, whose "
+               "8 nearest training windows are all alike. area_share: copied over judged pixels. Judged: a judged "
+               "window covers the pixel, and it is not blank itself, by the standard deviation of the 3 x 3 pixels "
+               "around it: black next to a copy is black in its source and in most other images, and shows neither. "
+               "Copied: a copied window covers it, and its own squared difference is below 1/9 of d2² per value, the "
+               "same rule at one pixel, as windows that reach a little past a copy pass too. n_images, the mosaic "
+               "count: training images whose copied windows have 90 % of the copied pixels, chosen greedily, which may"
+               " be more than the least number. flagged: area_share of at least --area. close_flagged: the same of "
+               "windows with d1/d2 < 0.1. patches_p: Fisher's one-sided test of more samples than held-out images, as "
+               "many of either, flagged or close_flagged, corrected for both; samples that take most from one training"
+               " image counted together. Held-out images are taken for what honest samples look like: blurred samples "
+               "may be flagged more often without a copy. Local score: samples of the best denoiser that sees patches "
+               "of 2 k - 1 pixels, of at most 1000 training images.",
     reference="Kamb and Ganguli, arXiv 2412.20292 (patch mosaics, local score); Webster, arXiv 2305.08694 (templates); "
               "the rule d1/d2 < 1/3: Yoon et al. 2023; greedy cover: Chvátal 1979.",
     parameters=Parameters,

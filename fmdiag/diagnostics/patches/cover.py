@@ -1,5 +1,7 @@
-"""Mosaic of an image: which of its pixels copied windows cover, and how few training images account for them.
+"""Mosaic of an image: which of its pixels are copied, and how few training images account for them.
 
+A copied window that reaches past the border of a copy still passes, so that its pixels count one by one: a pixel is
+copied where a copied window covers it that it agrees with, and where it says something (see `patches.judge`).
 The mosaic count is the number of training images whose copied windows cover 90 % of the copied pixels. The least such
 number is a set cover, which is hard to compute; greedy choice, the image that adds most pixels first, takes at most
 1 + ln(pixels) times as many (Chvátal 1979) and nearly always as many. Between images that add as many, the one that
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 SHARE = 0.9
-NOBODY = -1
+NOBODY, NOT_JUDGED = -1, -2
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Mosaic:
     Parameters
     ----------
     sources : ndarray of int64, shape (height, width)
-        The training image that each copied pixel comes from, -1 where nothing is copied; of several that cover a pixel
-        the one that was chosen first.
+        The training image that each copied pixel comes from, -1 where nothing is copied, -2 where a pixel is not
+        judged; of several that cover a pixel the one that was chosen first.
     n_copied : int
         Copied pixels.
     chosen : tuple of (int, int)
@@ -52,7 +54,7 @@ def needed(n_copied):
     return int(np.ceil(SHARE * n_copied - 1e-9))
 
 
-def masks(windows, places, images):
+def masks(windows, places, images, agrees, judged):
     """Return {training image: its pixels, bool, shape (height, width)} of copied windows.
 
     Parameters
@@ -62,21 +64,26 @@ def masks(windows, places, images):
         Corners of the copied windows.
     images : sequence of ndarray of int64
         The training images that have each of them.
+    agrees : ndarray of bool, shape (m, k, k)
+        Which of their pixels agree with those images.
+    judged : ndarray of bool, shape (height, width)
+        Pixels that may count.
     """
-    own = {}
-    for place, names in zip(places, images, strict=True):
+    own, k = {}, windows.k
+    for (top, left), names, pixels in zip(places, images, agrees, strict=True):
         for name in names.tolist():
-            own.setdefault(name, []).append(place)
-    return {name: windows.covered(corners) for name, corners in own.items()}
+            own.setdefault(name, np.zeros(judged.shape, bool))[top : top + k, left : left + k] |= pixels
+    own = {name: mask & judged for name, mask in own.items()}
+    return {name: mask for name, mask in own.items() if mask.any()}
 
 
-def mosaic(windows, places, images):
+def mosaic(windows, places, images, agrees, judged):
     """Return the Mosaic of copied windows; parameters as for `masks`."""
-    by_image = masks(windows, places, images)
-    sources = np.full(windows.shape[1:], NOBODY, np.int64)
-    n_copied = int(windows.covered(places).sum())
-    if not n_copied:
+    by_image = masks(windows, places, images, agrees, judged)
+    sources = np.where(judged, NOBODY, NOT_JUDGED)
+    if not by_image:
         return Mosaic(sources, 0, ())
+    n_copied = int(np.any(list(by_image.values()), axis=0).sum())
     names = sorted(by_image, key=lambda name: (-int(by_image[name].sum()), _first(by_image[name]), name))
     cover, chosen = np.stack([by_image[name].reshape(-1) for name in names]), []
     left, flat = np.ones(cover.shape[1], bool), sources.reshape(-1)

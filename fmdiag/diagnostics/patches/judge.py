@@ -3,8 +3,15 @@
 A window is copied where d1/d2 is below the threshold: d1 is its distance to the nearest training window, d2 that to the
 nearest of another training image and of other content. Blank windows, whose standard deviation within is below a tenth
 of that of the training images' values, and common ones, whose nearest KEPT training windows are all alike, say nothing
-and are judged neither way. The area share is the copied pixels over the pixels that a judged window covers. Copies that
-are nearly exact, d1/d2 < 0.1, have a share of their own: among windows of fresh images these are rare.
+and are judged neither way.
+
+The area share is the copied pixels over the judged ones. Judged is a pixel that a judged window covers, unless it is
+blank itself: the standard deviation of the 3 x 3 pixels around it is below the same bound. Black pixels next to a copy
+are black in its source, too, and in most other training images: that they agree shows no copy, and no image could show
+that they are none. Copied is a judged pixel that agrees with the source of a copied window over it by the rule at the
+scale of a pixel (see `Nearest.agrees`): a window that reaches a little past a copy passes, and its other pixels do not
+count. Copies that are nearly exact, d1/d2 < 0.1, have a share of their own: among windows of fresh images these are
+rare.
 """
 
 from dataclasses import replace
@@ -25,16 +32,15 @@ class Judge:
     Parameters
     ----------
     search : WindowSearch
+        Its threshold is the bound on d1/d2.
     deviation : float
         Standard deviation of the training images' values.
-    threshold : float
-        Bound on d1/d2.
     area : float
         An image is flagged if its area share is at least this.
     """
 
-    def __init__(self, search, deviation, threshold, area):
-        self.search, self.deviation, self.threshold, self.area = search, deviation, threshold, area
+    def __init__(self, search, deviation, area):
+        self.search, self.deviation, self.threshold, self.area = search, deviation, search.threshold, area
 
     def __call__(self, numbers, images, *, source, place="same"):
         """Return (table, maps) of images, shape (b, *shape): a row, and int64 of shape (height, width), per image.
@@ -61,15 +67,15 @@ class Judge:
         chosen = windows.contrast(images).numpy() >= CONTRAST * self.deviation
         found = search(images, chosen, windows)
         owner, which = np.nonzero(chosen)
-        copied = found.ratio < self.threshold
+        copied, telling = found.ratio < self.threshold, windows.telling(images, CONTRAST * self.deviation).numpy()
         rows, maps = [], []
         for b, number in enumerate(numbers):
             mine = owner == b
             judged, passing = which[mine & ~found.common], np.flatnonzero(mine & copied)
-            made = mosaic(windows, windows.places[which[passing]], [found.images[i] for i in passing])
-            n_judged = int(windows.covered(windows.places[judged]).sum())
+            pixels = telling[b] & windows.covered(windows.places[judged])
+            made, n_judged = _mosaic(found, passing, windows, which, pixels), int(pixels.sum())
             close = passing[found.ratio[passing] < min(CLOSE, self.threshold)]
-            n_close = int(windows.covered(windows.places[which[close]]).sum())
+            n_close = _mosaic(found, close, windows, which, pixels).n_copied
             rows.append(self._row(number, made, n_judged, n_close)
                         | {"windows": len(judged), "copied_windows": len(passing)})
             maps.append(made.sources)
@@ -83,6 +89,12 @@ class Judge:
                 "close_flagged": bool(n_judged and close >= self.area), "nearest": nearest,
                 "largest_share": pixels / made.n_copied if made.n_copied else 0.0,
                 "judged_share": n_judged / made.sources.size}
+
+
+def _mosaic(found, here, windows, which, pixels):
+    """Return the Mosaic of the copied windows `here`, numbers in `found`, of one image whose judged `pixels` count."""
+    images, agrees = [found.images[i] for i in here], found.agrees(here, windows.k)
+    return mosaic(windows, windows.places[which[here]], images, agrees, pixels)
 
 
 def spaced(windows):

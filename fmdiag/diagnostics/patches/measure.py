@@ -54,7 +54,8 @@ class Found:
     points : dict of str to (ndarray, Tensor)
         Source -> numbers and images, in the order of the table.
     maps : dict of str to ndarray of int64, shape (n, height, width)
-        Source -> the training image that each pixel comes from at the same place, -1 where nothing is copied.
+        Source -> the training image that each pixel comes from at the same place, -1 where nothing is copied, -2
+        where a pixel is not judged.
     """
 
     table: pd.DataFrame
@@ -97,7 +98,8 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, patch_the
     -------
     DataFrame
         Columns source (model, heldout, closed_form, patch_theory), sample (number within its source), place (same,
-        any), area_share (copied pixels over judged ones, which a window covers that is neither blank nor common),
+        any), area_share (copied pixels over judged ones: a window covers them that is neither blank nor common, and
+        they are not blank themselves),
         n_images (training images that cover 90 % of the copied pixels by greedy choice; 0 without any), flagged,
         close_share and close_flagged (the same of windows with d1/d2 < 0.1), nearest (the training image that covers
         most, its stored row; -1 without any), largest_share (its share of the copied pixels), judged_share (judged
@@ -146,7 +148,7 @@ def measured(samples, training_set, *, held_out=None, closed_form=None, patch_th
         "closed_form": whole_copies(training_set, n_controls, given=closed_form, n_steps=n_steps, **drawn),
         "patch_theory": mosaics(training_set, n_controls, windows.k, given=patch_theory, **drawn)}
     points = {source: found for source, found in points.items() if found is not None}
-    judge = Judge(WindowSearch(training_set, windows, center, **around), deviation, threshold, area)
+    judge = Judge(WindowSearch(training_set, windows, center, threshold=threshold, **around), deviation, area)
     asked = [(source, place) for place in ("same", "any") for source in points if place == "same" or n_any]
     tables, maps = [], {}
     for source, place in progress(asked):

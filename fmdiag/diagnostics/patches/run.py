@@ -41,7 +41,8 @@ def pictures(found, context):
     dict of ndarray
         images, uint8, shape (m, c, h, w); sources (their source); sample, area_share, n_images, shape (m,); maps,
         int64, shape (m, h, w); rows, int64, shape (m, 3), the training images that cover most, -1 where too few;
-        row_images, uint8, shape (m, 3, c, h, w). Empty where rows are no pictures.
+        mirrored, bool, shape (m, 3), whether their mirror image is what is copied; row_images, uint8, shape
+        (m, 3, c, h, w), the mirror image where it is. Empty where rows are no pictures.
     """
     rows, training_set, same = [], context.training_set, found.table[found.table["place"] == "same"]
     for source, most in LINES:
@@ -51,14 +52,27 @@ def pictures(found, context):
     maps = np.stack([found.maps[source][place] for source, place, _ in rows])
     tops = np.stack([_largest(one) for one in maps])
     images = np.stack([found.points[source][1][place].float().numpy() for source, place, _ in rows])
-    both = [as_pictures(training_set[np.maximum(tops, 0).reshape(-1)].reshape(*tops.shape, *training_set.shape),
+    mirrored = np.stack([_mirrored(*one, training_set) for one in zip(images, maps, tops, strict=True)])
+    shown_rows = np.maximum(tops, 0) + training_set.n_stored * mirrored
+    both = [as_pictures(training_set[shown_rows.reshape(-1)].reshape(*tops.shape, *training_set.shape),
                         training_set, context.decoder),
             as_pictures(training_set[[0]].new_tensor(images), training_set, context.decoder)]
     if both[0] is None:
         return {}
-    return {"images": both[1], "row_images": both[0], "maps": maps, "rows": tops,
+    return {"images": both[1], "row_images": both[0], "maps": maps, "rows": tops, "mirrored": mirrored,
             "sources": np.array([source for source, _, _ in rows]),
             **{name: np.array([one[name] for _, _, one in rows]) for name in ("sample", "area_share", "n_images")}}
+
+
+def _mirrored(image, sources, rows, training_set):
+    """Return of which rows the mirror image is nearer to the pixels that come from them, bool, shape (SHOWN,)."""
+    both = training_set.n > training_set.n_stored
+    return np.array([both and row >= 0 and _distance(image, sources == row, training_set, row + training_set.n_stored)
+                     < _distance(image, sources == row, training_set, row) for row in rows])
+
+
+def _distance(image, mask, training_set, row):
+    return float(np.square(image - training_set[[row]][0].numpy()).reshape(-1, *mask.shape)[:, mask].sum())
 
 
 def _largest(sources):

@@ -37,11 +37,22 @@ class Nearest:
         where the KEPT nearest have no such one: the window is common.
     images : list of ndarray of int64
         For each window the training images that have the nearest window, ascending: equal windows are one content.
+    packed : ndarray of uint8, shape (m, bytes)
+        Which pixels agree with the nearest window, eight in a byte: see `agrees`.
     """
 
     d1: np.ndarray
     d2: np.ndarray
     images: list
+    packed: np.ndarray
+
+    def agrees(self, chosen, k):
+        """Return which pixels of the `chosen` windows agree with the nearest one, bool, shape (b, k, k).
+
+        The rule of windows, of one pixel: its squared difference, averaged over channels, is below threshold² times the
+        mean square per value to the nearest window of another image and of other content, d2²/(channels k k).
+        """
+        return np.unpackbits(self.packed[chosen], axis=1, count=k * k).astype(bool).reshape(-1, k, k)
 
     @property
     def ratio(self):
@@ -64,13 +75,16 @@ class WindowSearch:
     windows : Windows
     center : Tensor, shape (*shape)
         Subtracted from either side, which makes products precise.
+    threshold : float
+        Bound on d1/d2, for windows and for pixels.
     memory : int, optional
         Bytes that may be used.
     device : str or torch.device
     """
 
-    def __init__(self, training_set, windows, center, *, memory=None, device="cpu"):
+    def __init__(self, training_set, windows, center, *, threshold, memory=None, device="cpu"):
         self.training_set, self.windows, self.device = training_set, windows, torch.device(device)
+        self.threshold = threshold
         self.rows, self.center = distinct_rows(training_set), center.reshape(windows.shape).to(self.device)
         groups = np.asarray(duplicate_groups(training_set)).reshape(-1, training_set.n_stored)
         self.image_of = np.tile(groups.min(0), len(groups))
@@ -151,9 +165,9 @@ class WindowSearch:
         parts = [self._exact_part(images, numbers[s : s + size], places[s : s + size], rows[s : s + size], everywhere)
                  for s in range(0, m, size)]
         if not parts:
-            return Nearest(np.empty(0), np.empty(0), [])
-        return Nearest(*(np.concatenate(ends) for ends in list(zip(*parts, strict=True))[:2]),
-                       [names for part in parts for names in part[2]])
+            return Nearest(np.empty(0), np.empty(0), [], np.empty((0, 0), np.uint8))
+        d1, d2, packed, _ = (np.concatenate(ends) if k < 3 else ends for k, ends in enumerate(zip(*parts, strict=True)))
+        return Nearest(d1, d2, [names for part in parts for names in part[3]], packed)
 
     def _exact_part(self, images, numbers, places, rows, everywhere):
         queries = self.windows.of(images, numbers, places)
@@ -172,7 +186,10 @@ class WindowSearch:
         equal = (found == found[:, :1]).all(2)
         other = ~equal & (ids != ids[:, :1])
         d2 = np.where(other, squares, np.inf).min(1)
-        return (np.sqrt(squares[:, 0]), np.sqrt(np.where(np.isinf(d2), np.nan, d2)),
+        d2 = np.sqrt(np.where(np.isinf(d2), np.nan, d2))
+        differences = np.square(found[:, 0] - queries.numpy()).reshape(len(rows), self.windows.shape[0], -1).mean(1)
+        agrees = differences < (np.square(self.threshold * d2) / queries.shape[1])[:, None]
+        return (np.sqrt(squares[:, 0]), d2, np.packbits(agrees, axis=1),
                 [np.unique(names[same]) for names, same in zip(ids, equal, strict=True)])
 
     def _best_places(self, queries, training, which, everywhere):

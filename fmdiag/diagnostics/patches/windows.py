@@ -1,6 +1,7 @@
 """Windows of images: all k x k windows of an image at a stride, which of them are blank, and where their pixels lie."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -72,6 +73,15 @@ class Windows:
             window = self.at(images, place).reshape(len(images), self.shape[0], -1).double()
             found.append(window.var(2, correction=0).mean(1).sqrt())
         return torch.stack(found, dim=1)
+
+    def telling(self, images, least):
+        """Return which pixels are not blank, bool, shape (b, height, width), of images (b, channels, height, width).
+
+        The standard deviation of the 3 x 3 pixels around them, each channel about its own mean, is at least `least`.
+        """
+        mean = partial(torch.nn.functional.avg_pool2d, kernel_size=3, stride=1, padding=1, count_include_pad=False)
+        values = images.double()
+        return (mean(values.square()) - mean(values).square()).mean(1).clamp(min=0).sqrt() >= least
 
 
 def windows_of(training_set, k=None, stride=1):
