@@ -2,12 +2,14 @@
 
 The network of `fmdiag train` on digits (an MLP of 4 blocks of 512, batch 128) is trained on one thread with a look
 every 200 steps, and the processor's seconds within the monitor's calls are divided by those of the training around
-them. The budget is kept in time on the clock, of which a busy machine takes the same share from both.
+them; what closing it takes, its last figure, is counted at the end. The budget is kept in time on the clock, of which a
+busy machine takes the same share from both. The first look is always made: a run of a few seconds exceeds the budget.
 Aim: 3 %, at most 5 %.
 
     OMP_NUM_THREADS=1 python benchmarks/monitor.py --steps 2000
+    OMP_NUM_THREADS=1 python benchmarks/monitor.py --steps 300
 
-writes benchmarks/results/monitor.json, anew after each look.
+write their parts of benchmarks/results/monitor.json, anew after each look.
 """
 
 import argparse
@@ -45,12 +47,20 @@ class Timed:
                                "training_seconds": round(training, 2), "share": round(self.within / training, 4)})
             self.write()
 
-    def write(self):
+    def close(self):
+        """Close the monitor, and write the share of the whole run."""
+        before = time.process_time()
+        self.monitor.close()
+        self.within += time.process_time() - before
+        self.write(share=round(self.within / (time.process_time() - self.start - self.within), 4))
+
+    def write(self, **facts):
         """Write what was found so far."""
         record = {"command": f"OMP_NUM_THREADS=1 python benchmarks/monitor.py --steps {self.steps}",
                   "torch": torch.__version__, "threads": torch.get_num_threads(), "budget_percent": 3.0,
-                  "left_out": self.monitor.budget.left_out, "looks": self.looks}
-        RESULTS.write_text(json.dumps(record, indent=1) + "\n")
+                  "left_out": self.monitor.budget.left_out, "looks": self.looks} | facts
+        others = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+        RESULTS.write_text(json.dumps(others | {f"{self.steps} steps": record}, indent=1) + "\n")
 
 
 def main():
@@ -64,8 +74,7 @@ def main():
     train(training_set, spec, steps=steps, precision="fp32", callback=timed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        timed.monitor.close()
-    timed.write()
+        timed.close()
     for look in timed.looks:
         print(look)
 
