@@ -1,9 +1,9 @@
 """Loggers of training runs: where the monitor hands its scalars and its figure.
 
-Any ``log(dict, step)`` will do, and a `torch.utils.tensorboard.SummaryWriter`:
+Any ``log(dict, step)`` will do, a `torch.utils.tensorboard.SummaryWriter`, and the module mlflow:
 
     log=wandb.log            Weights & Biases, scalars and figure
-    log=mlflow.log_metrics   MLflow, scalars; it takes no figures there, which is noted once
+    log=mlflow               MLflow, scalars, and the figure as artifact; log=mlflow.log_metrics: scalars alone
     log=SummaryWriter(...)   TensorBoard
 """
 
@@ -23,14 +23,16 @@ def as_logger(log):
     Raises
     ------
     FmdiagError
-        If it is neither callable nor a SummaryWriter.
+        If it is neither callable, nor a SummaryWriter, nor mlflow.
     """
     if hasattr(log, "add_scalar") and hasattr(log, "add_figure"):
         return TensorBoard(log)
+    if hasattr(log, "log_metrics") and hasattr(log, "log_figure"):
+        return MLflow(log)
     if callable(log):
         return Logger(log)
     raise FmdiagError(f"log: a {type(log).__name__} takes no scalars: give a callable log(dict, step), such as "
-                      "wandb.log or mlflow.log_metrics, or a torch.utils.tensorboard.SummaryWriter")
+                      "wandb.log, the module mlflow, or a torch.utils.tensorboard.SummaryWriter")
 
 
 def scalars(table):
@@ -92,6 +94,21 @@ class TensorBoard:
         """Log the figure."""
         self.writer.add_figure(FIGURE, figure, step, close=False)
         self.writer.flush()
+
+
+class MLflow:
+    """Logs scalars and figures with the module mlflow, or a client that has its functions."""
+
+    def __init__(self, mlflow):
+        self.mlflow = mlflow
+
+    def scalars(self, values, step):
+        """Log floats by name."""
+        self.mlflow.log_metrics(values, step=step)
+
+    def figure(self, figure, step):
+        """Keep the figure as the run's artifact, in place of the last one."""
+        self.mlflow.log_figure(figure, f"{FIGURE}.png")
 
 
 def _is_of_wandb(log):

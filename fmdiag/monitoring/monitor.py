@@ -61,9 +61,9 @@ class Monitor:
     n_samples : int
         Samples of the test distance, from which `onsets` reads tau_gen: more than 64, or 0 for none. The budget does
         not choose them, but counts their time.
-    log : callable, SummaryWriter, or sequence of these, optional
-        Called as ``log(dict, step)`` with floats by name, and with ``{"fmdiag/curves": figure}``: ``wandb.log``,
-        ``mlflow.log_metrics``; or a TensorBoard writer.
+    log : callable, SummaryWriter, mlflow, or sequence of these, optional
+        Called as ``log(dict, step)`` with floats by name, and with ``{"fmdiag/curves": figure}``: ``wandb.log``; or a
+        TensorBoard writer, or the module mlflow.
     path : GaussianPath, optional
         Probability path of the training; default linear.
     device : str or torch.device

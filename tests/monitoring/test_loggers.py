@@ -46,6 +46,21 @@ def test_one_that_takes_no_figures_gets_the_scalars(digits):
         monitor.close()
 
 
+@pytest.mark.filterwarnings("ignore")    # MLflow's own
+def test_mlflow_keeps_scalars_and_figure(digits, tmp_path, monkeypatch):
+    """In files, which its light package mlflow-skinny can write."""
+    for name in ("MLFLOW_ALLOW_FILE_STORE", "MLFLOW_DISABLE_TELEMETRY"):
+        monkeypatch.setenv(name, "true")
+    mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed: pip install mlflow-skinny")
+    mlflow.set_tracking_uri((tmp_path / "mlruns").as_uri())
+    with mlflow.start_run() as run:
+        monitor = monitored(digits, mlflow)
+        monitor.close()
+    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "fmdiag/f_mem")
+    assert not monitor.errors and [(one.step, one.value) for one in history] == [(10, 1.0), (20, 1.0)]
+    assert next(tmp_path.rglob("curves.png")).read_bytes()[:4] == b"\x89PNG"
+
+
 def test_tensorboard_files_hold_scalars_and_figure(digits, tmp_path):
     pytest.importorskip("tensorboard", reason="tensorboard is not installed: pip install tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
