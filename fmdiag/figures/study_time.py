@@ -33,7 +33,9 @@ def study_time_figure(run):
     if not len(rows):
         return None
     figure, axes = new_figure(3.2, width=7.2, ncols=2)
-    along_training(rows, "frechet_test", axes[0, 0]).set(ylabel="test Fréchet distance", yscale="log")
+    distances = rows.loc[(rows["quantity"] == "frechet_test") & rows["step"].notna(), "value"]
+    limits = (distances.min() / 2, 2 * distances.max()) if len(distances) else None    # bands of two seeds go to zero
+    along_training(rows, "frechet_test", axes[0, 0]).set(ylabel="test Fréchet distance", yscale="log", ylim=limits)
     along_training(rows, "f_mem", axes[0, 1]).set(ylabel="memorised share", ylim=(-0.03, 1.03))
     null = rows.loc[rows["quantity"] == "f_mem_null", "value"]
     if len(null):

@@ -105,7 +105,7 @@ STUDY_TIME = Card(
         Figure("study_time", "fmdiag.figures.study_time:study_time_figure",
                caption="Test Fréchet distance (left) and memorised share (right) along training for each number n of "
                       "training rows; dashed: the largest share that held-out rows show. Means over {seeds} seeds, "
-                      "bands: {interval} (units: seeds). {data}.{width}",
+                      "bands: {interval} (units: seeds), cut at the edge. {data}.{width}",
                alt="Two line charts against the training step: test Fréchet distance and memorised share, per "
                    "training set size.",
                intervals=("frechet_test", "f_mem",)),

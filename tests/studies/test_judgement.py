@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,17 @@ from scipy import stats
 
 from fmdiag.errors import FmdiagError
 from fmdiag.stats import mean_interval
-from fmdiag.studies.judgement import AGREES, CONTRADICTS, OPEN, compare, paired, seeds_row, sign_verdict, student_p
+from fmdiag.studies.judgement import (
+    AGREES,
+    CONTRADICTS,
+    OPEN,
+    compare,
+    number,
+    paired,
+    seeds_row,
+    sign_verdict,
+    student_p,
+)
 from fmdiag.studies.plan import evaluation_steps, parse_objective
 from fmdiag.studies.published import APPENDIX_C, published
 from fmdiag.studies.time import turning_points
@@ -105,3 +117,25 @@ def test_the_committed_examples_are_whole_studies():
     for folder in Path(__file__).parents[2].glob("reports/example/study-*-fashion-mnist"):
         record = json.loads((folder / "run.json").read_text())
         assert record["verdict"]["details"] and (folder / "index.html").is_file()
+
+
+EXAMPLES = Path(__file__).parents[2] / "reports" / "example"
+QUOTED = re.compile(r"-?[\d.]+ \[-?[\d.]+, -?[\d.]+[\])]")    # 0.97 [0.95, 0.99], and 33 [30, 60)
+
+
+def test_numbers_in_sentences_are_those_of_the_tables():
+    """Of the examples' verdicts, and of the page that sets them beside the papers."""
+    every = set()
+    for folder in [*sorted(EXAMPLES.glob("study-*")), EXAMPLES / "hybrid-fashion-mnist"]:
+        rows = pd.read_parquet(folder / "tables" / "summary.parquet")
+        numbers = {number(row) for row in rows[["value", "low", "high"]].itertuples(index=False)}
+        sizes = rows[rows["quantity"] == "emm"]    # numbers of examples, in whole numbers
+        numbers |= {f"{row.value:.0f} [{row.low:.0f}, {row.high:.0f})" for row in sizes.itertuples()}
+        verdict = json.loads((folder / "run.json").read_text()).get("verdict") or {"details": []}
+        said = [quoted for text in verdict["details"] for quoted in QUOTED.findall(text)]
+        assert set(said) <= numbers, folder.name
+        assert len(said) >= 3 or folder.name.startswith("hybrid")
+        every |= numbers
+    beside = (EXAMPLES / "README.md").read_text(encoding="utf-8").partition("## Beside the papers")[2]
+    quoted = QUOTED.findall(beside.replace("\n", " "))
+    assert len(quoted) > 20 and set(quoted) <= every, set(quoted) - every
