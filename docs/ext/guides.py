@@ -3,7 +3,7 @@
 from pathlib import Path
 
 DOCS = Path(__file__).parents[1]
-ORDER = ("own_checkpoint", "reading_a_verdict", "latent_models", "text_conditional", "clusters")
+ORDER = ("own_checkpoint", "reading_a_verdict", "monitoring", "latent_models", "text_conditional", "clusters")
 
 
 def pages():
