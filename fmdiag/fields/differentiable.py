@@ -17,7 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from fmdiag.errors import FmdiagError
 from fmdiag.fields.answers import read_velocity
 from fmdiag.fields.contract import AskedField, as_field, evaluation_mode
-from fmdiag.memory import is_out_of_memory
+from fmdiag.memory import is_of_the_machine
 
 METHODS = ("forward", "backward", "differences")
 ALIKE = 1e-3    # relative difference up to which the network's answer is that of the field
@@ -81,7 +81,8 @@ class JacobianProducts:
             Points, in the dtype that the field is asked in, and a vector for each.
         t : float
         """
-        times = torch.full((len(x),), float(t), dtype=x.dtype, device=x.device)
+        n = 1 if getattr(getattr(self.call, "module", None), "broadcasts_time", False) else len(x)
+        times = torch.full((n,), float(t), dtype=x.dtype, device=x.device)
         self._prove(x, times)
         for method in METHODS[METHODS.index(self.method):-1]:
             self.method = method
@@ -90,7 +91,7 @@ class JacobianProducts:
                 if bool(torch.isfinite(found).all()):
                     return found
             except (RuntimeError, NotImplementedError) as error:
-                if is_out_of_memory(error):
+                if is_of_the_machine(error):
                     raise
         self.method = "differences"
         return self._differences(x, times, u.to(x)).cpu()

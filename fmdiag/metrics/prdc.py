@@ -24,8 +24,8 @@ from fmdiag.errors import FmdiagError
 from fmdiag.metrics.arrays import checked, numpy_generator, subset
 from fmdiag.metrics.near_rows import near_rows
 from fmdiag.metrics.table import metric_row, metric_table
-from fmdiag.stats import jackknife
 from fmdiag.stats.bounded import share_interval
+from fmdiag.stats.resampling import from_left_out, group_labels
 
 DEFINITION = "prdc/naeem-2020-open-balls-k{}"
 REFERENCE = "T. Kynkäänniemi et al. 2019; M. Naeem et al. 2020"
@@ -93,8 +93,7 @@ def measure(generated, train, test=None, *, level=0.95, n_neighbors=5, most=MOST
         if reference is None:
             continue
         prdc(reference[: n_neighbors + 1], generated, n_neighbors)  # refuses sets that are too small
-        estimate = jackknife(lambda r, g: _values(r, g, n_neighbors), [subset(reference, most, rng), generated],
-                             rng=rng, n_groups=n_groups)
+        estimate = _jackknife(subset(reference, most, rng), generated, n_neighbors, rng=rng, n_groups=n_groups)
         n = min(len(generated), len(reference), most)
         rows += [metric_row(f"{quantity}_{name}", DEFINITION.format(n_neighbors), *found, level=level,
                             n=len(generated), interval="jackknife" if found[1] == found[1] else "none")
@@ -118,28 +117,71 @@ def _intervals(estimate, n, level):
 
 def _values(real, generated, k):
     """Return (precision, recall, density, coverage), shape (4,)."""
-    k_real, k_generated = (min(k, len(x) - 1) for x in (real, generated))
-    real, generated = (x.astype(np.float32).astype(np.float64) for x in (real, generated))
-    in_real, covered = _membership(generated, real, _radii(real, k_real))
-    in_generated, _ = _membership(real, generated, _radii(generated, k_generated))
+    real, generated = _counted(real), _counted(generated)
+    in_real, covered = _membership(generated, real, next(_radii(real, k)))
+    in_generated, _ = _membership(real, generated, next(_radii(generated, k)))
+    return _shares(in_real, in_generated, covered.any(0), k)
+
+
+def _counted(x):
+    """Return features as they count: rounded to float32, as float64."""
+    return x.astype(np.float32).astype(np.float64)
+
+
+def _shares(in_real, in_generated, covered, k):
     return np.array([(in_real > 0).mean(), (in_generated > 0).mean(), in_real.mean() / k, covered.mean()])
 
 
-def _radii(x, k):
-    """Return the squared distance of each row to its k-th nearest other row, shape (n,)."""
-    rows, _ = near_rows(x, x, k, exclude=np.arange(len(x)))
-    return _squared(x, x[rows[:, -1]])
+def _jackknife(real, generated, k, *, rng, n_groups):
+    """Return what `jackknife` of `_values` returns, each row's neighbours and the balls of whole sets found once."""
+    real, generated = _counted(real), _counted(generated)
+    of_real, of_generated = (group_labels(len(x), n_groups, rng) for x in (real, generated))
+    (real_radii, *reals), (generated_radii, *generateds) = _radii(real, k, of_real), _radii(generated, k, of_generated)
+    in_real, covered = _membership(generated, real, real_radii, of_generated)
+    in_generated, _ = _membership(real, generated, generated_radii)
+    without_real, without_generated = [], []
+    for h, radii2 in enumerate(reals):
+        kept = of_real != h
+        inside, held = _membership(generated, real[kept], radii2)
+        without_real.append(_shares(inside, in_generated[kept], held.any(0), k))
+    for h, radii2 in enumerate(generateds):
+        kept = of_generated != h
+        inside, _ = _membership(real, generated[kept], radii2)
+        without_generated.append(_shares(in_real[kept], inside, np.delete(covered, h, 0).any(0), k))
+    return from_left_out(_shares(in_real, in_generated, covered.any(0), k), [without_real, without_generated])
 
 
-def _membership(points, centers, radii2):
-    """Return (counts, held): in how many balls each point lies, shape (p,), and whether a ball holds a point, (c,)."""
+def _radii(x, k, labels=None):
+    """Yield the squared distances of rows to their k-th nearest other row: of all rows, then without each group.
+
+    Where fewer rows are left, to the farthest of them. More neighbours are found than k, as some are of the group.
+    """
+    numbers, _ = near_rows(x, x, min(len(x) - 1, k if labels is None else 2 * k + 6), exclude=np.arange(len(x)))
+    yield _squared(x, x[numbers[:, min(k, len(x) - 1) - 1]])
+    for h in range(0 if labels is None else labels.max() + 1):
+        kept = labels != h
+        rows, left = x[kept], (labels[numbers[kept]] != h).cumsum(1)
+        nearest = min(k, len(rows) - 1)
+        chosen = numbers[kept, (left >= nearest).argmax(1)]
+        if len(lacking := np.nonzero(left[:, -1] < nearest)[0]):
+            found, _ = near_rows(rows[lacking], rows, nearest, exclude=lacking)
+            chosen[lacking] = np.nonzero(kept)[0][found[:, -1]]
+        yield _squared(rows, x[chosen])
+
+
+def _membership(points, centers, radii2, labels=None):
+    """Return (counts, held): in how many balls each point lies, shape (p,), and which balls hold a point, (g, c).
+
+    A row of `held` is of the points of one group, in [0, g) by `labels`, shape (p,); without them of all points.
+    """
     middle = centers.mean(0)
     p, c = points - middle, centers - middle
     norms = np.einsum("ij,ij->i", c, c)
-    counts, held = np.zeros(len(p), int), np.zeros(len(c), bool)
+    labels = np.zeros(len(p), int) if labels is None else labels
+    counts, held = np.zeros(len(p), int), np.zeros((labels.max() + 1, len(c)), bool)
     size = max(1, BLOCK_ENTRIES // len(c))
     for start in range(0, len(p), size):
-        part = p[start : start + size]
+        part, group = p[start : start + size], labels[start : start + size]
         own = np.einsum("ij,ij->i", part, part)
         d2 = own[:, None] + norms - 2 * part @ c.T
         # Twice the bound on the rounding error of the expanded form and of the radius (Higham 2002, section 3.1).
@@ -148,7 +190,8 @@ def _membership(points, centers, radii2):
         which, center = np.nonzero(np.abs(d2 - radii2) <= doubt)
         inside[which, center] = _squared(points[start + which], centers[center]) < radii2[center]
         counts[start : start + size] = inside.sum(1)
-        held |= inside.any(0)
+        for h in np.unique(group):
+            held[h] |= inside[group == h].any(0)
     return counts, held
 
 

@@ -18,7 +18,7 @@ REPORT = {
     "quality": {"n_samples": "n_samples", "n_steps": "n_steps"},
     "gradient-variance": {"n_samples": "n_gradients"},
 }
-LOOKS = {"symmetry": {}, "patches": {}}   # measured where there are held-out examples, and left alone by an audit
+LOOKS = {"symmetry": {}, "patches": {}}   # looked at longer than by an audit, which leaves symmetry alone
 DEFAULTS = {"n_pairs": 256, "n_samples": 1024, "n_noises": 256, "n_gradients": 32, "n_steps": 100, "n_images": 128}
 NOISES = 4   # per image of a report's membership test; an audit takes twice as many, of twice as many images
 CLOSEST = 8  # samples whose provenance an audit shows beside that of others, drawn at random
@@ -56,7 +56,7 @@ def _audited(run, given, without):
     solver = {"n_steps": given["n_steps"], "method": "euler"}
     judged = {"samples": None, "sample_range": None, "n_samples": given["n_samples"], **solver}
     asked = Asked(judged, solver, {}, given["n_images"], NOISES, closest(run.results[FIRST].table))
-    for part in [part for part in PARTS if part not in run.results]:
+    for part in [part for part in PARTS if part not in run.results and part not in LOOKS]:
         _where_it_applies(run, part, asked_of(part, asked, without), without)
     for part, chosen in LOOKS.items():
         _where_it_applies(run, part, chosen, without)

@@ -4,6 +4,8 @@ Student's interval of values that are nearly all at one end of their range misse
 standard error of 0 makes an interval of no width. These limits are exact for zeros and ones, and stay in the range.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from scipy import stats
 
@@ -44,16 +46,28 @@ def bounded_interval(values, *, within=(0.0, 1.0), level=0.95, n_draws=DRAWS, se
     mean = values.mean() if values.size else np.nan
     if values.size < 2:
         return mean, np.nan, np.nan
-    rng, tails, ends = np.random.default_rng(seed), ((1 - level) / 2, (1 + level) / 2), []
+    tails, ends = ((1 - level) / 2, (1 + level) / 2), []
     sums, last, total = np.empty((3, n_draws))
-    step = max(1, ENTRIES // values.size)
-    for start in range(0, n_draws, step):
-        weights = rng.standard_exponential((min(step, n_draws - start), values.size + 1))
-        part = slice(start, start + step)
+    known, start = n_draws * values.size <= ENTRIES, 0
+    for weights in (_kept_weights if known else _weights)(values.size, n_draws, seed):
+        part = slice(start, start := start + len(weights))
         sums[part], last[part], total[part] = weights[:, :-1] @ values, weights[:, -1], weights.sum(1)
     for end, tail in zip(within, tails, strict=True):
         ends.append(float(np.quantile((sums + last * end) / total, tail)) if np.isfinite(end) else end)
     return mean, *ends
+
+
+def _weights(n, n_draws, seed):
+    """Yield blocks of rows of n + 1 random weights, n_draws rows in all, not yet divided by their sums."""
+    rng, step = np.random.default_rng(seed), max(1, ENTRIES // n)
+    for start in range(0, n_draws, step):
+        yield rng.standard_exponential((min(step, n_draws - start), n + 1))
+
+
+@lru_cache(maxsize=2)
+def _kept_weights(*asked):
+    """Return the blocks of `_weights`: a summary asks for those of one number of values at every time and column."""
+    return tuple(_weights(*asked))
 
 
 def share_interval(share, error, n, *, freedom, level=0.95):

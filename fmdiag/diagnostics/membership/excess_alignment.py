@@ -94,13 +94,11 @@ def _cosines(parts, xt, t, velocity):
     # All have the same constant of the Gaussian in their log density, which cancels.
     logs = torch.stack([f.log_density.cpu() + np.log(p.training_set.n) for f, p in zip(found, parts, strict=True)])
     means = torch.stack([f.mean.cpu() for f in found])
-    columns = []
-    for left_out in range(-1, len(parts)):
-        kept = [g for g in range(len(parts)) if g != left_out]
-        weights = torch.softmax(logs[kept], 0)
-        mean = torch.einsum("gb,gb...->b...", weights, means[kept])
-        columns.append(cosine(velocity, parts[0].path.velocity_from_mean(mean, xt, t)))
-    return torch.stack(columns, 1)
+    # A row of weights per part left out, after that of all.
+    left_out = torch.cat([torch.zeros(1, len(parts)), torch.eye(len(parts))]).bool()
+    weights = torch.softmax(logs.expand(len(left_out), -1, -1).masked_fill(left_out[..., None], -torch.inf), 1)
+    mixed = torch.einsum("lgb,gbd->lbd", weights, means.flatten(2)).reshape(-1, *xt.shape)
+    return torch.stack([cosine(velocity, parts[0].path.velocity_from_mean(mean, xt, t)) for mean in mixed], 1)
 
 
 def _table(times, values, label, n_rows):
