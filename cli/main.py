@@ -194,10 +194,11 @@ def _run(arguments):
     except OSError as error:
         return _fail(_system_error(error))
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "allocate" not in str(error) and "out of memory" not in str(error):
+        from .machine import machine_error
+
+        if (message := machine_error(error)) is None:
             raise
-        return _fail(f"out of memory ({str(error).splitlines()[0] if str(error) else 'no details'}); try a smaller "
-                     "--memory, --n-pairs or --n-samples")
+        return _fail(message)
 
 
 def _fail(message, code=2):

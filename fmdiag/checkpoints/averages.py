@@ -18,7 +18,7 @@ import torch
 
 from fmdiag.checkpoints.cautions import averages_differ
 from fmdiag.errors import FmdiagError
-from fmdiag.memory import is_out_of_memory
+from fmdiag.memory import is_of_the_machine
 
 QUARTERS = ((0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.0))
 N_PAIRS, QUANTILE, MARGIN, LEAST = 64, 4.0, 0.1, 0.01
@@ -51,7 +51,7 @@ def compare_weights(checkpoint, training_set, *, seed=0):
             warnings.simplefilter("ignore")  # of a file that is read a second time
             losses = [_losses(unguided(one.field), *points) for one in _one_by_one(checkpoint)]
     except (FmdiagError, MemoryError, RuntimeError) as error:
-        if not isinstance(error, FmdiagError) and not is_out_of_memory(error):
+        if not isinstance(error, FmdiagError) and not is_of_the_machine(error):
             raise
         known["averages"] = {"compared": False, "reason": str(error)}
         return

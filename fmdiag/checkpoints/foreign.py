@@ -13,7 +13,7 @@ from fmdiag.checkpoints.convention import Convention
 from fmdiag.errors import FmdiagError
 from fmdiag.fields.contract import NON_FINITE
 from fmdiag.fields.network import COORDINATES_PER_BATCH
-from fmdiag.memory import in_pieces, is_out_of_memory
+from fmdiag.memory import in_pieces, is_of_the_machine
 from fmdiag.paths import expand, times_like
 
 # Bounds are no float32 numbers, and libraries compute their schedules in float32.
@@ -157,7 +157,7 @@ class ForeignField:
         try:
             return self._guided(point, time)
         except (RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:
-            if isinstance(error, FmdiagError) or is_out_of_memory(error):
+            if isinstance(error, FmdiagError) or is_of_the_machine(error):
                 raise
             # A program's error is a page long; its last line says what was wrong.
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].removeprefix("RuntimeError: ")

@@ -16,7 +16,7 @@ import torch
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.fields.answers import as_velocity
 from fmdiag.fields.held_modules import held_modules
-from fmdiag.memory import is_out_of_memory
+from fmdiag.memory import is_of_the_machine
 
 NON_FINITE = ContextVar("fmdiag_non_finite_allowed", default=False)
 TIMES = ("t", "time", "times", "timestep", "timesteps")
@@ -90,7 +90,8 @@ class AskedField:
             If the field fails, or its answer cannot be read as one velocity per sample.
         """
         x = x.detach()
-        t = torch.as_tensor(t, device=x.device).detach().to(x.dtype).reshape(-1).expand(len(x))
+        t = torch.as_tensor(t, device=x.device).detach().reshape(-1)
+        t = (t[:1] if _is_one_time(t) else t).to(x.dtype).expand(len(x))
         with torch.no_grad(), evaluation_mode(self.modules) as changed:
             if changed and not self.quiet:
                 self.quiet = True
@@ -105,19 +106,21 @@ class AskedField:
             try:
                 return self._called(x, t)
             except RuntimeError as error:
-                if isinstance(error, FmdiagError) or is_out_of_memory(error) or not self._differs(x):
+                if isinstance(error, FmdiagError) or is_of_the_machine(error) or not self._differs(x):
                     raise
             answer = self._called(x, t, **self.native)
             self.as_native = True
             return answer
         except Exception as error:
-            if isinstance(error, FmdiagError) or is_out_of_memory(error):
+            if isinstance(error, FmdiagError) or is_of_the_machine(error):
                 raise
             raise FmdiagError(failure(self.field, error, x, t)) from error
         finally:
             NON_FINITE.reset(token)
 
     def _called(self, x, t, **native):
+        if len(t) > 1 and t.stride(0) == 0 and getattr(self.field, "broadcasts_time", False):
+            t = t[:1]
         return self.field(torch.empty_like(x, memory_format=torch.contiguous_format, **native).copy_(x),
                           torch.empty_like(t, memory_format=torch.contiguous_format, **native).copy_(t))
 
@@ -128,6 +131,11 @@ class AskedField:
 
     def _differs(self, x):
         return self.parameter is not None and (self.parameter.device, self.parameter.dtype) != (x.device, x.dtype)
+
+
+def _is_one_time(t):
+    """Return whether times, shape (b,), are one, as far as that is known without waiting for a device."""
+    return len(t) > 0 and (t.stride(0) == 0 or t.device.type == "cpu" and bool((t == t[0]).all()))
 
 
 @contextmanager

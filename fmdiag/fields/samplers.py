@@ -12,7 +12,7 @@ from fmdiag.errors import FmdiagError
 from fmdiag.fields.answers import as_velocity
 from fmdiag.fields.contract import NON_FINITE, evaluation_mode, name_of
 from fmdiag.fields.held_modules import held_modules
-from fmdiag.memory import in_pieces, is_out_of_memory
+from fmdiag.memory import in_pieces, is_of_the_machine
 
 STEPS_BESIDE = 100   # of û*, or of a field that a sampler is compared with
 COORDINATES_AT_ONCE = 1 << 20
@@ -119,7 +119,7 @@ class GivenSampler:
         try:
             answer = self.module(x0.clone(), **given)
         except Exception as error:
-            if isinstance(error, FmdiagError) or is_out_of_memory(error):
+            if isinstance(error, FmdiagError) or is_of_the_machine(error):
                 raise
             reason = (str(error).strip().splitlines() or [""])[-1][:300]
             raise FmdiagError(f"the sampler {name_of(self.module)} raised {type(error).__name__}: {reason}; it was "

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fmdiag.diagnostics import DIAGNOSTICS, Diagnostic, register
 from fmdiag.errors import FmdiagError
-from fmdiag.memory import is_out_of_memory
+from fmdiag.memory import is_of_the_machine
 from fmdiag.registry import foreign_place
 from fmdiag.results import Result
 
@@ -51,7 +51,7 @@ def measured(card, context, parameters):
         result = card.measured(context, parameters)
     except Exception as error:
         place = foreign_place(error, "_called")
-        if isinstance(error, FmdiagError) or place is None or is_out_of_memory(error):
+        if isinstance(error, FmdiagError) or place is None or is_of_the_machine(error):
             raise
         raise FmdiagError(f"diagnostic {card.name!r} fails in {place} ({type(error).__name__}: {error}): mend it, or "
                           "leave it out; what else was measured is kept") from error

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from fmdiag.cli.main import run
 from fmdiag.diagnostics.alignment import run as alignment_diagnostic
@@ -296,3 +297,33 @@ def test_a_data_set_that_is_taken_away_during_the_run(tmp_path, capsys, monkeypa
     assert code == 2 and said.out == "" and len(said.err.splitlines()) == 1
     assert said.err.startswith("Error: ") and "test.npy" in said.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["samples.npy", "train.npy"]
+
+
+@pytest.mark.parametrize("error", [
+    torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be "
+                           "asynchronously reported") if hasattr(torch, "AcceleratorError") else
+    RuntimeError("CUDA error: an illegal memory access was encountered"),
+    RuntimeError("CUDA error: device-side assert triggered\nCompile with `TORCH_USE_CUDA_DSA`"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED")], ids=["accelerator", "cuda", "cudnn"])
+def test_a_device_that_fails_is_one_line_and_what_is_finished_stays(tmp_path, capsys, monkeypatch, error):
+    """As torch raises it, from within the network: that a field raised it does not make it wrong input."""
+    from fmdiag.fields.mlp import ResidualMLP
+
+    out, words = tmp_path / "run", [*REPORT, "--without", "hybrid", "--without", "error"]
+
+    def fails(*given):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ResidualMLP, "forward", fails)
+        assert start(*words, "--out", out) == 2
+    said = capsys.readouterr().err.splitlines()
+    first = str(error).splitlines()[0]
+    assert [line for line in said if line.startswith("Error: ")] == [
+        f"Error: the device failed ({first}): give the same command again, or leave the device out with --device cpu; "
+        "nvidia-smi shows whether a GPU is still there"]
+    assert f"kept what was finished in {tmp_path / '.run.parts'}/: the same run goes on from there" in said
+    assert not out.exists() and "Traceback" not in "".join(said)
+    monkeypatch.setattr("fmdiag.diagnostics.alignment.run.measure", never)
+    interrupted(monkeypatch, memorization_diagnostic, *words, "--out", out)
+    assert "resumed: alignment" in capsys.readouterr().err
