@@ -1,7 +1,9 @@
 """Figures of a run: every registered one that applies, as PNG, PDF and SVG, from saved tables alone."""
 
 import json
+import shutil
 import warnings
+from functools import partial
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -10,7 +12,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.figures.captions import captions
-from fmdiag.figures.cards import figure_cards
+from fmdiag.figures.cards import figure_cards, owner
 from fmdiag.figures.comparison import comparison_figures
 from fmdiag.figures.readings import readings
 from fmdiag.figures.run_data import RunData
@@ -24,7 +26,7 @@ METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": 
 CANVASES = {"png": FigureCanvasAgg, "pdf": FigureCanvasPdf, "svg": FigureCanvasSVG}
 
 
-def draw_all(run_path):
+def draw_all(run_path, ahead=None):
     """Draw every figure that applies to a run folder and return the files written.
 
     Parameters
@@ -32,6 +34,8 @@ def draw_all(run_path):
     run_path : path
         Run folder; its ``figures`` receives NAME.png, NAME.pdf, NAME.svg, captions.json and readings.json (the values
         drawn and their places), each replaced atomically.
+    ahead : fmdiag.figures.ahead.Ahead, optional
+        What draws figures meanwhile: those are copied, and it draws no other from here on.
 
     Returns
     -------
@@ -43,19 +47,44 @@ def draw_all(run_path):
         If the folder is not a run folder, is damaged, or cannot be written to.
     """
     run = RunData(run_path)
-    written, drawn = [], {}
+    made = {}   # figure -> (files, readings)
     with paper_style():
         # The figures of cards show one run each.
-        for name, draw in (comparison_figures(run) or figure_cards()).items():
-            figure = _drawn_or_left_out(run, name, draw)
-            if figure is not None:
-                written += [save_figure(figure, run.path / "figures" / f"{name}.{kind}", kind) for kind in METADATA]
-                drawn[name] = readings(figure)
+        figures = comparison_figures(run) or figure_cards()
+        # The other process goes through them from the first on; what it is at is taken last.
+        order = figures if ahead is None else reversed(figures)
+        for name in [name for name in order if not _settled(run, name, figures[name], made, ahead)]:
+            if (found := ahead.drawn(owner(name), name, wait=True)) is not None:
+                made[name] = _taken(run, name, *found)
+            else:
+                _settled(run, name, figures[name], made, None)
+    written = [file for name in figures if name in made for file in made[name][0]]
+    drawn = {name: made[name][1] for name in figures if name in made}
     if drawn:
         beside = [_write_json(run.path / "figures" / "captions.json", captions(run, drawn), indent=1),
                   _write_json(run.path / "figures" / "readings.json", drawn, separators=(",", ":"))]
         note_files(run.path, [*written, *beside])
     return written
+
+
+def _settled(run, name, draw, made, ahead):
+    """Put a figure that applies into `made`, as (files, readings); return False if another process is drawing it."""
+    if ahead is not None and not ahead.claim(owner(name), name):
+        if (found := ahead.drawn(owner(name), name)) is None:
+            return False
+        made[name] = _taken(run, name, *found)
+    elif (figure := _drawn_or_left_out(run, name, draw)) is not None:
+        made[name] = ([save_figure(figure, _place(run, name, kind), kind) for kind in METADATA], readings(figure))
+    return True
+
+
+def _taken(run, name, files, values):
+    """Copy the files of a figure that was drawn elsewhere."""
+    return [_write(_place(run, name, kind), partial(shutil.copyfile, files[kind])) for kind in METADATA], values
+
+
+def _place(run, name, kind):
+    return run.path / "figures" / f"{name}.{kind}"
 
 
 def drawn_figure(run, name, draw):

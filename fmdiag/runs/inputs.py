@@ -8,10 +8,12 @@ import torch
 from fmdiag.checkpoints import is_latent, load_checkpoint, load_decoder
 from fmdiag.checkpoints.checkpoint import Checkpoint
 from fmdiag.datasets import TrainingSet, load_dataset
+from fmdiag.datasets.decoded import lists_of_skipped
 from fmdiag.datasets.grouped_sets import regrouped
 from fmdiag.diagnostics.points.pictures import note
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.fields import GivenSampler, is_sampler
+from fmdiag.files.places import shown_path
 from fmdiag.ranks.torchrun import one_first
 
 # Options that `load_dataset` takes under the same name, and those of `load_checkpoint`.
@@ -69,7 +71,7 @@ def given(checkpoint, field, sampler, *others):
 
 @dataclass(frozen=True)
 class Opened:
-    """What a run works on."""
+    """What a run works on; `files` are those that belong into its folder, by their names there."""
 
     checkpoint: object
     field: object
@@ -77,11 +79,12 @@ class Opened:
     training_set: TrainingSet
     decoder: object
     facts: dict
+    files: dict
 
 
 def opened(given, device, group):
     """Return the Opened inputs; one process per machine goes first, so that a download is made once."""
-    with one_first(group):
+    with one_first(group), lists_of_skipped() as skipped:
         checkpoint = _checkpoint(given, device)
         training_set = _with_held_out(_training_set(given, checkpoint), given.held_out, given)
         if checkpoint is not None:
@@ -92,7 +95,12 @@ def opened(given, device, group):
         field = field.to(device)
     if isinstance(field, GivenSampler):
         field = _sampler(field, training_set, device)
-    return Opened(checkpoint, field, checkpoint.path if checkpoint else given.path, training_set, decoder, facts)
+    files = {f"skipped{f'-{k}' if k else ''}.csv": file for k, (_, file) in enumerate(skipped.values())}
+    if files:
+        counts = zip(skipped, skipped.values(), files, strict=True)
+        facts["skipped"] = [{"source": shown_path(name), "n": n, "listed_in": file} for name, (n, _), file in counts]
+    path = checkpoint.path if checkpoint else given.path
+    return Opened(checkpoint, field, path, training_set, decoder, facts, files)
 
 
 def _sampler(sampler, training_set, device):

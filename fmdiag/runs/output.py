@@ -1,15 +1,20 @@
 """Output of a run: a lock, the finished results that an interrupted run keeps, and the run folder once it is saved."""
 
 import atexit
+import contextlib
 import shutil
+import sys
 import tempfile
 import weakref
 from pathlib import Path
+
+import torch
 
 from fmdiag.errors import FmdiagError, causes
 from fmdiag.files.destination import check_destination
 from fmdiag.files.lock import LockedError
 from fmdiag.files.marker import read_marker
+from fmdiag.registry import resolve
 from fmdiag.runs.earlier import earlier_result, run_key
 from fmdiag.runs.page import Page
 from fmdiag.runs.parts import Parts
@@ -37,6 +42,14 @@ class Nowhere:
     def keep(self, key, result):
         """Return the result as it is."""
         return result
+
+    def drawing_ahead(self):
+        """Return a context that does nothing."""
+        return contextlib.nullcontext()
+
+    def finished(self, name, key, record):
+        """Return the record as it is."""
+        return record
 
     def array(self, name, key, compute):
         """Return the array that `compute` makes."""
@@ -83,7 +96,7 @@ class Output:
     """
 
     def __init__(self, out, *, overwrite=False, new=False):
-        self.out, self.overwrite, self.mine = Path(out), overwrite, False
+        self.out, self.overwrite, self.mine, self.ahead = Path(out), overwrite, False, None
         if new and self.out.exists() and not overwrite:
             _clear_up(self.out)
             raise TakenError(f"{self.out} exists: choose another --out, or --overwrite to replace that run")
@@ -116,6 +129,24 @@ class Output:
         """Keep a Result and return it as it is read back, so that an interrupted run goes on from the same bits."""
         self._check()
         return self.parts.keep(key, result)
+
+    @contextlib.contextmanager
+    def drawing_ahead(self):
+        """Within the context, draw what is finished beside the measuring where this process may use two cores."""
+        if torch.get_num_threads() < 2 or not sys.executable:
+            yield
+            return
+        with resolve("fmdiag.figures.ahead:Ahead")() as self.ahead:
+            try:
+                yield
+            finally:
+                self.ahead = None
+
+    def finished(self, name, key, record):
+        """Know that a Result is kept and belongs to the run, whose record so far is given and returned."""
+        if self.ahead is not None and self.parts.store.find(key) is not None:
+            self.ahead.draw(name, self.parts.store.path(key), record)
+        return record
 
     def array(self, name, key, compute):
         """Return the array that `compute` makes, computed once."""
@@ -151,7 +182,7 @@ class Output:
         """Write the run folder whole, in place of an earlier one of this run; return its Page."""
         self._check()
         written(self.out, run, page=page, document=document, overwrite=self.overwrite or self.mine,
-                ready=self.parts.about_to_publish)
+                ahead=self.ahead, ready=self.parts.about_to_publish)
         self.overwrite, self.mine = False, True
         for result in run.results.values():  # the parts that they were in are removed
             result.files = {name: self.out / name for name in result.files}

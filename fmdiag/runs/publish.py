@@ -15,20 +15,20 @@ from fmdiag.results import SUMMARY_COLUMNS, save_table
 RESULTS = "results.json"
 
 
-def written(out, run, *, page, document, overwrite, ready=lambda folder: None):
+def written(out, run, *, page, document, overwrite, ahead=None, ready=lambda folder: None):
     """Write the run folder `out`; `ready` is called with the folder under its temporary name when all is in it."""
     with StagedFolder(out, "run", overwrite=overwrite) as staged:
         try:
             with staged.writing("the run"):
-                filled(staged.path, run, page=page, document=document)
+                filled(staged.path, run, page=page, document=document, ahead=ahead)
         except FmdiagError as error:
             # The temporary folder is gone when the message is read.
             raise FmdiagError(str(error).replace(str(staged.path), str(out))) from error
         ready(staged.path)
 
 
-def filled(folder, run, *, page, document):
-    """Write everything that a run folder holds into `folder`, which exists."""
+def filled(folder, run, *, page, document, ahead=None):
+    """Write everything that a run folder holds into `folder`, which exists; figures as far as they are not `ahead`."""
     for result in run.results.values():
         for name, table in result.all_tables().items():
             save_table(folder, name, _cautioned(table, run))
@@ -38,6 +38,8 @@ def filled(folder, run, *, page, document):
                 np.savez_compressed(folder / "arrays" / f"{name}.npz", **arrays)
         for name, file in result.files.items():
             shutil.copyfile(file, folder / name)
+    for name, file in run.files.items():
+        shutil.copyfile(file, folder / name)
     save_table(folder, "summary", _cautioned(ordered(run.summary()), run))
     record = run.record()
     if document is not None:
@@ -47,7 +49,7 @@ def filled(folder, run, *, page, document):
     kept = {"key": run.key, "results": {name: entry(found) for name, found in run.results.items()}}
     _json(folder / RESULTS, without_places(kept, run.places()))
     # Figures and pages come later in the order of imports: they are found by name.
-    resolve("fmdiag.figures:draw_all")(folder)
+    resolve("fmdiag.figures:draw_all")(folder, **({"ahead": ahead} if ahead else {}))
     if page:
         resolve("fmdiag.report:write_report")(folder)
 

@@ -110,7 +110,7 @@ class Run(GivenContext):
         self._finalizer = weakref.finalize(self, self.output.close)
 
     def _take(self, found):
-        self.checkpoint, self.network, self.path = found.checkpoint, found.field, found.path
+        self.checkpoint, self.network, self.path, self.files = found.checkpoint, found.field, found.path, found.files
         self.field = None if found.field is None else as_field(found.field)
         self.training_set, self.decoder, self.facts = found.training_set, found.decoder, found.facts
 
@@ -150,7 +150,7 @@ class Run(GivenContext):
             for text in result.cautions:  # as when it was measured
                 warnings.warn(text, FmdiagWarning, stacklevel=2)
         self.results[card.name], self.page = result, None
-        result.run = self.record()
+        result.run = self.output.finished(card.name, key, self.record())
         return result
 
     def _found(self, card, key):
@@ -182,7 +182,8 @@ class Run(GivenContext):
         **parameters
             n_pairs, n_samples, n_noises, n_gradients, n_steps, n_images, without: as of `fmdiag report`.
         """
-        return self.save(page=True, document=composed.report(self, **parameters))
+        with self.output.drawing_ahead():
+            return self.save(page=True, document=composed.report(self, **parameters))
 
     def audit(self, **parameters):
         """Measure the memorisation audit, write its page and audit.json; return the Page with the audit as `document`.
@@ -192,8 +193,8 @@ class Run(GivenContext):
         **parameters
             As of `fmdiag audit`.
         """
-        document = composed.audit(self, **parameters)
-        return self.save(page=True, document=document)
+        with self.output.drawing_ahead():
+            return self.save(page=True, document=composed.audit(self, **parameters))
 
     def save(self, page=False, document=None):
         """Write the run folder whole or replace it: tables, figures, run.json and, with `page`, index.html."""
