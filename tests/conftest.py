@@ -1,12 +1,14 @@
 """Two cores serve every worker: one arithmetic thread each, and no window for figures."""
 
 import os
+import shutil
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest  # noqa: E402
+from filelock import FileLock  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 # The same cases on every run and machine; how long they take says nothing about them.
@@ -44,6 +46,25 @@ def without_pdf():
     with pytest.MonkeyPatch.context() as patch:
         patch.delitem(draw.METADATA, "pdf")
         yield kept
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """Return a function that makes a folder once for all workers, and gives each a copy of it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def made(name, make):
+        folder, own = shared / f"made-{name}", tmp_path_factory.mktemp("own") / name
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                make(own)
+                shutil.copytree(own, f"{folder}.partial")
+                os.replace(f"{folder}.partial", folder)
+                return own
+        return shutil.copytree(folder, own)
+
+    return made
 
 
 @pytest.fixture

@@ -97,29 +97,24 @@ def arguments_of(name, checkpoint):
 
 
 @pytest.mark.parametrize("name", DIAGNOSTICS)
-def test_the_same_seed_gives_the_same_tables(name, checkpoint, tmp_path, capsys):
-    for k in (1, 2):
-        assert run([*arguments_of(name, checkpoint), "--seed", "5", "--out", str(tmp_path / f"{k}")]) == 0
-    for table in (name, "summary"):
-        assert (tmp_path / f"1/tables/{table}.csv").read_bytes() == (tmp_path / f"2/tables/{table}.csv").read_bytes()
-        assert load_table(tmp_path / "1", table).equals(load_table(tmp_path / "2", table))
-    assert run([*arguments_of(name, checkpoint), "--seed", "6", "--out", str(tmp_path / "3")]) == 0
-    assert not load_table(tmp_path / "1", name).equals(load_table(tmp_path / "3", name))
-
-
-@pytest.mark.parametrize("name", DIAGNOSTICS)
-def test_stdout_is_the_summary_and_nothing_else(name, checkpoint, tmp_path, capfd):
-    assert run([*arguments_of(name, checkpoint), "--out", str(tmp_path / "json"), "--json"]) == 0
+def test_the_same_seed_gives_the_same_tables_and_stdout_is_the_summary(name, checkpoint, tmp_path, capfd):
+    words, out = [*arguments_of(name, checkpoint), "--out"], tmp_path / "json"
+    assert run([*words, str(out), "--seed", "5", "--json"]) == 0
     output, errors = capfd.readouterr()
     printed = json.loads(output)
-    assert printed["run"] == str(tmp_path / "json")
-    assert len(printed["details"]["summary"]) == len(load_table(tmp_path / "json", "summary"))
-    assert run([*arguments_of(name, checkpoint), "--out", str(tmp_path / "text")]) == 0
+    assert printed["run"] == str(out)
+    assert len(printed["details"]["summary"]) == len(load_table(out, "summary"))
+    assert run([*words, str(tmp_path / "text"), "--seed", "5"]) == 0
     output, more = capfd.readouterr()
     assert len(output.splitlines()) <= 14 and max(map(len, output.splitlines())) <= 100
     numbers = [entry["words"][:40] for entry in printed["headline"].values()]
     assert numbers and numbers[0] in output and output.splitlines()[-1].endswith(f"tables: {tmp_path / 'text/tables'}/")
-    assert errors + more == f"wrote {tmp_path / 'json'}/\nwrote {tmp_path / 'text'}/\n"
+    assert errors + more == f"wrote {out}/\nwrote {tmp_path / 'text'}/\n", "nothing else, on stdout or stderr"
+    for table in (name, "summary"):
+        assert (out / f"tables/{table}.csv").read_bytes() == (tmp_path / f"text/tables/{table}.csv").read_bytes()
+        assert load_table(out, table).equals(load_table(tmp_path / "text", table))
+    assert run([*words, str(tmp_path / "other"), "--seed", "6"]) == 0
+    assert not load_table(out, name).equals(load_table(tmp_path / "other", name))
 
 
 def test_a_whole_report_is_quiet(checkpoint, tmp_path, fmdiag_process):

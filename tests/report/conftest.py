@@ -55,11 +55,15 @@ def hostile():
 
 
 @pytest.fixture(scope="session")
-def reported_run(tmp_path_factory):
+def reported_run(made_once):
     """A complete run whose data set name, command and verdict try to be markup, with its page."""
+    return made_once("reported", _reported)
+
+
+def _reported(folder):
     document = run_json(HOSTILE, command=f"fmdiag report {HOSTILE}")
     document["diagnostics"]["provenance"] = {"samples": [0, 1]}
-    path = write_run(tmp_path_factory.mktemp("report") / "run", document=document)
+    path = write_run(folder, document=document)
     table = load_table(path, "memorization")
     np.savez(path / "arrays" / "gallery.npz", **gallery_arrays(table))
     save_table(path, "memorization", two_features(table))
@@ -68,7 +72,6 @@ def reported_run(tmp_path_factory):
     np.savez(path / "arrays" / "provenance.npz", **load_array(path, "provenance") | arrays)
     save_table(path, "spectrum", pd.DataFrame({"eigenvalue": [0.1, 0.2]}))
     write_report(path)
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,9 @@ from fmdiag.cli.main import run
 
 
 @pytest.fixture(scope="session")
-def digits_study(tmp_path_factory):
+def digits_study(made_once):
     """Return the folder of a finished study of size on digits."""
-    out = tmp_path_factory.mktemp("study") / "size"
-    assert run(["study", "size", *STORY, *TWO, "--evaluations", "4", "--out", str(out)]) == 0
-    return out
+    def make(out):
+        assert run(["study", "size", *STORY, *TWO, "--evaluations", "4", "--out", str(out)]) == 0
+
+    return made_once("size", make)
