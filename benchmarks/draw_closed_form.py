@@ -51,7 +51,7 @@ def draw_record(record):
 
 def _draw_ranks(ax):
     """Draw what benchmarks/ranks.py measured: the medians, and every run as a point."""
-    record = json.loads((RESULTS / "ranks.json").read_text())
+    record = json.loads((RESULTS / "ranks.json").read_text())["curve"]
     for x, name in enumerate(["one_process_two_threads", "two_ranks_one_thread_each"]):
         taken = [run["seconds"] for run in record[name]]
         ax.bar(x, statistics.median(taken), width=0.6, color="tab:blue")

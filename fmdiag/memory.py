@@ -30,7 +30,8 @@ MESSAGES = re.compile(r"DefaultCPUAllocator: |\b(CUDA|HIP|XPU|MPS)\b.{0,40}\bout
                       r"\bCU(BLAS|DNN)_STATUS_ALLOC_FAILED")
 
 # How torch begins the message of a call that a device no longer answers, and of one between devices.
-LOST = re.compile(r"\s*(CUDA|HIP|XPU|MPS) error\b|\bNCCL (error|Error)\b|\bCU(BLAS|DNN|SOLVER)_STATUS_(EXECUTION|INTERNAL|MAPPING|NOT_INIT)")
+LOST = re.compile(r"\s*(CUDA|HIP|XPU|MPS) error\b|\bNCCL [Ee]rror\b|"
+                  r"\bCU(BLAS|DNN|SOLVER)_STATUS_(EXECUTION|INTERNAL|MAPPING|NOT_INIT)")
 
 
 def default_memory(device: Any = "cpu") -> int:

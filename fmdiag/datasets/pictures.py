@@ -7,6 +7,7 @@ colour picture makes it 3.
 """
 
 import contextlib
+import errno
 import functools
 import io
 import os
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
-from fmdiag.errors import FmdiagError
+from fmdiag.errors import FmdiagError, causes
 from fmdiag.files.regular import open_regular
 
 # Formats that Pillow only recognises, that are no pictures, or that it hands to another program (EPS to Ghostscript).
@@ -27,6 +28,8 @@ SIDEWAYS, TURNED = (5, 6, 7, 8), range(2, 9)
 # Deflate packs a thousand equal bytes into one; pictures that are small when they are unpacked may be what they are.
 BOMB_VALUES, BOMB_RATIO = 1 << 24, 1000
 ORIENTATION = 0x0112
+# What a disk, a network's file system or the system says of itself, not of a file.
+OF_THE_DISK = (errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE)
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
@@ -217,6 +220,11 @@ def _opened(source):
     except (BadPictureError, MemoryError):
         raise
     except Exception as error:
+        failed = next((one for one in causes(error) if isinstance(one, OSError) and one.errno in OF_THE_DISK), None)
+        if failed is not None:   # the picture may be whole: it must not be left out for good
+            raise FmdiagError(f"{'a picture' if isinstance(source, bytes) else source}: cannot be read now "
+                              f"({failed.strerror}): see to the disk or the connection to it, then give the same "
+                              "command again; what was decoded so far is kept") from error
         # Pillow's plugins raise nearly anything on damaged data: OSError, SyntaxError, struct.error, ZeroDivisionError.
         raise BadPictureError(str(error) or type(error).__name__) from error
 

@@ -1,6 +1,7 @@
 """Decoding of many pictures: once each, in parts that outlive an interruption, to the same bytes as at one go."""
 
 import csv
+import errno
 import os
 import tarfile
 import zipfile
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from fmdiag.datasets import decoded as decoded_module
-from fmdiag.datasets import decoding, load_dataset
+from fmdiag.datasets import decoding, load_dataset, pictures
 from fmdiag.datasets.pictures import decode
 from fmdiag.errors import FmdiagError
 
@@ -153,6 +154,25 @@ def test_a_file_that_changes_or_shrinks_meanwhile_is_refused_and_finished_parts_
     write(folder / "2" / "10.png", 10)
     del decoded[:]
     assert np.array_equal(load_dataset(folder).rows, expected(folder)) and min(decoded) == "08.png"
+
+
+@pytest.mark.parametrize("number, said", [(errno.EIO, "Input/output error"), (errno.ESTALE, "Stale file handle")])
+def test_a_disk_that_fails_in_the_middle_is_no_bad_picture_and_finished_parts_stay(folder, decoded, monkeypatch, number,
+                                                                                   said):
+    original = pictures.open_regular
+
+    def failing(source, what):
+        if str(source).endswith("10.png"):
+            raise OSError(number, os.strerror(number), str(source))
+        return original(source, what)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pictures, "open_regular", failing)
+        with pytest.raises(FmdiagError, match=rf"10.png: cannot be read now \({said}\): .*decoded so far is kept"):
+            load_dataset(folder, skip_bad=True)
+    del decoded[:]
+    read = load_dataset(folder, skip_bad=True)
+    assert np.array_equal(read.rows, expected(folder)) and min(decoded) == "08.png"
 
 
 def packed(kind, folder, paths, archive):

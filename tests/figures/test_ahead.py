@@ -7,6 +7,7 @@ import pytest
 from fmdiag.figures import ahead as module
 from fmdiag.figures import cards, draw_all
 from fmdiag.figures.ahead import Ahead, draw_result
+from fmdiag.figures.draw import METADATA
 from fmdiag.results import Result, load_run, load_table, save_table
 
 NAME = "uturn"
@@ -28,10 +29,12 @@ def finished(synthetic_run, tmp_path):
 
 def test_another_process_draws_the_same_bytes_and_leaves_nothing(finished, monkeypatch):
     run, record, part = finished
+    own = {card.name: card for card in cards.card(NAME).figures}
+    monkeypatch.setattr("fmdiag.figures.draw.figure_cards", lambda: own)
     before = {path.name: path.read_bytes() for path in draw_all(run)}
     names = {name.partition(".")[0] for name in before}
     shutil.rmtree(run / "figures")
-    monkeypatch.setattr("fmdiag.figures.draw.figure_cards", lambda: {name: None for name in names})
+    monkeypatch.setattr("fmdiag.figures.draw.figure_cards", lambda: {name: own[name] for name in names})
     monkeypatch.setattr("fmdiag.figures.draw._drawn_or_left_out", lambda *given: pytest.fail("drawn again"))
     with Ahead() as ahead:
         ahead.draw(NAME, part, record)
@@ -58,11 +61,13 @@ def test_what_asks_for_other_tables_or_fails_is_left_to_the_end(finished, monkey
     assert len(data.summary(NAME)) and "dataset" in data.run
 
 
-def test_what_is_not_begun_is_drawn_by_the_run_and_not_twice(finished, tmp_path):
+def test_what_is_not_begun_is_drawn_by_the_run_and_not_twice(finished, tmp_path, monkeypatch):
     run, record, part = finished
+    monkeypatch.setattr("fmdiag.figures.draw.figure_cards", lambda: {one.name: one for one in cards.card(NAME).figures})
+    monkeypatch.setattr("fmdiag.figures.draw.METADATA", {"svg": METADATA["svg"]})
     ahead = Ahead()
     ahead.jobs[NAME] = tmp_path / "job"
     (tmp_path / "job").mkdir()
     assert draw_all(run, ahead)
     draw_result(tmp_path / "job", part, record)
-    assert not list((tmp_path / "job").glob("*.png"))
+    assert not list((tmp_path / "job").glob("*.svg"))
