@@ -36,6 +36,7 @@ def test_another_process_draws_the_same_bytes_and_leaves_nothing(finished, monke
     shutil.rmtree(run / "figures")
     monkeypatch.setattr("fmdiag.figures.draw.figure_cards", lambda: {name: own[name] for name in names})
     monkeypatch.setattr("fmdiag.figures.draw._drawn_or_left_out", lambda *given: pytest.fail("drawn again"))
+    monkeypatch.setattr(module, "PATIENCE", 300)   # it yields to whatever else there is
     with Ahead() as ahead:
         ahead.draw(NAME, part, record)
         folder, process = ahead.folder, ahead.process
