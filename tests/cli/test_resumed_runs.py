@@ -307,15 +307,13 @@ def test_a_data_set_that_is_taken_away_during_the_run(tmp_path, capsys, monkeypa
     RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED")], ids=["accelerator", "cuda", "cudnn"])
 def test_a_device_that_fails_is_one_line_and_what_is_finished_stays(tmp_path, capsys, monkeypatch, error):
     """As torch raises it, from within the network: that a field raised it does not make it wrong input."""
-    from fmdiag.fields.mlp import ResidualMLP
-
     out, words = tmp_path / "run", [*REPORT, "--without", "hybrid", "--without", "error"]
 
     def fails(*given):
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(ResidualMLP, "forward", fails)
+        patch.setattr("fmdiag.fields.mlp.time_features", fails)
         assert start(*words, "--out", out) == 2
     said = capsys.readouterr().err.splitlines()
     first = str(error).splitlines()[0]
