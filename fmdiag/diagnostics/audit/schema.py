@@ -62,10 +62,11 @@ DEFINITIONS = {
         "images, held-out images and samples, and of û*; lid_difference: training minus held-out; lid_p: exchanges "
         "within pairs, the largest difference over times; flat_share: share of coordinates at which D follows less "
         "than at 95 % of held-out images.",
-    "fmdiag/patches": "Share of samples and of held-out images of which windows with d1/d2 < 1/3, or 0.1, at the same "
-        "place (d2 to another image and other content; blank and common windows not judged) cover 15 % or more of the "
-        "judged area; patches_p: Fisher, one-sided, corrected for both bounds, samples that take most from one "
-        "training image counted together.",
+    "fmdiag/patches": "Share of samples and of held-out images of which 15 % or more of the judged pixels are copied: "
+        "in windows with d1/d2 < 1/3, or 0.1, at the same place (d2 to another image and other content; blank "
+        "and common windows, and blank pixels, not judged), and pixels that agree with its source; patches_p:"
+        " Fisher, one-sided, corrected for both bounds, samples that take most from one training image "
+        "counted together.",
     "fmdiag/duplicates": "Share of training examples with an equal or near one (below 1/3 of the distance to the tenth "
         "nearest) beside that of held-out examples, members of a group counted together; leaks: held-out examples that "
         "equal or nearly equal a training example.",
