@@ -19,6 +19,7 @@ ENDING = {
     ("fmdiag/studies/run.py", "run_parts"): "others are at work on what is left; a dead process lets go of its part",
     ("cli/measuring.py", "_free"): "a generator, of which the first free name is taken",
     ("fmdiag/ranks/torchrun.py", "one_first"): "torchrun ends all ranks when the first one fails",
+    ("fmdiag/figures/ahead.py", "drawn"): "after PATIENCE seconds at the latest",
     ("fmdiag/monitoring/watch.py", "_go_on"): "follows a training run until it is stopped, or --until and --idle say",
 }
 
