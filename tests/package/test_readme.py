@@ -26,9 +26,9 @@ def test_python_recipes_run(tmp_path, monkeypatch):
     monkeypatch.setenv("FMDIAG_DATA_ROOT", str(tmp_path))
     namespace = {"net": lambda t, x: -x}
     for block in re.findall(r"```python\n(.*?)```", README, flags=re.S):
-        exec(block, namespace)
+        exec(block.replace("size=32", "size=8"), namespace)   # a sixteenth of the work
     assert set(namespace["copies"]["source"]) >= {"model", "closed_form"}
-    assert namespace["v"].shape == (64, 3, 32, 32)
+    assert namespace["v"].shape == (64, 3, 8, 8)
     assert namespace["posterior"].ess.shape == torch.Size([64])
 
 
