@@ -3,7 +3,7 @@
 
 def machine_error(error):
     """Return the message of a MemoryError or RuntimeError that is the machine's, None for any other."""
-    from fmdiag.memory import is_lost_device
+    from fmdiag.devices import is_lost_device
 
     first = str(error).splitlines()[0] if str(error) else "no details"
     if is_lost_device(error):

@@ -29,10 +29,6 @@ NO_LIMIT = 1 << 60     # control groups of version 1 write a number beyond this 
 MESSAGES = re.compile(r"DefaultCPUAllocator: |\b(CUDA|HIP|XPU|MPS)\b.{0,40}\bout of memory|"
                       r"\bCU(BLAS|DNN)_STATUS_ALLOC_FAILED")
 
-# How torch begins the message of a call that a device no longer answers, and of one between devices.
-LOST = re.compile(r"\s*(CUDA|HIP|XPU|MPS) error\b|\bNCCL [Ee]rror\b|"
-                  r"\bCU(BLAS|DNN|SOLVER)_STATUS_(EXECUTION|INTERNAL|MAPPING|NOT_INIT)")
-
 
 def default_memory(device: Any = "cpu") -> int:
     """Return the bytes that are used by default, per process.
@@ -78,20 +74,6 @@ def give_back() -> None:
 
     if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
         library.malloc_trim(0)
-
-
-def is_lost_device(error: BaseException) -> bool:
-    """Return whether an exception says that a GPU failed: it fell off its bus, was reset, or met an illegal access."""
-    import torch
-
-    if not isinstance(error, RuntimeError) or is_out_of_memory(error):
-        return False
-    return isinstance(error, getattr(torch, "AcceleratorError", ())) or LOST.search(str(error)) is not None
-
-
-def is_of_the_machine(error: BaseException) -> bool:
-    """Return whether an exception is about memory or a device, whatever was being computed."""
-    return is_out_of_memory(error) or is_lost_device(error)
 
 
 def with_less(work: Callable[[], T], halve: Callable[[], object], amount: Callable[[], int], what: str,

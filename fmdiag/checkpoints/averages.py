@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from fmdiag.checkpoints.cautions import averages_differ
+from fmdiag.devices import is_of_the_machine
 from fmdiag.errors import FmdiagError
-from fmdiag.memory import is_of_the_machine
 
 QUARTERS = ((0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.0))
 N_PAIRS, QUANTILE, MARGIN, LEAST = 64, 4.0, 0.1, 0.01

@@ -10,10 +10,11 @@ import torch
 
 from fmdiag.checkpoints.conditions import in_words
 from fmdiag.checkpoints.convention import Convention
+from fmdiag.devices import is_of_the_machine
 from fmdiag.errors import FmdiagError
 from fmdiag.fields.contract import NON_FINITE
 from fmdiag.fields.network import COORDINATES_PER_BATCH
-from fmdiag.memory import in_pieces, is_of_the_machine
+from fmdiag.memory import in_pieces
 from fmdiag.paths import expand, times_like
 
 # Bounds are no float32 numbers, and libraries compute their schedules in float32.

@@ -13,10 +13,10 @@ from contextvars import ContextVar
 
 import torch
 
+from fmdiag.devices import is_of_the_machine
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.fields.answers import as_velocity
 from fmdiag.fields.held_modules import held_modules
-from fmdiag.memory import is_of_the_machine
 
 NON_FINITE = ContextVar("fmdiag_non_finite_allowed", default=False)
 TIMES = ("t", "time", "times", "timestep", "timesteps")

@@ -14,10 +14,10 @@ import torch
 from torch.func import jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from fmdiag.devices import is_of_the_machine
 from fmdiag.errors import FmdiagError
 from fmdiag.fields.answers import read_velocity
 from fmdiag.fields.contract import AskedField, as_field, evaluation_mode
-from fmdiag.memory import is_of_the_machine
 
 METHODS = ("forward", "backward", "differences")
 ALIKE = 1e-3    # relative difference up to which the network's answer is that of the field

@@ -8,11 +8,12 @@ import copy
 
 import torch
 
+from fmdiag.devices import is_of_the_machine
 from fmdiag.errors import FmdiagError
 from fmdiag.fields.answers import as_velocity
 from fmdiag.fields.contract import NON_FINITE, evaluation_mode, name_of
 from fmdiag.fields.held_modules import held_modules
-from fmdiag.memory import in_pieces, is_of_the_machine
+from fmdiag.memory import in_pieces
 
 STEPS_BESIDE = 100   # of û*, or of a field that a sampler is compared with
 COORDINATES_AT_ONCE = 1 << 20

@@ -6,9 +6,9 @@ import traceback
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 
+from fmdiag.devices import is_of_the_machine
 from fmdiag.diagnostics import DIAGNOSTICS, Diagnostic, register
 from fmdiag.errors import FmdiagError
-from fmdiag.memory import is_of_the_machine
 from fmdiag.registry import foreign_place
 from fmdiag.results import Result
 

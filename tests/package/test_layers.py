@@ -9,7 +9,7 @@ LAYERS = [
     {"errors"},
     {"registry"},
     {"files", "ranks", "stats", "memory"},
-    {"paths", "results"},
+    {"paths", "results", "devices"},
     {"datasets"},
     {"posterior"},
     {"fields"},
