@@ -52,7 +52,7 @@ def from_tables(run):
         return judge(table).describe()
     if len(run.summary("alignment")):
         return {"text": "No model was measured: the alignment of û* describes the training set."}
-    return {"text": "No verdict: this run did not compare samples with the training set."}
+    return {"text": "No verdict on copies: this run did not look for them."}
 
 
 def details(run):
