@@ -77,6 +77,8 @@ NUMBERS = (
            "high"),
     Number("duplicated", "share of training examples that are near another one ({feature})", "duplicated",
            ("duplicates",), "fmdiag/duplicates", (("source", "train"),)),
+    Number("squared_error", "squared error against û* on training paths, largest over times (t = {t})", "squared_error",
+           ("error",), "fmdiag/error", (("states", "train"),), "high"),
     Number("duplicated_excess", "training minus held-out share of examples near another one ({feature})", "excess",
            ("duplicates",), "fmdiag/duplicates"),
     Number("same_row_excess", "noises with which model and û* reach one row, beyond held-out rows",

@@ -57,6 +57,10 @@ def test_there_are_at_most_ten_and_other_diagnostics_fill_up():
     assert found[-1]["words"] == "mine: q3 (color red)"
     steps = pd.DataFrame([row("watch", name, float(step), step=step) for step in (1, 5) for name in ("error", "f_mem")])
     assert [(entry["quantity"], entry["value"]) for entry in headline(steps, {})] == [("f_mem", 5), ("error", 5)]
+    curve = [row("error", "squared_error", value, value - 1, value + 1, t=t, states="train")
+             for t, value in ((0.1, 2.0), (0.5, 4.0))] + [row("error", "shell", 9.0, 8.0, 10.0, t=0.5, states="train")]
+    assert [(entry["quantity"], entry["value"], entry["low"]) for entry in headline(pd.DataFrame(curve), {})] == [
+        ("squared_error", 4.0, 3.0)]
 
 
 def test_of_a_diagnostic_without_bounds_nothing_stands_beside_one_that_has_them():
