@@ -55,8 +55,11 @@ def subset_distance(a, b, *, n_subsets=100, size=1000, rng):
         raise FmdiagError(f"subsets of {size} rows from sets of {len(a)} and {len(b)}: give a smaller size")
     if size == len(a) == len(b):
         return kernel_distance(a, b), 0.0  # every subset is the set
-    values = [kernel_distance(a[rng.permutation(len(a))[:size]], b[rng.permutation(len(b))[:size]])
-              for _ in range(n_subsets)]
+    chosen = [(rng.permutation(len(a))[:size], rng.permutation(len(b))[:size]) for _ in range(n_subsets)]
+    if len(a) ** 2 + len(b) ** 2 + len(a) * len(b) < 3 * n_subsets * size**2:
+        values = _of_subsets(a, b, chosen)
+    else:
+        values = [kernel_distance(a[rows], b[others]) for rows, others in chosen]
     return float(np.mean(values)), float(np.std(values))
 
 
@@ -135,6 +138,23 @@ def _row_sums(a, b):
         ab.append(values.sum(1))
         ba += values.sum(0)
     return *within, np.concatenate(ab), ba
+
+
+def _of_subsets(a, b, chosen):
+    """Return the KID of subsets, each kernel between two rows computed once for all of them."""
+    in_a, in_b = np.zeros((len(a), len(chosen))), np.zeros((len(b), len(chosen)))
+    for k, (rows, others) in enumerate(chosen):
+        in_a[rows, k] = in_b[others, k] = 1
+    m, sums = len(chosen[0][0]), []
+    for x, y, in_x, in_y in ((a, a, in_a, in_a), (b, b, in_b, in_b), (a, b, in_a, in_b)):
+        total, start = 0.0, 0
+        for part in _blocks(x, len(y)):
+            mine = in_x[start : (start := start + len(part))]
+            total = total + np.einsum("ik,ik->k", mine, _kernel(part, y) @ in_y)
+            if x is y:
+                total = total - _kernel_diagonal(part) @ mine
+        sums.append(total)
+    return (sums[0] + sums[1]) / (m * (m - 1)) - 2 * sums[2] / m**2
 
 
 def _kernel(x, y):

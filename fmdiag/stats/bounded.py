@@ -49,19 +49,20 @@ def bounded_interval(values, *, within=(0.0, 1.0), level=0.95, n_draws=DRAWS, se
     tails, ends = ((1 - level) / 2, (1 + level) / 2), []
     sums, last, total = np.empty((3, n_draws))
     known, start = n_draws * values.size <= ENTRIES, 0
-    for weights in (_kept_weights if known else _weights)(values.size, n_draws, seed):
+    for weights, their_sum in (_kept_weights if known else _weights)(values.size, n_draws, seed):
         part = slice(start, start := start + len(weights))
-        sums[part], last[part], total[part] = weights[:, :-1] @ values, weights[:, -1], weights.sum(1)
+        sums[part], last[part], total[part] = weights[:, :-1] @ values, weights[:, -1], their_sum
     for end, tail in zip(within, tails, strict=True):
         ends.append(float(np.quantile((sums + last * end) / total, tail)) if np.isfinite(end) else end)
     return mean, *ends
 
 
 def _weights(n, n_draws, seed):
-    """Yield blocks of rows of n + 1 random weights, n_draws rows in all, not yet divided by their sums."""
+    """Yield blocks of rows of n + 1 random weights, n_draws rows in all, and the sums by which they are not divided."""
     rng, step = np.random.default_rng(seed), max(1, ENTRIES // n)
     for start in range(0, n_draws, step):
-        yield rng.standard_exponential((min(step, n_draws - start), n + 1))
+        weights = rng.standard_exponential((min(step, n_draws - start), n + 1))
+        yield weights, weights.sum(1)
 
 
 @lru_cache(maxsize=2)
