@@ -36,7 +36,7 @@ TIMES, PUBLISHED = (0.1, 0.3, 0.5, 0.7, 0.9), 0.5
 MODELS = {"digits, n = 16": (HERE / "docs/runs/memorises/model/checkpoint.pt", 256, 8),
           "digits, n = 1500": (HERE / "data/digits.pt", 256, 8),
           "Fashion-MNIST, n = 100": (HERE / "data/fashion-mnist-n100.pt", 64, 4),
-          "Fashion-MNIST, n = 60000": (HERE / "data/fashion-mnist-n60000.pt", 32, 4)}
+          "Fashion-MNIST, n = 60000": (HERE / "data/fashion-mnist-n60000.pt", 64, 4)}
 ORDERINGS = {"T_mc less T_naive": (("mc", PUBLISHED), ("naive", PUBLISHED)),
              "T_mc by compressed size less T_mc": (("mc-calibrated", PUBLISHED), ("mc", PUBLISHED)),
              "T_mc at 1/2 less T_mc at 0.9": (("mc", PUBLISHED), ("mc", TIMES[-1]))}

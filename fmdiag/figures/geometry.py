@@ -85,7 +85,8 @@ def maps_figure(run):
     for ax, title in zip(axes[0], ("image", "nearest\ntraining", *maps), strict=True):
         ax.set_title(title, fontsize=8)
     signed = f"; reference - model: blue -{limit:.2g}, red {limit:.2g}" if "reference" in arrays else ""
-    figure.supxlabel(f"t = {arrays['times'][place]:g}. Model, û*: dark 0, yellow {limit:.2g}{signed}", fontsize=8)
+    figure.supxlabel(f"t = {arrays['times'][place]:g}. Model, û*: dark 0 or less, yellow {limit:.2g}{signed}",
+                     fontsize=8)
     return figure
 
 
