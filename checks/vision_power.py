@@ -41,8 +41,7 @@ SHARES, N_SIMULATIONS = (0.05,), 40
 SEEDS = 2, 3    # of the fresh and held-out tiles, and of the copied ones: not those on which blocks and level were chosen
 CONTROL = {"n_closed_form": 16, "n_steps": 20}   # samples of û*, which must all be found
 SPACES = {"pixels": ("pixels", {}), "efficientnet-lite0 at 64": ("efficientnet-lite0", {"size": 64}),
-          "efficientnet-lite0 at 128": ("efficientnet-lite0", {"size": 128}),
-          "efficientnet-lite0 at 224": ("efficientnet-lite0", {})}
+          "efficientnet-lite0 at 128": ("efficientnet-lite0", {"size": 128})}
 
 
 def pillow(change):
