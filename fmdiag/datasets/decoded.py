@@ -38,7 +38,7 @@ DECODED_FREE = 1 << 32    # pixels' values that any set may have before they are
 NAMED_AT_MOST = 5
 SHOWN_EVERY = 64          # pictures
 ATTEMPTS = 20             # to take a lock whose file goes with its last owner
-_LISTS = ContextVar("fmdiag_lists_of_skipped_pictures", default=None)
+_LISTS: ContextVar[dict | None] = ContextVar("fmdiag_lists_of_skipped_pictures", default=None)
 
 
 @contextlib.contextmanager
@@ -47,9 +47,10 @@ def lists_of_skipped():
 
     Name of the set -> (number of pictures, path of the table: columns position, picture and reason).
     """
-    token = _LISTS.set({})
+    lists: dict = {}
+    token = _LISTS.set(lists)
     try:
-        yield _LISTS.get()
+        yield lists
     finally:
         _LISTS.reset(token)
 
@@ -120,8 +121,8 @@ def decoded_rows(pictures, files, kind, reading, name=None, *, one_each=False):
     entry = _entry(Work(pictures, files, reading, name, one_each, folder), key)
     counts = json.loads((entry / "counts.json").read_text())
     if counts["n_bad"]:
-        if _LISTS.get() is not None:
-            _LISTS.get()[str(name)] = counts["n_bad"], entry / SKIPPED
+        if (lists := _LISTS.get()) is not None:
+            lists[str(name)] = counts["n_bad"], entry / SKIPPED
         bad = first_skipped(entry, NAMED_AT_MOST)
         more = f" and {counts['n_bad'] - len(bad)} more" if counts["n_bad"] > len(bad) else ""
         warnings.warn(f"{name}: left out {counts['n_bad']} unreadable: {'; '.join(bad)}{more}; all are listed in "
