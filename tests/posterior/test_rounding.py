@@ -3,8 +3,6 @@
 The oracle is NumPy's long double, whose unit roundoff of 5e-20 leaves 1e-17 after sums over some hundred rows.
 """
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -15,7 +13,6 @@ from fmdiag.datasets import TrainingSet, load_dataset
 from fmdiag.paths import LinearPath
 from fmdiag.posterior import EmpiricalPosterior, Posterior
 from fmdiag.posterior.curve import curve as curve_module
-from fmdiag.posterior.curve import sums as sums_module
 from fmdiag.posterior.rounding import ProbedErrors, RowProbes
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import draw_noise
@@ -126,34 +123,3 @@ def test_probed_norms_are_above_the_true_ones_and_not_far(outliers):
             probes.add(g, (linear + error)[:, block], (quadratic - error)[:, block])
         for norms in probes.norms(SINGLE):
             assert bool((norms >= error.norm(dim=1)).all()) and bool((norms <= 15 * error.norm(dim=1)).all())
-
-
-def test_the_error_of_coarse_sums_is_measured():
-    """Queries of equal weights, of random ones, of one row that weighs most: the bound holds and is not far off."""
-    rng, n, dim = np.random.default_rng(0), 2000, 96
-    rows = torch.from_numpy(rng.normal(size=(n, dim))).float()
-    weights = torch.from_numpy(np.stack([np.ones(n), *rng.exponential(size=(20, n)), np.ones(n)])).float()
-    weights[-1, 7] = 1e4
-    sums = sums_module.CoarseSums(len(weights), SimpleNamespace(n=n, dim=dim), torch.float32, torch.device("cpu"))
-    sums.heavy = 5.0
-    for block in (slice(0, 700), slice(700, n)):
-        sums.take(rows[block])
-        sums.add(slice(0, 10), weights[:10, block])
-        sums.add(slice(10, len(weights)), weights[10:, block])
-    mean, bound = sums.means(SINGLE)
-    exact = weights.double() @ rows.double() / weights.double().sum(1, keepdim=True)
-    error = (mean - exact).norm(dim=1)
-    assert bool((error <= bound).all()) and bool((bound <= 15 * error).all())
-    assert error[0] > 3e-4 > error[-1]   # a row of 5/6 of the weight, rounded to bfloat16, would be off by 1e-2
-
-
-def test_coarse_sums_that_are_worse_than_stated_are_made_again(monkeypatch):
-    """300 rows average out little of what bfloat16 rounds: the float32 sums are kept, bit for bit."""
-    rows = np.random.default_rng(0).normal(size=(300, 3, 8, 8)).astype(np.float32)
-    data, times = TrainingSet(rows), [0.02, 0.1, 0.2]
-    found = []
-    for least in (sums_module.COARSE_ROWS, 1):
-        monkeypatch.setattr(sums_module, "COARSE_ROWS", least)
-        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
-        found.append([part.mean for *_, part in EmpiricalPosterior(data).curve(*pairs_of(data, 6, 0), times)])
-    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))

@@ -15,7 +15,6 @@ from fmdiag.posterior.curve.dense import means, stats_at
 from fmdiag.posterior.curve.lowdim import STRIP, Differences
 from fmdiag.posterior.curve.products import PairProducts
 from fmdiag.posterior.curve.sparse import RowLists
-from fmdiag.posterior.curve.sums import coarse_pays
 from fmdiag.posterior.rounding import UNIT, moved
 from fmdiag.posterior.state import Posterior
 
@@ -156,18 +155,10 @@ class _Curve:
     def _dense(self, products, waiting):
         if not waiting:
             return
-        entries = [(pairs, stats) for _, pairs, stats in waiting]
-        coarse = coarse_pays(self.store.n, products.dtype, self.t.device)
-        found = means(self.store, products, entries, self.mass, coarse)
-        extent = self._sums(products, len(waiting[0][2].block_share[0]))
-        # Coarse sums must not be worse than what is stated of those in float32.
-        again = [e for e, (*_, error) in enumerate(found) if bool((error > 2 * extent[0] * extent[1]).any())]
-        if again:
-            exact = means(self.store, products, [entries[e] for e in again], self.mass)
-            found = [exact.pop(0) if e in again else one for e, one in enumerate(found)]
-        for (k, pairs, stats), (mean, left_out, error) in zip(waiting, found, strict=True):
+        found = means(self.store, products, [(pairs, stats) for _, pairs, stats in waiting], self.mass)
+        for (k, pairs, stats), (mean, left_out) in zip(waiting, found, strict=True):
             yield k, pairs, self._posterior(k, pairs, stats.sums, mean, left_out + self._moved(products, pairs, stats),
-                                            extent, error)
+                                            self._sums(products, len(stats.block_share[0])))
 
     def _moved(self, products, pairs, stats):
         """Return the bound on the share of the weight that rounding moves, shape (b,)."""
@@ -194,11 +185,11 @@ class _Curve:
         return k, lists.members, self._posterior(k, lists.members, sums, mean, left_out + self.mass + share,
                                                  (reach, summed, center))
 
-    def _posterior(self, k, pairs, sums, mean, left_out, extent, error=0.0):
+    def _posterior(self, k, pairs, sums, mean, left_out, extent):
         """Return the Posterior from sums relative to the pairs' own rows.
 
         `left_out` bounds the share of the weight that is missing or misplaced, shape (b,); `extent` is (largest
-        ||X - center||, rounding of the mean's sum in units of it, center); `error` bounds what else it is off by.
+        ||X - center||, rounding of the mean's sum in units of it, center).
         """
         reach, summed, center = extent
         dropped = (left_out + n_floor(self.store.n)).clamp(max=1)
@@ -220,7 +211,7 @@ class _Curve:
             # Of the nearest row: ||x - alpha X||^2 / sigma^2 = ||x0||^2 - 2 l.
             shell=((self.x0[pairs].square().sum(1) - 2 * sums["max"]).clamp(min=0) / dim).sqrt(),
             dropped_mass=dropped,
-            mean_error=2 * reach * (dropped + summed) + error + 8 * UNIT[torch.float64] * (reach + center.norm()),
+            mean_error=2 * reach * (dropped + summed) + 8 * UNIT[torch.float64] * (reach + center.norm()),
         )
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from fmdiag.posterior.curve.sums import CoarseSums, Sums
 from fmdiag.posterior.rounding import SUM_STEPS, UNIT
 from fmdiag.posterior.state import FLOOR
 
@@ -80,8 +79,8 @@ def stats_at(products, queries, s, spans):
                       _top_rows(products, queries, s, tops, top, spans), share / sums[0][:, None])
 
 
-def means(store, products, entries, mass, coarse=False):
-    """Return the posterior means of dense entries by one pass over the rows, and what each left out.
+def means(store, products, entries, mass):
+    """Return the posterior means of dense entries by one pass over the rows, and the mass that each left out.
 
     Parameters
     ----------
@@ -93,33 +92,32 @@ def means(store, products, entries, mass, coarse=False):
         The pairs and times wanted.
     mass : float
         Blocks that together carry at most this share of an entry's mass, for every pair of it, are left out.
-    coarse : bool
-        Whether light rows may be summed as `CoarseSums`.
 
     Returns
     -------
-    list of (mean, left_out, error)
-        Float64, shapes (b, dim), (b,) and (b,): the mass left out, and the measured bound on the Euclidean error of
-        the means that coarse sums made, else 0.
+    list of (Tensor float64 of shape (b, dim), Tensor of shape (b,))
     """
     device, group = products.linear.device, products.group
     sizes = [len(queries) for queries, _ in entries]
-    sums = (CoarseSums if coarse else Sums)(sum(sizes), store, products.dtype, device)
+    total = torch.zeros(sum(sizes), store.dim, dtype=products.dtype, device=device)
+    covered = torch.zeros(sum(sizes), dtype=torch.float64, device=device)
     starts = [0, *torch.tensor(sizes).cumsum(0).tolist()]
     skipped = [_skippable(stats.block_share, mass / group.size) for _, stats in entries]
     for k, (first, block) in enumerate(store.blocks()):
         wanted = [e for e in range(len(entries)) if not skipped[e][k]]
         if not wanted:
             continue
-        sums.take(store.centred(block, products.center, products.dtype))
+        rows = store.centred(block, products.center, products.dtype)
         span = slice(first, first + len(block))
         for run in _runs(wanted, max(1, ENTRIES_AT_ONCE // max(sizes))):
             weights = torch.cat([_weights(products, *entries[e], span) for e in run])
-            sums.add(slice(starts[run[0]], starts[run[-1] + 1]), weights)
-    left_out = group.sum(torch.cat([(stats.block_share * out).sum(1)
-                                    for (_, stats), out in zip(entries, skipped, strict=True)]))
-    mean, error = sums.means(group)
-    return list(zip(*(part.split(sizes) for part in (mean.add_(products.center), left_out, error)), strict=True))
+            place = slice(starts[run[0]], starts[run[-1] + 1])
+            total[place].addmm_(weights, rows)
+            covered[place] += weights.sum(1)
+    left_out = [(stats.block_share * out).sum(1) for (_, stats), out in zip(entries, skipped, strict=True)]
+    total, covered, left_out = group.sum(total), group.sum(covered), group.sum(torch.cat(left_out))
+    mean = total.double().div_(covered[:, None]).add_(products.center)
+    return list(zip(mean.split(sizes), left_out.split(sizes), strict=True))
 
 
 def _weights(products, queries, stats, span):
