@@ -23,7 +23,7 @@ def show_estimate(command, found, as_json=False):
     rates += [f"{found.seconds_per_row * 1e3:.2g} ms for a row of the network"] if found.seconds_per_row else []
     if rates:
         echo(f"measured here: {', '.join(rates)}")
-    echo("memory: Python and torch 0.5 GB, " + ", ".join(f"{NAMES[name]} {_bytes(size)}"
+    echo("memory: Python and torch 0.6 GB, " + ", ".join(f"{NAMES[name]} {_bytes(size)}"
                                                          for name, size in found.memory.items() if size))
 
 

@@ -32,7 +32,8 @@ def opening(run):
     ----------
     run : RunData
         The run. "questions" are (question, answer) pairs, empty where no verdict on copies was given; "numbers" are
-        dicts with words, cell, n and definition; "picture" has src, width, height, alt and caption, or is None.
+        dicts with words, cell, n and definition; "field": whether the velocity was compared with û*; "picture"
+        has src, width, height, alt and caption, or is None.
     """
     if run.run.get("runs"):
         return None
@@ -41,7 +42,9 @@ def opening(run):
     summary = run.table("summary")
     found = {} if summary is None else {one["quantity"]: one for one in headline(summary, run.run)}
     questions = _questions(run, verdict, found) if verdict else []
+    field = not {"error", "hybrid", "membership"}.isdisjoint(run.run.get("diagnostics") or {})
     return {"answer": ANSWERS.get(verdict.get("answer")), "questions": questions, "picture": picture(run),
+            "field": field,
             "numbers": [{"words": one["words"], "cell": shown(one), "definition": one["definition"], "n": one["n"]}
                         for one in found.values()]}
 
