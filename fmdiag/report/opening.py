@@ -22,6 +22,7 @@ ANSWERS = {"copies found": "Yes: copies found",
            "not judged": "Not judged: the evidence allows no answer"}
 COLUMNS = {"source", "sample", "nearest", "ratio", "feature"}
 ARRAYS = {"source", "sample", "picture", "images", "rows", "row_images"}
+NO_BREAK = "\N{NO-BREAK SPACE}"
 SHARES = ("f_mem", "f_mem_heldout", "f_mem_excess", "exclusion", "power", "patches", "canaries", "same_row_excess")
 
 
@@ -93,7 +94,8 @@ def _sure(verdict):
         parts.append(f"{effect['value']:.0%} [{effect['low']:.0%}, {effect['high']:.0%}] of the examples nearest to "
                      "samples are training examples")
     if p is not None:
-        parts.append(f"p {'< 0.0001' if p < 1e-4 else f'= {p:.2g}'}: how often chance alone shows as much")
+        size = "< 0.0001" if p < 1e-4 else f"= {p:.2g}"
+        parts.append(f"p {size}".replace(" ", NO_BREAK) + ": how often chance alone shows as much")
     if exclusion is not None:
         parts.append(f"more than {exclusion:.1%} copies excluded at 95 %")
     return "; ".join(parts) + "." if parts else "No number decides; see the verdict in full."
@@ -125,9 +127,9 @@ def _missed(verdict, found):
 def _assumed(run):
     facts = run.run.get("checkpoint") or {}
     cautions = [*(facts.get("warnings") or []), *(run.run.get("cautions") or [])]
-    many = f" {len(cautions)} caution{'s' if len(cautions) > 1 else ''} below." if cautions else ""
+    many = f" ({len(cautions)} caution{'s' if len(cautions) > 1 else ''} below)" if cautions else ""
     return ("Held-out examples are of the same distribution as the training examples and were not trained on; the "
-            f"result is for these weights, this solver and seed {run.run.get('seed', 0)}.{many}")
+            f"result is for these weights, this solver and seed {run.run.get('seed', 0)}{many}.")
 
 
 def picture(run):
