@@ -138,7 +138,7 @@ def main():
             signal.signal(number, _terminate)
     _only_our_messages()
     # Threads that wait by spinning slow everything several times on a machine with other work; read before torch loads.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "4", **os.environ}
     ranks.end(run(sys.argv[1:]))
 
 
