@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -83,7 +84,7 @@ def opened(name, checkpoint, options, *, page=False, default="digits"):
     torch.set_flush_denormal(True)
     torch.backends.cuda.matmul.allow_tf32 = False
     as_json, verbose, dry = (options.pop(word, False) for word in ("as_json", "verbose", "dry_run"))
-    given = {RENAMED.get(key, key): value for key, value in options.items()}
+    given: dict[str, Any] = {RENAMED[key] if key in RENAMED else key: value for key, value in options.items()}
     if checkpoint is None and given.get("train") is None:
         given["train"] = default
     if dry:
@@ -102,7 +103,7 @@ def opened(name, checkpoint, options, *, page=False, default="digits"):
 
 
 @contextlib.contextmanager
-def dry_run(name, checkpoint, given, page, as_json):
+def dry_run(name, checkpoint, given: dict[str, Any], page, as_json):
     """Yield the DryRun of a command's options, and print its estimate afterwards."""
     from fmdiag.runs.dry_run import DryRun
 

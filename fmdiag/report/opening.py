@@ -44,7 +44,7 @@ def opening(run):
     found = {} if summary is None else {one["quantity"]: one for one in headline(summary, run.run)}
     questions = _questions(run, verdict, found) if verdict else []
     field = not {"error", "hybrid", "membership"}.isdisjoint(run.run.get("diagnostics") or {})
-    return {"answer": ANSWERS.get(verdict.get("answer")), "questions": questions, "picture": picture(run),
+    return {"answer": ANSWERS.get(str(verdict.get("answer"))), "questions": questions, "picture": picture(run),
             "field": field,
             "numbers": [{"words": one["words"], "cell": shown(one), "definition": one["definition"], "n": one["n"]}
                         for one in found.values()]}
