@@ -71,7 +71,7 @@ def made_once(tmp_path_factory):
 def undrawn(request, monkeypatch):
     """Leave out figures and page, which take most of a small run's time and change no table, but where `drawn`."""
     if request.node.get_closest_marker("drawn") is None:
-        monkeypatch.setattr("fmdiag.figures.draw_all", lambda run: [])
+        monkeypatch.setattr("fmdiag.figures.draw_all", lambda run, ahead=None: [])
         monkeypatch.setattr("fmdiag.report.write_report", lambda run: run)
 
 

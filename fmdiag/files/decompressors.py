@@ -12,7 +12,7 @@ class Inflate:
     """zlib's decompressor in the form of those of bz2 and lzma: `decompress(data, at_most)` keeps what is left over."""
 
     def __init__(self, bits):
-        self.zlib = zlib.decompressobj(bits)
+        self.zlib, self.full = zlib.decompressobj(bits), False
 
     @property
     def eof(self):
@@ -21,8 +21,8 @@ class Inflate:
 
     @property
     def needs_input(self):
-        """Whether no input waits."""
-        return not self.zlib.unconsumed_tail
+        """Whether neither input nor output waits: zlib keeps output of its own where all that was asked for came."""
+        return not (self.zlib.unconsumed_tail or self.full)
 
     @property
     def unused_data(self):
@@ -31,7 +31,9 @@ class Inflate:
 
     def decompress(self, data, at_most):
         """Return at most `at_most` bytes."""
-        return self.zlib.decompress(self.zlib.unconsumed_tail + data, at_most)
+        data = self.zlib.decompress(self.zlib.unconsumed_tail + data, at_most)
+        self.full = len(data) == at_most
+        return data
 
 
 class Stored:

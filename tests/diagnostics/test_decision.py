@@ -99,7 +99,8 @@ def test_a_contradiction_would_be_seen():
 
 @pytest.mark.parametrize(("feature", "threshold", "levels"), [
     ("pixels", 1 / 3, {1 / 3: 0.75, 0.5: 0.25}), ("pca", 0.6, {0.6: 1}),
-    ("dinov2", 1 / 3, {1 / 3: 0.25, 0.5: 0.25, 0.75: 0.5}), ("dinov2", 0.5, {0.5: 0.5, 0.75: 0.5}),
+    ("efficientnet-lite0", 1 / 3, {1 / 3: 0.25, 0.5: 0.25, 0.75: 0.5}), ("dinov2", 1 / 3, {1 / 3: 0.75, 0.5: 0.25}),
+    ("efficientnet-lite0", 0.5, {0.5: 0.5, 0.75: 0.5}),
     ("onnx:a.onnx", 0.8, {0.8: 1})])
 def test_features_of_networks_are_tested_at_a_wider_level_too(feature, threshold, levels):
     """13 of 100 samples at 0.7, no held-out example: twice p of Fisher's test where that level has half the error."""

@@ -35,6 +35,16 @@ def test_streams_are_what_was_packed(parts, method, at_a_time):
     assert found == b"".join(parts) and stream.budget.spent == len(found)
 
 
+@pytest.mark.parametrize("method", ["deflate", *sorted(PACK)])
+def test_streams_that_unpack_to_much_from_little_end_where_they_should(method):
+    """zlib holds output back where it gave all that was asked for, although no input is left."""
+    pack = {**PACK, "deflate": lambda data: zlib.compress(data, wbits=-15)}[method]
+    for length in range(bounded.CHUNK - 36, bounded.CHUNK + 664, 2):
+        packed = pack(bytes(100) + b"\xff" * (length - 100))
+        stream = Unpacked(io.BytesIO(packed), method, Budget("a", len(packed)), length=len(packed))
+        assert len(read_exactly(stream, length, "a")) == length and stream.read() == b""
+
+
 @given(MEMBERS, st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]),
        st.booleans())
 def test_zips_are_read_as_zipfile_reads_them(tmp_path_factory, contents, method, prefixed):

@@ -62,7 +62,7 @@ CARD = Diagnostic(
                "decides alone. One p-value of two tests, corrected for both: are the examples that samples come near "
                "more often training than held-out ones than chance gives (labels permuted, over all thresholds and "
                "feature spaces at once), and do more samples than held-out examples have d1/d2 below 1/3 or "
-               "1/2, in features of networks also 3/4 (Fisher, copies of one training example counted together)? Where "
+               "1/2, in efficientnet-lite0 also 3/4 (Fisher, copies of one training example counted together)? Where "
                "copies are not found, the excess that is excluded at 95 % and the power against exact and noisy copies "
                "are stated. AUC: chance that "
                "a sample has a smaller d1/d2 than a held-out row, 1/2 without memorisation. Copies that are shifted "
