@@ -40,8 +40,6 @@ class ResidualMLP(nn.Module):
         If width or depth is out of range.
     """
 
-    broadcasts_time = True   # one time of all samples may be given as one: it is embedded once
-
     def __init__(self, shape, width=512, depth=4, skip=False):
         super().__init__()
         if not (1 <= width <= 65536 and 1 <= depth <= 256):
@@ -59,7 +57,7 @@ class ResidualMLP(nn.Module):
             nn.init.zeros_(self.gate.bias)
 
     def forward(self, x, t):
-        """Return the velocity at x, shape (b, *shape), and times t, shape (b,) or (1,) for one of all, in [0, 1]."""
+        """Return the velocity at x, shape (b, *shape), and times t, shape (b,) in [0, 1]."""
         embedded = self.time(time_features(t))
         flat = x.flatten(1)
         h = self.enter(flat) + embedded
