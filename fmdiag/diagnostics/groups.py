@@ -40,7 +40,7 @@ class FeatureSpaces:
         (), "Weights of a feature: file, or folder (dinov2).", kind="str", many=True, metavar="NAME=PATH", group=SPACE,
         shown="in the data root's folder weights, else downloaded")
     feature_size: int | None = parameter(None, "Image side that torchscript, onnx and efficientnet-lite0 want.",
-                                         kind="int", minimum=1, group=SPACE, shown="as they are, or 224")
+                                         kind="int", minimum=1, group=SPACE, shown="as they are, or the network's")
     feature_normalisation: str | None = parameter(
         None, "Values that torchscript and onnx want.", kind="str", group=SPACE, shown="model, as they are",
         choices=("model", "unit", "symmetric", "imagenet", "uint8"))

@@ -7,6 +7,8 @@ from fmdiag.studies.widths import widths_of
 
 # Figures whose panels are pictures.
 PICTURED = ("hybrid_strips", "memorization_gallery", "theories_samples")
+# Columns of a summary by which its curves differ.
+CURVES = ("source", "feature", "states", "score", "attack", "field", "kind", "theory", "coupling", "target", "points")
 
 
 def captions(run, names):
@@ -106,12 +108,18 @@ def _threshold(run):
     return "1/3" if bound == memorization.THRESHOLD else f"{bound:g}"
 
 
+def _first_curve(rows):
+    """Return the summary rows of the curve that the first one belongs to."""
+    named = rows[[column for column in CURVES if column in rows]].fillna("").astype(str)
+    return rows[(named == named.iloc[0]).all(axis=1)]
+
+
 def _ends(run, name):
     """Return the first and last value of the first curve in words, for readers who do not see it."""
     rows = run.summary(*_intervals(name)[:2])
     for x in ("t", "tau"):
         if x in rows and rows[x].notna().any():
-            rows = rows.sort_values(x)
+            rows = _first_curve(rows[rows[x].notna()]).sort_values(x)
             first, last = rows.iloc[0], rows.iloc[-1]
             return f"From {first['value']:.3g} at {x} = {first[x]:.2f} to {last['value']:.3g} at {x} = {last[x]:.2f}."
     if "multiplicity" in rows and rows["multiplicity"].notna().any():
