@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from fmdiag.errors import FmdiagError
+
 from .echo import echo, echo_json
 
 
@@ -41,7 +43,6 @@ def command(run, out, places, tolerance, trust_code, as_json):
                    "differences": json.loads(found.to_json(orient="records"))})
     else:
         _show(found, facts)
-    echo(f"wrote {out}/", err=True)
     if not found["same"].all():
         raise click.exceptions.Exit(1)
 
@@ -55,7 +56,12 @@ def _run(words):
         raise click.UsageError(f"the run was made by fmdiag {name}: rerun makes measurements again, report, audit and "
                                "single diagnostics; give that command itself")
     with contextlib.redirect_stdout(io.StringIO()):
-        fmdiag.main(args=words, prog_name="fmdiag", standalone_mode=False, obj=list(words))
+        try:
+            fmdiag.main(args=words, prog_name="fmdiag", standalone_mode=False, obj=list(words))
+        except FmdiagError as error:
+            if "no such" in str(error):
+                raise FmdiagError(f"{error}; where it lies elsewhere here, give --place NAME=PATH") from error
+            raise
 
 
 def _show(found, facts):
