@@ -4,7 +4,6 @@ import difflib
 import importlib
 import logging
 import os
-import signal
 import sys
 
 import click
@@ -13,6 +12,7 @@ from fmdiag import __version__
 from fmdiag.ranks import torchrun as ranks
 
 from .echo import echo
+from .signals import Stopped, exit_code, listen
 
 # Commands that are more than a card's. Those of cards stand before "study", in the order of their registry.
 OWN = {
@@ -50,14 +50,6 @@ def shared_by_ranks():
     return ["report", "audit", "train", "study", "watch", "pairing", *shared]
 
 
-class Stopped(BaseException):
-    """Ctrl-C or a signal, once every run folder has been removed; click would print a blank line for Ctrl-C itself."""
-
-
-class Terminated(KeyboardInterrupt):
-    """A signal other than Ctrl-C, cleaned up after in the same way; its argument is the signal's number."""
-
-
 class LazyGroup(click.Group):
     """Lists the commands with their one-line help and makes or imports a command only when it is called."""
 
@@ -80,7 +72,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(context)
         except KeyboardInterrupt as stop:
-            raise Stopped(128 + (stop.args[0] if isinstance(stop, Terminated) else signal.SIGINT)) from None
+            raise Stopped(exit_code(stop)) from None
 
     def format_commands(self, context, formatter):
         """Write the list without importing any command."""
@@ -133,9 +125,7 @@ def _registered(files):
 
 def main():
     """Run the command line; wrong input gives one line on stderr and exit code 2, Ctrl-C gives 130."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:  # under nohup SIGHUP stays ignored
-            signal.signal(number, _terminate)
+    listen()
     _only_our_messages()
     # Threads that wait by spinning slow everything several times on a machine with other work; read before torch loads.
     os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "4", **os.environ}
@@ -226,10 +216,6 @@ def _closed_stdout():
     # The reader of a pipe left, as `head` does: nobody is there to be told, and Python must not try again at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
-
-
-def _terminate(number, frame):
-    raise Terminated(number)
 
 
 def _only_our_messages():

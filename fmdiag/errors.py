@@ -40,13 +40,16 @@ class FmdiagError(ValueError):
         super().__init__(one_line(message))
 
 
-def causes(error):
-    """Yield an error, what it was raised from, and so on; each once, as errors of libraries may cause one another."""
+def causes(error, link="__cause__"):
+    """Yield an error, what it was raised from, and so on; each once, as errors of libraries may cause one another.
+
+    With link "__context__": what was being handled as it was raised, whether or not it says so.
+    """
     seen = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         yield error
-        error = error.__cause__
+        error = getattr(error, link)
 
 
 def names_one_of(error, *places):
