@@ -40,8 +40,8 @@ DATA = [
 COMPUTING = [
     option("Run", "--seed", type=SEED, default=0, show_default=True, help="Seed of everything random."),
     option("Run", "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
-    option("Run", "--memory", type=Size(), help="Memory that û* may use, in every process, e.g. 1GB.  "
-           "[default: a quarter of what is free, at least 1GiB]"),
+    option("Run", "--memory", type=Size(), help="Memory that every process may use, e.g. 1GB.  "
+           "[default: for arrays a quarter of what is free, at least 1GiB]"),
 ]
 OUT = [   # of commands that go on in their folder, and replace none
     option("Run", "--out", type=click.Path(file_okay=False), help="Run folder.  [default: reports/COMMAND-DATASET]"),

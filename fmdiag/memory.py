@@ -24,6 +24,7 @@ from fmdiag.errors import FmdiagWarning
 T = TypeVar("T")
 LEAST = 1 << 30        # bytes
 SHARE = 4
+LIBRARIES = 3 * 10**8  # bytes that are resident before the first array: torch, pandas, matplotlib, ourselves
 NO_LIMIT = 1 << 60     # control groups of version 1 write a number beyond this where there is no limit
 # What torch writes where it raises a plain RuntimeError: its allocators, the drivers, the libraries on a GPU.
 MESSAGES = re.compile(r"DefaultCPUAllocator: |\b(CUDA|HIP|XPU|MPS)\b.{0,40}\bout of memory|"
@@ -44,6 +45,11 @@ def default_memory(device: Any = "cpu") -> int:
         return max(LEAST, torch.cuda.mem_get_info(device)[0] // SHARE)
     free = free_memory()
     return LEAST if free is None else max(LEAST, free // SHARE // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+
+
+def for_arrays(memory: int | None) -> int | None:
+    """Return how many bytes of a process's `memory` are left for arrays, at least three quarters."""
+    return None if memory is None else memory - min(LIBRARIES, memory // 4)
 
 
 def free_memory(root: str | Path = "/") -> int | None:

@@ -27,7 +27,7 @@ def record_of(run):
     return {"fmdiag": __version__, "command": run.command, "name": run.name,
             "diagnostics": {name: _described(run, name, result) for name, result in run.results.items()},
             "dataset": run.training_set.describe(), "checkpoint": checkpoint, "seed": run.seed,
-            "device": str(run.network_device), "ranks": run.group.size, "memory": run.memory,
+            "device": str(run.network_device), "ranks": run.group.size, "memory": run.given_memory or run.memory,
             "trust_code": bool(run.given.options.get("trust_code")),
             "dtype": "float32, û* in float64", "versions": versions(),
             "started": run.started.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - run.clock, 1),

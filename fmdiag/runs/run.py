@@ -19,6 +19,7 @@ from fmdiag.diagnostics import DIAGNOSTICS
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.fields import as_field, is_sampler
 from fmdiag.files.places import ANYWHERE, is_elsewhere
+from fmdiag.memory import for_arrays
 from fmdiag.posterior.rows import shared_memory
 from fmdiag.ranks.torchrun import join, leave
 from fmdiag.runs import composed, inputs
@@ -58,7 +59,8 @@ class Run(GivenContext):
     device : str or torch.device
         ``"auto"``: CUDA where there is one, else Apple's GPU for the network, with û* on the CPU.
     memory : int, optional
-        Bytes that û* may use in every process; default a quarter of what is free, at least 1 GiB.
+        Bytes that every process may use, its libraries among them; by default arrays take a quarter of what is free,
+        at least 1 GiB.
     decoder : path, optional
         Decoder of latents, for pictures only.
     cache : bool
@@ -92,7 +94,7 @@ class Run(GivenContext):
         self.started, self.clock = datetime.datetime.now(datetime.UTC), time.monotonic()
         self.group, self.network_device = join(inputs.choose_device(device, torch.float32))
         self.device = inputs.closed_form_device(self.network_device)
-        self.given_memory, self.memory = memory, shared_memory(memory, self.device, self.group)
+        self.given_memory, self.memory = memory, shared_memory(for_arrays(memory), self.device, self.group)
         writes = out is not None and self.speaks
         # First of all, where its name is known: another process there, or another run, is known before any work.
         self.output = Output(out, overwrite=overwrite, new=new) if writes and not callable(out) else Nowhere()

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from fmdiag.memory import LEAST, default_memory, free_memory
+from fmdiag.memory import LEAST, LIBRARIES, default_memory, for_arrays, free_memory
 from fmdiag.posterior import EmpiricalPosterior
 
 GB = 1 << 30
@@ -69,3 +69,8 @@ def test_python_functions_have_the_same_default():
 
     data = TrainingSet(np.zeros((3, 2), np.float32))
     assert EmpiricalPosterior(data).memory >= LEAST and EmpiricalPosterior(data, memory=12345678).memory == 12345678
+
+
+@pytest.mark.parametrize(("memory", "arrays"), [(None, None), (10**10, 10**10 - LIBRARIES), (4 * 10**8, 3 * 10**8)])
+def test_libraries_count_in_the_memory_of_a_process(memory, arrays):
+    assert for_arrays(memory) == arrays
