@@ -223,8 +223,8 @@ def _end_part(work, rows):
 def _take(work, rows, k, label, outcome):
     """Add one picture to the rows, or to the table of those left out."""
     if isinstance(outcome, BadPictureError):
-        work.part_files(rows.n_parts).check_unchanged()
-        if not work.reading.skip_bad:
+        if not work.reading.skip_bad:  # else the end of the part looks at all its files once
+            work.part_files(rows.n_parts).check_unchanged()
             raise FmdiagError(f"{label}: unreadable picture ({outcome}); mend or remove it, or leave such files out "
                               "with --skip-bad") from outcome
         rows.leave_out(k, label, outcome)
