@@ -1,8 +1,10 @@
 """`fmdiag canaries`: plant known images in a training set, before training."""
 
+from pathlib import Path
+
 import click
 
-from .echo import echo, echo_json
+from .echo import echo, echo_json, hidden
 from .options import ANONYMOUS, SEED, data_options
 from .shown import given_places, typed_command
 
@@ -65,7 +67,8 @@ def _print(manifest, out, as_json):
         counts = [entry["multiplicity"] for entry in manifest["canaries"]]
         for count in sorted(set(counts)):
             echo(f"{counts.count(count)} canaries " + (f"planted {count} times" if count else "held out"))
-        echo(f"train on it:  fmdiag train --dataset {out} --out reports/canaries\n"
-             f"then:         fmdiag audit reports/canaries/checkpoint.pt --canaries {out}")
+        place = Path(out).name if hidden() else out
+        echo(f"train on it:  fmdiag train --dataset {place} --out reports/canaries\n"
+             f"then:         fmdiag audit reports/canaries/checkpoint.pt --canaries {place}")
     echo(f"wrote {out}/", err=True)
 

@@ -15,10 +15,11 @@ def echo(message="", err=False):
     """Print a text on stdout, or on stderr; escape codes and the like in it are shown escaped, lines are kept."""
     from fmdiag.errors import printable
 
-    click.echo(printable(_named(str(message))), err=err)
+    click.echo(printable(named(str(message))), err=err)
 
 
-def _named(content):
+def named(content):
+    """Return plain values as the command at hand may show them."""
     from fmdiag.files.anonymous import anonymous
 
     return anonymous(content) if hidden() else content
@@ -28,4 +29,4 @@ def echo_json(value, indent=None):
     """Print a value as JSON on stdout, as every reader of JSON takes it."""
     from fmdiag.files.documents import as_json
 
-    click.echo(as_json(_named(value), finite=True, indent=indent))
+    click.echo(as_json(named(value), finite=True, indent=indent))

@@ -10,7 +10,7 @@ import click
 
 from fmdiag.ranks import torchrun as ranks
 
-from .echo import echo, echo_json
+from .echo import echo, echo_json, named
 from .shown import given_places, typed_command
 
 # Options of the command line -> names of `train_into`, where they differ.
@@ -73,7 +73,7 @@ def _report(record, out, as_json, onsets=()):
     if as_json:
         echo_json(result)
         return
-    for name, value in result.items():
+    for name, value in named(result).items():
         echo(f"{name:<12} {value:.4g}" if isinstance(value, float) else f"{name:<12} {value}")
     echo(f"next: fmdiag report {result['checkpoint']}{_asked_for(record['dataset'])}", err=True)
 

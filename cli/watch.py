@@ -3,10 +3,10 @@
 import click
 
 from .grouped import GroupedCommand, option
-from .options import COMPUTING, CONVENTION, DATA, MISMATCHES, OUT, added
+from .options import ANONYMOUS, COMPUTING, CONVENTION, DATA, DRY, MISMATCHES, OUT, added
 
 SHOWN = ("error_train", "gap", "f_mem", "f_mem_heldout", "auc", "frechet_test")
-SHARED = [*DATA, *MISMATCHES, *COMPUTING, *OUT, *CONVENTION]
+SHARED = [*DATA, *MISMATCHES, *COMPUTING, *OUT, ANONYMOUS, DRY, *CONVENTION]
 
 
 @click.command(cls=GroupedCommand)
@@ -40,8 +40,10 @@ def command(folder, **options):
     """
     import torch
 
+    from fmdiag.monitoring.dry_run import dry_run
     from fmdiag.monitoring.watch import default_out, watch
 
+    from .estimated import show_estimate
     from .measuring import RENAMED
     from .shown import given_places, typed_command
     from .study_run import interruptible
@@ -51,6 +53,9 @@ def command(folder, **options):
     given = {RENAMED.get(name, name): value for name, value in options.items() if value is not None}
     verbose = given.pop("verbose", False)
     as_json, out = given.pop("as_json"), given.pop("out", None) or default_out(folder)
+    if given.pop("dry_run"):
+        show_estimate("watch", dry_run(folder, out=out, **given), as_json)
+        return
     with interruptible(out):
         found = watch(folder, out=out, report=_report, command=typed_command(), places=given_places(), **given)
     if found is not None:

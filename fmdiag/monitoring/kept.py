@@ -13,10 +13,15 @@ from fmdiag.files.lock import Lock
 from fmdiag.files.places import without_places
 from fmdiag.monitoring.onset import NAME
 from fmdiag.report import write_report
-from fmdiag.studies.folder import StudyFolder
+from fmdiag.studies.folder import StudyFolder, unnamed
 from fmdiag.studies.parts import Part, PartStore
 
 KIND = "look"
+
+
+def part_of(inputs, content):
+    """Return the Part of a look at a checkpoint of this content."""
+    return Part(KIND, {**unnamed(inputs), "checkpoint": content})
 
 
 class WatchFolder(StudyFolder):
@@ -45,7 +50,7 @@ class Kept:
     """
 
     def __init__(self, out, inputs):
-        self.inputs, self.home, self.exit = inputs, None, contextlib.ExitStack()
+        self.inputs, self.home, self.exit = unnamed(inputs), None, contextlib.ExitStack()
         if out is None:
             self.store = PartStore(self.exit.enter_context(tempfile.TemporaryDirectory(prefix="fmdiag-watch-")))
             return
@@ -64,14 +69,11 @@ class Kept:
 
     def has(self, content):
         """Return whether a checkpoint of this content was looked at."""
-        return self.store.finished(self._part(content))
-
-    def _part(self, content):
-        return Part(KIND, {**self.inputs, "checkpoint": content})
+        return self.store.finished(part_of(self.inputs, content))
 
     def add(self, content, table, **facts):
         """Keep a look, with look (its number), step, step_from, name (of the checkpoint) and seconds."""
-        self.store.publish(self._part(content), {KIND: table}, {}, facts)
+        self.store.publish(part_of(self.inputs, content), {KIND: table}, {}, facts)
 
     def _mine(self):
         """Return the finished looks of this watch, in the order in which they were made."""

@@ -10,18 +10,35 @@ import pandas as pd
 import torch
 
 from fmdiag.checkpoints.weights import NotFinite
-from fmdiag.errors import FmdiagError, FmdiagWarning, causes, printable
-from fmdiag.files.places import shown_path
+from fmdiag.errors import FmdiagError, FmdiagWarning, causes, check_choice, printable
+from fmdiag.files.places import shown_path, without_places
 from fmdiag.monitoring.distance import named, with_distance
-from fmdiag.monitoring.folder import content_of, step_in_name, step_of
+from fmdiag.monitoring.folder import check_folder, content_of, step_in_name, step_of
 from fmdiag.monitoring.kept import Kept, Unusable
-from fmdiag.monitoring.measures import Setting, look
+from fmdiag.monitoring.measures import MEASURES, Setting, look
 from fmdiag.monitoring.onset import NAME, tests_of
 from fmdiag.monitoring.series import not_measured, result_of
 from fmdiag.ranks.torchrun import join
 from fmdiag.runs import Run
-from fmdiag.runs.inputs import READING, choose_device
+from fmdiag.runs.inputs import CHOICES, OTHER, READING, choose_device
 from fmdiag.stats import exchanges_needed
+
+
+def checked(folder, measures, options, *, follow, until, idle):
+    """Return the folder of a watch as a path.
+
+    Raises
+    ------
+    FmdiagError
+        If it is none, a measure or an option is unknown, or what ends a watch that follows is given without that.
+    """
+    if not follow and (until is not None or idle is not None):
+        raise FmdiagError("until and idle end a watch that follows: give --follow too, or leave them out")
+    for name in options:
+        check_choice("option of a watch", name, ("n", *READING, *CHOICES, *OTHER))
+    for name in measures or ():
+        check_choice("measure", name, MEASURES)
+    return check_folder(folder)
 
 
 class Looked:
@@ -67,7 +84,7 @@ class Looked:
             content = self.group.gather(_content(path) if self.speaks else None)[0]
             if content is None or self._known(content):
                 return None
-            run = self._opened(path)
+            run = self.opened(path)
             if self.group.gather(_content(path) if self.speaks else None)[0] != content:
                 arrivals.again(path)
                 return None
@@ -77,13 +94,13 @@ class Looked:
             raise
         except FmdiagError as error:
             if self.speaks:
-                self._skip(path, error)
+                self.skip(path, error)
             return None
 
     def _known(self, content):
         return self.group.gather(self.kept is not None and self.kept.has(content))[0]
 
-    def _opened(self, path):
+    def opened(self, path):
         """Return the Run of a checkpoint, on the data of the first one; the first opens the folder of the watch."""
         given = {"seed": self.asked["seed"], "device": self.device, "memory": self.asked["memory"], "cache": False}
         if self.setting is None:
@@ -114,10 +131,12 @@ class Looked:
         plain = Setting(rows, measures=asked["measures"], path=run.path, memory=run.memory, device=run.device,
                         group=run.group, seed=asked["seed"])
         self.inputs = {
-            "kind": NAME, "data": {"fingerprint": rows.fingerprint, "name": rows.name, "n_stored": rows.n_stored},
+            "kind": NAME, "data": {"fingerprint": rows.fingerprint, "name": rows.describe()["name"],
+                                   "n_stored": rows.n_stored},
             "held_out": None if rows.unseen is None else rows.unseen.fingerprint, "n_pairs": asked["n_pairs"],
             "n_samples": asked["n_samples"], "measures": list(plain.measures), "seed": asked["seed"],
             "read": {name: str(value) for name, value in sorted(self.options.items()) if value not in (None, False)}}
+        self.inputs = without_places(self.inputs, self.places)
         if self.speaks:
             self.kept = Kept(self.out, self.inputs)
             self.last_step = max((one["step"] for one in self.kept.records()), default=-1)
@@ -145,9 +164,10 @@ class Looked:
         self.skipped.pop(path, None)
         return table
 
-    def _skip(self, path, error):
+    def skip(self, path, error):
         """Name a checkpoint that cannot be measured, and why; that of weights that are not finite has a row."""
-        reason, step, name = printable(str(error)), step_in_name(path), printable(path.name)
+        step, name = step_in_name(path), printable(path.name)
+        reason = printable(without_places(str(error), self.places))
         self.skipped[path] = {"checkpoint": name, "step": step, "reason": reason}
         if step is not None and any(isinstance(cause, NotFinite) for cause in causes(error)):
             self.failed[path] = not_measured(step, reason).assign(checkpoint=name, step_from="name", look=0)
@@ -165,7 +185,7 @@ class Looked:
             return None
         records = self.kept.records() if self.kept is not None else []
         if not records:
-            raise FmdiagError(self._nothing())
+            raise FmdiagError(self.nothing())
         failed = [self.failed[path] for path in self.skipped if path in self.failed]
         skipped = pd.DataFrame(list(self.skipped.values()), columns=["checkpoint", "step", "reason"])
         parameters = {"folder": shown_path(self.folder), "looks": len(records), "n_pairs": self.asked["n_pairs"],
@@ -180,7 +200,8 @@ class Looked:
                   "seconds": round(sum(one["seconds"] for one in records), 1)}
         return self.kept.write(found, record, self.places)
 
-    def _nothing(self):
+    def nothing(self):
+        """Return why there is no look."""
         first = next(iter(self.skipped.values()), None)
         if first is None:
             return (f"{self.folder} holds no checkpoint: give the folder that a training run writes them to, or "

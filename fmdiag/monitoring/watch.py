@@ -10,12 +10,9 @@ together raise a false alarm with a probability of at most 5 %, however many che
 import time
 from pathlib import Path
 
-from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.files.destination import slug
-from fmdiag.monitoring.folder import Arrivals, check_folder
-from fmdiag.monitoring.looked import Looked
-from fmdiag.monitoring.measures import MEASURES
-from fmdiag.runs.inputs import CHOICES, OTHER, READING
+from fmdiag.monitoring.folder import Arrivals
+from fmdiag.monitoring.looked import Looked, checked
 
 AGAIN = 0.5    # seconds between two looks at what is being written
 
@@ -76,13 +73,7 @@ def watch(folder, *, train=None, held_out=None, out=None, follow=False, poll=5.0
     >>> found.verdict.answer, found.table.step_from.unique().tolist()
     ('undecided', ['record'])
     """
-    if not follow and (until is not None or idle is not None):
-        raise FmdiagError("until and idle end a watch that follows: give --follow too, or leave them out")
-    for name in options:
-        check_choice("option of a watch", name, ("n", *READING, *CHOICES, *OTHER))
-    for name in measures or ():
-        check_choice("measure", name, MEASURES)
-    folder = check_folder(folder)
+    folder = checked(folder, measures, options, follow=follow, until=until, idle=idle)
     asked = {"train": train, "held_out": held_out, "n_pairs": n_pairs, "n_samples": n_samples,
              "measures": tuple(measures or ()), "seed": seed, "memory": memory}
     with Looked(folder, out, asked, options, device=device, command=command, places=places) as looked:

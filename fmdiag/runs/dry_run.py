@@ -112,13 +112,13 @@ class DryRun(Run):
         works = [work for _, _, work in self.asked if work is not None]
         asks_gradients = any(work.gradients for work in works)
         rates = rates_of(self, gradients=asks_gradients, clock=clock)
-        drawn, found = set(), Estimate(_subject(self), product_rate=rates.product_rate,
+        drawn, found = set(), Estimate(subject_of(self), product_rate=rates.product_rate,
                                        seconds_per_row=rates.row if self.field is not None else None)
         for name, chosen, work in self.asked:
             found.lines.append(_line(self, name, chosen, work, rates, drawn))
         known = [line["seconds"] for line in found.lines if line["seconds"] is not None]
         found.seconds = OPENING + (PAGE if self.with_page else FIGURES) + sum(known)
-        found.memory = _memory(self, drawn)
+        found.memory = memory_of(self, drawn)
         return found
 
 
@@ -165,14 +165,16 @@ def _pairing(run, p):
             "rows": models * (p.steps * p.batch_size + p.n_steps * n), "operations": 0.0, "seconds": seconds}
 
 
-def _subject(run):
+def subject_of(run):
+    """Return model and data in words."""
     rows = run.training_set
     model = run.checkpoint.file.name if run.checkpoint is not None else "û* alone" if run.field is None else "a model"
     held_out = "no held-out ones" if rows.unseen is None else f"{rows.unseen.n} held-out ones"
     return f"{model} on {rows.name}: {rows.n} training examples of {rows.dim} coordinates, {held_out}"
 
 
-def _memory(run, drawn):
+def memory_of(run, drawn):
+    """Return {what: bytes} of a run; `drawn` holds tuples that begin with a number of samples."""
     rows, module = run.training_set, run.network
     weights = getattr(module, "parameters", lambda: ())
     blocks = 8 * min(rows.n, 1 << 16) * (rows.dim + 256) * 3   # rows, their log-weights and products in float64

@@ -28,10 +28,11 @@ from fmdiag.runs.command import plain_values
 from fmdiag.runs.context import GivenContext
 from fmdiag.runs.key import key_of
 from fmdiag.runs.lacking import lacking
+from fmdiag.runs.methods import Methods
 from fmdiag.runs.output import Nowhere, Output, first_free
 
 
-class Run(GivenContext):
+class Run(Methods, GivenContext):
     """A model, its training set and what was measured of them; also a context manager.
 
     Parameters
@@ -160,21 +161,6 @@ class Run(GivenContext):
         found = self.output.find(card.name, key) if self.speaks else None
         known = self.group.same(torch.tensor([int(found is not None)])).item()
         return self.group.gather(found)[0] if known and self.group.size > 1 else found
-
-    def __getattr__(self, name):
-        """Return the method that measures the diagnostic of this name."""
-        card = None if name.startswith("_") else next((c for c in DIAGNOSTICS.values() if c.method == name), None)
-        if card is None:
-            raise AttributeError(f"a Run has no {name!r}: its diagnostics are {', '.join(DIAGNOSTICS)}")
-
-        def measure(**parameters):
-            return self.measure(card, **parameters)
-
-        measure.__name__, measure.__doc__ = name, f"{card.question}\n\n{card.definition}"
-        return measure
-
-    def __dir__(self):
-        return [*super().__dir__(), *(card.method for card in DIAGNOSTICS.values())]
 
     def report(self, **parameters):
         """Measure everything that applies, write the page and, with held-out examples, audit.json; return the Page.

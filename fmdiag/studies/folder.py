@@ -84,7 +84,7 @@ class StudyFolder:
         # Several processes may begin the same study together: one writes, the others read what it wrote.
         with self._locked("begin"):
             found = self._read()
-            changed = found is None or _unnamed(found) != _unnamed(inputs)
+            changed = found is None or unnamed(found) != unnamed(inputs)
             if found is not None and changed:
                 self._refuse(found, change)
             if read_marker(self.path) is None:
@@ -103,7 +103,7 @@ class StudyFolder:
         folder._check_place()
         folder._check_content()
         found = folder._read()
-        if found is not None and _unnamed(found) != _unnamed(inputs):
+        if found is not None and unnamed(found) != unnamed(inputs):
             folder._refuse(found, change)
 
     def _check_place(self):
@@ -143,7 +143,7 @@ class StudyFolder:
             raise FmdiagError(f"{self.path} holds a {self.word} of other data ({found['data']['name']}, "
                               f"{found['data']['n_stored']} rows): give the same data, or choose another --out")
         if not change:
-            found, own = _unnamed(found), _unnamed(self.inputs)
+            found, own = unnamed(found), unnamed(self.inputs)
             name = next((name for name in own if found.get(name) != own[name]), "further inputs")
             raise FmdiagError(f"{self.path}: the {self.word} was begun with {name} {_short(found.get(name))}, got "
                               f"{_short(own.get(name))}: give the same{self.way_on}")
@@ -196,7 +196,7 @@ def _save_arrays(file, content):
     np.savez_compressed(file, **content)
 
 
-def _unnamed(inputs):
+def unnamed(inputs):
     """Return inputs without the name of the data, which depends on the place that they are looked at from."""
     return {**inputs, "data": {key: value for key, value in inputs["data"].items() if key != "name"}}
 

@@ -111,7 +111,7 @@ def verdict(summary, frames, plan, counts):
                    "a U-Net of 34 million parameters on CIFAR-10: at which n memorisation ends, and how good samples "
                    "can be, depends on network and budget, and is not decided here.")
     return {"text": f"{partial(counts)}Growing training set: {agreed} of {claims} statements of figure 2 are supported "
-                    "by intervals over seeds{f' (network of width {plan.widths[-1]})' if plan.networks else ''}.",
+                    f"by intervals over seeds{f' (network of width {plan.widths[-1]})' if plan.networks else ''}.",
             "details": details}
 
 

@@ -68,7 +68,9 @@ class Study:
 
     def __init__(self, plan, data, out, *, parts=None, change=False, command="", places=()):
         self.plan, self.data, self.command, self.places = plan, data, command, places
-        self.folder = StudyFolder(out, plan.inputs(), change=change)
+        inputs = plan.inputs()
+        named = {**inputs, "data": without_places(inputs["data"], places)}
+        self.folder = StudyFolder(out, named, change=change)
         self.store = PartStore(parts or self.folder.path / "parts")
 
     def run(self, *, device="auto", progress=None, report=None):

@@ -1,11 +1,13 @@
 """--anonymous: what is written and printed names files alone; by default paths below the working folder are shown."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
 
 from fmdiag.cli.main import run
+from fmdiag.errors import FmdiagWarning
 
 SAMPLES = ["memorization", "--dataset", "inside/rows.npy", "--value-range", "0,1", "--samples"]
 
@@ -29,6 +31,13 @@ def texts(folder):
             if file.suffix in (".json", ".csv", ".html", ".svg")}
 
 
+def silent(found, place):
+    """Assert that no text says who or where."""
+    for name, text in found.items():
+        for word in ("janedoe", "secrethost", "inside/", str(place)):
+            assert word not in text, (name, word, text[max(0, text.find(word) - 80):][:200])
+
+
 @pytest.mark.drawn
 @pytest.mark.parametrize("further", [[], ["--json"]])
 def test_nothing_says_who_or_where(place, capfd, further):
@@ -36,11 +45,45 @@ def test_nothing_says_who_or_where(place, capfd, further):
     assert run([*words, "--anonymous", *further]) == 0
     out, err = capfd.readouterr()
     found = texts(place / "work/inside/mine") | {"stdout": out, "stderr": err}
-    for name, text in found.items():
-        for word in ("janedoe", "secrethost", "inside/", str(place)):
-            assert word not in text, (name, word, text[max(0, text.find(word) - 80):][:200])
+    silent(found, place)
     command = json.loads(found["run.json"])["command"]
     assert "--dataset rows.npy" in command and "--samples drawn.npy" in command
+
+
+SMALL = ["--network", "mlp", "--width", "8", "--depth", "1", "--batch-size", "4"]
+FEW = ["--n-samples", "8", "--n-pairs", "4", "--n-steps", "2", "--device", "cpu"]
+ERROR = ["error", "inside/train/checkpoint.pt", "--n-pairs", "4", "--times", "0.5", "--held-out", "0.3"]
+COMMANDS = {
+    "train": ["train", *SMALL, "--steps", "2", "--held-out", "0.3", "--precision", "fp32"],
+    "watch": ["watch", "inside/train", "--held-out", "0.3", "--measure", "f_mem", "--n-pairs", "8", "--n-samples", "0"],
+    "canaries": ["canaries", "--n", "16", "--each", "2", "--held-out", "0.3"],
+    "study": ["study", "size", *SMALL, *FEW, "--steps", "2", "--evaluations", "1", "--sizes", "4,8", "--seeds", "1",
+              "--n-nearest", "8", "--held-out", "0.3"],
+    "error": ERROR, "other": [*ERROR, "--seed", "1"]}
+
+
+def test_no_command_says_who_or_where(place, capfd, undrawn, monkeypatch):
+    """The folder of data is the user's; watch and error read what train wrote, a file that is skipped is none."""
+    monkeypatch.setattr("fmdiag.monitoring.kept._draw", lambda staged: None)
+    monkeypatch.setattr("fmdiag.studies.study._draw", lambda staged: None)
+    rows = place / "janedoe/rows.npy"
+    (place / "work/inside/rows.npy").rename(rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FmdiagWarning)
+        for out, words in COMMANDS.items():
+            if out == "watch":
+                (place / "work/inside/train/step-9.pt").write_bytes(b"none")
+            name, *further = words
+            assert run([name, *further, "--dataset", str(rows), "--value-range", "0,1", "--anonymous", "--out",
+                        f"inside/{out}"]) == 0, out
+    assert run(["compare", "inside/error", "inside/other", "--anonymous", "--out", "inside/both"]) == 0
+    found = {}
+    for folder in (place / "work/inside").iterdir():
+        found |= {f"{folder.name}: {name}": text for name, text in texts(folder).items()}
+    out, err = capfd.readouterr()
+    assert {name.split(":")[0] for name in found} == {*COMMANDS, "both"}
+    said = [line for line in err.splitlines() if "Warning" not in line]
+    silent(found | {"stdout": out, "stderr": "\n".join(said)}, place)
 
 
 def test_by_default_only_places_outside_the_working_folder_are_names(place, capfd, undrawn):

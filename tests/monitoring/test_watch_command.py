@@ -98,3 +98,22 @@ def counting(looked, made):
         return looked(self, path, *others)
 
     return counted
+
+
+def test_a_dry_run_counts_looks_that_are_missing_and_writes_nothing(folder, tmp_path, capsys):
+    """The f_mem of a look carries 8 samples over 20 steps; a checkpoint that was looked at is not counted again."""
+    out = tmp_path / "out"
+    assert watched(folder, out, "--dry-run", "--json") == 0 and not out.exists()
+    before = json.loads(capsys.readouterr().out)
+    assert before["subject"].startswith("3 checkpoints, 3 to be looked at; the first: c-10.pt on digits")
+    rows = {line["name"]: line["rows"] for line in before["lines"]}
+    assert rows == {"gap": 3 * 2 * 8 * 3, "f_mem": 3 * 8 * 20} and before["seconds"] > 0
+    (folder / "c-30.pt").rename(tmp_path / "c-30.pt")
+    assert watched(folder, out) == 0
+    (tmp_path / "c-30.pt").rename(folder / "c-30.pt")
+    files = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert watched(folder, out, "--dry-run") == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[1].startswith("3 checkpoints, 1 to be looked at") and len(printed) <= 15
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == files
