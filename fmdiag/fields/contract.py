@@ -90,7 +90,8 @@ class AskedField:
             If the field fails, or its answer cannot be read as one velocity per sample.
         """
         x = x.detach()
-        t = torch.as_tensor(t, device=x.device).detach().to(x.dtype).reshape(-1).expand(len(x))
+        t = torch.as_tensor(t, device=x.device).detach().reshape(-1)
+        t = (t[:1] if _is_one_time(t) else t).to(x.dtype).expand(len(x))
         with torch.no_grad(), evaluation_mode(self.modules) as changed:
             if changed and not self.quiet:
                 self.quiet = True
@@ -118,6 +119,8 @@ class AskedField:
             NON_FINITE.reset(token)
 
     def _called(self, x, t, **native):
+        if len(t) > 1 and t.stride(0) == 0 and getattr(self.field, "broadcasts_time", False):
+            t = t[:1]
         return self.field(torch.empty_like(x, memory_format=torch.contiguous_format, **native).copy_(x),
                           torch.empty_like(t, memory_format=torch.contiguous_format, **native).copy_(t))
 
@@ -128,6 +131,11 @@ class AskedField:
 
     def _differs(self, x):
         return self.parameter is not None and (self.parameter.device, self.parameter.dtype) != (x.device, x.dtype)
+
+
+def _is_one_time(t):
+    """Return whether times, shape (b,), are one, as far as that is known without waiting for a device."""
+    return len(t) > 0 and (t.stride(0) == 0 or t.device.type == "cpu" and bool((t == t[0]).all()))
 
 
 @contextmanager

@@ -81,7 +81,8 @@ class JacobianProducts:
             Points, in the dtype that the field is asked in, and a vector for each.
         t : float
         """
-        times = torch.full((len(x),), float(t), dtype=x.dtype, device=x.device)
+        n = 1 if getattr(getattr(self.call, "module", None), "broadcasts_time", False) else len(x)
+        times = torch.full((n,), float(t), dtype=x.dtype, device=x.device)
         self._prove(x, times)
         for method in METHODS[METHODS.index(self.method):-1]:
             self.method = method

@@ -18,6 +18,7 @@ from fmdiag.errors import FmdiagError
 
 TIME_FEATURES = 128
 MAX_TIME_FREQUENCY = 1000.0
+ROWS_OF_ONE_TIME = 16   # as which one time is embedded: products of fewer rows may round otherwise than those of many
 
 
 class ResidualMLP(nn.Module):
@@ -40,6 +41,8 @@ class ResidualMLP(nn.Module):
         If width or depth is out of range.
     """
 
+    broadcasts_time = True   # one time of all samples may be given as one: it is embedded once
+
     def __init__(self, shape, width=512, depth=4, skip=False):
         super().__init__()
         if not (1 <= width <= 65536 and 1 <= depth <= 256):
@@ -57,13 +60,13 @@ class ResidualMLP(nn.Module):
             nn.init.zeros_(self.gate.bias)
 
     def forward(self, x, t):
-        """Return the velocity at x, shape (b, *shape), and times t, shape (b,) in [0, 1]."""
-        embedded = self.time(time_features(t))
-        flat = x.flatten(1)
-        h = self.enter(flat) + embedded
+        """Return the velocity at x, shape (b, *shape), and times t, shape (b,) or (1,) for one of all, in [0, 1]."""
+        flat, n = x.flatten(1), len(t)
+        embedded = self.time(time_features(t if n == len(x) else t.expand(min(len(x), ROWS_OF_ONE_TIME))))
+        h = self.enter(flat) + embedded[:n]
         for block in self.blocks:
-            h = block(h, embedded)
-        velocity = self.leave(h) if self.gate is None else self.leave(h) + self.gate(embedded) * flat
+            h = block(h, block.time(embedded)[:n])
+        velocity = self.leave(h) if self.gate is None else self.leave(h) + self.gate(embedded)[:n] * flat
         return velocity.reshape(x.shape)
 
 
@@ -75,8 +78,8 @@ class _Block(nn.Module):
         self.time = nn.Linear(width, width)
         self.second = nn.Linear(width, width)
 
-    def forward(self, h, embedded):
-        inner = self.first(nn.functional.silu(self.norm(h))) + self.time(embedded)
+    def forward(self, h, shift):
+        inner = self.first(nn.functional.silu(self.norm(h))) + shift
         return h + self.second(nn.functional.silu(inner))
 
 

@@ -53,6 +53,23 @@ def test_batch_size_changes_nothing_beyond_rounding(spec):
     torch.testing.assert_close(parts, whole, rtol=1e-5, atol=1e-5 * whole.abs().max().item())
 
 
+@pytest.mark.parametrize("b", [1, 2, 15, 16, 17, 40])
+@pytest.mark.parametrize("skip", [False, True])
+def test_one_time_of_all_is_embedded_once_and_gives_what_a_time_per_sample_gives(b, skip):
+    network = randomised({**MLP, "skip": skip}).double()
+    x = torch.randn(b, 1, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    t, embedded = torch.full((b,), 0.3, dtype=torch.float64), []
+    network.time.register_forward_hook(lambda module, inputs, output: embedded.append(len(output)))
+    with torch.no_grad():
+        expected = network(x, t)
+    for given in (0.3, t):
+        torch.testing.assert_close(NetworkField(network)(x, given), expected, rtol=1e-12, atol=1e-12)
+    assert embedded == [b, min(b, 16), min(b, 16)]
+    mixed = torch.arange(b) / b
+    NetworkField(network)(x, mixed.double())
+    assert embedded[-1] == b
+
+
 @pytest.mark.parametrize("spec", [MLP, UNET], ids=["mlp", "unet2d"])
 def test_time_between_0_and_1_is_seen(spec):
     # A U-Net that casts time to an integer gives the same velocity at 0.37 and 0.
