@@ -1,5 +1,6 @@
 """Figures of a run: every registered one that applies, as PNG, PDF and SVG, from saved tables alone."""
 
+import contextlib
 import json
 import shutil
 import warnings
@@ -14,6 +15,7 @@ from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.figures.captions import captions
 from fmdiag.figures.cards import figure_cards, owner
 from fmdiag.figures.comparison import comparison_figures
+from fmdiag.figures.embedded_fonts import without_layout_tables
 from fmdiag.figures.readings import readings
 from fmdiag.figures.run_data import RunData
 from fmdiag.figures.style import DPI, paper_style
@@ -118,7 +120,8 @@ def save_figure(figure, path, kind):
     # Not by savefig, which draws every figure twice: it looks for a layout that is settled already.
     save = getattr(CANVASES[kind](figure), f"print_{kind}")
     figure.set_dpi(DPI)  # saving as PDF leaves its own
-    _write(path, lambda temporary: save(temporary, metadata=METADATA[kind]))
+    with without_layout_tables() if kind == "pdf" else contextlib.nullcontext():
+        _write(path, lambda temporary: save(temporary, metadata=METADATA[kind]))
     figure.set_layout_engine("none")  # the first file placed everything; the others share the places
     return path
 

@@ -1,12 +1,17 @@
 """Drawing a run folder: complete, repeatable, without torch, whole or not at all."""
 
+import io
 import json
+import re
 import shutil
 import subprocess
 import sys
+import zlib
 
 import pytest
 from click.testing import CliRunner
+from fontTools.subset import Options
+from fontTools.ttLib import TTFont
 from synthetic_run import run_json
 
 from fmdiag.errors import FmdiagError
@@ -47,6 +52,16 @@ def test_every_figure_is_written_in_three_formats_with_captions_and_nothing_else
 def test_drawing_twice_gives_the_same_bytes(small_run):
     first = {path: path.read_bytes() for path in draw_all(small_run)}
     assert {path: path.read_bytes() for path in draw_all(small_run)} == first
+
+
+def test_fonts_in_a_pdf_hold_the_glyphs_and_no_rules_of_setting_text(small_run, with_pdf):
+    draw_all(small_run)
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", (small_run / "figures" / "loss.pdf").read_bytes(), re.S)
+    unpacked = [zlib.decompressobj().decompress(stream) for stream in streams if stream[:1] == b"x"]
+    fonts = [TTFont(io.BytesIO(data)) for data in unpacked if data[:4] == b"\0\1\0\0"]
+    assert fonts and all({"glyf", "loca", "head", "hhea", "hmtx", "maxp"} <= set(font.keys()) for font in fonts)
+    assert not any({"GSUB", "GPOS", "GDEF", "kern"} & set(font.keys()) for font in fonts)
+    assert "GPOS" not in Options().drop_tables   # as before, for whoever else cuts fonts
 
 
 def test_figures_are_as_readable_as_the_run(small_run):
