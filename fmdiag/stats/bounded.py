@@ -13,6 +13,7 @@ from fmdiag.stats.intervals import effective_size
 
 DRAWS = 4000
 ENTRIES = 1 << 20
+AT_ONCE = 64    # arrays that share a product
 
 
 def bounded_interval(values, *, within=(0.0, 1.0), level=0.95, n_draws=DRAWS, seed=0):
@@ -41,20 +42,41 @@ def bounded_interval(values, *, within=(0.0, 1.0), level=0.95, n_draws=DRAWS, se
     variable", Mathematical Methods of Statistics 14, 451-467. E. Learned-Miller and P. Thomas 2019, "A new confidence
     interval for the mean of a bounded random variable", arXiv 1905.06208.
     """
-    values = np.asarray(values, dtype=float)
-    values = values[~np.isnan(values)]
-    mean = values.mean() if values.size else np.nan
-    if values.size < 2:
-        return mean, np.nan, np.nan
-    tails, ends = ((1 - level) / 2, (1 + level) / 2), []
-    sums, last, total = np.empty((3, n_draws))
-    known, start = n_draws * values.size <= ENTRIES, 0
-    for weights, their_sum in (_kept_weights if known else _weights)(values.size, n_draws, seed):
+    return bounded_intervals([values], [within], level=level, n_draws=n_draws, seed=seed)[0]
+
+
+def bounded_intervals(columns, within, *, level=0.95, n_draws=DRAWS, seed=0):
+    """Return the limits of `bounded_interval` of several arrays, each within its own range: a list of triples.
+
+    Arrays of equally many values share the random weights, which are drawn and multiplied once for all of them.
+    """
+    columns = [np.asarray(values, dtype=float) for values in columns]
+    columns = [values[~np.isnan(values)] for values in columns]
+    found = [(values.mean() if values.size else np.nan, np.nan, np.nan) for values in columns]
+    sizes = np.array([values.size for values in columns], dtype=int)
+    for size in np.unique(sizes[sizes > 1]):
+        alike = np.flatnonzero(sizes == size)
+        for places in np.array_split(alike, -(-len(alike) // AT_ONCE)):
+            limits = _limits(np.stack([columns[k] for k in places]), np.array([within[k] for k in places], dtype=float),
+                             level, n_draws, seed)
+            for k, ends in zip(places, limits.tolist(), strict=True):
+                found[k] = found[k][0], *ends
+    return found
+
+
+def _limits(values, within, level, n_draws, seed):
+    """Return the limits of the means of arrays of equally many values, shape (k, n), within (k, 2): shape (k, 2)."""
+    k, n = values.shape
+    sums, last, total, start = np.empty((k, n_draws)), np.empty(n_draws), np.empty(n_draws), 0
+    for weights, their_sum in (_kept_weights if n_draws * n <= ENTRIES else _weights)(n, n_draws, seed):
         part = slice(start, start := start + len(weights))
-        sums[part], last[part], total[part] = weights[:, :-1] @ values, weights[:, -1], their_sum
-    for end, tail in zip(within, tails, strict=True):
-        ends.append(float(np.quantile((sums + last * end) / total, tail)) if np.isfinite(end) else end)
-    return mean, *ends
+        sums[:, part], last[part], total[part] = values @ weights[:, :-1].T, weights[:, -1], their_sum
+    limits = within.copy()
+    for end, tail in enumerate(((1 - level) / 2, (1 + level) / 2)):
+        held = np.isfinite(within[:, end])
+        means = (sums[held] + last * within[held, end, None]) / total
+        limits[held, end] = np.quantile(means, tail, axis=1, overwrite_input=True)
+    return limits
 
 
 def _weights(n, n_draws, seed):

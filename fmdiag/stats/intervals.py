@@ -19,7 +19,7 @@ def mean_interval(values, *, level=0.95):
     mean = values.mean() if values.size else np.nan
     if values.size < 2:
         return mean, np.nan, np.nan
-    half = stats.t.ppf((1 + level) / 2, values.size - 1) * values.std(ddof=1) / np.sqrt(values.size)
+    half = special.stdtrit(values.size - 1, (1 + level) / 2) * values.std(ddof=1) / np.sqrt(values.size)
     return mean, mean - half, mean + half
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from fmdiag.stats.bounded import bounded_interval
+from fmdiag.stats.bounded import bounded_interval, bounded_intervals
 from fmdiag.stats.intervals import mean_interval, median_interval, proportion_interval
 from fmdiag.stats.resampling import bootstrap_interval
 from fmdiag.stats.roc import newcombe_auc
@@ -66,12 +66,18 @@ def summarise(diagnostic, table, columns, *, by, interval="student", within=None
         Columns whose means are wanted.
     by : list of str
         Grouping columns, kept as columns of the summary.
-    within : dict of str to (float, float), optional
-        Ranges of the columns that have one; see `summary_row`.
+    within : dict of str to (float, float) or callable, optional
+        Ranges of the columns that have one, or what returns a group's from the group; see `summary_row`.
     """
-    rows, within = [], within or {}
+    within, means = within or {}, []
     for keys, group in table.groupby(by, sort=True, observed=True):
         named = dict(zip(by, keys, strict=True))
-        rows += [summary_row(diagnostic, c, group[c], interval=interval, within=within.get(c), level=level, **named)
-                 for c in columns]
-    return pd.DataFrame(rows)
+        for c in columns:
+            known = within.get(c)
+            means.append((named, c, np.asarray(group[c]), known(group) if callable(known) else known))
+    bounded = [mean for mean in means if mean[-1] is not None]
+    limits = iter(bounded_intervals([mean[2] for mean in bounded], [mean[3] for mean in bounded], level=level))
+    return pd.DataFrame([
+        summary_row(diagnostic, c, values, interval=interval, level=level, **named) if known is None else
+        row(diagnostic, c, next(limits), n=values.size, interval="bounded", level=level, **named)
+        for named, c, values, known in means])

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from fmdiag.stats import mean_interval, proportion_interval, quantile_interval
-from fmdiag.stats.bounded import bounded_interval, clustered_quantile, share_interval
+from fmdiag.stats.bounded import bounded_interval, bounded_intervals, clustered_quantile, share_interval
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 20), (20, 20), (3, 20), (40, 64)])
@@ -45,6 +45,19 @@ def test_bounded_interval_is_students_for_many_values_in_the_middle_and_scales_w
     np.testing.assert_allclose(scaled, 10 * np.array(ours) - 5, rtol=1e-10)
     assert bounded_interval(values, within=(0, np.inf))[1:] == (pytest.approx(ours[1]), np.inf)
     assert np.isnan(bounded_interval([np.nan])).all()
+
+
+def test_bounded_intervals_of_many_arrays_are_those_of_each(monkeypatch):
+    """Of several sizes, with NaN, without values, more of a size than share a product, and of ends at infinity."""
+    monkeypatch.setattr("fmdiag.stats.bounded.AT_ONCE", 3)
+    rng = np.random.default_rng(0)
+    columns = [*rng.random((5, 40)), rng.random(7), [np.nan, *rng.random(7)], [], [0.5],
+               rng.random(40), rng.random(600)]
+    within = [(0, 1), (0, 2), (-1, 1), (0, np.inf), (-np.inf, 1), *[(0, 1)] * 6]
+    together = bounded_intervals(columns, within)
+    apart = [bounded_interval(values, within=ends) for values, ends in zip(columns, within, strict=True)]
+    np.testing.assert_allclose(together, apart, rtol=1e-13)
+    assert bounded_intervals([], []) == [] and together[3][2] == np.inf and np.isnan(together[7][1:]).all()
 
 
 def test_clustered_quantile_of_independent_values_is_near_the_order_interval_and_of_repeats_that_of_the_values():
