@@ -30,7 +30,7 @@ class Counts(click.ParamType):
 @click.command()
 @data_options
 @ANONYMOUS
-@click.option("--images", type=click.Path(), help="Own pictures to draw canaries from.  [default: held-out rows]")
+@click.option("--images", type=click.Path(), help="Own pictures to draw canaries from.  [default: held-out examples]")
 @click.option("--multiplicities", type=Counts(), default="1,4,16", show_default=True, help="How often canaries are "
               "planted.")
 @click.option("--each", type=click.IntRange(1), default=10, show_default=True, help="Canaries of each multiplicity; "

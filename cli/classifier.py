@@ -11,7 +11,7 @@ from .options import SEED
 @click.option("--dataset", type=DataSet(), metavar="NAME|PATH", default="fashion-mnist", show_default=True,
               help="Labelled images with a test part.")
 @click.option("--size", type=click.IntRange(4), help="Image side that pictures are resized to.")
-@click.option("--epochs", type=click.IntRange(1), default=6, show_default=True, help="Passes over the training rows.")
+@click.option("--epochs", type=click.IntRange(1), default=6, show_default=True, help="Passes over the examples.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of weights, order and dropout.")
 @click.option("--data-root", type=click.Path(file_okay=False), help="Folder of downloaded data sets.")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder that the file is put into.  [default: the user's "

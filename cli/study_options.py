@@ -17,7 +17,7 @@ OPTIONS = [
     click.option("--offline", is_flag=True, help="Never download."),
     click.option("--orientation", type=click.Choice(["upright", "stored"]), help="Turn pictures by EXIF, or not."),
     click.option("--skip-bad", is_flag=True, help="Skip pictures that cannot be read."),
-    click.option("--sizes", metavar="N,N,...", help="Numbers of training rows; all is the whole set."),
+    click.option("--sizes", metavar="N,N,...", help="Numbers of training examples; all is the whole set."),
     click.option("--losses", metavar="NAME,NAME,...", help="Objectives: cfm, otcfm, otcfm:assignment, efm:128, "
                  "efm:all, efm:128:replacement, noised:0.05. efm:M has M rows per pool; the authors' "
                  "n_samples_mean = k is M = k + batch size."),
@@ -50,7 +50,7 @@ OPTIONS = [
     click.option("--trust-code", is_flag=True, help="Run the code of a --feature that is a program (sscd)."),
     click.option("--n-samples", type=click.IntRange(2), default=2000, show_default=True, help="Samples judged."),
     click.option("--n-nearest", type=click.IntRange(1), default=500, show_default=True,
-                 help="Of them, compared with the training rows."),
+                 help="Of them, compared with the training examples."),
     click.option("--n-steps", type=click.IntRange(1), default=50, show_default=True, help="Euler steps per sample."),
     click.option("--n-pairs", type=click.IntRange(2), default=128, show_default=True, help="Pairs of error curves."),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...; under torchrun "

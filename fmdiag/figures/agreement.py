@@ -28,7 +28,7 @@ def scatter(table, ax=None):
     top = 1.05 * max(train.max(), table["distance"].max(), 1e-9)
     ax.plot([0, top], [0, top], color=NEUTRAL, linewidth=0.9, linestyle="--")
     ax.scatter(train, table["distance"], s=10, color=COLORS[0], alpha=0.6)
-    ax.set(xlabel="distance to the nearest training row", ylabel="distance between the models", xlim=(0, top),
+    ax.set(xlabel="distance to the nearest training example", ylabel="distance between the models", xlim=(0, top),
            ylim=(0, top))
     return ax
 

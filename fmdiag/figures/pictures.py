@@ -31,7 +31,7 @@ def show_pairs(ax, samples, neighbors):
     """Draw samples and their nearest training rows in the plane, joined by lines; both of shape (m, 2)."""
     samples, neighbors = np.asarray(samples, dtype=float), np.asarray(neighbors, dtype=float)
     ax.plot(*np.stack([samples, neighbors]).transpose(2, 0, 1), color=NEUTRAL, linewidth=0.7)
-    ax.scatter(*neighbors.T, marker="s", s=22, facecolor="none", edgecolor="black", label="nearest training row")
+    ax.scatter(*neighbors.T, marker="s", s=22, facecolor="none", edgecolor="black", label="nearest training example")
     ax.scatter(*samples.T, marker="o", s=10, color=COLORS[0], label="sample", zorder=3)
     ax.set(xlabel="coordinate 1", ylabel="coordinate 2", aspect="equal")
     return ax

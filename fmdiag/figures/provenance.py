@@ -41,7 +41,7 @@ def basins(table, ax=None):
     ax.plot(place, shown["model"], color=COLORS[0], marker="o", markersize=3, label=SOURCES["model"])
     ax.plot(place, shown["closed_form"], color=COLORS[2], linestyle="none", marker="^", markersize=4,
             label=SOURCES["closed_form"])
-    ax.set(xlabel="training row, by its share under the model", ylabel="share of noises")
+    ax.set(xlabel="training example, by its share under the model", ylabel="share of noises")
     ax.set_ylim(bottom=0)
     ax.legend(loc="best")
     return ax

@@ -11,7 +11,7 @@ from fmdiag.results import SUMMARY_COLUMNS, load_array, load_run, load_table
 INTERVAL_NAMES = {"student": "Student t intervals of the mean", "exact": "exact (Clopper-Pearson) intervals",
                   "bounded": "Gaffke intervals of the mean of a bounded quantity",
                   "bootstrap": "percentile bootstrap intervals",
-                  "cluster_bootstrap": "percentile bootstrap intervals over training rows",
+                  "cluster_bootstrap": "percentile bootstrap intervals over training examples",
                   "clustered_exact": "exact intervals at the effective number of samples",
                   "jackknife": "jackknife intervals", "delong": "DeLong intervals", "newcombe": "Newcombe intervals",
                   "newcombe_clustered": "Newcombe intervals of effective counts",
@@ -65,7 +65,7 @@ class RunData:
         shape = " × ".join(map(str, data.get("shape", [])))
         n = data.get("n")
         flips = ", mirror images counted" if data.get("hflip") else ""
-        rows = f" (n = {f'{n:,}'.replace(',', ' ')} training rows of {shape}{flips})" if n else ""
+        rows = f" (n = {f'{n:,}'.replace(',', ' ')} training examples of {shape}{flips})" if n else ""
         return f"{data.get('name') or 'unnamed data'}{rows}"
 
     def units(self, table, column):

@@ -39,8 +39,8 @@ def study_losses_figure(run):
     if not len(rows):
         return None
     figure, axes = new_figure(3.2, width=7.2, ncols=2, sharey=True)
-    for ax, (quantity, text) in zip(axes[0], (("frechet_train", "to training rows"), ("frechet_test", "to test rows")),
-                                    strict=True):
+    for ax, (quantity, text) in zip(axes[0], (("frechet_train", "to training examples"),
+                                              ("frechet_test", "to held-out examples")), strict=True):
         by_objective(rows, quantity, "step", ax, pools=run.run.get("pools"))
         log_steps(ax, rows["step"].dropna())
         ax.set(yscale="log", title=text)

@@ -72,7 +72,7 @@ def phase_diagram(shares, emm, ax):
                     color="#D55E00", markeredgecolor="white", label="EMM" if not i else None)
     ax.set_xticks(range(len(cells.columns)), [f"{n:,.0f}".replace(",", " ") for n in cells.columns])
     ax.set_yticks(range(len(cells.index)), [f"{width:.0f}" for width in cells.index])
-    ax.set(xlabel="training rows n", xlim=(-0.5, len(cells.columns) - 0.5), ylim=(-0.5, len(cells.index) - 0.5))
+    ax.set(xlabel="training examples n", xlim=(-0.5, len(cells.columns) - 0.5), ylim=(-0.5, len(cells.index) - 0.5))
     ax.grid(False)
     return ax
 
@@ -123,7 +123,7 @@ def time_by_size(rows, time, ax):
                 label="published slope")
     if time == "tau_mem" and last == last:
         ax.axhspan(last, last * BEYOND, color=NEUTRAL, alpha=BAND_ALPHA / 2, linewidth=0)
-    ax.set(xscale="log", yscale="log", xlabel="training rows n")
+    ax.set(xscale="log", yscale="log", xlabel="training examples n")
     sizes = sorted(rows.loc[rows["quantity"].isin(TIMES), "n_train"].unique())
     ax.set_xticks(sizes, [f"{n:,.0f}".replace(",", " ") for n in sizes])
     ax.xaxis.set_minor_locator(ticker.NullLocator())

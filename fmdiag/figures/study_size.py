@@ -39,14 +39,14 @@ def quantity_by_size(table, quantities, ax=None):
         x, y = rows["n_train"].to_numpy(float), rows["value"].to_numpy(float)
         ax.plot(x, y, label=text, **style)
         ax.vlines(x, rows["low"].to_numpy(float), rows["high"].to_numpy(float), color=style["color"], linewidth=1.2)
-    ax.set(xscale="log", xlabel="training rows n")
+    ax.set(xscale="log", xlabel="training examples n")
     return inner_legend(ax)
 
 
-PANELS = (({"frechet_test": "samples", "frechet_copies": "copies of training rows"}, "test Fréchet\ndistance"),
-          ({"d1": "samples", "d1_train": "training rows", "d1_heldout": "held-out rows"},
+PANELS = (({"frechet_test": "samples", "frechet_copies": "copies of training examples"}, "test Fréchet\ndistance"),
+          ({"d1": "samples", "d1_train": "training examples", "d1_heldout": "held-out examples"},
            "distance to nearest\ntraining row"),
-          ({"f_mem": "samples", "f_mem_null": "held-out rows (null)", "f_mem_control": "û* (control)"},
+          ({"f_mem": "samples", "f_mem_null": "held-out examples (null)", "f_mem_control": "û* (control)"},
            "memorised share"))
 
 

@@ -34,7 +34,7 @@ DASHES = ["-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.2, 1, 1.2)), (0, (3, 1,
 MARKERS = ["o", "s", "^", "D", "v", "P"]
 MARKS_PER_CURVE = 8
 
-SOURCES = {"model": "model", "heldout": "held-out rows", "closed_form": "û* (closed form)"}
+SOURCES = {"model": "model", "heldout": "held-out examples", "closed_form": "û* (closed form)"}
 
 
 def rc():

@@ -43,8 +43,8 @@ def roc(table, areas, ax=None):
             area = areas[areas["source"] == source]
             text = "".join(f"\nAUC {r.value:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in area.itertuples())
             ax.plot(rows["fpr"], rows["tpr"], color=COLORS[index], linestyle=DASHES[index], label=label + text)
-    ax.set(xlabel="share of held-out rows below the threshold", ylabel="share of samples below it", xlim=(-0.02, 1.02),
-           ylim=(-0.02, 1.02))
+    ax.set(xlabel="share of held-out examples below the threshold", ylabel="share of samples below it",
+           xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     return inner_legend(ax)
 
 

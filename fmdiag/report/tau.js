@@ -54,7 +54,7 @@ function tauPoints(data) {
   const plane = drawn("svg", { class: "plane", viewBox: "0 0 100 100", role: "img" });
   byId("tau-pictures").append(plane);
   return (at, numbers) => {
-    plane.setAttribute("aria-label", `Samples (dots) and nearest training rows (squares) at τ = ${number(data.taus[at])}`);
+    plane.setAttribute("aria-label", `Samples (dots) and nearest training examples (squares) at τ = ${number(data.taus[at])}`);
     plane.replaceChildren(...data.points[at].flatMap((point, noise) => {
       const [x, y] = place(point), [u, v] = place(data.near_points[at][noise]);
       const distance = numbers ? number(numbers.distance[at][noise]) : "?";

@@ -64,13 +64,13 @@ def details(run):
 def _collapse(run):
     rows = run.summary("alignment", "collapse_time_measured")
     for row in (rows[rows["note"].notna()] if "note" in rows else rows.iloc[:0]).itertuples():
-        yield f"û* in {row.dim:.0f} dimensions rests on one training row (source weight above 1/2): {row.note}."
+        yield f"û* in {row.dim:.0f} dimensions rests on one training example (source weight above 1/2): {row.note}."
     measured = rows.dropna(subset="value")
     fresh = run.summary("alignment", "collapse_time_fresh").dropna(subset="value")
     for row in measured.itertuples():
-        found = [f"; on fresh noise paths fewer than two training rows count from t = {_number(other)} on"
+        found = [f"; on fresh noise paths fewer than two training examples count from t = {_number(other)} on"
                  for other in fresh[fresh["dim"] == row.dim].itertuples()]
-        yield (f"û* in {row.dim:.0f} dimensions rests on one training row (source weight above 1/2) from t = "
+        yield (f"û* in {row.dim:.0f} dimensions rests on one training example (source weight above 1/2) from t = "
                f"{_number(row)} on{''.join(found)}.")
 
 
@@ -102,7 +102,7 @@ def _hybrid_ends(run):
     if len(rows):
         ends = rows.iloc[[0, -1]] if len(rows) > 1 else rows
         parts = [f"{_number(row)} at τ = {row['tau']:g}" for _, row in ends.iterrows()]
-        yield f"Hybrid samples lie {', and '.join(parts)} from their nearest training row (Euclidean, model range)."
+        yield f"Hybrid samples lie {', and '.join(parts)} from their nearest training example (Euclidean, model range)."
 
 
 def _returns(run):

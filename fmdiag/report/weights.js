@@ -1,4 +1,4 @@
-// Which training rows a trajectory is drawn to: stacked areas of posterior weight against time, the rows in their colours.
+// Which training examples a trajectory is drawn to: stacked areas of posterior weight against time, the examples in their colours.
 
 function startWeights() {
   const data = DATA.provenance, shell = byId("explore-provenance");
@@ -51,7 +51,7 @@ function stackedAreas(one, times, colors) {
     below = above;
     const most = Math.max(...one.weights[k]);
     return drawn("polygon", { points, fill: colors.get(row) || "var(--others)" },
-      drawn("title", {}, `${row < 0 ? "all other rows" : `row ${row}`}: at most ${number(most)}, at t = `
+      drawn("title", {}, `${row < 0 ? "all other examples" : `row ${row}`}: at most ${number(most)}, at t = `
         + `${number(times[one.weights[k].indexOf(most)])}; at the end ${number(one.weights[k].at(-1))}`));
   });
 }

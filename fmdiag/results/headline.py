@@ -81,7 +81,7 @@ NUMBERS = (
            ("error",), "fmdiag/error", (("states", "train"),), "high"),
     Number("duplicated_excess", "training minus held-out share of examples near another one ({feature})", "excess",
            ("duplicates",), "fmdiag/duplicates"),
-    Number("same_row_excess", "noises with which model and û* reach one row, beyond held-out rows",
+    Number("same_row_excess", "noises with which model and û* reach one row, beyond held-out examples",
            "same_row_excess", ("provenance",), "fmdiag/provenance"),
 )
 

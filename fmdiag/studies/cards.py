@@ -7,44 +7,44 @@ from fmdiag.registry import Registry
 EMM = ("EMM: the largest n with a memorised share of at least 0.9 at the end of training, by interpolation in log n; "
        "its limits are sizes tried: up to the lower one every exact lower limit is at least 0.9, from the upper one on "
        "every exact upper limit is below (units: samples of the models trained).")
-PHASES = ("Memorised share at the end of training for each number n of training rows and width of the network (hidden "
-          "units, or channels of the first level), means over {seeds} seeds; diamonds: EMM, the largest n with a share "
-          "of at least 0.9, between sizes by interpolation; bars: {interval}, which hold for the models trained and "
-          "assume only that the share falls with n; a mark at the edge: beyond the sizes tried. {data}.")
+PHASES = ("Memorised share at the end of training for each number n of training examples and width of the network "
+          "(hidden units, or channels of the first level), means over {seeds} seeds; diamonds: EMM, the largest n with "
+          "a share of at least 0.9, between sizes by interpolation; bars: {interval}, which hold for the models "
+          "trained and assume only that the share falls with n; a mark at the edge: beyond the sizes tried. {data}.")
 MAP = "Map of the memorised share over training set size and network width, with a mark and a bar of EMM per width."
 
 STUDY_SIZE = Card(
     name="study_size",
     title="Growing training set",
     question="When does the same network, trained as long, stop reproducing its training set?",
-    memorization="At small n: a small error against û* at every t, samples nearer to training rows than these to "
+    memorization="At small n: a small error against û* at every t, samples nearer to training examples than these to "
                  "each other, a memorised share near that of û*. The test Fréchet distance may be low there all the "
                  "same.",
-    generalization="At large n: an early bump of the error, samples as far from the training rows as held-out rows "
-                   "are, a memorised share at its null.",
+    generalization="At large n: an early bump of the error, samples as far from the training examples as held-out "
+                   "examples are, a memorised share at its null.",
     definition="Per n, the same network, steps and batch; each seed draws its own nested subset, initial weights and "
                "batches. Fréchet distances in the feature space named in run.json, samples against all held-out "
-               "rows; copies: as many training rows drawn with replacement instead of samples. Distances to rows: "
+               "rows; copies: as many training examples drawn with replacement instead of samples. Distances to rows: "
                "Euclidean, model range. Intervals: Student's over seeds, cut at the range of the quantity. " + EMM,
     reference=PAPER_1 + ", figure 2; EMM: Gu et al., arXiv 2310.02664.",
     figures=(
         Figure("study_size", "fmdiag.figures.study_size:study_size_figure",
-               caption="Error against û* per coordinate and time t for each number n of training rows; test Fréchet "
-                      "distance of the samples, beside that of copies of training rows; mean distance of a sample to "
-                      "its nearest training row, beside the mean distance of a training row to the nearest other one "
-                      "(dashed); memorised share, beside its null from held-out rows and its control from û*. Means "
-                      "over {seeds} seeds; bands and bars: {interval} (units: seeds). {data}.{width} As figure 2 of "
-                      "paper [1].",
+               caption="Error against û* per coordinate and time t for each number n of training examples; test "
+                      "Fréchet distance of the samples, beside that of copies of training examples; mean distance of a "
+                      "sample to its nearest training example, beside the mean distance of a training example to the "
+                      "nearest other one (dashed); memorised share, beside its null from held-out examples and its "
+                      "control from û*. Means over {seeds} seeds; bands and bars: {interval} (units: seeds). "
+                      "{data}.{width} As figure 2 of paper [1].",
                alt="Four charts: squared error against time for each training set size; test Fréchet distance, "
-                   "distance to the nearest training row, and memorised share against the size.",
+                   "distance to the nearest training example, and memorised share against the size.",
                intervals=("squared_error", "frechet_test", "d1", "f_mem",)),
         Figure("study_size_samples", "fmdiag.figures.study_size:samples_figure",
                caption="First samples of each model of the first seed, not chosen by any merit, and below them their "
-                      "nearest training rows. {data}.{width}",
-               alt="Rows of sample pictures for each training set size, each above its nearest training rows."),
+                      "nearest training examples. {data}.{width}",
+               alt="Rows of sample pictures for each training set size, each above its nearest training examples."),
         Figure("study_size_loss", "fmdiag.figures.study_size:size_loss_figure",
-               caption="Training loss against the step for each number n of training rows, mean over {seeds} seeds. "
-                      "{data}.{width}",
+               caption="Training loss against the step for each number n of training examples, mean over {seeds} "
+                      "seeds. {data}.{width}",
                alt="Line chart of the training loss against the step for each training set size."),
         Figure("study_size_phases", "fmdiag.figures.study_phases:size_phases_figure", caption=PHASES, alt=MAP,
                intervals=("emm",))),
@@ -58,17 +58,17 @@ STUDY_LOSSES = Card(
                  "as M grows.",
     generalization="EFM scores as CFM or better, and copies no more: generalisation does not come from the target's "
                    "noise.",
-    definition="EFM regresses on û* of a pool of M training rows that holds the pair's own; M = n is û*. OT-CFM "
+    definition="EFM regresses on û* of a pool of M training examples that holds the pair's own; M = n is û*. OT-CFM "
                "pairs noise and data of a batch by optimal transport: its minimiser is not û*. Differences are "
                "paired by seed. Epochs: rows seen divided by n. Intervals: Student's over seeds.",
     reference=PAPER_1 + ", figure 4, algorithm 2 and appendix C.",
     figures=(
         Figure("study_losses", "fmdiag.figures.study_losses:study_losses_figure",
-               caption="Fréchet distance of the samples to the training rows (left) and to the held-out rows (right) "
-                      "along training, per objective; means over {seeds} seeds, bands: {interval} (units: seeds). "
-                      "{data}. As figure 4 of paper [1]; {pools}.",
-               alt="Two line charts of the Fréchet distance against the step, to training and to test rows, per "
-                   "objective.",
+               caption="Fréchet distance of the samples to the training examples (left) and to the held-out examples "
+                      "(right) along training, per objective; means over {seeds} seeds, bands: {interval} (units: "
+                      "seeds). {data}. As figure 4 of paper [1]; {pools}.",
+               alt="Two line charts of the Fréchet distance against the step, to training and to held-out examples, "
+                   "per objective.",
                intervals=("frechet_test", "frechet_train",)),
         Figure("study_losses_difference", "fmdiag.figures.study_losses:difference_figure",
                caption="Test Fréchet distance minus that of CFM, paired by seed (same initial weights, rows, noises "
@@ -84,8 +84,8 @@ STUDY_LOSSES = Card(
                intervals=("squared_error",)),
         Figure("study_losses_samples", "fmdiag.figures.study_losses:losses_samples_figure",
                caption="First samples of each model of the first seed, the same noises in every row, and below them "
-                      "their nearest training rows. {data}.",
-               alt="Rows of sample pictures for each objective, each above its nearest training rows.")),
+                      "their nearest training examples. {data}.",
+               alt="Rows of sample pictures for each objective, each above its nearest training examples.")),
 )
 
 STUDY_TIME = Card(
@@ -96,25 +96,25 @@ STUDY_TIME = Card(
                  "network.",
     generalization="Between the two times samples are good and no copies.",
     definition="tau_gen: first evaluation within a tenth of the run's smallest test distance; tau_mem: first "
-               "evaluation whose memorised share is above the held-out rows' by Fisher's one-sided test, corrected by "
-               "Holm for the evaluations of the run. Both lie between that evaluation and the one before, or beyond "
+               "evaluation whose memorised share is above the held-out examples' by Fisher's one-sided test, corrected "
+               "by Holm for the evaluations of the run. Both lie between that evaluation and the one before, or beyond "
                "the last. Exponents: slopes in logarithms of a normal regression on these intervals, by profile "
                "likelihood (units: models); joint: on log n and log width together. " + EMM,
     reference="T. Bonnaire et al., arXiv 2505.17638; EMM: Gu et al., arXiv 2310.02664.",
     figures=(
         Figure("study_time", "fmdiag.figures.study_time:study_time_figure",
                caption="Test Fréchet distance (left) and memorised share (right) along training for each number n of "
-                      "training rows; dashed: the largest share that held-out rows show. Means over {seeds} seeds, "
-                      "bands: {interval} (units: seeds), cut at the edge. {data}.{width}",
+                      "training examples; dashed: the largest share that held-out examples show. Means over {seeds} "
+                      "seeds, bands: {interval} (units: seeds), cut at the edge. {data}.{width}",
                alt="Two line charts against the training step: test Fréchet distance and memorised share, per "
                    "training set size.",
                intervals=("frechet_test", "f_mem",)),
         Figure("study_time_turning", "fmdiag.figures.study_phases:turning_figure",
                caption="First evaluation with good samples (tau_gen, left) and with copies (tau_mem, right) against "
-                       "the number n of training rows, of the models that reached it: means over {seeds} seeds, bars: "
-                       "{interval} (units: seeds), a curve per width of the network; triangles in the shaded stretch: "
-                       "not all models reached it by the last step; dashed: the published slope (tau_gen does not "
-                       "depend on n, tau_mem grows as n). {data}.",
+                       "the number n of training examples, of the models that reached it: means over {seeds} seeds, "
+                       "bars: {interval} (units: seeds), a curve per width of the network; triangles in the shaded "
+                       "stretch: not all models reached it by the last step; dashed: the published slope (tau_gen does "
+                       "not depend on n, tau_mem grows as n). {data}.",
                alt="Two charts of steps against training set size, both logarithmic: when samples become good, and "
                    "when copies.",
                intervals=("tau_gen", "tau_mem")),

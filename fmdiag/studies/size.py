@@ -95,7 +95,7 @@ def table(summary, plan):
 
 CLAIMS = (("f_mem", -1, "the memorised share falls with n"),
           ("early_error", +1, "the error against û* at early times (t <= 0.6) rises with n"),
-          ("d1", +1, "samples move away from the training rows as n grows"),
+          ("d1", +1, "samples move away from the training examples as n grows"),
           ("frechet_test", -1, "the test Fréchet distance falls with n"))
 
 

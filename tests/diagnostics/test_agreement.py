@@ -44,10 +44,10 @@ def test_memorising_halves_disagree():
     assert value(summary, "train_distance_a") < 1e-6 and value(summary, "train_distance_b") < 1e-6
     assert value(summary, "distance") > 1 and value(summary, "closer") == 0
     assert "nearer_train_a" not in set(summary["quantity"])
-    assert "no held-out rows to compare with" in verdict(summary) and "to each other" not in verdict(summary)
+    assert "no held-out examples to compare with" in verdict(summary) and "to each other" not in verdict(summary)
     told = [replace(half, held_out_source=other) for half, other in zip(HALVES, HALVES[::-1], strict=True)]
     summary = summarise(measure(fields, told, n_samples=20, generator=generator()))
-    assert verdict(summary).startswith("No agreement found") and "nearer to training rows than to as many" in \
+    assert verdict(summary).startswith("No agreement found") and "nearer to training examples than to as many" in \
         verdict(summary) and "not shown to be nearer to training" not in verdict(summary)
 
 
@@ -80,7 +80,7 @@ def test_perfect_samplers_that_differ_by_a_turn_are_no_nearer_to_training_rows_t
     for name in "ab":
         found = summary.set_index("quantity").loc[f"nearer_train_{name}"]
         assert found["low"] < 0 < found["high"]
-    assert verdict(summary).count("not shown to be nearer to training rows") == 2
+    assert verdict(summary).count("not shown to be nearer to training examples") == 2
     small = verdict(summarise(compare(turned(np.radians(10)), (told(1), told(2)))))
     assert small.startswith("The models agree: ") and small.count("not shown to be nearer to training") == 2
 

@@ -94,7 +94,7 @@ EVERYTHING = {"source": "0", "feature": "pixels", "order": "ratio", "show": "all
 def test_the_gallery_sorts_filters_and_counts(page):
     ratios, _, count = choose(page, **EVERYTHING)
     assert ratios == sorted(ratios) and len(ratios) == 24
-    assert count.startswith("60 of 180 pictured samples, the first 24 below. Measured: 60 model, 60 held-out rows")
+    assert count.startswith("60 of 180 pictured samples, the first 24 below. Measured: 60 model, 60 held-out examples")
     ratios, _, _ = choose(page, order="-ratio")
     assert ratios == sorted(ratios, reverse=True) and ratios[0] > 0.9
     _, samples, count = choose(page, order="sample", show="memorized")

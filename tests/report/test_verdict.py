@@ -54,7 +54,7 @@ def test_the_runs_own_verdict_is_shown(tmp_path):
     found = verdict(run)
     assert (found["text"], found["kind"], found["details"]) == ("Memorised.", "open", ["f_mem 90 %"])
     assert [(label, cell["value"]) for label, cell in found["numbers"]] == [
-        ("f_mem, model", 0.9), ("f_mem, held-out rows", 0.0), ("f_mem, û* (closed form)", 1.0)]
+        ("f_mem, model", 0.9), ("f_mem, held-out examples", 0.0), ("f_mem, û* (closed form)", 1.0)]
 
 
 def test_a_verdict_may_be_a_plain_sentence(tmp_path):

@@ -25,13 +25,14 @@ FIGURES = (
            alt="Cumulative distributions of four distances."),
     Figure("agreement_scatter", "fmdiag.figures.agreement:scatter_figure",
            caption="Per noise, the distance between the two samples against the smaller of their distances to the "
-                  "training rows; below the dashed line they are nearer to each other. Perfect samplers may lie on "
-                  "either side: only nearer_train, beside held-out rows, says something of the training set. {data}.",
-           alt="Scatter plot of the distance between the samples against that to the training rows."),
+                  "training examples; below the dashed line they are nearer to each other. Perfect samplers may lie on "
+                  "either side: only nearer_train, beside held-out examples, says something of the training set. "
+                  "{data}.",
+           alt="Scatter plot of the distance between the samples against that to the training examples."),
     Figure("agreement_pairs", "fmdiag.figures.agreement:pairs_figure",
            caption="Samples of both models from the same noises, a column each, and the nearest row of each one's "
                   "training set. {data}.",
-           alt="Pictures of both models' samples and of their nearest training rows."),
+           alt="Pictures of both models' samples and of their nearest training examples."),
     Figure("agreement_pfd", "fmdiag.figures.flow_distance:agreement_figure",
            caption="Probability flow distance between the end points of two maps from the same noises: the two models; "
                    "each model and û* of its own training set; the two û*; and, from different noises, the two models. "
@@ -46,15 +47,15 @@ CARD = Diagnostic(
     short="Do two models turn the same noise into the same sample?",
     question="Do two models turn the same noise into the same sample, and one that is in neither training set?",
     memorization="Each sample lies near a row of its own training set, and the two are as far apart as samples of "
-                 "different noises. Near is nearer than to as many held-out rows: nearer_train above 0.",
+                 "different noises. Near is nearer than to as many held-out examples: nearer_train above 0.",
     generalization="The two samples of one noise are nearer than those of different noises, and no nearer to training "
-                   "rows than to as many held-out rows: nearer_train holds 0. Without held-out rows nothing is said of "
-                   "the training rows.",
-    definition="Euclidean distance and cosine (of deviations from the training rows' mean) between the two samples "
+                   "examples than to as many held-out examples: nearer_train holds 0. Without held-out examples "
+                   "nothing is said of the training examples.",
+    definition="Euclidean distance and cosine (of deviations from the training examples' mean) between the two samples "
                "from one noise, from different noises, and from each sample to the nearest row of its own training "
-               "set. nearer_train: distance to the nearest of as many held-out rows as training rows, less that to "
-               "these, its interval clustered by the nearest rows. All of these are of pixels. pfd: root mean square "
-               "distance between end points of the same noises, in every --feature.",
+               "set. nearer_train: distance to the nearest of as many held-out examples as training examples, less "
+               "that to these, its interval clustered by the nearest rows. All of these are of pixels. pfd: root mean "
+               "square distance between end points of the same noises, in every --feature.",
     reference="Z. Kadkhodaie, F. Guth, E. P. Simoncelli, S. Mallat 2024; H. Zhang et al. 2024, 2025.",
     parameters=Parameters,
     run="fmdiag.diagnostics.agreement.run:run",

@@ -179,12 +179,12 @@ def _of_training(rows, name):
     """Return the sentence on the nearest training rows of one model, beside held-out rows."""
     model = {"a": "first", "b": "second"}[name]
     if f"nearer_train_{name}" not in rows.index:
-        return (f"The {model} model's training set has no held-out rows to compare with: its distance "
-                f"{rows.loc[f'train_distance_{name}', 'value']:.3g} to the nearest training row is no evidence.")
+        return (f"The {model} model's training set has no held-out examples to compare with: its distance "
+                f"{rows.loc[f'train_distance_{name}', 'value']:.3g} to the nearest training example is no evidence.")
     difference = rows.loc[f"nearer_train_{name}"]
-    claim = {1: "nearer to training rows than to as many held-out rows",
-             0: "not shown to be nearer to training rows than to as many held-out rows",
-             -1: "farther from training rows than from as many held-out rows"}[_side(difference)]
+    claim = {1: "nearer to training examples than to as many held-out examples",
+             0: "not shown to be nearer to training examples than to as many held-out examples",
+             -1: "farther from training examples than from as many held-out examples"}[_side(difference)]
     return (f"The {model} model's samples are {claim}: {rows.loc[f'equal_train_{name}', 'value']:.3g} and "
             f"{rows.loc[f'equal_heldout_{name}', 'value']:.3g}, difference {difference['value']:.2g} "
             f"[{difference['low']:.2g}, {difference['high']:.2g}].")

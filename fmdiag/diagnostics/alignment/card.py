@@ -32,7 +32,7 @@ FIGURES = (
            alt="Line chart of the share of pairs with cosine above 0.9 against time t.",
            intervals=("share_above_0.9",)),
     Figure("alignment_posterior", "fmdiag.figures.alignment:posterior_figure",
-           caption="Posterior over training rows given x_t, mean over {pairs} pairs against time t; all four are "
+           caption="Posterior over training examples given x_t, mean over {pairs} pairs against time t; all four are "
                   "dimensionless. Dashed with the effective sample size: its geometric mean on fresh noise paths, "
                   "which lead to held-out examples; triangle: where that falls below 2. Bands: {interval}. {data}.",
            alt="Line charts against time t of the source row's weight, largest weight, effective sample size and "
@@ -44,11 +44,11 @@ CARD = Diagnostic(
     name="alignment",
     title="Alignment of û* with x1 - x0",
     short="Is û* stochastic? Its alignment with x1 - x0 over time and dimension.",
-    question="From which time on does the closed-form minimiser û* point at one training row instead of averaging "
+    question="From which time on does the closed-form minimiser û* point at one training example instead of averaging "
              "over many?",
     memorization="This diagnostic describes the training set, not a model. Where the source weight and the share are "
-                 "1, û* heads for one training row: a model that equals û* there reproduces the row.",
-    generalization="Where the source weight is near 0, û* averages over many rows, and following it exactly copies "
+                 "1, û* heads for one training example: a model that equals û* there reproduces the row.",
+    generalization="Where the source weight is near 0, û* averages over many examples, and following it exactly copies "
                    "nothing. The earlier the rise, the less of a model's generalisation can come from the noise of "
                    "its regression target. The share alone can be high near t = 0, where û* is mean(data) - x and "
                    "the cosine depends on the data's scale.",

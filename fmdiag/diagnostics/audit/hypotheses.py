@@ -16,7 +16,7 @@ def tests(summary):
             ("membership", "auc_p", "membership", "the field scores training images higher than held-out ones"),
             ("membership", "attack_p", "attack", "the attack that is best on one half of the images tells training "
              "images from held-out ones on the other half, and better than a blind baseline does"),
-            ("membership", "excess_p", "excess-alignment", "the field is closer to û* of the training rows"),
+            ("membership", "excess_p", "excess-alignment", "the field is closer to û* of the training examples"),
             ("error", "gap_p", "gap", "the loss is lower on training images than on held-out ones at some time"),
             ("uturn", "difference_p", "return-difference", "training images return more often than held-out ones"),
             ("geometry", "lid_p", "dimension", "the local dimension is lower at training images than at held-out ones"),
@@ -50,7 +50,7 @@ def controls(summary):
     for (feature, _), rows in by_feature(summary):
         exact = exact_rates(rows)
         for source, name, expected in (("closed_form", "positive: samples of û*", 1.0),
-                                       ("heldout", "null: held-out rows", None)):
+                                       ("heldout", "null: held-out examples", None)):
             if source in exact.index:
                 row = exact.loc[source]
                 found.append({"id": f"{name}, {feature}", "definition": "fmdiag/f_mem-l2-distinct-d2",

@@ -15,8 +15,8 @@ def limits(record, summary):
         sentences.append("Pixel distances see exact and noisy copies; shifted, cropped, mirrored or recoloured ones "
                          "look new in pixels.")
     sentences += [
-        "The null is only as good as the held-out rows: they must be of the same distribution, and near-copies between "
-        "them and the training rows raise it.",
+        "The null is only as good as the held-out examples: they must be of the same distribution, and near-copies "
+        "between them and the training examples raise it.",
         "The result is for these weights, this solver and this seed; other guidance or conditions may copy more.",
         "No evidence of memorisation is not evidence of none, and no bound in the sense of differential privacy."]
     if "membership" in measured:

@@ -40,7 +40,7 @@ DEFINITIONS = {
     "fmdiag/f_mem-excess": "f_mem of the samples minus that of held-out examples; Newcombe's interval, "
                            "samples of one training example counted together.",
     "fmdiag/membership-auc": "AUC of telling training from held-out images by the velocity field; û* with the image in "
-        "the place of one training row on both sides, so that a field without knowledge of the rows has 1/2; "
+        "the place of one training example on both sides, so that a field without knowledge of the rows has 1/2; "
         "auc_overall: mean rank over times; p: exchanges within pairs, one-sided; simultaneous: for all times and both "
         "scores together.",
     "fmdiag/attacks": "Published membership attacks (T_naive, T_mc, T_mc by compressed size, PIA, PIAN, SecMI, SimA, "
@@ -50,8 +50,8 @@ DEFINITIONS = {
         "components, without the model; above_blind: AUC minus that of the better blind baseline, DeLong; p: the "
         "larger of that of exchanges within pairs and that of DeLong's difference, one-sided; above_blind_p corrected "
         "by Holm for the attacks; attack_p of the one attack and time that the first half chose.",
-    "fmdiag/excess-alignment": "cos(u, û*) for û* of training rows minus that for û* of as many held-out rows, on the "
-        "paths of both; jackknife over pairs of rows.",
+    "fmdiag/excess-alignment": "cos(u, û*) for û* of training examples minus that for û* of as many held-out "
+        "examples, on the paths of both; jackknife over pairs of rows.",
     "fmdiag/error": "Squared error against û*, and the CFM loss of training and held-out images per time; gap: "
         "held-out minus training loss, with a band for all times together; gap_p: exchanges within pairs, the largest "
         "gap over times.",
@@ -71,8 +71,8 @@ DEFINITIONS = {
         "nearest) beside that of held-out examples, members of a group counted together; leaks: held-out examples that "
         "equal or nearly equal a training example.",
     "fmdiag/path-energy": "Kinetic energy ½∫||v||²dt per coordinate of samples' paths, and its share from t = 0.9 on.",
-    "fmdiag/provenance": "Posterior weights of training rows along trajectories of random samples; share of noises "
-        "that lead to one row under the model and û*, beside as many held-out rows and their û*; 1 - Morisita's "
+    "fmdiag/provenance": "Posterior weights of training examples along trajectories of random samples; share of noises "
+        "that lead to one row under the model and û*, beside as many held-out examples and their û*; 1 - Morisita's "
         "overlap of basin masses.",
     "fmdiag/canaries": "Share of planted (or held-out) images of which at least one sample is a copy, by multiplicity.",
     "fmdiag/summary": "Mean over independent units; see the documentation of the diagnostic.",

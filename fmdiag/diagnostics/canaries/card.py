@@ -35,7 +35,7 @@ CARD = Diagnostic(
                  "1/2).",
     generalization="Planted canaries come back as seldom as held-out ones, and their losses are alike.",
     definition="A canary has come back if a sample is nearer to it than a third of its distance to the nearest other "
-               "training row or canary. A fair coin of its own decided for each canary whether it was planted or "
+               "training example or canary. A fair coin of its own decided for each canary whether it was planted or "
                "held out. ε at least: lower bound at 95 % on the ε of differential privacy (adding or removing all "
                "copies of one canary), from how many coins the CFM loss tells; the share of coins that are guessed was "
                "fixed when they were thrown. Per example it is divided by the number of copies.",

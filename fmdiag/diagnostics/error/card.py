@@ -50,9 +50,9 @@ CARD = Diagnostic(
     title="Distance of the network from û*",
     short="Where does the model leave û*? ||u_theta - û*|| per time.",
     question="At which times does the network differ from the closed-form minimiser û*?",
-    memorization="A squared error near 0 at every time: the network has learnt û*, which only ends on training rows. "
-                 "Its own trajectories stay in the band of training paths longer than held-out paths do, and the loss "
-                 "at held-out states is above that at training states: a gap whose band lies above 0.",
+    memorization="A squared error near 0 at every time: the network has learnt û*, which only ends on training "
+                 "examples. Its own trajectories stay in the band of training paths longer than held-out paths do, and "
+                 "the loss at held-out states is above that at training states: a gap whose band lies above 0.",
     generalization="A squared error that is clearly above 0, usually with a bump at early times (near t = 0.15) and "
                    "again near t = 1: there the network cannot follow û*, and its samples leave the training set. Its "
                    "trajectories leave the band of training paths when held-out paths do. A gap of the loss may be "
@@ -75,7 +75,7 @@ CARD = Diagnostic(
          "each kind of states off their paths",
     figures=FIGURES,
     tables={"error": "state and time",
-            "error_classes": "class of the training row, quantity and t, on training paths; -1 is over classes"},
+            "error_classes": "class of the training example, quantity and t, on training paths; -1 is over classes"},
     examples=("fmdiag error ckpt.pt",
               "fmdiag error ckpt.pt --states train,heldout",
               "fmdiag error ckpt.pt --dataset my_images/ --n-pairs 512 --json",),

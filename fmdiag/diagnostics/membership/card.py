@@ -48,9 +48,9 @@ FIGURES = (
            alt="Line charts of the AUC of published membership attacks against time t, beside a blind baseline.",
            intervals=("attack_auc",)),
     Figure("membership_excess", "fmdiag.figures.membership:excess_figure",
-           caption="Excess alignment: cosine of the velocity field with û* of training rows minus that with û* of as "
-                  "many held-out rows, against time t; 0 for a model that does not know which rows it was trained "
-                  "on. Bands: {interval}. {data}.",
+           caption="Excess alignment: cosine of the velocity field with û* of training examples minus that with û* of "
+                  "as many held-out examples, against time t; 0 for a model that does not know which examples it was "
+                  "trained on. Bands: {interval}. {data}.",
            alt="Line chart of the excess alignment against time t.",
            intervals=("excess_alignment",)),
     Figure("membership_energy", "fmdiag.figures.membership:energy_figure",
@@ -74,10 +74,10 @@ CARD = Diagnostic(
                "image. Rows whose content recurs in either set, mirrored or not, are left out of both, and one row is "
                "drawn of each group; with fewer than 8 left a side nothing is judged. loss: -||u_θ - u_cond||²; "
                "error: -||u_θ - û*||² with û* of the training set in which the "
-               "image stands in the place of one training row (for a training image: its own); pull: how much "
+               "image stands in the place of one training example (for a training image: its own); pull: how much "
                "farther u_θ is from û* without the image than from û* with it, as a share of both. No score is "
-               "nearer to û* merely because an image is one of its rows: a field without knowledge of the training "
-               "rows has AUC 1/2; its p-value is that of exchanging the images of pairs. tpr_at_0.01: share of "
+               "nearer to û* merely because an image is one of its examples: a field without knowledge of the training "
+               "examples has AUC 1/2; its p-value is that of exchanging the images of pairs. tpr_at_0.01: share of "
                "training images found where at most 1 % of held-out ones is taken for such (tpr_at_0.001 from 1000 "
                "held-out images on). Attacks: T_naive, T_mc and T_mc by compressed size (Rao and Moyer "
                "2026), PIA and PIAN (Kong 2024), SecMI (Duan 2023), SimA (2025), and the loss of a reference model "
@@ -90,8 +90,8 @@ CARD = Diagnostic(
                "Such a time counts for nothing here, as a sign that is chosen after looking needs a correction; the "
                "other attacks show what the field knows. DeLong's interval takes training and held-out images for "
                "independent draws, which share nothing but the field. Excess alignment: cos(u_θ, û*) for "
-               "û* of training rows minus that for û* of as many held-out rows, on the paths of both. Kinetic energy: "
-               "½∫||v||²dt along samples' paths.",
+               "û* of training examples minus that for û* of as many held-out examples, on the paths of both. Kinetic "
+               "energy: ½∫||v||²dt along samples' paths.",
     reference="R. Shokri et al. 2017; N. Carlini et al. 2022; A. Rao and D. Moyer, arXiv 2603.13421; kinetic path "
               "energy: arXiv 2602.07928.",
     parameters=Parameters,

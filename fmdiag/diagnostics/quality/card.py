@@ -22,9 +22,10 @@ class Parameters(FeatureSpaces, Judged):
 FIGURES = (
     Figure("quality", "fmdiag.figures.quality:quality_figure",
            caption="Fréchet distance, KID, precision, recall, density and coverage of the samples ({feature}) against "
-                  "training rows and held-out rows; squares: what rows of the true distribution score at the same n. A "
-                  "model that copies lies left of the square against train only. Whiskers: {interval}. {data}.",
-           alt="Quality of the samples against training and held-out rows beside that of a perfect sampler.",
+                  "training examples and held-out examples; squares: what rows of the true distribution score at the "
+                  "same n. A model that copies lies left of the square against train only. Whiskers: {interval}. "
+                  "{data}.",
+           alt="Quality of the samples against training and held-out examples beside that of a perfect sampler.",
            intervals=()),
 )
 
@@ -34,14 +35,14 @@ CARD = Diagnostic(
     short="How good are samples? Fréchet distances and kin, beside a perfect sampler's.",
     question="How close is the distribution of the samples to that of the training set, and to that of data never "
              "trained on?",
-    memorization="The Fréchet distance and KID to the training set lie below those of held-out rows (the line of a "
+    memorization="The Fréchet distance and KID to the training set lie below those of held-out examples (the line of a "
                  "perfect sampler), while those to the held-out set do not. Quality alone cannot show it: copies of "
-                 "training rows score well on every one of these numbers.",
-    generalization="Values to train and to held-out rows agree with those of a perfect sampler at the same n, within "
-                   "their intervals.",
+                 "training examples score well on every one of these numbers.",
+    generalization="Values to train and to held-out examples agree with those of a perfect sampler at the same n, "
+                   "within their intervals.",
     definition="All numbers at equal n: Fréchet distances have a bias of order 1/n, so that a perfect sampler does "
-               "not score 0. Against train the perfect sampler is a subset of held-out rows, against held-out a "
-               "subset of training rows. Difference: samples less perfect sampler, 0 on average for samples of the "
+               "not score 0. Against train the perfect sampler is a subset of held-out examples, against held-out a "
+               "subset of training examples. Difference: samples less perfect sampler, 0 on average for samples of the "
                "true distribution, and below 0 for the distances of a model that copies. Intervals: jackknife over "
                "samples and reference rows.",
     reference="M. Heusel et al. 2017; M. Bińkowski et al. 2018; T. Kynkäänniemi et al. 2019; M. Naeem et al. 2020; "
