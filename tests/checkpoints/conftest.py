@@ -4,6 +4,11 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
+def _quick(undrawn, few_times):
+    """Runs draw in tests that are marked `drawn`, and take few times where they are told none."""
+
+
+@pytest.fixture(autouse=True)
 def working_folder(tmp_path, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("configuration")))
     monkeypatch.chdir(tmp_path)

@@ -119,6 +119,7 @@ def captions_of(folder):
     return json.loads((folder / "figures" / "captions.json").read_text())
 
 
+@pytest.mark.drawn
 @pytest.mark.filterwarnings("ignore:only 3 held-out rows", "ignore:--held-out 0.25 takes rows out")
 @pytest.mark.parametrize("command", ["hybrid", "memorization"])
 def test_numbers_are_the_same_with_and_without_a_decoder(command, latents, vae, tmp_path, capsys):
@@ -139,11 +140,12 @@ def test_numbers_are_the_same_with_and_without_a_decoder(command, latents, vae, 
     assert load_run(decoded)["decoder"]["scaling_factor"] == 0.5
 
 
-@pytest.mark.slow
+@pytest.mark.drawn
 def test_figures_and_page_say_what_the_pictures_are(latents, vae, tmp_path, capsys):
     flow = scripted(Flow(), tmp_path / "flow.ts")
     words = ["report", str(flow), "--trust-code", "--dataset", str(latents / "rows.npy"), "--n-pairs", "4",
              "--n-noises", "4", *SMALL]
+    words += [word for part in ("duplicates", "gradient-variance", "quality") for word in ("--without", part)]
     assert run([*words, "--decoder", str(vae), "--out", str(tmp_path / "run")]) == 0
     captions, said = captions_of(tmp_path / "run"), f"latents decoded by {vae.name}"
     assert all(said in captions[figure]["caption"] for figure in ("hybrid_strips", "memorization_gallery"))
@@ -153,6 +155,7 @@ def test_figures_and_page_say_what_the_pictures_are(latents, vae, tmp_path, caps
     assert [f"--decoder {vae.name}" in command for command in commands] == [True] * len(commands) and len(commands) > 3
 
 
+@pytest.mark.drawn
 def test_rows_that_are_no_pictures_have_none(tmp_path, capsys):
     flow = scripted(Flow(), tmp_path / "flow.ts")
     np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(12, 16)).astype(np.float32))

@@ -100,7 +100,7 @@ def rows(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::fmdiag.errors.FmdiagWarning")
-def test_samples_are_measured_and_the_field_is_not(undrawn, rows, tmp_path, capsys):
+def test_samples_are_measured_and_the_field_is_not(rows, tmp_path, capsys):
     given = sampler("flow map", tmp_path)
     words = [str(given["path"]), "--model", str(given["model"]), *rows]
     assert run(["memorization", *words, "--n-samples", "40", "--out", str(tmp_path / "run")]) == 0
@@ -115,11 +115,11 @@ def test_samples_are_measured_and_the_field_is_not(undrawn, rows, tmp_path, caps
     assert "kind          sampler  [given]" in said and "most steps    4  [given]" in said
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::fmdiag.errors.FmdiagWarning")
-def test_an_audit_leaves_out_what_needs_a_field(undrawn, rows, tmp_path, capsys):
+def test_an_audit_leaves_out_what_needs_a_field(rows, tmp_path, capsys):
     given = sampler("flow map", tmp_path)
-    words = [str(given["path"]), "--model", str(given["model"]), *rows, "--n-samples", "40"]
+    words = [str(given["path"]), "--model", str(given["model"]), *rows, "--n-samples", "40", "--n-images", "8",
+             "--without", "metrics", "--without", "patches"]
     assert run(["audit", *words, "--out", str(tmp_path / "audit")]) == 0
     said = capsys.readouterr().out
     assert "(sampler, 4 steps)" in said and "membership: value" not in said and "provenance: value" not in said

@@ -127,6 +127,7 @@ def test_either_name_of_the_option_trusts(name, tmp_path):
     refused(lambda: load_checkpoint(tmp_path / "their.pt", **{name: False}))
 
 
+@pytest.mark.drawn
 @pytest.mark.filterwarnings("ignore:only", "ignore:accepted-reading")
 @pytest.mark.parametrize("option", ["--trust-code", "--trust-pickle"])
 def test_fault_5_2_run_and_page_record_that_trust_was_given(option, tmp_path, capsys):

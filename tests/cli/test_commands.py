@@ -66,10 +66,11 @@ def test_help_of_all_loads_nothing_heavy():
 
 
 @pytest.fixture(scope="module")
-def report(checkpoint, tmp_path_factory):
+def report(checkpoint, tmp_path_factory, thinned):
     """Return the folder of a report on the tiny checkpoint, without figures."""
     out = tmp_path_factory.mktemp("runs") / "report"
     with pytest.MonkeyPatch.context() as patch:
+        thinned(patch)
         patch.setattr("fmdiag.figures.draw_all", lambda run: [])
         patch.setattr("fmdiag.report.write_report", lambda run: run)
         assert run(["report", str(checkpoint), *SMALL["report"], "--seed", "3", "--out", str(out), "--json"]) == 0
@@ -81,7 +82,7 @@ def test_each_diagnostic_of_a_report_is_remade_by_its_command(report, name, chec
     monkeypatch.chdir(checkpoint.parent)  # records name what lies elsewhere without its folder
     line = load_run(report)["diagnostics"][name]["command"]
     assert parse(line)["seed"] == 3
-    # The report takes the default times and taus: all of its rows are remade.
+    # The report is told no times and taus: all of its rows are remade.
     assert run([*shlex.split(line)[1:], "--out", str(tmp_path / "again")]) == 0
     assert load_table(tmp_path / "again", name).equals(load_table(report, name))
     assert load_run(tmp_path / "again")["diagnostics"][name]["command"] == line
@@ -153,8 +154,6 @@ def imagenette(tmp_path):
 def test_imagenette_as_the_issue_writes_it(imagenette, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("FMDIAG_DATA_ROOT", str(imagenette))
     monkeypatch.chdir(tmp_path)
-    # All 55 times of 256 pairs of 76 800 coordinates take minutes; two of them show the same.
-    monkeypatch.setattr("fmdiag.diagnostics.alignment.measure.TIMES", [0.1, 0.5])
     assert run("alignment --dataset imagenette".split()) == 0
     described = load_run(tmp_path / "reports" / "alignment-imagenette")["dataset"]
     assert (described["n"], described["shape"]) == (6, [3, 160, 160])
