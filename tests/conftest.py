@@ -8,6 +8,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest  # noqa: E402
+from few import thin  # noqa: E402
 from filelock import FileLock  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
@@ -75,29 +76,10 @@ def undrawn(request, monkeypatch):
         monkeypatch.setattr("fmdiag.report.write_report", lambda run: run)
 
 
-# Where a measure looks up its usual times -> the few that tests take: an early one, one in the middle and a late one.
-FEW = {"alignment.measure.TIMES": [0.02, 0.3, 0.6, 0.9], "error.measure.TIMES": [0.0, 0.3, 0.6, 0.9, 0.99],
-       "gradient_variance.measure.TIMES": [0.1, 0.5, 0.9], "hybrid.measure.TAUS": [0.0, 0.5, 1.0],
-       "membership.measure.TIMES": [0.1, 0.5, 0.9], "membership.excess_alignment.TIMES": [0.1, 0.5, 0.9],
-       "canaries.measure.TIMES": [0.1, 0.5, 0.9], "geometry.measure.TIMES": [0.5, 0.9],
-       "symmetry.measure.TIMES": [0.1, 0.5, 0.9], "uturn.measure.TIMES": [0.1, 0.5, 0.9],
-       "provenance.measure.TIMES": [0.0, 0.3, 0.6, 0.9, 0.99], "theories.comparison.TIMES": [0.15, 0.55, 0.95]}
-
-
-@pytest.fixture(scope="session")
-def thinned():
-    """Return a function of a MonkeyPatch that has every diagnostic take few times where it is told none."""
-    def thin(patch):
-        for place, times in FEW.items():
-            patch.setattr(f"fmdiag.diagnostics.{place}", times)
-
-    return thin
-
-
 @pytest.fixture
-def few_times(thinned, monkeypatch):
+def few_times(monkeypatch):
     """Measure at few times what a test does not give times to; a process of its own takes the usual ones."""
-    thinned(monkeypatch)
+    thin(monkeypatch)
 
 
 @pytest.fixture

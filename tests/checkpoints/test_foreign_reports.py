@@ -43,7 +43,7 @@ FAMILIES = {name: CASES[name] for name in ("torchcfm", "flow_matching example", 
 
 # Where the network is a program, is given by a convention of its own, or is wrapped: the audit asks for derivatives.
 AUDITED = ("DDPM", "EDM", "TorchScript")
-# What is left out is told from the field's samples, or asks the field nothing; of the others only what is asserted stays.
+# What is left out looks at the field's samples alone, or at no field; for most only what is asserted is measured.
 UNASKED = ("duplicates", "alignment", "metrics", "provenance", "patches", "quality")
 UNAUDITED = (*UNASKED, "hybrid", "gradient-variance", "membership", "uturn", "geometry", "symmetry")
 

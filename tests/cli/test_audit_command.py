@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from few import thin
 
 from fmdiag import load_dataset
 from fmdiag.cli.main import run
@@ -23,14 +24,14 @@ def without(*names):
 
 
 @pytest.fixture(scope="module")
-def audited(checkpoint, tmp_path_factory, thinned):
+def audited(checkpoint, tmp_path_factory):
     """Return the run folder of an audit with its page, only two of the figures drawn."""
     from fmdiag.figures import draw
     from fmdiag.figures import figure_cards as draw_cards
 
     out, kept = tmp_path_factory.mktemp("audit") / "run", ("membership_auc", "provenance_weights")
     with pytest.MonkeyPatch.context() as patch:
-        thinned(patch)
+        thin(patch)
         patch.setattr(draw, "figure_cards", lambda: {name: draw_cards()[name] for name in kept})
         assert run(["audit", str(checkpoint), *SMALL, "--out", str(out)]) == 0
     return out

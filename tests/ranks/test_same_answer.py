@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from fmdiag.checkpoints import bundled_checkpoint
-from fmdiag.cli.main import run, shared_by_ranks
+from fmdiag.cli.main import shared_by_ranks
 from fmdiag.datasets import TrainingSet
 from fmdiag.diagnostics import DIAGNOSTICS
 from fmdiag.ranks.group import SINGLE, Group
@@ -74,22 +74,12 @@ def test_posteriors_agree(ranks):
 
 
 @pytest.mark.slow
-def test_mirror_images_on_disk(undrawn, torchrun, tmp_path):
-    """The first of two ranks reads every stored row and the second mirror images only: they stay in step."""
-    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (60, 1, 6, 6), dtype=np.uint8))
-    options = ["alignment", "--dataset", str(tmp_path / "images.npy"), "--hflip", "--n-pairs", "9", "--times",
-               "0.1:0.9:5"]
-    process = torchrun(2, "-m", "fmdiag.cli.main", *options, "--out", "two")
-    assert run([*options, "--out", str(tmp_path / "one")]) == 0
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    tables = [pd.read_parquet(tmp_path / name / "tables" / "alignment.parquet") for name in ("one", "two")]
-    pd.testing.assert_frame_equal(*tables, rtol=1e-6, atol=1e-6)
-
-
-@pytest.mark.slow
 def test_every_table_of_every_diagnostic_agrees(ranks, tmp_path):
-    """Every table of two ranks is that of one process: shared out, or made by one while the other waits."""
+    """Every table of two ranks is that of one process: shared out, or made by one while the other waits.
+
+    Of the pictures on disk the first rank reads every stored row and the second mirror images only.
+    """
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (60, 1, 6, 6), dtype=np.uint8))
     folder = tmp_path / "training"
     folder.mkdir()
     shutil.copy(bundled_checkpoint(), folder)
@@ -98,7 +88,7 @@ def test_every_table_of_every_diagnostic_agrees(ranks, tmp_path):
     ended()
     shared, given = pickle.loads((tmp_path / "two.pickle").read_bytes())
     assert given == answers and set(shared) == set(tables)
-    assert {card.method for card in DIAGNOSTICS.values()} - {"canaries"} | {"watch"} <= {
+    assert {card.method for card in DIAGNOSTICS.values()} - {"canaries"} | {"watch", "mirrored"} <= {
         name.replace("-", "_") for name, _ in tables}
     for name, table in tables.items():
         # A batch's size decides how the network rounds, and the closed forms' weights magnify it at states of its own.
