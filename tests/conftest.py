@@ -68,9 +68,12 @@ def made_once(tmp_path_factory):
     return made
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def undrawn(request, monkeypatch):
-    """Leave out figures and page, which take most of a small run's time and change no table, but where `drawn`."""
+    """Leave out figures and page, which take most of a small run's time and change no table, but where `drawn`.
+
+    What a session's or a module's fixture makes is drawn; the tests of figures and of the page have another `undrawn`.
+    """
     if request.node.get_closest_marker("drawn") is None:
         monkeypatch.setattr("fmdiag.figures.draw_all", lambda run, ahead=None: [])
         monkeypatch.setattr("fmdiag.report.write_report", lambda run: run)

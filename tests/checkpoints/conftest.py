@@ -4,8 +4,8 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def _quick(undrawn, few_times):
-    """Runs draw in tests that are marked `drawn`, and take few times where they are told none."""
+def _quick(few_times):
+    """Runs take few times where they are told none."""
 
 
 @pytest.fixture(autouse=True)

@@ -287,7 +287,7 @@ def test_fault_2_29_samples_at_the_schedulers_times_are_its_own(scheduler, sched
     assert ("scheduler-times" in said) == (schedule == "sigma1000")
 
 
-def test_fault_2_29_the_option_draws_at_the_schedulers_times(undrawn, tmp_path, monkeypatch, capsys):
+def test_fault_2_29_the_option_draws_at_the_schedulers_times(tmp_path, monkeypatch, capsys):
     import numpy as np
 
     from fmdiag.results import load_run

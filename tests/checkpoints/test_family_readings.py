@@ -77,7 +77,7 @@ def ideal_dit(monkeypatch, schedule, output="velocity"):
 
 
 def test_fault_1_5_a_dit_that_was_trained_as_a_flow_is_refused_before_any_advice_on_heads(
-        undrawn, rows, tmp_path, monkeypatch, capsys):
+        rows, tmp_path, monkeypatch, capsys):
     ideal_dit(monkeypatch, "linear")
     file = save({"model": dit_state(), "ema": dit_state(), "opt": {}, "args": argparse.Namespace(model="DiT-S/4")},
                 tmp_path)

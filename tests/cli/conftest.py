@@ -12,8 +12,8 @@ from fmdiag.cli.main import run
 
 
 @pytest.fixture(autouse=True)
-def _quick(undrawn, few_times):
-    """Commands draw in tests that are marked `drawn`, and take few times where they are told none."""
+def _quick(few_times):
+    """Commands take few times where they are told none."""
 
 
 @pytest.fixture(scope="session")

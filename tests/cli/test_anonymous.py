@@ -62,7 +62,7 @@ COMMANDS = {
     "error": ERROR, "other": [*ERROR, "--seed", "1"]}
 
 
-def test_no_command_says_who_or_where(place, capfd, undrawn, monkeypatch):
+def test_no_command_says_who_or_where(place, capfd, monkeypatch):
     """The folder of data is the user's; watch and error read what train wrote, a file that is skipped is none."""
     monkeypatch.setattr("fmdiag.monitoring.kept._draw", lambda staged: None)
     monkeypatch.setattr("fmdiag.studies.study._draw", lambda staged: None)
@@ -86,7 +86,7 @@ def test_no_command_says_who_or_where(place, capfd, undrawn, monkeypatch):
     silent(found | {"stdout": out, "stderr": "\n".join(said)}, place)
 
 
-def test_by_default_only_places_outside_the_working_folder_are_names(place, capfd, undrawn):
+def test_by_default_only_places_outside_the_working_folder_are_names(place, capfd):
     assert run([*SAMPLES, str(place / "janedoe/drawn.npy"), "--held-out", "0.5", "--out", "inside/mine"]) == 0
     command = json.loads((place / "work/inside/mine/run.json").read_text())["command"]
     assert "--dataset inside/rows.npy" in command and "--samples drawn.npy" in command

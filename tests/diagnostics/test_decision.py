@@ -61,10 +61,10 @@ def test_fault_3_1_copies_of_training_rows_with_near_duplicates_are_found(kind):
 
 @pytest.mark.parametrize("count", [3, 20, 100])
 def test_fault_3_4_a_sampler_of_low_diversity_is_no_copier(count):
-    """Twelve repetitions: with a false-alarm rate of at most 5 %, three or more have a probability of at most 0.02."""
+    """Eight repetitions: with a false-alarm rate of at most 5 %, three or more have a probability of at most 0.006."""
     sampler = NULLS[f"{count} draws repeated, 2 dimensions"]
     assert sum(verdict(table_of(sampler(np.random.default_rng(seed)))).answer == "copies found"
-               for seed in range(12)) < 3
+               for seed in range(8)) < 3
 
 
 def test_samples_that_lean_towards_training_rows_are_no_copies():
@@ -170,14 +170,14 @@ def test_power_rises_with_the_share_and_is_the_error_without_copies():
 
 
 def test_announced_power_is_that_of_the_rule_on_new_data():
-    """2.5 % exact copies in 16 dimensions: 60 measurements beside 200 simulations; 4 standard errors are .29."""
+    """2.5 % exact copies in 16 dimensions: 40 measurements beside 200 simulations; 4 standard errors are .35."""
     base = BASES["gaussian, 16 dimensions"]
     null = table_of(base(np.random.default_rng([9, 0])))
     copies = {"exact copies": [(np.zeros(8), np.zeros(8))]}
     announced = power(spaces_of(null), null.attrs["pool"], copies, rng=np.random.default_rng(0), shares=(0.025,))
     found = np.mean([verdict(table_of(planted(base, "exact copies", 0.025)(np.random.default_rng([9, 1, k])))).answer
-                     == "copies found" for k in range(60)])
-    assert announced["power"].iloc[0] == pytest.approx(found, abs=0.29)
+                     == "copies found" for k in range(40)])
+    assert announced["power"].iloc[0] == pytest.approx(found, abs=0.35)
 
 
 def test_exact_copies_that_tie_have_the_power_of_their_number():

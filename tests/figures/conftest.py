@@ -15,3 +15,8 @@ def synthetic_points_run(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _all_formats(with_pdf):
     """Figures are tried in every format."""
+
+
+@pytest.fixture(autouse=True)
+def undrawn():
+    """Everything is drawn here."""

@@ -29,9 +29,35 @@ def has_text(label):
 
 
 @pytest.mark.parametrize(("name", "fixture"), CASES)
-def test_figure_draws_with_labels_on_every_axes(name, fixture, request):
-    figure = draw(name, request.getfixturevalue(fixture))
+def test_a_figure_is_labelled_and_whole_and_leaves_the_tables_unchanged(name, fixture, request):
+    """One drawing for all three: to draw is what takes the time."""
+    run = RunData(request.getfixturevalue(fixture))
+    unchanged = kept(run)
+    with paper_style():
+        figure = drawn_figure(run, name, FIGURES[name])
+    unchanged()
     assert isinstance(figure, Figure)
+    every_axes_is_labelled(name, figure)
+    nothing_is_cut_off_or_empty(name, figure)
+
+
+def kept(run):
+    """Return a function that raises AssertionError where tables and arrays of a run have changed since."""
+    tables = {table: run.table(table) for table in ("summary", "alignment", "error", "hybrid", "memorization")}
+    arrays = {key: run.arrays(key) for key in ("hybrid", "memorization")}
+    before = {key: table.copy(deep=True) for key, table in tables.items()}
+    pictures = {key: {k: v.copy() for k, v in values.items()} for key, values in arrays.items()}
+
+    def unchanged():
+        for key, table in before.items():
+            assert table.equals(tables[key])
+        for key, values in pictures.items():
+            assert all(np.array_equal(values[k], arrays[key][k]) for k in values)
+
+    return unchanged
+
+
+def every_axes_is_labelled(name, figure):
     shared = figure.get_supxlabel(), figure.get_supylabel()
     for ax in (ax for ax in figure.axes if not ax.images and ax.axison):
         below = ax.get_subplotspec().is_last_row() or not ax.get_shared_x_axes().joined(ax, figure.axes[-1])
@@ -40,9 +66,7 @@ def test_figure_draws_with_labels_on_every_axes(name, fixture, request):
         assert not left or has_text(ax.yaxis.label) or shared[1], f"{name}: a y axis without a label"
 
 
-@pytest.mark.parametrize(("name", "fixture"), CASES)
-def test_nothing_is_cut_off_or_empty(name, fixture, request):
-    figure = draw(name, request.getfixturevalue(fixture))
+def nothing_is_cut_off_or_empty(name, figure):
     figure.set_dpi(100)
     figure.draw_without_rendering()
     box = figure.get_tightbbox()
@@ -62,21 +86,6 @@ def test_pictures_of_points_are_none(name, synthetic_points_run):
 def test_figure_of_an_empty_run_is_none(name, tmp_path):
     (tmp_path / "run.json").write_text(json.dumps(run_json()))
     assert draw(name, tmp_path) is None
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_figure_leaves_the_tables_unchanged(name, synthetic_run):
-    run = RunData(synthetic_run)
-    tables = {table: run.table(table) for table in ("summary", "alignment", "error", "hybrid", "memorization")}
-    arrays = {key: run.arrays(key) for key in ("hybrid", "memorization")}
-    before = {key: table.copy(deep=True) for key, table in tables.items()}
-    pictures = {key: {k: v.copy() for k, v in values.items()} for key, values in arrays.items()}
-    with paper_style():
-        drawn_figure(run, name, FIGURES[name])
-    for key, table in before.items():
-        assert table.equals(tables[key])
-    for key, values in pictures.items():
-        assert all(np.array_equal(values[k], arrays[key][k]) for k in values)
 
 
 @pytest.mark.parametrize("name", FIGURES)

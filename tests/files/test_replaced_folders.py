@@ -214,6 +214,7 @@ def test_fault_5_4_what_came_into_a_run_while_its_successor_was_made_stays(tmp_p
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.md", "out"]
 
 
+@pytest.mark.drawn
 def test_fault_5_4_figures_keeps_its_run_replaceable_and_the_page_that_someone_changed(tmp_path, capsys):
     out = tmp_path / "out"
     assert run([*ALIGNMENT, "--out", str(out)]) == 0

@@ -17,7 +17,7 @@ README = "".join((ROOT / name).read_text() for name in (
 COMMANDS = sorted(set(re.findall(r"(?:^    |`)(fmdiag [a-z][a-z-]*[^`\n#]*)", README, flags=re.M)))
 
 
-def test_python_recipes_run(tmp_path, monkeypatch):
+def test_python_recipes_run(few_times, tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     (tmp_path / "my_images").mkdir()
     for k in range(12):

@@ -49,6 +49,11 @@ def two_features(table):
     return pd.concat([table, other], ignore_index=True)
 
 
+@pytest.fixture(autouse=True)
+def undrawn():
+    """Everything is drawn here."""
+
+
 @pytest.fixture(scope="session")
 def hostile():
     return HOSTILE

@@ -44,8 +44,8 @@ def inputs(digits, held_out, network):
 
 
 @pytest.fixture(autouse=True)
-def _quick(undrawn, few_times):
-    """Runs draw in tests that are marked `drawn`, and take few times where they are told none."""
+def _quick(few_times):
+    """Runs take few times where they are told none."""
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ def test_other_folders_are_left_alone(tmp_path, capsys):
     assert "is a file" in fails(capsys, "study", "size", *TINY, "--out", tmp_path / "file" / "study")
 
 
-def test_change_keeps_the_parts_that_are_the_same(undrawn, tmp_path, capsys):
+def test_change_keeps_the_parts_that_are_the_same(tmp_path, capsys):
     out = tmp_path / "study"
     assert run(["study", "size", *TINY, "--seeds", "1", "--out", str(out)]) == 0
     kept = {path: path.stat().st_mtime_ns for path in out.glob("parts/*/part.json")}
@@ -70,6 +70,7 @@ def test_a_study_needs_a_test_part(tmp_path, capsys):
     assert "--held-out" in error
 
 
+@pytest.mark.drawn
 def test_losses_carry_the_caution_of_optimal_transport(tmp_path, capsys):
     out = tmp_path / "study"
     assert run(["study", "losses", *TINY, "--losses", "cfm,otcfm,efm:4", "--seeds", "2", "--out", str(out)]) == 0

@@ -22,7 +22,7 @@ def data():
     return load_data("digits", feature="pixels")
 
 
-def test_the_same_from_python_and_from_the_shell(undrawn, data, tmp_path, capsys):
+def test_the_same_from_python_and_from_the_shell(data, tmp_path, capsys):
     study = Study(make_plan("size", data, sizes=[10, 20], **TRAINING, **MEASURES), data, tmp_path / "python")
     study.run(device="cpu")
     found = study.gather()
