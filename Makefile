@@ -18,7 +18,8 @@ report: $(INSTALLED)
 	$(VENV)/bin/fmdiag report --out reports/example/report-digits --overwrite
 
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist worksteal
+	# What each of hundreds of processes would compile anew is kept, whatever the environment says.
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist worksteal
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

@@ -11,6 +11,13 @@ from fmdiag.fields import build_network
 SPEC = {"name": "mlp", "shape": [1, 8, 8], "width": 8, "depth": 1}
 
 
+@pytest.fixture(autouse=True)
+def _undrawn(undrawn, request, monkeypatch):
+    """A watch draws in tests that are marked `drawn`."""
+    if request.node.get_closest_marker("drawn") is None:
+        monkeypatch.setattr("fmdiag.monitoring.kept._draw", lambda staged: None)
+
+
 @pytest.fixture
 def save():
     """Return save(file, step, n=16, change=lambda weights: None), which writes a native checkpoint."""
