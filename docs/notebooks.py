@@ -9,9 +9,16 @@ from nbclient import NotebookClient
 NOTEBOOKS = sorted(Path(__file__).parent.glob("*.ipynb"))
 
 
-def executed(path, folder):
-    """Return the notebook after all its cells ran in a folder; an error of a cell is raised."""
+def executed(path, folder, before=None, change=lambda source: source):
+    """Return the notebook after all its cells ran in a folder; an error of a cell is raised.
+
+    `before` is code for the kernel ahead of the first cell, and `change` a function of a cell's source.
+    """
     notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        cell.source = change(cell.source)
+    if before is not None:
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(before))
     resources = {"metadata": {"path": str(folder)}}
     NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
     return notebook
