@@ -17,7 +17,7 @@ RESULTS = CORPUS.parents[1] / "results"
 REFUSED = {"edm/network.pkl", "foreign/dit.pt", "foreign/rectified.pth", "foreign/torchcfm.pt",
            "strange_card/0.toml", "strange_card/1.toml", "strange_card/2.toml"}
 # Thousands of every reader take minutes: python -m checks.fuzz; the outcome is in checks/results/fuzz.json.
-CASES = int(os.environ.get("FMDIAG_FUZZ_CASES", "50"))
+CASES = int(os.environ.get("FMDIAG_FUZZ_CASES", "100"))
 
 
 @pytest.mark.parametrize("name", TARGETS)
