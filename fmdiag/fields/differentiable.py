@@ -11,7 +11,7 @@ and of what cannot be differentiated, such as a compiled program, from central d
 import warnings
 
 import torch
-from torch.func import jvp
+from torch.func import jvp, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fmdiag.devices import is_of_the_machine
@@ -70,31 +70,48 @@ class JacobianProducts:
             self.call = DifferentiableVelocity(inner)
         except FmdiagError:
             self.method = "differences"
-        self.proven = False
+        self.proven, self.shares = False, True   # whether vectors of one point share its forward pass
 
     def __call__(self, x, t, u):
-        """Return dv/dx(x, t) u, float64 on the CPU.
+        """Return dv/dx(x, t) u, float64 on the CPU, of the shape of u.
 
         Parameters
         ----------
-        x, u : Tensor, shape (b, *shape)
-            Points, in the dtype that the field is asked in, and a vector for each.
+        x : Tensor, shape (b, *shape)
+            Points, in the dtype that the field is asked in.
         t : float
+        u : Tensor, shape (b * k, *shape)
+            k vectors for each point, those of one point after the other.
         """
-        n = 1 if getattr(getattr(self.call, "module", None), "broadcasts_time", False) else len(x)
-        times = torch.full((n,), float(t), dtype=x.dtype, device=x.device)
-        self._prove(x, times)
+        self._prove(x[:2], self._times(x[:2], t))
+        if self.shares and len(u) > len(x) and self.method == "forward":
+            found = self._tried("_shared", x, self._times(x, t), u)
+            if found is not None:
+                return found
+            self.shares = False
+        x = x.repeat_interleave(len(u) // len(x), 0)
+        times = self._times(x, t)
         for method in METHODS[METHODS.index(self.method):-1]:
             self.method = method
-            try:
-                found = getattr(self, f"_{method}")(x, times, u.to(x)).detach().cpu().double()
-                if bool(torch.isfinite(found).all()):
-                    return found
-            except (RuntimeError, NotImplementedError) as error:
-                if is_of_the_machine(error):
-                    raise
+            found = self._tried(f"_{method}", x, times, u)
+            if found is not None:
+                return found
         self.method = "differences"
         return self._differences(x, times, u.to(x)).cpu()
+
+    def _times(self, x, t):
+        n = 1 if getattr(getattr(self.call, "module", None), "broadcasts_time", False) else len(x)
+        return torch.full((n,), float(t), dtype=x.dtype, device=x.device)
+
+    def _tried(self, way, x, times, u):
+        """Return the products made in a way; None where it fails or gives numbers that are not finite."""
+        try:
+            found = getattr(self, way)(x, times, u.to(x)).detach().cpu().double()
+        except (RuntimeError, NotImplementedError) as error:
+            if is_of_the_machine(error):
+                raise
+            return None
+        return found if bool(torch.isfinite(found).all()) else None
 
     def _prove(self, x, times):
         """Differentiate the network only if it answers what the field answers: what holds a network may add to it."""
@@ -103,7 +120,7 @@ class JacobianProducts:
         self.proven = True
         try:
             with torch.no_grad(), evaluation_mode(list(self.call.modules())):
-                own, asked = self.call(x[:2], times[:2]), self.field(x[:2], times[:2])
+                own, asked = self.call(x, times), self.field(x, times)
         except (RuntimeError, TypeError):
             self.method = "differences"
             return
@@ -117,6 +134,13 @@ class JacobianProducts:
                 evaluation_mode(list(self.call.modules())):
             warnings.simplefilter("ignore", DeprecationWarning)
             return jvp(lambda point: self.call(point, times), (x,), (u,))[1]
+
+    def _shared(self, x, times, u):
+        """Return the products with several vectors per point from one pass through the points."""
+        vectors = u.reshape(len(x), -1, *x.shape[1:]).transpose(0, 1)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)   # it goes through them then
+            return vmap(lambda one: self._forward(x, times, one), out_dims=1)(vectors).reshape(u.shape)
 
     def _backward(self, x, times, u):
         with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), evaluation_mode(list(self.call.modules())):

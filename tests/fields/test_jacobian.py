@@ -25,6 +25,32 @@ def test_the_jacobian_of_a_gaussian_flow_is_its_gain(method, rtol):
     assert products.method == method
 
 
+class Counted(torch.nn.Module):
+    """exp(x / 2) t, counting the points that pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.passed = torch.nn.Parameter(torch.tensor(0.5, dtype=torch.float64)), 0
+
+    def forward(self, x, t):
+        self.passed += len(x)
+        return (self.weight * x).exp() * t[:, None]
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_vectors_of_one_point_share_its_forward_pass_and_give_what_each_gives_alone(k):
+    x, _ = points()
+    u = torch.randn(5 * k, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    counted = Counted()
+    products = JacobianProducts(NetworkField(counted))
+    expected = 0.25 * (0.5 * x).exp().repeat_interleave(k, 0) * u
+    torch.testing.assert_close(products(x, 0.5, u), expected, rtol=1e-12, atol=1e-12)
+    assert products.method == "forward" and counted.passed == 5 + 2 * 2   # two points prove that it is the field
+    products.shares = False
+    torch.testing.assert_close(products(x, 0.5, u), expected, rtol=1e-12, atol=1e-12)
+    assert counted.passed == 5 + 2 * 2 + 5 * k
+
+
 class NoForward(torch.autograd.Function):
     """x² with a backward rule and no forward-mode one."""
 
@@ -46,6 +72,30 @@ class Squares(torch.nn.Module):
 
     def forward(self, x, t):
         return self.dropout(self.weight * self.square(x))
+
+
+class NotBatched(torch.autograd.Function):
+    """x² with a forward-mode rule, but none for several vectors at once."""
+
+    @staticmethod
+    def forward(x):
+        return x**2
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def jvp(ctx, tangent):
+        return 2 * ctx.saved_tensors[0] * tangent
+
+
+def test_a_network_without_a_rule_for_several_vectors_takes_each_point_as_often_as_it_has_any():
+    x, u = points(torch.float32)
+    products = JacobianProducts(NetworkField(Squares(NotBatched.apply).eval()))
+    found = products(x, 0.5, torch.stack([u, 2 * u], 1).reshape(-1, 2)).reshape(-1, 2, 2)
+    torch.testing.assert_close(found, (6 * x * u).double()[:, None] * torch.tensor([[1.0], [2.0]]).double())
+    assert products.method == "forward" and not products.shares
 
 
 @pytest.mark.filterwarnings("ignore:the field's network is in training mode")

@@ -71,7 +71,7 @@ def mean_diagonal(products, path, x, t, probes=None):
         vectors = (torch.eye(dim, dtype=torch.float64).expand(len(points), dim, dim) if probes is None
                    else probes[some].double())
         flat = vectors.reshape(-1, *x.shape[1:])
-        found = products(points.repeat_interleave(n_vectors, 0), t, flat.to(x.device))
+        found = products(points, t, flat.to(x.device))
         kept = path.mean_from_velocity(found.cpu(), flat, t).reshape(vectors.shape) * vectors
         parts.append(_exact(kept) if probes is None else _estimated(kept))
 
