@@ -14,7 +14,7 @@ from .options import CONVENTION, DATA, DECODER, MISMATCHES, RUN, added
 @option("Options", "--n-pairs", type=click.IntRange(2), default=256, show_default=True, help="Pairs (x0, x1) per time.")
 @option("Options", "--n-samples", type=click.IntRange(2), default=1024, show_default=True, help="Samples judged as "
         "copies.")
-@option("Options", "--n-noises", type=click.IntRange(2), default=256, show_default=True, help="Initial noises of the "
+@option("Options", "--n-noises", type=click.IntRange(2), default=128, show_default=True, help="Initial noises of the "
         "hybrid model.")
 @option("Options", "--n-gradients", type=click.IntRange(2), default=32, show_default=True, help="Pairs of the gradient "
         "variance.")

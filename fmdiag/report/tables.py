@@ -120,15 +120,15 @@ def _curves(rows, axis, level, extra):
     quantities = list(rows["quantity"].unique())
     for start in range(0, len(quantities), MOST_COLUMNS):
         part = quantities[start:start + MOST_COLUMNS]
-        lines = [[*(cell(value) for value in key), *_line(group.set_index("quantity"), part)]
+        lines = [[*(cell(value) for value in key), *_line(group, part)]
                  for key, group in rows[rows["quantity"].isin(part)].groupby(keys, sort=True, dropna=False)]
         yield {"caption": f"Means and shares with their {level} intervals{thin}", "columns": [*keys, *map(words, part)],
                "rows": lines}
 
 
 def _line(group, quantities):
-    numbers = group[["value", "low", "high"]].astype(float)
-    return [cell(*numbers.loc[name]) if name in numbers.index else cell(None) for name in quantities]
+    numbers = dict(zip(group["quantity"], group[["value", "low", "high"]].to_numpy(float), strict=True))
+    return [cell(*numbers.get(name, [None])) for name in quantities]
 
 
 def _singles(rows, level, extra):
