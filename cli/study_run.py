@@ -20,8 +20,8 @@ def run_study(kind, *, device, out, parts, gather, change, as_json, verbose=Fals
     """Make or continue the study that the options describe, and print what it found."""
     import torch
 
+    from fmdiag.devices import choose_device
     from fmdiag.files.destination import slug
-    from fmdiag.runs.inputs import choose_device
     from fmdiag.studies.settings import load_data, make_plan
     from fmdiag.studies.study import Study
 
@@ -45,7 +45,7 @@ def run_study(kind, *, device, out, parts, gather, change, as_json, verbose=Fals
 
 def _estimate(kind, plan, data, out, parts, change, device, as_json):
     """Print what the study would train, and an estimate of its time."""
-    from fmdiag.runs.inputs import choose_device
+    from fmdiag.devices import choose_device
     from fmdiag.studies.dry_run import dry_run
 
     from .estimated import show_estimate

@@ -9,9 +9,10 @@ that fit into memory is the same for all.
 import torch
 
 from fmdiag.datasets import as_training_set
+from fmdiag.devices import choose_device
 from fmdiag.errors import FmdiagError
 from fmdiag.memory import default_memory, in_pieces
-from fmdiag.paths import LinearPath, times_like
+from fmdiag.paths import as_path, times_like
 
 QUERIES_AT_ONCE = 512
 
@@ -39,8 +40,8 @@ class ClosedForm:
     keeps_contract = True
 
     def __init__(self, training_set, path=None, *, memory=None, device="cpu"):
-        self.training_set, self.path = as_training_set(training_set), path or LinearPath()
-        self.device = torch.device(device)
+        self.training_set, self.path = as_training_set(training_set), as_path(path)
+        self.device = choose_device(device)
         self.memory = int(memory or default_memory(self.device))
         self.settings, self.queries_at_once = {}, QUERIES_AT_ONCE
 

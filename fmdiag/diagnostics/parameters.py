@@ -11,6 +11,7 @@ import numbers
 import reprlib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from fmdiag.errors import FmdiagError, check_choice
 
@@ -61,6 +62,20 @@ class Spec:
     argument: bool = False
 
 
+# Of every diagnostic's function, and of a Run.
+COMMON = {
+    "seed": Spec("Seed of everything random.", "int", minimum=0, maximum=2**63 - 1),
+    "memory": Spec("Bytes that may be used.", "int", minimum=1),
+    "times": Spec("Times in [0, 1).", "times"),
+    "feature": Spec("Feature spaces.", "str", many=True),
+    "fields": Spec("Fields that carry the samples.", "str", many=True),
+    "n_closed_form": Spec("Samples of û*.", "int", minimum=2),
+    "n_band": Spec("Further training paths, for the band.", "int", minimum=0),
+    "n_rows": Spec("Training rows of the largest weights.", "int", minimum=1),
+    "tolerance": Spec("Distance up to which examples are duplicates.", "float", minimum=0),
+}
+
+
 def parameter(default, help, *, kind=None, **further):
     """Return a dataclass field that carries what is known of a parameter.
 
@@ -109,12 +124,13 @@ def checked(parameters, owner):
     FmdiagError
         If a value is of another kind or outside its range.
     """
-    values = {name: _checked(f"{owner}: {name}", getattr(parameters, name), spec)
+    values = {name: valid(f"{owner}: {name}", getattr(parameters, name), spec)
               for name, (spec, _) in specs(parameters).items()}
     return replace(parameters, **values)
 
 
-def _checked(name, value, spec):
+def valid(name: str, value: Any, spec: Spec) -> Any:
+    """Return a value in the form that its kind has, or None as it is; raises as `checked`."""
     if value is None or spec.kind == "data":
         return value
     if spec.many:

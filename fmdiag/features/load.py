@@ -82,11 +82,16 @@ def as_features(feature, training_set, device="cpu"):
     Raises
     ------
     FmdiagError
-        If there is none, or two have one name: their rows could not be told apart.
+        If there is none, one is no feature, or two have one name: their rows could not be told apart.
     """
-    wanted = [feature] if isinstance(feature, str) or callable(feature) else list(feature)
+    alone = isinstance(feature, str) or callable(feature) or not hasattr(feature, "__iter__")
+    wanted = [feature] if alone else list(feature)
     if not wanted:
         raise FmdiagError(f"no feature was given: choose from {', '.join(sorted(FEATURES))}")
+    for one in wanted:
+        if not isinstance(one, str) and not (callable(one) and hasattr(one, "name")):
+            raise FmdiagError(f"a feature is a name or a fmdiag.features.Feature, got {one!r}: of a function make "
+                              "Feature(name, function, weights=HASH), with a hash of what decides its vectors")
     found = [load_feature(one, training_set=training_set, device=device) if isinstance(one, str) else one
              for one in wanted]
     names = [one.name for one in found]

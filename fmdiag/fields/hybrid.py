@@ -7,6 +7,7 @@ References
 Bertrand et al., arXiv 2506.03719, figure 3.
 """
 
+import numbers
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -37,8 +38,8 @@ class HybridField:
 
     def __post_init__(self):
         """Refuse a tau outside [0, 1], and put both fields under the contract."""
-        if not 0 <= self.tau <= 1:
-            raise FmdiagError(f"tau must be in [0, 1], got {self.tau}")
+        if not isinstance(self.tau, numbers.Real) or not 0 <= self.tau <= 1:
+            raise FmdiagError(f"tau must be in [0, 1], got {self.tau!r}")
         for name in ("u_star", "field"):
             object.__setattr__(self, name, as_field(getattr(self, name)))
 

@@ -5,6 +5,7 @@ module called as ``module(x, t)``, whatever it is inside, as a field: under the 
 """
 
 import inspect
+import numbers
 
 import torch
 
@@ -81,6 +82,8 @@ class NetworkField:
     def __init__(self, module, shape=None, *, batch_size=None):
         self.module, self.asked = module, AskedField(module, quiet=True)
         self.shape = None if shape is None else tuple(shape)
+        if batch_size is not None and (not isinstance(batch_size, numbers.Integral) or batch_size < 1):
+            raise FmdiagError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
         self.batch_size = batch_size
 
     def __call__(self, x, t):

@@ -5,6 +5,7 @@ shape (`fmdiag.metrics.table`). Where NEEDS_TEST is False, test may be None. A n
 and one line in `METRICS`.
 """
 
+from fmdiag.errors import check_choice
 from fmdiag.metrics import authpct, carlini, ct, dcr, fld, frechet, kid, memorised_fraction, mifid, prdc
 
 METRICS = {
@@ -20,4 +21,10 @@ METRICS = {
     "prdc": prdc,
 }
 
-__all__ = ["METRICS"]
+__all__ = ["METRICS", "check_metrics"]
+
+
+def check_metrics(names):
+    """Raise FmdiagError unless all names are of METRICS."""
+    for name in names:
+        check_choice("metric", name, METRICS)

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from fmdiag.checkpoints.weights import NotFinite
+from fmdiag.devices import choose_device
 from fmdiag.errors import FmdiagError, FmdiagWarning, causes, check_choice, printable
 from fmdiag.files.places import shown_path, without_places
 from fmdiag.monitoring.distance import named, with_distance
@@ -20,7 +21,7 @@ from fmdiag.monitoring.onset import NAME, tests_of
 from fmdiag.monitoring.series import not_measured, result_of
 from fmdiag.ranks.torchrun import join
 from fmdiag.runs import Run
-from fmdiag.runs.inputs import CHOICES, OTHER, READING, choose_device
+from fmdiag.runs.inputs import CHOICES, OTHER, READING
 from fmdiag.stats import exchanges_needed
 
 

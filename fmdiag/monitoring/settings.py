@@ -12,6 +12,7 @@ from fmdiag.datasets.overlap import usable
 from fmdiag.diagnostics.memorization import measure as copies
 from fmdiag.diagnostics.memorization import near
 from fmdiag.diagnostics.nulls import check_null
+from fmdiag.diagnostics.parameters import COMMON, Spec, valid
 from fmdiag.errors import FmdiagError, FmdiagWarning, check_choice
 from fmdiag.features import as_features
 from fmdiag.fields import non_finite_allowed
@@ -70,6 +71,7 @@ class Setting:
     seed: int = 0
 
     def __post_init__(self):
+        valid("seed", self.seed, COMMON["seed"])
         rows = as_training_set(self.training_set)
         if self.held_out is not None:
             rows = replace(rows, held_out_source=usable(self.held_out, rows)[0])
@@ -110,17 +112,17 @@ class Setting:
 
 def check(every, budget, n):
     """Raise FmdiagError where a number is out of range."""
-    if int(every) != every or every < 1:
-        raise FmdiagError(f"every must be a whole number of steps, at least 1, got {every!r}")
-    if budget is not None and not 0 < budget <= 100:
-        raise FmdiagError(f"budget must be in (0, 100], per cent of the training's time, or None, got {budget!r}")
-    if n < LEAST:
-        raise FmdiagError(f"n must be at least {LEAST}, got {n}")
+    if every is None or n is None:
+        raise FmdiagError("every and n must be whole numbers, got None")
+    valid("every", every, Spec("Steps between looks.", "int", minimum=1))
+    valid("budget (per cent of the training's time, or None)", budget,
+          Spec("Share of the training's time.", "float", minimum=0, above=True, maximum=100))
+    valid("n", n, Spec("Examples.", "int", minimum=LEAST))
 
 
 def setting_of(train, held_out, measures, options, *, say):
     """Return the Setting; without held-out rows the measures that need them are refused, or left out with a warning."""
-    setting = Setting(train, held_out, tuple(measures or ()), **options)
+    setting = Setting(train, held_out, (measures,) if isinstance(measures, str) else tuple(measures or ()), **options)
     rows = setting.training_set
     if rows.unseen is not None:
         return setting

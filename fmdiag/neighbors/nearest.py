@@ -4,6 +4,7 @@ Distances are Euclidean, sqrt(sum (q - x)²), summed in float64 by differences: 
 off by 1e-3 in d² at d = 3072, enough to spoil the ratios of near-copies. See `fmdiag.neighbors.search` for the search.
 """
 
+import numbers
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 
 from fmdiag.datasets import as_training_set
 from fmdiag.errors import FmdiagError
+from fmdiag.features import as_features
 from fmdiag.neighbors.approximate import recalled
 from fmdiag.neighbors.distinct import distinct_rows, first_two
 from fmdiag.neighbors.plan import EXACT
@@ -78,8 +80,8 @@ def nearest(queries, training_set, *, n_neighbors=1, feature=None, exclude=None,
         Read in blocks; it need not fit into memory.
     n_neighbors : int
         Number of rows wanted per query, at most the number of rows.
-    feature : Feature or callable, optional
-        Images, float32, shape (b, *shape), to vectors, shape (b, k); without it, pixels.
+    feature : str, Feature or callable, optional
+        Name of a feature space, or images, float32, shape (b, *shape), to vectors, shape (b, k); without it, pixels.
     exclude : ndarray of int, shape (q,), optional
         A row number per query that does not count, e.g. the query's own; -1 for none.
     rows : ndarray of int64, optional
@@ -106,13 +108,15 @@ def nearest(queries, training_set, *, n_neighbors=1, feature=None, exclude=None,
     [7, 0]
     """
     training_set = as_training_set(training_set)
+    if feature is not None and not callable(feature):
+        feature, = as_features(feature, training_set, _device(queries, device))
     vectors = vectors_of(queries, training_set, feature, plan)
     exclude = np.full(len(vectors), -1) if exclude is None else np.asarray(exclude)
     rows = np.arange(training_set.n) if rows is None else np.asarray(rows, np.int64)
     available = len(rows) - bool((exclude >= 0).any())
-    if not 1 <= n_neighbors <= available:
+    if not isinstance(n_neighbors, numbers.Integral) or not 1 <= n_neighbors <= available:
         raise FmdiagError(f"n_neighbors must be in [1, {available}], the rows of {training_set.name} that count, "
-                          f"got {n_neighbors}")
+                          f"got {n_neighbors!r}")
     space = search_space(training_set, feature, plan)
     device = _device(queries, device)
     found = space.search(rows, device, plan)(vectors, n_neighbors, exclude)

@@ -38,6 +38,23 @@ def path_from_name(text):
     return PATHS[name]()
 
 
+def as_path(path):
+    """Return a path given as one, by its name as in `path_from_name`, or as None for the linear one.
+
+    Raises
+    ------
+    FmdiagError
+        If it is none.
+    """
+    if path is None:
+        return LinearPath()
+    if isinstance(path, str):
+        return path_from_name(path)
+    if not all(callable(getattr(path, name, None)) for name in ("alpha", "sigma", "sample", "conditional_velocity")):
+        raise FmdiagError(f"path must be a path, such as fmdiag.CosinePath(), or the name of one, got {path!r}")
+    return path
+
+
 def _exponent(text, number):
     try:
         return float(number)

@@ -17,9 +17,10 @@ import math
 import torch
 
 from fmdiag.datasets import as_training_set
+from fmdiag.devices import choose_device
 from fmdiag.errors import FmdiagError
 from fmdiag.memory import with_less
-from fmdiag.paths import LinearPath, times_like
+from fmdiag.paths import as_path, times_like
 from fmdiag.posterior.curve import nearest_norms, posterior_curve
 from fmdiag.posterior.rounding import difference_rounding
 from fmdiag.posterior.rows import RowStore, shared_memory
@@ -60,8 +61,8 @@ class EmpiricalPosterior:
         training_set = as_training_set(training_set)
         self.training_set, self.group = training_set, group
         self._share = group.share(training_set.n)
-        self.path = path or LinearPath()
-        self.device = torch.device(device)
+        self.path = as_path(path)
+        self.device = choose_device(device)
         self.memory = shared_memory(memory, self.device, group)
         dim, self._block_rows = training_set.dim, block_rows
         self.block_rows = block_rows or max(1, min(BLOCK_BYTES, self.memory // 8) // (8 * max(dim, QUERIES_AT_ONCE)))
@@ -168,6 +169,8 @@ class EmpiricalPosterior:
         self.block_rows = max(1, self.block_rows // 2)
 
     def _check(self, x):
+        if not isinstance(x, torch.Tensor):
+            raise FmdiagError(f"x must be a Tensor, got {type(x).__name__}: give torch.as_tensor(x)")
         if tuple(x.shape[1:]) != self.training_set.shape or x.shape[0] == 0:
             raise FmdiagError(f"x must have shape (b, {', '.join(map(str, self.training_set.shape))}) with b >= 1, "
                               f"got {tuple(x.shape)}")

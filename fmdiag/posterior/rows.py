@@ -3,10 +3,14 @@
 Each rank has its own contiguous share of them, and numbers it from 0.
 """
 
+import math
+import numbers
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from fmdiag.errors import FmdiagError
 from fmdiag.memory import default_memory
 from fmdiag.posterior.rounding import UNIT, RowProbes
 from fmdiag.ranks.group import SINGLE
@@ -26,6 +30,8 @@ def product_dtype(dim):
 def shared_memory(memory, device, group):
     """Return `memory`, or by default the least that any rank has: block sizes must be the same on all."""
     if memory is not None:
+        if not isinstance(memory, numbers.Real) or isinstance(memory, bool) or not 1 <= memory < math.inf:
+            raise FmdiagError(f"memory must be a number of bytes, at least 1, got {memory!r}")
         return int(memory)
     own = torch.tensor([default_memory(device)], dtype=torch.int64, device=device)
     return int(group.min(own))

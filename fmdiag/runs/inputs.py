@@ -14,6 +14,7 @@ from fmdiag.diagnostics.points.pictures import note
 from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.fields import GivenSampler, is_sampler
 from fmdiag.files.places import shown_path
+from fmdiag.paths import as_path
 from fmdiag.ranks.torchrun import one_first
 
 # Options that `load_dataset` takes under the same name, and those of `load_checkpoint`.
@@ -99,7 +100,7 @@ def opened(given, device, group):
     if files:
         counts = zip(skipped, skipped.values(), files, strict=True)
         facts["skipped"] = [{"source": shown_path(name), "n": n, "listed_in": file} for name, (n, _), file in counts]
-    path = checkpoint.path if checkpoint else given.path
+    path = checkpoint.path if checkpoint else None if given.path is None else as_path(given.path)
     return Opened(checkpoint, field, path, training_set, decoder, facts, files)
 
 
@@ -175,30 +176,3 @@ def _decoder(given, checkpoint, training_set, device):
     remark = note(training_set, latents=is_latent(checkpoint), decoder=decoder)
     return decoder, facts | ({} if remark is None else {"pictures": remark})
 
-
-def choose_device(name, dtype=torch.float64):
-    """Return the torch device; ``auto`` is CUDA where there is one, else Apple's GPU where `dtype` allows it.
-
-    Raises
-    ------
-    FmdiagError
-        If the device is unknown, not on this machine, or has no numbers of this dtype.
-    """
-    if name == "auto":
-        apple = dtype != torch.float64 and torch.backends.mps.is_available()
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if apple else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise FmdiagError(f"--device {name}: no such device; use auto, cpu, cuda or cuda:1") from error
-    try:
-        torch.zeros(1, dtype=dtype, device=device).item()
-    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0].split(". ")[0][:80]
-        raise FmdiagError(f"--device {name}: not usable on this machine ({reason}); use auto or cpu") from error
-    return device
-
-
-def closed_form_device(device):
-    """Return where û* is computed beside a network on `device`: the CPU for Apple's GPU, which has no float64."""
-    return torch.device("cpu") if device.type == "mps" else device

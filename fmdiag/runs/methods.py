@@ -1,12 +1,14 @@
 """Diagnostics as methods of a Run: `run.error(n_pairs=8)` is `run.measure("error", n_pairs=8)`."""
 
+from typing import Any
+
 from fmdiag.diagnostics import DIAGNOSTICS
 
 
 class Methods:
     """What has a method for every diagnostic that is known, those of other packages too."""
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         """Return the method that measures the diagnostic of this name."""
         card = None if name.startswith("_") else next((c for c in DIAGNOSTICS.values() if c.method == name), None)
         if card is None:

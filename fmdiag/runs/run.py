@@ -15,7 +15,9 @@ from dataclasses import asdict
 import pandas as pd
 import torch
 
+from fmdiag.devices import choose_device, closed_form_device
 from fmdiag.diagnostics import DIAGNOSTICS
+from fmdiag.diagnostics.parameters import COMMON, valid
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.fields import as_field, is_sampler
 from fmdiag.files.places import ANYWHERE, is_elsewhere
@@ -91,10 +93,11 @@ class Run(Methods, GivenContext):
                  overwrite=False, new=False, seed=0, device="auto", memory=None, decoder=None, cache=True, name="run",
                  command="", anonymous=False, **options):
         self.anonymous = anonymous
-        self.name, self.seed, self.cache, self.command = name, int(seed), cache, command
+        self.name, self.cache, self.command = name, cache, command
+        self.seed, memory = valid("seed", seed or 0, COMMON["seed"]), valid("memory", memory, COMMON["memory"])
         self.started, self.clock = datetime.datetime.now(datetime.UTC), time.monotonic()
-        self.group, self.network_device = join(inputs.choose_device(device, torch.float32))
-        self.device = inputs.closed_form_device(self.network_device)
+        self.group, self.network_device = join(choose_device(device, torch.float32))
+        self.device = closed_form_device(self.network_device)
         self.given_memory, self.memory = memory, shared_memory(for_arrays(memory), self.device, self.group)
         writes = out is not None and self.speaks
         # First of all, where its name is known: another process there, or another run, is known before any work.

@@ -8,10 +8,11 @@ from typing import Any
 
 from fmdiag.checkpoints.recorded import load_recorded, source_record
 from fmdiag.datasets import TrainingSet, load_dataset
+from fmdiag.devices import choose_device
 from fmdiag.errors import check_choice
 from fmdiag.paths import path_from_description
 from fmdiag.ranks import torchrun as ranks
-from fmdiag.runs.inputs import READING, choose_device
+from fmdiag.runs.inputs import READING
 from fmdiag.runs.training_folder import TrainingFolder, locked
 from fmdiag.training import check_unchanged, choose_network, resume, train
 

@@ -6,6 +6,7 @@ on. Trial steps of the adaptive method are common to all samples; lost ones have
 """
 
 import math
+import numbers
 
 import torch
 from torchdiffeq import odeint
@@ -164,5 +165,5 @@ def check_steps(n_steps, method):
     """Raise FmdiagError if the method is unknown or n_steps < 1."""
     if method not in METHODS:
         raise FmdiagError(f"unknown method {method!r}: choose from {', '.join(METHODS)}")
-    if n_steps < 1:
-        raise FmdiagError(f"n_steps must be at least 1, got {n_steps}")
+    if not isinstance(n_steps, numbers.Integral) or n_steps < 1:
+        raise FmdiagError(f"n_steps must be a whole number of at least 1, got {n_steps!r}")

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fmdiag.devices import choose_device
 from fmdiag.files.places import without_places
 from fmdiag.ranks.torchrun import own_device
 from fmdiag.registry import resolve
-from fmdiag.runs.inputs import choose_device
 from fmdiag.runs.versions import versions
 from fmdiag.studies.folder import StudyFolder
 from fmdiag.studies.gather import gather

@@ -12,7 +12,7 @@ import torch
 
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.files.code import made_by
-from fmdiag.paths import LinearPath, path_from_description
+from fmdiag.paths import as_path, path_from_description
 from fmdiag.ranks.group import SINGLE
 from fmdiag.training.couplings import couple
 from fmdiag.training.ema import update_ema
@@ -98,7 +98,7 @@ def train(training_set, spec, *, path=None, loss="cfm", objective=None, steps=10
     """
     say_without_null(training_set)
     warmup = min(MAX_WARMUP, steps // 20) if warmup is None else warmup
-    settings = {"network": dict(spec), "path": (path or LinearPath()).describe(), "loss": loss,
+    settings = {"network": dict(spec), "path": as_path(path).describe(), "loss": loss,
                 "objective": make_objective(loss, **(objective or {})), "steps": steps,
                 "batch_size": batch_size, "lr": lr, "warmup": warmup, "clip": clip, "ema_decay": ema_decay,
                 "seed": seed, "precision": precision, "timing": None,

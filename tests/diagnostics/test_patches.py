@@ -208,7 +208,7 @@ def test_the_reading_claims_what_the_test_says():
     ((1, 8, 8), {"window": 9}, "must be 2 to 8 pixels wide for images of 8 x 8, got 9: give --window 5"),
     ((1, 8, 8), {"window": 4, "stride": 5}, "the stride of windows must be 1 to 4"),
     ((6,), {}, "patches needs images, rows of shape"),
-    ((1, 8, 8), {"threshold": 2}, "threshold of patches must be in"),
+    ((1, 8, 8), {"threshold": 2}, "patches: threshold must be a number above 0 and at most 1, got 2"),
 ])
 def test_what_does_not_fit_is_refused_in_one_line(shape, options, message):
     rows = noise(10, *shape)

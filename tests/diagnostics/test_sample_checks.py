@@ -78,7 +78,7 @@ def test_bad_held_out_rows_are_named(digits):
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"threshold": 0.0}, r"threshold must be in \(0, 1\], got 0"),
+    ({"threshold": 0.0}, "memorization: threshold must be a number above 0 and at most 1, got 0"),
     ({"threshold": 1.5}, "got 1.5"),
     ({"feature": "pixel"}, "unknown feature 'pixel': did you mean 'pixels'"),
 ])

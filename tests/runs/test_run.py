@@ -12,10 +12,10 @@ import torch
 
 import fmdiag
 from fmdiag import Run
+from fmdiag.devices import closed_form_device
 from fmdiag.diagnostics.error import run as error_run
 from fmdiag.errors import FmdiagError, FmdiagWarning
 from fmdiag.runs import composed
-from fmdiag.runs.inputs import closed_form_device
 
 ERROR = {"n_pairs": 4, "times": [0.2, 0.7]}
 SMALL = {"n_pairs": 4, "n_samples": 8, "n_noises": 4, "n_gradients": 4, "n_steps": 2}

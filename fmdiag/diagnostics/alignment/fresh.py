@@ -33,7 +33,7 @@ from fmdiag.datasets import as_training_set
 from fmdiag.diagnostics.alignment.fresh_sums import path_sums
 from fmdiag.diagnostics.alignment.transitions import crossing_interval
 from fmdiag.diagnostics.points.pairs import check_times
-from fmdiag.paths import LinearPath
+from fmdiag.paths import as_path
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import draw_noise, seeded
 from fmdiag.stats import bounded_interval, median_interval, row
@@ -64,7 +64,7 @@ def measure(training_set, *, times, n_paths=128, path=None, device="cpu", progre
         where no other example is left.
     """
     training_set, generator = as_training_set(training_set), seeded(generator, seed)
-    times, schedule = check_times(times), path or LinearPath()
+    times, schedule = check_times(times), as_path(path)
     ends = training_set if training_set.unseen is None else training_set.unseen
     rows = torch.randint(ends.n, (n_paths,), generator=generator)
     x0, z = draw_noise(n_paths, training_set.shape, generator=generator), ends[rows.numpy()]

@@ -20,6 +20,7 @@ from fmdiag.diagnostics.alignment.transitions import (
     speciation_time,
     top_eigenvalue,
 )
+from fmdiag.diagnostics.called import by_card
 from fmdiag.diagnostics.points.pairs import check_times, cosine, draw_pairs, joined, shared
 from fmdiag.fields import ClosedFormField
 from fmdiag.ranks.group import SINGLE
@@ -34,6 +35,7 @@ COLUMNS = ["cosine", "source_weight", "max_weight", "ess", "entropy"]
 WITHIN = {"cosine": (-1.0, 1.0), "source_weight": (0.0, 1.0), "max_weight": (0.0, 1.0), "entropy": (0.0, 1.0)}
 
 
+@by_card
 def measure(training_set, *, times=None, n_pairs=256, path=None, memory=None, device="cpu", progress=iter,
             group=SINGLE, generator=None, seed=0):
     """Return the alignment of û* with the conditional velocity, a row per pair and time.

@@ -26,7 +26,7 @@ from fmdiag.diagnostics.membership.measure import TIMES
 from fmdiag.diagnostics.points.measurable import measurable
 from fmdiag.fields import as_field
 from fmdiag.neighbors import nearest
-from fmdiag.paths import LinearPath
+from fmdiag.paths import as_path
 from fmdiag.sampling import draw_noise, seeded
 from fmdiag.stats import auc_row, fisher_p, row, summary_row
 
@@ -74,7 +74,7 @@ def measure(samples, training_set, *, canaries, field=None, path=None, threshold
     ratios, distances = _ratios(samples, training_set, canaries, device)
     best = ratios.argmin(0)
     index = np.arange(len(best))
-    loss = np.full(len(best), np.nan) if field is None else _loss(field, canaries.images, path or LinearPath(),
+    loss = np.full(len(best), np.nan) if field is None else _loss(field, canaries.images, as_path(path),
                                                                   n_noises, generator)
     coin = np.nan if canaries.coin is None else canaries.coin
     table = pd.DataFrame({"canary": index, "multiplicity": canaries.multiplicity, "coin": coin,

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from fmdiag.datasets import as_training_set
+from fmdiag.diagnostics.called import by_card
 from fmdiag.diagnostics.duplicates.groups import members
 from fmdiag.diagnostics.duplicates.leaks import leaks
 from fmdiag.diagnostics.duplicates.nearest import Rule, among_training_rows, contents, of_points
@@ -42,6 +43,7 @@ class Found:
     nearest: pd.DataFrame
 
 
+@by_card
 def measure(training_set, *, feature="pixels", threshold=1 / 3, neighbor=10, tolerance=0.0, n_examples=None, plan=EXACT,
             device="cpu", group=SINGLE, progress=iter, seed=0):
     """Return the training examples that have a duplicate, a row each: the members of `find`.

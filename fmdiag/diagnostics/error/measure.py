@@ -20,6 +20,7 @@ import pandas as pd
 import torch
 
 from fmdiag.datasets import as_training_set
+from fmdiag.diagnostics.called import by_card
 from fmdiag.diagnostics.error import bands
 from fmdiag.diagnostics.error.comparison import Comparison, evaluate, mean_square
 from fmdiag.diagnostics.error.states import chosen_kinds, partners
@@ -37,6 +38,7 @@ TIMES = [round(0.02 * k, 2) for k in range(50)] + [0.99]
 BLOCK_BYTES = 1 << 26
 
 
+@by_card
 def measure(field, training_set, *, states=None, times=None, n_pairs=256, n_steps=50, method="euler", n_band=None,
             path=None, memory=None, device="cpu", progress=iter, group=SINGLE, generator=None, seed=0):
     """Return the error of a velocity field against û*, a row per state and time.

@@ -39,6 +39,7 @@ import pandas as pd
 import torch
 
 from fmdiag.datasets import as_training_set
+from fmdiag.diagnostics.called import by_card
 from fmdiag.diagnostics.error.measure import reachable_times
 from fmdiag.diagnostics.geometry.curvature import draw_probes, mean_diagonal
 from fmdiag.diagnostics.geometry.examples import Examples, draw_examples
@@ -47,7 +48,7 @@ from fmdiag.diagnostics.points.measurable import say_left_out
 from fmdiag.diagnostics.points.pairs import check_times
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import ClosedFormField, JacobianProducts, as_field
-from fmdiag.paths import LinearPath
+from fmdiag.paths import as_path
 from fmdiag.posterior.coordinates import coordinate_moments
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import draw_noise, sample, seeded
@@ -56,6 +57,7 @@ __all__ = ["NAME", "TIMES", "Geometry", "measure", "measured", "summarise"]
 TIMES = [0.3, 0.5, 0.7, 0.9, 0.95]
 
 
+@by_card
 def measure(field, training_set, *, samples=None, held_out=None, times=None, n_images=64, n_probes=16, n_steps=100,
             method="euler", reference=None, path=None, memory=None, device="cpu", progress=iter, group=SINGLE,
             generator=None, seed=0):
@@ -145,7 +147,7 @@ def measured(field, training_set, *, samples=None, held_out=None, times=None, n_
     """Return the Geometry of `measure`'s parameters."""
     if n_images < 2 or n_probes < 2:
         raise FmdiagError(f"geometry needs n_images and n_probes of at least 2, got {n_images} and {n_probes}")
-    training_set, generator, path = as_training_set(training_set), seeded(generator, seed), path or LinearPath()
+    training_set, generator, path = as_training_set(training_set), seeded(generator, seed), as_path(path)
     asked = as_field(field)
     times = reachable_times(asked, sorted(set(check_times(TIMES if times is None else times))))
     if samples is None:

@@ -10,7 +10,7 @@ from fmdiag.diagnostics.geometry.summary import reading, summarise
 from fmdiag.diagnostics.points.pictures import as_pictures
 from fmdiag.errors import FmdiagError
 from fmdiag.neighbors import nearest
-from fmdiag.paths import LinearPath
+from fmdiag.paths import as_path
 from fmdiag.results import Result
 
 N_SHOWN = {"train": 2, "heldout": 2, "model": 3}   # points in the strips
@@ -44,7 +44,7 @@ def run(context, parameters):
 def _reference(context, file):
     """Return the Checkpoint of a reference, whose states must be those of the model."""
     second = load_checkpoint(file, device=context.device, **context.reading("trust_code"))
-    own, other = (path or LinearPath() for path in (context.path, second.path))
+    own, other = (as_path(path) for path in (context.path, second.path))
     if own.describe() != other.describe():
         raise FmdiagError(f"reference (--reference): {file} has the path {other.describe()}, the model "
                           f"{own.describe()}: give a checkpoint on the same path, an earlier one of the same training "

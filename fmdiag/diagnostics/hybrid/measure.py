@@ -13,21 +13,23 @@ import torch
 
 from fmdiag import stats
 from fmdiag.datasets import as_training_set
+from fmdiag.diagnostics.called import by_card
 from fmdiag.diagnostics.points.measurable import diverged, noted, say_left_out
 from fmdiag.diagnostics.points.nearest_rows import nearest_rows
 from fmdiag.diagnostics.points.pictures import as_pictures
-from fmdiag.errors import FmdiagError, check_choice
+from fmdiag.errors import FmdiagError
 from fmdiag.features import as_features
 from fmdiag.fields import ClosedFormField, as_field, beside
 from fmdiag.neighbors import EXACT
 from fmdiag.ranks.group import SINGLE
-from fmdiag.sampling import METHODS, closed_form_states, draw_noise, integrate, nearest_time, seeded, time_grid
+from fmdiag.sampling import closed_form_states, draw_noise, integrate, nearest_time, seeded, time_grid
 
 NAME = "hybrid"
 TAUS = [round(0.1 * k, 1) for k in range(11)]
 THRESHOLD = 1 / 3
 
 
+@by_card
 def measure(field, training_set, *, taus=None, n_samples=256, n_steps=100, method="euler", path=None, feature="pixels",
             plan=EXACT, memory=None, device="cpu", progress=iter, group=SINGLE, generator=None, seed=0):
     """Return the distances of hybrid samples to the training set, a row per noise and tau.
@@ -93,9 +95,6 @@ def sample_hybrids(field, training_set, *, taus=None, n_samples=256, n_steps=100
     taus = sorted({float(tau) for tau in (usual if taus is None else taus)})
     if not taus or not all(0 <= tau <= 1 for tau in taus):
         raise FmdiagError(f"tau must be in [0, 1], got {taus}")
-    check_choice("method", method, METHODS)
-    if n_samples < 1 or n_steps < 1:
-        raise FmdiagError(f"n_samples and n_steps must be at least 1, got {n_samples} and {n_steps}")
     x0 = draw_noise(n_samples, training_set.shape, generator=generator)
     grid = time_grid(n_steps, taus)
     snapped = {tau: nearest_time(grid, tau) for tau in taus}

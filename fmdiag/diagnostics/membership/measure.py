@@ -37,12 +37,12 @@ import pandas as pd
 import torch
 
 from fmdiag.datasets import as_training_set
+from fmdiag.diagnostics.called import by_card
 from fmdiag.diagnostics.error.measure import evaluate, mean_square, reachable_times
 from fmdiag.diagnostics.membership.attacks.residual import noised_errors
 from fmdiag.diagnostics.membership.counterfactual import counterfactual, replaced
 from fmdiag.diagnostics.membership.examples import Members, draw_members
 from fmdiag.diagnostics.points.pairs import check_times
-from fmdiag.errors import FmdiagError
 from fmdiag.fields import ClosedFormField, as_field
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import draw_noise, seeded
@@ -59,6 +59,7 @@ MEANS = ["cfm_loss", "squared_error", "error_without"]
 COLUMNS = ["t", "pair", "source", "row", *MEANS, "weight", "first_loss", "mean_error", "n_noises"]
 
 
+@by_card
 def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_noises=8, path=None, memory=None,
             device="cpu", progress=iter, group=SINGLE, generator=None, seed=0):
     """Return how the field fits training and held-out images, a row per image and time.
@@ -105,8 +106,6 @@ def measure(field, training_set, *, held_out=None, times=None, n_images=256, n_n
     [1.0]
     """
     training_set, generator = as_training_set(training_set), seeded(generator, seed)
-    if n_images < 2 or n_noises < 1:
-        raise FmdiagError(f"n_images must be at least 2 and n_noises at least 1, got {n_images} and {n_noises}")
     field = as_field(field)
     times = reachable_times(field, check_times(TIMES if times is None else times))
     drawn = draw(training_set, held_out, n_images=n_images, n_noises=n_noises, generator=generator)

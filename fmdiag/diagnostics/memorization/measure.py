@@ -23,6 +23,7 @@ import torch
 from fmdiag.datasets import as_training_set
 from fmdiag.datasets.grouped_sets import with_groups
 from fmdiag.datasets.overlap import usable
+from fmdiag.diagnostics.called import by_card
 from fmdiag.diagnostics.memorization import every_class, near
 from fmdiag.diagnostics.nulls import check_null
 from fmdiag.diagnostics.points.checks import check_range, check_samples, unlike
@@ -42,6 +43,7 @@ THRESHOLD = 1 / 3
 SOURCES = ("model", "heldout", "closed_form")
 
 
+@by_card
 def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_form=None, path=None, n_steps=100,
             feature="pixels", threshold=THRESHOLD, plan=EXACT, memory=None, device="cpu", progress=iter, group=SINGLE,
             generator=None, seed=0):
@@ -103,8 +105,6 @@ def measure(samples, training_set, *, held_out=None, closed_form=None, n_closed_
     """
     training_set, generator = as_training_set(training_set), seeded(generator, seed)
     features = as_features(feature, training_set, device)
-    if not 0 < threshold <= 1:
-        raise FmdiagError(f"threshold must be in (0, 1], got {threshold}")
     numbers, samples, remark = measurable(samples, training_set)
     check_range(samples, training_set)
     search = {"device": device, "group": group, "plan": plan}

@@ -25,6 +25,7 @@ import pandas as pd
 
 from fmdiag.datasets import as_training_set
 from fmdiag.datasets.overlap import usable
+from fmdiag.diagnostics.called import by_card
 from fmdiag.diagnostics.memorization.measure import THRESHOLD, held_out_rows
 from fmdiag.diagnostics.nulls import check_null
 from fmdiag.diagnostics.patches.controls import mosaics, whole_copies
@@ -34,7 +35,6 @@ from fmdiag.diagnostics.patches.summary import NAME, summarise
 from fmdiag.diagnostics.patches.windows import typical, windows_of
 from fmdiag.diagnostics.points.checks import check_range
 from fmdiag.diagnostics.points.measurable import measurable, noted
-from fmdiag.errors import FmdiagError
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import seeded
 
@@ -63,6 +63,7 @@ class Found:
     maps: dict
 
 
+@by_card
 def measure(samples, training_set, *, held_out=None, closed_form=None, patch_theory=None, n_controls=N_CONTROLS,
             window=None, stride=1, threshold=THRESHOLD, area=AREA, n_any=N_ANY, path=None, n_steps=100, memory=None,
             device="cpu", progress=iter, group=SINGLE, generator=None, seed=0):
@@ -132,9 +133,6 @@ def measured(samples, training_set, *, held_out=None, closed_form=None, patch_th
     """Return the Found; parameters and errors as for `measure`."""
     training_set = as_training_set(training_set)
     windows = windows_of(training_set, window, stride)
-    for name, value in (("threshold", threshold), ("area", area)):
-        if not 0 < value <= 1:
-            raise FmdiagError(f"{name} of patches must be in (0, 1], got {value}")
     center, deviation = typical(training_set)
     numbers, samples, remark = measurable(samples, training_set)
     check_range(samples, training_set)

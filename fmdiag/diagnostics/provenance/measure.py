@@ -23,6 +23,7 @@ import torch
 from fmdiag import stats
 from fmdiag.datasets import as_training_set
 from fmdiag.datasets.duplicates import duplicate_groups
+from fmdiag.diagnostics.called import by_card
 from fmdiag.diagnostics.points.measurable import diverged, noted, say_left_out
 from fmdiag.diagnostics.points.pairs import check_times
 from fmdiag.diagnostics.points.pictures import as_pictures
@@ -39,6 +40,7 @@ OTHERS = -1
 _COLUMNS = ["t", "row", "n_copies", "weight"]
 
 
+@by_card
 def measure(field, training_set, *, samples=8, times=None, n_rows=N_ROWS, n_steps=100, method="euler", path=None,
             memory=None, device="cpu", group=SINGLE, generator=None, seed=0):
     """Return the weights of training rows along trajectories, a row per source, sample, time and training row.
@@ -83,9 +85,9 @@ def measure(field, training_set, *, samples=8, times=None, n_rows=N_ROWS, n_step
     training_set, generator = as_training_set(training_set), seeded(generator, seed)
     field = as_field(field)
     times = check_times(TIMES if times is None else times)
-    numbers = np.arange(samples) if isinstance(samples, int) else np.asarray(samples, dtype=np.int64)
-    if numbers.size == 0 or numbers.min() < 0:
-        raise FmdiagError(f"samples must be a number of samples or their numbers from 0 on, got {samples}")
+    numbers = np.arange(samples) if isinstance(samples, int) else np.asarray(samples)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or numbers.size == 0 or numbers.min() < 0:
+        raise FmdiagError(f"samples must be a number of samples or their numbers from 0 on, got {samples!r}")
     noise = draw_noise(int(numbers.max()) + 1, training_set.shape, generator=generator)[numbers]
     u_star = ClosedFormField(training_set, path, memory=memory, device=device)
     tables, remark = [], None

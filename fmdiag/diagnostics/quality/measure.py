@@ -21,12 +21,13 @@ import pandas as pd
 
 from fmdiag.datasets import as_training_set
 from fmdiag.datasets.overlap import usable
+from fmdiag.diagnostics.called import by_card
 from fmdiag.diagnostics.points.checks import check_range
 from fmdiag.diagnostics.points.measurable import measurable, noted
 from fmdiag.errors import FmdiagError
 from fmdiag.features import as_features
 from fmdiag.features.embed import embed_rows
-from fmdiag.metrics import METRICS
+from fmdiag.metrics import METRICS, check_metrics
 from fmdiag.metrics.arrays import numpy_generator, subset
 from fmdiag.metrics.held_out import beside_held_out, excess_copies
 from fmdiag.results import SUMMARY_COLUMNS
@@ -39,6 +40,7 @@ MOST = 10_000
 FEWEST = 7  # one more than the neighbours of precision and recall, with a group left out
 
 
+@by_card
 def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=MEASURED, most=MOST, device="cpu",
             cache=None, progress=iter, generator=None, seed=0):
     """Return the metrics of samples, and of a perfect sampler at the same n, a row per value.
@@ -90,6 +92,7 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
     >>> bool(to_train["model"] < to_train["heldout"])       # training rows are closer than unseen ones
     True
     """
+    check_metrics(metrics)
     training_set, generator = as_training_set(training_set), seeded(generator, seed)
     _, samples, remark = measurable(samples, training_set)
     check_range(samples, training_set)

@@ -3,9 +3,8 @@
 from fmdiag.diagnostics.context import shown
 from fmdiag.diagnostics.points.judged import N_SAMPLES, judged_samples
 from fmdiag.diagnostics.quality.measure import measure, summarise
-from fmdiag.errors import check_choice
 from fmdiag.features.pca import N_COMPONENTS
-from fmdiag.metrics import METRICS
+from fmdiag.metrics import check_metrics
 from fmdiag.results import Result
 
 
@@ -18,8 +17,7 @@ def applies(context, parameters):
 
 def run(context, parameters):
     """Return the Result."""
-    for name in parameters.metrics:
-        check_choice("metric", name, METRICS)
+    check_metrics(parameters.metrics)   # before samples are drawn
     features, plan = context.spaces(parameters)
     samples, drawn = judged_samples(context, parameters)
     # The random numbers of one metric follow on those of another: not to be shared out.

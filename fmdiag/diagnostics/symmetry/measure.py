@@ -29,6 +29,7 @@ import torch
 
 from fmdiag.datasets import as_training_set
 from fmdiag.diagnostics.alignment.transitions import crossing_time
+from fmdiag.diagnostics.called import by_card
 from fmdiag.diagnostics.error.measure import reachable_times
 from fmdiag.diagnostics.points.measurable import diverged, noted, say_left_out
 from fmdiag.diagnostics.points.pairs import check_times
@@ -44,6 +45,7 @@ TIMES = [round(0.05 * k, 2) for k in range(1, 20)] + [0.98]
 KEYS = ["field", "states", "kind"]
 
 
+@by_card
 def measure(field, training_set, *, times=None, n_noises=8, n_steps=100, method="euler", path=None, memory=None,
             device="cpu", progress=iter, group=SINGLE, generator=None, seed=0):
     """Return the top eigenvalues of dD/dx, a row per trajectory, time, field and kind of states.

@@ -18,7 +18,7 @@ from fmdiag.diagnostics.theories.states import on_paths, own_trajectories
 from fmdiag.diagnostics.theories.velocities import velocity_rows
 from fmdiag.errors import FmdiagError
 from fmdiag.fields import as_field
-from fmdiag.paths import LinearPath
+from fmdiag.paths import as_path
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import draw_noise, seeded, time_grid
 
@@ -62,7 +62,7 @@ def compare(network, training_set, *, held_out=None, theories=None, times=None, 
     With `only_states` there are neither samples of theories nor fits with groups left out.
     """
     training_set, generator = as_training_set(training_set), seeded(generator, seed)
-    network, path = as_field(network), path or LinearPath()
+    network, path = as_field(network), as_path(path)
     times = _times(network, times)
     if n_pairs < 2 or n_calibration < 1:
         raise FmdiagError(f"n_pairs must be at least 2 and n_calibration at least 1, got {n_pairs} and {n_calibration}")

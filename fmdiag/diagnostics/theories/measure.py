@@ -18,6 +18,7 @@ M. Kamb and S. Ganguli, arXiv 2412.20292; M. Niedoba et al., arXiv 2411.19339; A
 B. Wang and J. Vastola, arXiv 2412.09726. The share explained and the comparison of fits: ours.
 """
 
+from fmdiag.diagnostics.called import by_card
 from fmdiag.diagnostics.theories.comparison import compare
 from fmdiag.diagnostics.theories.summary import summarise as summarise
 from fmdiag.ranks.group import SINGLE
@@ -25,6 +26,7 @@ from fmdiag.ranks.group import SINGLE
 NAME = "theories"
 
 
+@by_card
 def measure(field, training_set, *, held_out=None, theories=None, times=None, n_pairs=32, n_calibration=10,
             patch_sizes=None, n_steps=20, method="euler", path=None, memory=None, device="cpu", progress=iter,
             group=SINGLE, generator=None, seed=0):

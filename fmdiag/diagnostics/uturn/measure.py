@@ -22,6 +22,7 @@ import torch
 
 from fmdiag.closed_forms.wiener import WienerField
 from fmdiag.datasets import as_training_set
+from fmdiag.diagnostics.called import by_card
 from fmdiag.diagnostics.error.measure import reachable_times
 from fmdiag.diagnostics.points.pairs import check_times
 from fmdiag.diagnostics.uturn.judged import class_of, judge
@@ -32,7 +33,7 @@ from fmdiag.errors import FmdiagError, check_choice
 from fmdiag.features import as_features
 from fmdiag.fields import ClosedFormField, as_field, beside
 from fmdiag.neighbors import EXACT
-from fmdiag.paths import LinearPath
+from fmdiag.paths import as_path
 from fmdiag.posterior.rows import shared_memory
 from fmdiag.ranks.group import SINGLE
 from fmdiag.sampling import METHODS, draw_noise, lost_sentence, seeded
@@ -42,6 +43,7 @@ TIMES = [round(0.05 * k, 2) for k in range(20)]
 LARGEST = 4096   # side of the matrix whose eigenvectors the Wiener field needs: a minute on two cores
 
 
+@by_card
 def measure(field, training_set, *, held_out=None, times=None, n_starts=64, fields=FIELDS, n_steps=100, method="euler",
             feature="pixels", path=None, plan=EXACT, memory=None, device="cpu", progress=iter, group=SINGLE,
             generator=None, seed=0):
@@ -131,7 +133,7 @@ def carried(field, training_set, *, held_out=None, times=None, n_starts=64, fiel
     Wiener field is left out, and that is said, where its eigenvectors would take longer than all else.
     """
     (field,), n_steps = beside(n_steps, as_field(field))
-    keep, path = keep or (lambda name, compute: compute()), path or LinearPath()
+    keep, path = keep or (lambda name, compute: compute()), as_path(path)
     _check(fields, method, n_steps)
     high = getattr(field, "reachable", (0.0, 1.0))[1]
     times = [t for t in reachable_times(field, sorted(set(check_times(TIMES if times is None else times))))

@@ -14,7 +14,7 @@ from fmdiag.diagnostics.membership.attacks.asked import CLEAN, Asked
 from fmdiag.diagnostics.membership.attacks.blind import CLASSIFIER, SIZE, classifier_scores
 from fmdiag.diagnostics.membership.attacks.complexity import compressed_sizes
 from fmdiag.fields import as_field
-from fmdiag.paths import LinearPath
+from fmdiag.paths import as_path
 from fmdiag.ranks.group import SINGLE
 
 COLUMNS = ["image", "kind", "row", "attack", "t", "score"]
@@ -52,7 +52,7 @@ def measure(field, training_set, drawn, table, attacks, *, reference=None, codec
         Columns image (number of the pair; both images of one share noises), kind (train, heldout), row (number in its
         own set), attack (also blind-size and blind-classifier, whose t is NaN), t, score.
     """
-    path, members, times = path or LinearPath(), drawn.members, tuple(sorted(table["t"].unique()))
+    path, members, times = as_path(path), drawn.members, tuple(sorted(table["t"].unique()))
     images = {"train": members.train, "heldout": members.held_out}
     sizes = {kind: compressed_sizes(rows, training_set, codec) for kind, rows in images.items()}
     losses = _losses(reference, path, drawn, times, progress, group) if "reference" in attacks else {}

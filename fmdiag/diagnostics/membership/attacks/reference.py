@@ -12,7 +12,7 @@ from fmdiag.checkpoints import load_checkpoint
 from fmdiag.checkpoints.checkpoint import Checkpoint
 from fmdiag.datasets.overlap import content_keys, way_to_store
 from fmdiag.errors import FmdiagError
-from fmdiag.paths import LinearPath
+from fmdiag.paths import as_path
 
 OTHER = "give a model of the same kind that was trained on other examples of the same data set"
 
@@ -57,7 +57,7 @@ def load_reference(context, file):
     shape = found.description["network"].get("shape")
     for what, theirs, ours in (("data set", recorded.get("name"), (model or {}).get("name") or rows.name),
                                ("shape of examples", shape and tuple(shape), tuple(rows.shape)),
-                               ("path", found.path.describe(), (context.path or LinearPath()).describe())):
+                               ("path", found.path.describe(), as_path(context.path).describe())):
         if theirs is not None and theirs != ours:
             raise FmdiagError(f"--reference {found.file}: its {what} is {theirs}, that of the model is {ours}: {OTHER}")
     if recorded.get("fingerprint") == rows.fingerprint:
