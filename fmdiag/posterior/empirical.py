@@ -191,9 +191,9 @@ class EmpiricalPosterior:
         alpha, sigma = self.schedule(t.to(self.device))
         sources = None if source_rows is None else source_rows.to(self.device)
         state = SoftmaxState(points.shape[0], points.shape[1], self.device)
-        square, rounding = points.square().sum(1), torch.zeros_like(alpha)
+        square, rounding, scaled = points.square().sum(1), torch.zeros_like(alpha), points * (-2 * alpha[:, None])
         for first, rows, norms in self._blocks():
-            distances = square[:, None] + alpha[:, None].square() * norms - 2 * alpha[:, None] * (points @ rows.T)
+            distances = torch.outer(alpha.square(), norms).add_(square[:, None]).addmm_(scaled, rows.T)
             logs = distances.clamp_(min=0).mul_(-0.5 / sigma[:, None].square())
             if excluded is not None:
                 leave_out(logs, excluded, first)

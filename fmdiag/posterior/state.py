@@ -123,9 +123,9 @@ class SoftmaxState:
         if bool(negligible.all()):
             return
         weights = relative.exp().masked_fill_(negligible, 0.0)
-        self.weighted_log += (weights * relative).sum(1)
+        self.weighted_log += torch.linalg.vecdot(weights, relative)
         self.weight += weights.sum(1)
-        self.weight_squared += weights.square().sum(1)
+        self.weight_squared += torch.linalg.vecdot(weights, weights)
         self.weighted_norm += weights @ norms
         self.weighted_rows += (weights.to(rows.dtype) @ rows).double()
 
