@@ -57,19 +57,20 @@ def coordinate_moments(training_set, points, alpha, sigma, *, exclude=None):
         for number, own in zip(some, logs, strict=True):
             if exclude is not None:
                 own[exclude[number][exclude[number] >= 0]] = -torch.inf
-            kept = torch.nonzero(own > own.max() + math.log(NEGLIGIBLE)).flatten()
-            found.append(_moments(training_set, points[number], kept, int(own.argmax()), alpha, sigma))
+            kept, top = torch.nonzero(own > own.max() + math.log(NEGLIGIBLE)).flatten(), own.argmax()
+            kept = torch.cat([top[None], kept[kept != top]])
+            found.append(_moments(training_set, points[number], kept, alpha, sigma))
     means, variances = zip(*found, strict=True)
     return torch.stack(means), torch.stack(variances)
 
 
-def _moments(training_set, point, kept, top, alpha, sigma):
-    """Return (mean, variance) over the rows kept, in blocks, around the row of largest weight."""
-    blocks = kept.split(max(1, BLOCK_ROWS // training_set.dim))
-    centre = _rows(training_set, torch.tensor([top]))[0]
+def _moments(training_set, point, kept, alpha, sigma):
+    """Return (mean, variance) over the rows kept, in blocks, around the first of them, that of largest weight."""
+    blocks, centre = kept.split(max(1, BLOCK_ROWS // training_set.dim)), None
     largest, weight, first, second = torch.tensor(-torch.inf).double(), 0.0, torch.zeros(()), torch.zeros(())
     for block in blocks:
-        rows = _rows(training_set, block)
+        rows = training_set[block.numpy()].flatten(1).double()
+        centre = rows[0] if centre is None else centre
         logs = -(point - alpha * rows).square().sum(1) / (2 * sigma**2)
         before, largest = largest, torch.maximum(largest, logs.max())
         kept_share, weights, away = torch.exp(before - largest), torch.exp(logs - largest), rows - centre
@@ -79,6 +80,3 @@ def _moments(training_set, point, kept, top, alpha, sigma):
     first = first / weight
     return centre + first, (second / weight - first.square()).clamp(min=0)
 
-
-def _rows(training_set, numbers):
-    return training_set[numbers.numpy()].flatten(1).double()

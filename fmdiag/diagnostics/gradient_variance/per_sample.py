@@ -71,7 +71,7 @@ class PerSampleGradients:
             total, losses, norms = None, [], []
             for gradients, loss in self._gradients(xt, t, target):
                 losses.append(loss.double().cpu())
-                norms.append(sum(g.reshape(len(g), -1).double().square().sum(1) for g in gradients).cpu())
+                norms.append(sum(_squared_norms(g) for g in gradients).cpu())
                 sums = [g.sum(0) for g in gradients]
                 if total is None:
                     total = sums
@@ -178,6 +178,11 @@ class PerSampleGradients:
 
     def _backward(self, mean, xt, t, target):
         return torch.cat([_products(gradients, mean).cpu() for gradients, _ in self._gradients(xt, t, target)])
+
+
+def _squared_norms(g):
+    """Return the squared norms of a batch, summed in float64 without a copy in it; (b, ...) to (b,)."""
+    return torch.linalg.vector_norm(g.reshape(len(g), -1), dim=1, dtype=torch.float64).square()
 
 
 def _products(gradients, mean):
