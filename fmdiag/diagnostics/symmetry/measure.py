@@ -150,9 +150,8 @@ def _exact(u_star, x, t, lost):
 
 def _posterior_product(products, path, x, t, u):
     """Return dD/dx times the vectors u, shape (b, k, dim), at points x, shape (b, *shape), and one time t."""
-    b, k, _ = u.shape
-    vectors = u.reshape(b * k, *x.shape[1:])
-    found = products(x.repeat_interleave(k, 0), t, vectors)
+    vectors = u.reshape(-1, *x.shape[1:])
+    found = products(x, t, vectors)
     return path.mean_from_velocity(found, vectors, t).reshape(u.shape)
 
 
