@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from docs.models import RUNS, command, halves, planted, single
+from docs.models import RUNS, command, halves, planted, planted_set, single
 from fmdiag.diagnostics import DIAGNOSTICS
 from fmdiag.figures import RunData
 from fmdiag.report.verdict import verdict
@@ -35,6 +35,9 @@ NUMBERS = {
     "quality": [("frechet_train", "Fréchet distance to the training rows", {"source": "model"}),
                 ("frechet_train", "of held-out rows instead of samples", {"source": "heldout"}),
                 ("frechet_test", "to the held-out rows", {"source": "model"})],
+    "duplicates": [("duplicated", "share of training examples with an equal or near one", {"source": "train"}),
+                   ("duplicated", "of held-out examples", {"source": "heldout"}), ("groups", "groups of them", {}),
+                   ("largest", "members of the largest", {})],
     "membership": [("auc_overall", "AUC over all times from the CFM loss", {"score": "loss"}),
                    ("auc_overall", "from the distance to û*", {"score": "error"}),
                    ("excess_alignment_overall", "excess alignment", {})],
@@ -59,7 +62,6 @@ NUMBERS = {
     "gradient-variance": [("variance", "variance at t = 0.1", {"t": 0.1}), ("variance", "at t = 0.5", {"t": 0.5}),
                           ("variance", "at t = 0.9", {"t": 0.9})],
 }
-LEFT_OUT = ("duplicates",)   # of a training set alone: nothing of two models to show
 COLORS = 96
 
 
@@ -70,6 +72,8 @@ def arguments(page, model):
     if page == "canaries":
         checkpoint, folder = planted(model)
         return ["audit", checkpoint, "--canaries", folder]
+    if page == "duplicates":   # of training sets: one with planted copies, and one as it is
+        return [page, "--dataset", planted_set("generalises") if model == "memorises" else "digits"]
     if page == "pairing":
         return [*PAIRING, "--sigmas", SIGMAS[model]]
     return [page, single(model), *OPTIONS.get(page, [])]
@@ -77,7 +81,7 @@ def arguments(page, model):
 
 def names():
     """Return the pages that are measured: every diagnostic that is a command, the audit, canaries and studies."""
-    own = [name for name, card in DIAGNOSTICS.items() if card.command and name not in LEFT_OUT]
+    own = [name for name, card in DIAGNOSTICS.items() if card.command]
     return [*own, "audit", "canaries", *STUDIES]
 
 

@@ -63,8 +63,14 @@ def halves(model):
 
 def planted(model):
     """Return (checkpoint, folder of the planted set) of a model that was trained on a set with canaries."""
+    folder = planted_set(model)
+    return trained(RUNS / model / "planted-model", folder), folder
+
+
+def planted_set(model):
+    """Return the folder of a set of digits with canaries, some of them several times."""
     n, each = PLANTED[model]
     folder = RUNS / model / "planted"
     if not (folder / "run.json").is_file():
         command(["canaries", "--dataset", "digits", "--n", n, "--each", each, "--out", folder])
-    return trained(RUNS / model / "planted-model", folder), folder
+    return folder

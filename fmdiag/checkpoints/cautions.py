@@ -83,13 +83,14 @@ def accepted_reading(text):
 
 def wrong_reading(options, better, loss, zero):
     """Return the caution about a reading that another one, by these options, fits the training rows better than."""
-    return (f"wrong-reading: the network fits its training rows better in another reading (loss {better:.3g} instead "
-            f"of {loss:.3g}, the zero field's {zero:.3g}): give {options}")
+    return (f"wrong-reading: the network fits its training examples better in another reading (loss {better:.3g} "
+            f"instead of {loss:.3g}, the zero field's {zero:.3g}): give {options}")
 
 
 def equal_reading(options):
     """Return the caution about an assumed reading that the training rows do not tell from others, by these options."""
-    return (f"equal-reading: how the network is read is assumed, and its training rows fit as well by {options}: say "
+    return (f"equal-reading: how the network is read is assumed, and its training examples fit as well by {options}: "
+            f"say "
             "which it is, by options or a model card")
 
 

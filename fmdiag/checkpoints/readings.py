@@ -121,8 +121,8 @@ def _refusal(checkpoint, training_set, field, points, found, zero):
     optimum = _optimum(training_set, points)
     against = f"the zero field's {zero[k]:.3g}" + ("" if optimum is None else f" and û*'s {optimum[k]:.3g}")
     text = (f"read as {known['family']} ({field.convention.parameterisation}, {field.convention.describe()['time']}), "
-            f"the network fits its training rows worse than no network at all: at t = {low:g} to {high:g} its loss is "
-            f"{zero[k] + found.excess[k, 0]:.3g}, beside {against}")
+            f"the network fits its training examples worse than no network at all: at t = {low:g} to {high:g} its loss "
+            f"is {zero[k] + found.excess[k, 0]:.3g}, beside {against}")
     better = better_reading(field, training_set, than=found, margin=ELSEWHERE * float(np.nanmean(zero)),
                             coupling=known.get("coupling"), enough=_enough(optimum, zero))
     if better is not None:

@@ -108,7 +108,8 @@ def plant(folder, training_set, held_out, *, multiplicities=(1, 4, 16), n_each=1
 def _choose(source, training_set, k, rng):
     """Return k stored row numbers of distinct images that are no training rows, in random order."""
     if source is None:
-        raise FmdiagError(f"{training_set.name} has no held-out rows to make canaries of: give --images, or --held-out")
+        raise FmdiagError(f"{training_set.name} has no held-out examples to make canaries of: give --images, or "
+                          f"--held-out")
     if source.shape != training_set.shape:
         raise FmdiagError(f"canaries have shape {source.shape}, the rows of {training_set.name} {training_set.shape}: "
                           "give pictures of one kind, or --size")
@@ -120,7 +121,7 @@ def _choose(source, training_set, k, rng):
             free.setdefault(key, number)
         if len(free) == k:
             return np.array(list(free.values()))
-    raise FmdiagError(f"{source.name} has {len(free)} distinct images that are no training rows, {k} canaries are "
+    raise FmdiagError(f"{source.name} has {len(free)} distinct images that are no training examples, {k} canaries are "
                       "wanted: fewer --each or multiplicities")
 
 

@@ -30,18 +30,19 @@ def beside(held_out, training_set):
     if held_out is None or training_set.groups is None:
         return held_out
     if held_out.groups is None:
-        raise FmdiagError(f"{held_out.name}: held-out rows without groups beside training rows that have some: load "
-                          "them with the same groups, as a pair if these are arrays: groups=(of training rows, of "
-                          "held-out rows)")
+        raise FmdiagError(f"{held_out.name}: held-out examples without groups beside training examples that have some: "
+                          f"load "
+                          "them with the same groups, as a pair if these are arrays: groups=(of training examples, of "
+                          "held-out examples)")
     ours, theirs = ({rows.group_names[k] for k in np.unique(rows.groups)} for rows in (training_set, held_out))
     if len(theirs) < 2:
-        raise FmdiagError(f"{held_out.name}: all {held_out.n_stored} held-out rows are in one group, which shows "
+        raise FmdiagError(f"{held_out.name}: all {held_out.n_stored} held-out examples are in one group, which shows "
                           "nothing of others: give rows of two groups or more")
     shared = sorted(ours & theirs)
     if shared:
         more = f" and {len(shared) - 1} more" if len(shared) > 1 else ""
         both = "are" if more else "is"
-        raise FmdiagError(f"{training_set.name}: group {shared[0]!r}{more} {both} in both sets: held-out rows of a "
+        raise FmdiagError(f"{training_set.name}: group {shared[0]!r}{more} {both} in both sets: held-out examples of a "
                           "group that was trained on are no rows that the model never saw; leave them out, or hold out "
                           "whole groups (--held-out 0.1)")
     n = len(training_set.group_names)

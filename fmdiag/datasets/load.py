@@ -223,7 +223,8 @@ def _held_out_elsewhere(source, reading, value_range, groups, shape=None):
     groups = {"train": groups.get("test"), "test": groups.get("test")}
     rows = replace(_make(source, reading, value_range, groups, parts[part], part), split="test")
     if shape is not None and rows.shape != shape:
-        raise FmdiagError(f"{name_of(source)}: held-out rows have shape {rows.shape}, training rows {shape}; give rows "
+        raise FmdiagError(f"{name_of(source)}: held-out examples have shape {rows.shape}, training examples {shape}; "
+                          f"give rows "
                           "of one kind, or --size")
     return rows
 

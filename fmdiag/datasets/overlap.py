@@ -80,21 +80,24 @@ class Overlap:
             return None
         mirrored = f" ({self.n_mirrored} of them mirrored)" if self.n_mirrored else ""
         if not len(self.left_out):
-            return (f"{len(self.rows)} of {self.n} held-out rows equal training rows{mirrored} and {self.n_repeated} "
-                    f"of {self.n_train} training rows another one: such rows recur by themselves and stay in the null")
-        return (f"{len(self.rows)} of {self.n} held-out rows equal training rows{mirrored} and are left out: the null "
-                f"is of the other {self.n - len(self.rows)}")
+            return (f"{len(self.rows)} of {self.n} held-out examples equal training examples{mirrored} and "
+                    f"{self.n_repeated} of {self.n_train} training examples another one: such rows recur by themselves "
+                    f"and stay in the null")
+        return (f"{len(self.rows)} of {self.n} held-out examples equal training examples{mirrored} and are left out: "
+                f"the null is of the other {self.n - len(self.rows)}")
 
     def not_judged(self):
         """Return why held-out rows like these decide nothing, or None where they may."""
         share, recurring = len(self.rows) / self.n, self.n_repeated / self.n_train if self.n_train else 0.0
         if share > COMMON and recurring > COMMON or share > RECURRING and not self.natural and recurring > share / 2:
-            return (f"{len(self.rows)} of {self.n} held-out rows equal training rows, and {self.n_repeated} of "
-                    f"{self.n_train} training rows equal one another: where rows recur by themselves, a sample that "
+            return (f"{len(self.rows)} of {self.n} held-out examples equal training examples, and {self.n_repeated} of "
+                    f"{self.n_train} training examples equal one another: where rows recur by themselves, a sample "
+                    f"that "
                     "equals one need not be a copy; remove duplicates before the model is trained, or give other "
-                    "--held-out rows")
+                    "--held-out examples")
         if share > MOST and not self.natural:
-            return (f"{len(self.rows)} of {self.n} held-out rows ({share:.0%}) equal training rows, so that the others "
+            return (f"{len(self.rows)} of {self.n} held-out examples ({share:.0%}) equal training examples, so that "
+                    f"the others "
                     "may be near-copies of some: give rows that the model was not trained on (--held-out PATH)")
         return None
 
@@ -156,7 +159,7 @@ def usable(held_out, training_set, *, recurring=True):
         return None, np.arange(0)
     if not isinstance(held_out, type(training_set)):
         values = held_out.detach().cpu() if isinstance(held_out, torch.Tensor) else held_out
-        held_out = type(training_set)(np.asarray(values, dtype=np.float32), name="held-out rows", split="test")
+        held_out = type(training_set)(np.asarray(values, dtype=np.float32), name="held-out examples", split="test")
     held_out = beside(held_out, training_set)
     overlap = find_overlap(held_out, training_set) if overlap is None else overlap
     overlap = overlap if recurring else replace(overlap, n_repeated=0)
@@ -177,7 +180,8 @@ def without(held_out, overlap):
     """
     kept = overlap.kept
     if not len(kept):
-        raise FmdiagError(f"{held_out.name}: all {overlap.n} held-out rows equal training rows, so that they are no "
+        raise FmdiagError(f"{held_out.name}: all {overlap.n} held-out examples equal training examples, so that they "
+                          f"are no "
                           "null: give rows that the model was not trained on (--held-out PATH)")
     return held_out.chosen(kept)
 

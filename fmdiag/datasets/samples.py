@@ -104,8 +104,8 @@ def remedy(found, wanted):
     if found[1:] != wanted[1:]:
         return _size_remedy(found, wanted)
     if found[0] == 3 and wanted[0] == 1:
-        return ("the samples have colours and the training rows are grey: give training rows in colour, or grey "
-                "samples")
+        return ("the samples have colours and the training examples are grey: give training examples in colour, or "
+                "grey samples")
     if found[0] == 4 and wanted[0] in (1, 3):
         return "the samples are not opaque, or their 4th channel is no opacity: save them without it"
     return f"give samples of {wanted[0]} channels"

@@ -42,7 +42,7 @@ def load(*, training_set=None, n_components=None):
         If there is no training set, or it has fewer directions than asked for.
     """
     if training_set is None:
-        raise FmdiagError("feature pca is fitted on the training rows: give training_set")
+        raise FmdiagError("feature pca is fitted on the training examples: give training_set")
     most = min(training_set.dim, training_set.n)
     if n_components is not None and not 1 <= n_components <= most:
         raise FmdiagError(f"pca: n_components must be in [1, {most}], the dimensions and rows of {training_set.name}, "

@@ -43,7 +43,8 @@ def dry_run(folder, *, out=None, train=None, held_out=None, n_pairs=64, n_sample
         paths = entries(folder)
         run = _first(looked, paths)
         new = _not_looked_at(paths, out, looked.inputs)
-        found = Estimate(f"{len(paths)} checkpoints, {len(new)} to be looked at; the first: {subject_of(run)}")
+        found = Estimate(f"{len(paths)} checkpoint{'s' * (len(paths) > 1)}, {len(new)} to be looked at; the first: "
+                         f"{subject_of(run)}")
         rates = rates_of(run, gradients=False)
         found.product_rate, found.seconds_per_row = rates.product_rate, rates.row
         found.lines = [_line(name, work, rates, len(new), run.training_set)
@@ -95,5 +96,5 @@ def works(run, setting, n, n_samples):
 
 def _line(name, work, rates, looks, rows):
     seconds = rates.call * work.calls + rates.row * work.rows + rates.point * work.points + STATISTICS
-    return {"name": name, "what": f"{looks} looks, {work.what}", "rows": round(looks * work.rows),
+    return {"name": name, "what": f"{looks} look{'s' * (looks != 1)}, {work.what}", "rows": round(looks * work.rows),
             "operations": looks * 4.0 * rows.n * rows.dim * work.points, "seconds": looks * seconds}

@@ -76,7 +76,8 @@ class Setting:
         if self.held_out is not None:
             rows = replace(rows, held_out_source=usable(self.held_out, rows)[0])
         if rows.unseen is not None and rows.unseen.shape != rows.shape:
-            raise FmdiagError(f"held-out rows have shape {rows.unseen.shape}, those of {rows.name} {rows.shape}: give "
+            raise FmdiagError(f"held-out examples have shape {rows.unseen.shape}, those of {rows.name} {rows.shape}: "
+                              f"give "
                               "rows of one kind")
         asked = [one if callable(one) else check_choice("measure", one, MEASURES) for one in self.measures or ()]
         named = asked or [name for name in MEASURES if name not in NEEDS_HELD_OUT or rows.unseen is not None]

@@ -42,7 +42,8 @@ class ApproximateSearch(Search):
     def __init__(self, training_set, rows, device, plan):
         super().__init__(training_set, rows, torch.device("cpu"), plan)
         if candidates.faiss is None:
-            raise FmdiagError(f"index {plan.index} needs FAISS: pip install faiss-cpu, or use index flat")
+            raise FmdiagError(f"index {plan.index} needs FAISS, which cannot be imported ({candidates.WITHOUT}): pip "
+                              "install faiss-cpu (1.8 to 1.11 beside NumPy 1), or use index flat")
         needed = len(rows) * (4 * training_set.dim + (8 * LINKS if plan.kind == "hnsw" else 8))
         if plan.memory is not None and needed > plan.memory:
             raise FmdiagError(f"index {plan.kind} of {len(rows)} rows takes {needed / 1e9:.2f} GB, the memory is "

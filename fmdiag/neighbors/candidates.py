@@ -17,8 +17,9 @@ import torch
 
 try:  # after torch: the other order crashes on some platforms (two OpenMP runtimes)
     import faiss
-except ImportError:
-    faiss = None
+    WITHOUT = ""
+except ImportError as error:   # FAISS of NumPy 2 beside NumPy 1 is there and fails, too
+    faiss, WITHOUT = None, str(error)
 
 PRODUCT_ENTRIES = 1 << 24
 # Unit roundoff of torch's float32 products under each `torch.get_float32_matmul_precision()`.

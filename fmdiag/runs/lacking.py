@@ -7,7 +7,7 @@ FIELD = "a velocity field: give a checkpoint, or field="
 LACKING = {"field": FIELD, "map": FIELD, "states": FIELD, "samples": "samples: give them, or a model",
            "points": "examples that are points: give one stored latent per image, without --moments (moments=)",
            "unguided": "a model without guidance: leave --guidance out",
-           "held_out": "held-out examples, and there are no held-out rows: give --held-out (held_out=)",
+           "held_out": "held-out examples, and there are no held-out examples: give --held-out (held_out=)",
            "checkpoint": "a checkpoint file",
            "gradients": "a network whose parameters gradients reach", "images": "pictures",
            "second_checkpoint": "a second checkpoint", "canaries": "a folder of planted canaries"}

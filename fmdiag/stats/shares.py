@@ -14,8 +14,8 @@ def fisher_p(successes, n, null_successes, null_n):
 
     Examples
     --------
-    >>> fisher_p(3, 3, 0, 3).round(6)            # one of the 20 ways to place 3 successes among 6
-    np.float64(0.05)
+    >>> round(float(fisher_p(3, 3, 0, 3)), 6)    # one of the 20 ways to place 3 successes among 6
+    0.05
     """
     return stats.hypergeom.sf(successes - 1, n + null_n, successes + null_successes, n)
 

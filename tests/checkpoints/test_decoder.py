@@ -120,7 +120,7 @@ def captions_of(folder):
 
 
 @pytest.mark.drawn
-@pytest.mark.filterwarnings("ignore:only 3 held-out rows", "ignore:--held-out 0.25 takes rows out")
+@pytest.mark.filterwarnings("ignore:only 3 held-out examples", "ignore:--held-out 0.25 takes rows out")
 @pytest.mark.parametrize("command", ["hybrid", "memorization"])
 def test_numbers_are_the_same_with_and_without_a_decoder(command, latents, vae, tmp_path, capsys):
     flow = scripted(Flow(), tmp_path / "flow.ts")

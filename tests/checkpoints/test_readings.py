@@ -109,7 +109,7 @@ def test_what_is_advised_fits(rows, tmp_path):
     """Every word of the advice is an option that the command has, and with them the reading is settled."""
     file = save(state(ROWS), tmp_path)
     words = [str(file), "--dataset", str(rows), "--model", str(card(tmp_path, schedule="sigma1000"))]
-    with pytest.raises(FmdiagError, match="fits its training rows worse than no network at all") as caught:
+    with pytest.raises(FmdiagError, match="fits its training examples worse than no network at all") as caught:
         load_checkpoint(file, model=words[-1]).training_set(rows)
     advice = str(caught.value).partition("; ")[2].partition(" fits better")[0]
     assert "--time-direction data-to-noise" in advice and "--time-scale 1000" in advice

@@ -158,7 +158,8 @@ def test_one_held_out_row(checkpoint, tmp_path, fails_cleanly, command):
     """No null of one row has an interval; metrics compare seven."""
     np.save(tmp_path / "one.npy", np.linspace(-1, 1, 64, dtype=np.float32).reshape(1, 1, 8, 8))
     said = {"quality": "at least 7"}
-    fails_cleanly([command, checkpoint, "--held-out", tmp_path / "one.npy"], said.get(command, "only 1 held-out row,"))
+    fails_cleanly([command, checkpoint, "--held-out", tmp_path / "one.npy"],
+                  said.get(command, "only 1 held-out example,"))
 
 
 @pytest.mark.parametrize("command", ["audit", "membership"])
@@ -166,10 +167,10 @@ def test_no_held_out_rows(checkpoint, tmp_path, fails_cleanly, command):
     """A set without a test part, on which a model was trained."""
     np.save(tmp_path / "rows.npy", np.random.default_rng(0).uniform(-1, 1, (9, 1, 8, 8)).astype(np.float32))
     arguments = [command, checkpoint, "--dataset", tmp_path / "rows.npy", "--allow-mismatch"]
-    fails_cleanly(arguments, "no held-out rows", "--held-out")
+    fails_cleanly(arguments, "no held-out examples", "--held-out")
     if command == "audit":
         fails_cleanly(["audit", "--samples", tmp_path / "rows.npy", "--dataset", tmp_path / "rows.npy"],
-                      "rows.npy has no held-out rows", "at least 2", "72 by 5%", "--held-out")
+                      "rows.npy has no held-out examples", "at least 2", "72 by 5%", "--held-out")
 
 
 def test_figures_of_a_run_without_tables_are_refused(tmp_path, capsys):

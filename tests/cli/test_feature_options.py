@@ -120,7 +120,7 @@ def test_vectors_have_pixels_and_pca_only(fails_cleanly, tmp_path):
 def test_few_held_out_rows_are_said(tmp_path, samples):
     rows = tmp_path / "rows.npy"
     np.save(rows, load_dataset("digits").rows[:100] * 15)
-    with pytest.warns(FmdiagWarning, match="only 5 held-out rows for 30 samples.*may be 52%.*72 by 5%"):
+    with pytest.warns(FmdiagWarning, match="only 5 held-out examples for 30 samples.*may be 52%.*72 by 5%"):
         assert run(["memorization", "--samples", str(samples), "--dataset", str(rows), "--held-out", "0.05", "--out",
                     str(tmp_path / "run")]) == 0
 

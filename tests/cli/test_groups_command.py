@@ -34,7 +34,7 @@ def pictures(tmp_path, monkeypatch):
     return write(tmp_path / "work" / "pictures", range(10))
 
 
-@pytest.mark.filterwarnings("ignore:only .* held-out rows")
+@pytest.mark.filterwarnings("ignore:only .* held-out examples")
 def test_a_split_by_group_is_recorded_and_made_again(pictures):
     assert run(["train", "--dataset", "pictures", "--groups", "folder", "--held-out", "0.2", "--out", "trained",
                 *TRAIN]) == 0
@@ -63,7 +63,7 @@ def test_a_resumed_training_holds_out_the_same_groups(pictures):
     assert (after["dataset"]["fingerprint"], after["steps"]) == (before, 5)
 
 
-@pytest.mark.filterwarnings("ignore:only .* held-out rows", "ignore:all samples")
+@pytest.mark.filterwarnings("ignore:only .* held-out examples", "ignore:all samples")
 def test_python_and_shell_have_the_same_groups(pictures):
     with fmdiag.Run(field=lambda x, t: -x, train="pictures", held_out=0.2, groups="folder") as one:
         samples = one.training_set[:8]
@@ -109,7 +109,7 @@ def test_other_groups_are_another_run(pictures):
     (["--groups", "(png)"], ("all 50 rows are in one group",)),
     (["--groups", "folder", "--held-out", "0.1"], ("holds out 1 of 10 groups", "give --held-out 0.16")),
     (["--groups", "folder", "--held-out", "OVERLAP"], ("group 'patient_09' is in both sets",)),
-    (["--groups", "folder", "--held-out", "ONE"], ("all 5 held-out rows are in one group",)),
+    (["--groups", "folder", "--held-out", "ONE"], ("all 5 held-out examples are in one group",)),
     (["--groups", "folder", "--held-out", "digits"], ("digits", "no file names"))])
 @pytest.mark.parametrize("command", [["train", *TRAIN], ["alignment", "--n-pairs", "4"],
                                      ["study", "size", "--sizes", "8", "--steps", "2"]], ids=lambda c: c[0])

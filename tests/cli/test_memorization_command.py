@@ -56,12 +56,12 @@ def test_wrong_input_is_one_line_and_leaves_nothing(samples, tmp_path, capsys, a
 def test_rows_that_are_held_out_and_trained_on_are_said_everywhere(samples, tmp_path, capsys):
     """Of 100 held-out digits 10 are training rows: a warning, a caution and counts; of 30, no verdict."""
     digits = load_dataset("digits")
-    for leaked, judged in ((10, "Copies found: 20.0%"), (30, "Not judged: 30 of 100 held-out rows")):
+    for leaked, judged in ((10, "Copies found: 20.0%"), (30, "Not judged: 30 of 100 held-out examples")):
         held_out = np.concatenate([digits.rows[:leaked], digits.held_out.rows[: 100 - leaked]])
         np.save(tmp_path / "held.npy", held_out / 8 - 1)
         out = tmp_path / f"run{leaked}"
         np.save(tmp_path / "train.npy", digits[:].numpy())
-        with pytest.warns(FmdiagWarning, match=f"{leaked} of 100 held-out rows equal training rows"):
+        with pytest.warns(FmdiagWarning, match=f"{leaked} of 100 held-out examples equal training examples"):
             assert run(["memorization", "--samples", str(samples), "--dataset", str(tmp_path / "train.npy"),
                         "--held-out", str(tmp_path / "held.npy"), "--out", str(out), "--json"]) == 0
         captured = capsys.readouterr()

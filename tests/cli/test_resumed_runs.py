@@ -263,10 +263,10 @@ def test_a_resumed_run_repeats_its_warnings(tmp_path, capsys, monkeypatch, check
              "0.05", "--out", tmp_path / "run"]
     with monkeypatch.context() as patch:
         patch.setattr("fmdiag.figures.draw_all", stops)
-        with pytest.warns(FmdiagWarning, match="only 5 held-out rows"), pytest.raises(Killed):
+        with pytest.warns(FmdiagWarning, match="only 5 held-out examples"), pytest.raises(Killed):
             start(*words)
     monkeypatch.setattr(memorization_diagnostic, "measure", never)
-    with pytest.warns(FmdiagWarning, match="only 5 held-out rows"):
+    with pytest.warns(FmdiagWarning, match="only 5 held-out examples"):
         assert start(*words) == 0
 
 

@@ -96,7 +96,7 @@ def test_wrong_wishes_are_refused(tmp_path, options, message):
 
 
 def test_training_rows_never_become_canaries(tmp_path):
-    with pytest.raises(FmdiagError, match="0 distinct images that are no training rows"):
+    with pytest.raises(FmdiagError, match="0 distinct images that are no training examples"):
         plant(tmp_path, DIGITS, None, images=DIGITS)
     with pytest.raises(FmdiagError, match="give --images"):
         plant(tmp_path, DIGITS, None)

@@ -58,10 +58,10 @@ def test_too_few_groups_to_hold_out_are_refused_with_a_share_that_works(sizes, f
 
 
 @pytest.mark.parametrize(("theirs", "message"), [
-    ([3, 3, 4, 5], "array: group '3' is in both sets: held-out rows of a group that was trained on"),
-    ([0, 1, 2, 9], "group '0' and 2 more are in both sets"), ([8, 8, 8, 8], "all 4 held-out rows are in one group"),
-    (None, "held-out rows without groups beside training rows that have some: load them with the same groups, as a "
-           "pair")])
+    ([3, 3, 4, 5], "array: group '3' is in both sets: held-out examples of a group that was trained on"),
+    ([0, 1, 2, 9], "group '0' and 2 more are in both sets"), ([8, 8, 8, 8], "all 4 held-out examples are in one group"),
+    (None, "held-out examples without groups beside training examples that have some: load them with the same groups, "
+           "as a pair")])
 def test_held_out_rows_must_be_of_other_groups(theirs, message):
     ours = np.repeat(np.arange(4), 3)
     rows = load_dataset(points(12), groups=ours if theirs is None else (ours, theirs), held_out=points(4, 1))
@@ -105,7 +105,7 @@ def test_the_decision_on_copies_counts_groups():
     equal = rng.normal(size=(60, 2)).astype(np.float32)
     held_out = np.concatenate([equal[:2], rng.normal(size=(28, 2))]).astype(np.float32)
     rows = load_dataset(equal, groups=(groups, np.repeat([20, 21, 22], 10)), held_out=held_out)
-    with pytest.warns(match="2 of 30 held-out rows equal training rows"):
+    with pytest.warns(match="2 of 30 held-out examples equal training examples"):
         table = memorization(rows[np.arange(10)] + 1e-4, rows, held_out=rows.held_out, n_closed_form=4)
     model = table[table["source"] == "model"]
     assert table.attrs["pool"] == (12, 3) and set(model["hit"]) <= {0, 1}       # of the two groups that were copied

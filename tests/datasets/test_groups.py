@@ -175,7 +175,7 @@ def test_flips_subsets_and_classes_keep_groups(npz):
 
 def test_held_out_rows_that_are_training_rows_leave_with_their_groups():
     rows = load_dataset(pixels(), groups=(WHO, [9, 9, 8, 7]), held_out=np.concatenate([pixels(1), pixels(3, 1)]))
-    with pytest.warns(match="1 of 4 held-out rows equal training rows"):
+    with pytest.warns(match="1 of 4 held-out examples equal training examples"):
         assert [rows.unseen.group_names[k] for k in rows.unseen.groups] == ["9", "8", "7"]
 
 

@@ -46,7 +46,7 @@ def test_fault_2_2_overlap_does_not_hide_copies():
     fresh[:20] = train[500:520]
     samples = TrainingSet(fresh, 127.5, -1.0)[:]
     without, overlapping = pair(train, clean), pair(train, leaked)
-    with pytest.warns(FmdiagWarning, match="20 of 200 held-out rows equal training rows and are left out"):
+    with pytest.warns(FmdiagWarning, match="20 of 200 held-out examples equal training examples and are left out"):
         found = judged(overlapping, samples)
     assert found.startswith("Copies found: 10.0%") and judged(without, samples).startswith("Copies found")
     assert "0.0% [0.0%, 2.0%] of 180 held-out examples" in found
@@ -64,7 +64,7 @@ def test_beyond_a_fifth_nothing_is_judged_and_all_of_them_are_refused():
     held_out[:21] = train[:21]
     with pytest.warns(FmdiagWarning, match="21 of 100"):
         assert judged(pair(train, held_out), TrainingSet(train, 127.5, -1.0)[:50]).startswith("Not judged: 21 of 100")
-    with pytest.raises(FmdiagError, match="all 300 held-out rows equal training rows.*--held-out"):
+    with pytest.raises(FmdiagError, match="all 300 held-out examples equal training examples.*--held-out"):
         _ = pair(train, train).unseen
 
 

@@ -43,7 +43,7 @@ def test_fault_2_6_grey_samples_saved_in_colour_are_grey(tmp_path, mode):
 
 
 def test_fault_2_6_colours_beside_grey_rows_name_the_true_remedy():
-    with pytest.raises(FmdiagError, match="grey: give training rows in colour, or grey samples"):
+    with pytest.raises(FmdiagError, match="grey: give training examples in colour, or grey samples"):
         measure(colours()[:], DIGITS, closed_form=False, generator=torch.Generator().manual_seed(0))
 
 

@@ -126,7 +126,7 @@ def test_fault_2_13_a_collapse_outside_the_times_asked_says_so(times, note, boun
 
 @pytest.mark.parametrize(("rows", "note"), [
     (np.repeat(np.random.default_rng(0).normal(size=(40, 6)), 3, axis=0), "100% of the source rows occur more"),
-    (np.ones((30, 6)), "all training rows are equal")])
+    (np.ones((30, 6)), "all training examples are equal")])
 def test_fault_2_13_duplicates_and_constant_rows_have_a_reason(rows, note):
     data = TrainingSet(rows.astype(np.float32))
     summary = alignment.summarise(alignment.measure(data, times=[0.5, 0.9], n_pairs=16, generator=generator()))

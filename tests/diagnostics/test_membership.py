@@ -98,7 +98,8 @@ def test_where_all_content_recurs_nothing_is_judged():
     bits = np.float32(np.random.default_rng(0).integers(2, size=(60, 2)))
     bits[-1] = 7
     train = TrainingSet(bits[:40], held_out_source=TrainingSet(bits[40:]))
-    with pytest.raises(FmdiagError, match="40 of 40 training and 19 of 20 held-out rows have content that recurs"), \
+    with pytest.raises(FmdiagError, match="40 of 40 training and 19 of 20 held-out examples have content that recurs "
+                                          ""), \
             warnings.catch_warnings():
         warnings.simplefilter("ignore", FmdiagWarning)
         measure(constant, train, generator=generator())
@@ -162,7 +163,7 @@ def test_batches_change_nothing(monkeypatch):
 
 def test_held_out_images_that_were_trained_on_are_left_out():
     leaked = torch.cat([DIGITS[:3], DIGITS.held_out[:10], DIGITS.held_out[:2]])
-    with pytest.warns(FmdiagWarning, match="3 of 15 held-out rows equal training rows"):
+    with pytest.warns(FmdiagWarning, match="3 of 15 held-out examples equal training examples"):
         table = measure(constant, DIGITS, held_out=leaked, times=[0.5], generator=generator())
     # Held-out rows 3 and 4 are there twice: like the three training rows, they could not have been on either side.
     assert set(table.loc[table["source"] == "heldout", "row"]) == set(range(5, 13))
@@ -171,8 +172,8 @@ def test_held_out_images_that_were_trained_on_are_left_out():
 
 @pytest.mark.parametrize(("held_out", "message"), [
     (torch.zeros(1, 1, 8, 8), "needs 8 images of each kind, got 100 training and 1 held-out"),
-    (torch.zeros(4, 1, 4, 4), "held-out rows have shape"),
-    (False, "has no held-out rows"),
+    (torch.zeros(4, 1, 4, 4), "held-out examples have shape"),
+    (False, "has no held-out examples"),
 ])
 def test_wrong_held_out_rows_are_refused(held_out, message):
     with pytest.raises(FmdiagError, match=message):

@@ -18,12 +18,12 @@ def test_the_least_number_of_rows_that_bounds_the_null(bound):
 def test_the_warning_begins_below_forty_and_names_what_is_needed():
     assert null_size.warning(40, 1000) is None and null_size.warning(12, 12) is None and null_size.warning(0, 9) is None
     text = null_size.warning(39, 1000)
-    assert text.startswith("only 39 held-out rows for 1000 samples") and "may be 9%" in text
+    assert text.startswith("only 39 held-out examples for 1000 samples") and "may be 9%" in text
     assert "36 rows bound it by 10%, 72 by 5%, 368 by 1%" in text and "--held-out" in text
 
 
 @pytest.mark.parametrize(("n", "required", "said"), [
-    (None, True, "no held-out rows"), (1, True, "only 1 held-out row,"), (1, False, "only 1 held-out row,"),
+    (None, True, "no held-out examples"), (1, True, "only 1 held-out example,"), (1, False, "only 1 held-out example,"),
     (None, False, None), (2, True, None)])
 def test_without_an_interval_there_is_no_null(n, required, said):
     rows = torch.randn(5, 3, generator=torch.Generator().manual_seed(0)).numpy()

@@ -94,7 +94,7 @@ def test_training_rows_among_held_out_rows_are_found_and_left_out(kind, change):
     assert found.table["held_out"].tolist() == list(range(12))
     assert found.table["nearest"].tolist() == list(range(50, 62))
     assert set(found.table["kind"]) == {kind} and (found.table["ratio"] < 1 / 3).all()
-    assert found.sentences[0].startswith("12 of 100 held-out rows are nearly training rows (12 ")
+    assert found.sentences[0].startswith("12 of 100 held-out examples are nearly training examples (12 ")
 
 
 def test_clean_pictures_keep_everything():
@@ -112,7 +112,7 @@ def test_beyond_a_fifth_nothing_is_judged(n_leaked, judged):
     found = checked(train, held_out)
     assert len(found.kept) == 100 - n_leaked
     assert (found.not_judged is None) == judged
-    assert judged or "21 of 100 held-out rows (21%) are nearly training rows" in found.not_judged
+    assert judged or "21 of 100 held-out examples (21%) are nearly training examples" in found.not_judged
 
 
 def test_what_recurs_by_itself_stays_in_the_null():
@@ -148,7 +148,7 @@ def test_fault_3_5_held_out_rows_of_another_scale_are_no_null(draw, n_held_out):
     train = draw(rng, 600)
     assert checked(train, draw(rng, n_held_out)).not_judged is None
     found = checked(train, draw(rng, n_held_out, 2.0)).not_judged
-    assert found.startswith(f"the {n_held_out} held-out rows are not exchangeable") and "--held-out 0.1" in found
+    assert found.startswith(f"the {n_held_out} held-out examples are not exchangeable") and "--held-out 0.1" in found
 
 
 def test_fault_3_5_near_duplicated_training_rows_hide_no_shift_and_make_none():
@@ -158,7 +158,7 @@ def test_fault_3_5_near_duplicated_training_rows_hide_no_shift_and_make_none():
     train = np.concatenate([rows, rows + 0.02 * rng.normal(size=rows.shape)]).astype(np.float32)
     fresh = rng.normal(size=(200, 16)).astype(np.float32)
     assert checked(train, fresh).not_judged is None
-    assert "are not exchangeable with training rows" in checked(train, 2 * fresh).not_judged
+    assert "are not exchangeable with training examples" in checked(train, 2 * fresh).not_judged
 
 
 def test_rows_of_one_content_share_a_fold():
@@ -203,9 +203,9 @@ def test_one_sample_repeated_is_not_judged():
     copy, fresh = train[:1].repeat(9, 1, 1, 1), train.held_out[:1].repeat(9, 1, 1, 1)
     assert one_image(train[:9]) is None and one_image(train[:1]) is None
     table = tabulate(np.arange(9), copy, train, source="model")
-    assert "all 9 samples are one and the same, a copy of training row 0 (d1/d2 = 0)" in one_image(copy, table)
+    assert "all 9 samples are one and the same, a copy of training example 0 (d1/d2 = 0)" in one_image(copy, table)
     table = tabulate(np.arange(9), fresh, train, source="model")
-    assert "no copy of any training row, nearest to training row" in one_image(fresh, table)
+    assert "no copy of any training example, nearest to training example" in one_image(fresh, table)
 
 
 def test_of_many_rows_a_part_is_searched(monkeypatch):
@@ -222,7 +222,7 @@ def test_of_many_rows_a_part_is_searched(monkeypatch):
 def test_the_check_is_kept_as_plain_values(tmp_path):
     train, held_out = scenes(300, 0), scenes(100, 1)
     held_out[:10] = [as_jpeg(row) for row in train[:10]]
-    with pytest.warns(FmdiagWarning, match="10 of 100 held-out rows are nearly training rows"):
+    with pytest.warns(FmdiagWarning, match="10 of 100 held-out examples are nearly training examples"):
         table = checked(train, held_out).noted(pd.DataFrame({"d1": [0.0]}))
     assert len(table.attrs["overlap"]) == 10 and "null" not in table.attrs
     assert len(pd.concat([table, table], ignore_index=True).attrs["null_checks"]) == 5
@@ -234,7 +234,7 @@ def test_copies_are_found_beside_held_out_rows_of_which_a_fifth_were_trained_on(
     train, held_out, samples = scenes(400, 0), scenes(200, 1), scenes(200, 2)
     held_out[:40], samples[:20] = train[:40], [as_jpeg(row) for row in train[100:120]]
     rows = TrainingSet(train, held_out_source=TrainingSet(held_out))
-    with pytest.warns(FmdiagWarning, match="40 of 200 held-out rows equal training rows and are left out"):
+    with pytest.warns(FmdiagWarning, match="40 of 200 held-out examples equal training examples and are left out"):
         table = measure(TrainingSet(samples)[:], rows, closed_form=False)
     assert table[table["source"] == "model"]["memorized"].sum() == 20
     assert not table[table["source"] == "heldout"]["memorized"].any()
@@ -246,4 +246,4 @@ def test_a_null_of_another_scale_is_named_by_the_measurement():
     rng = np.random.default_rng(0)
     rows = TrainingSet(gaussian(rng, 400), held_out_source=TrainingSet(gaussian(rng, 200, 2.0)))
     table = measure(gaussian(rng, 200), rows, closed_form=False)
-    assert "are not exchangeable with training rows" in table.attrs["null"]
+    assert "are not exchangeable with training examples" in table.attrs["null"]

@@ -86,7 +86,7 @@ def test_summary_keeps_the_definition(points):
 
 
 @pytest.mark.parametrize(("samples", "options", "message"), [
-    (gaussian(6, 6, 0), {}, "at least 7 samples and held-out rows, got 6 and 200"),
+    (gaussian(6, 6, 0), {}, "at least 7 samples and held-out examples, got 6 and 200"),
     (gaussian(20, 6, 0), {"held_out": gaussian(3, 6, 9)}, "got 20 and 3"),
     (gaussian(20, 5, 0), {}, r"must have shape \(6,\)"),
     (np.full((20, 6), np.nan), {}, "NaN"),

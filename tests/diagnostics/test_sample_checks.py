@@ -73,7 +73,7 @@ def test_fewer_than_two_distinct_rows_are_refused(n):
 
 
 def test_bad_held_out_rows_are_named(digits):
-    with pytest.raises(FmdiagError, match="held-out row must have shape"):
+    with pytest.raises(FmdiagError, match="held-out example must have shape"):
         run(digits[:5], digits, held_out=np.zeros((4, 1, 9, 9), np.float32))
 
 

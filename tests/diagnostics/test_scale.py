@@ -89,5 +89,5 @@ def test_duplicates_among_the_rows_hide_no_copies():
 
 
 def test_held_out_rows_in_another_range_are_refused():
-    with pytest.raises(FmdiagError, match=r"held-out rows lie in \[0, 1\].*as the training rows"):
+    with pytest.raises(FmdiagError, match=r"held-out examples lie in \[0, 1\].*as the training examples"):
         measure(copies(), DIGITS, held_out=(DIGITS.held_out[:] + 1) / 2, generator=generator())

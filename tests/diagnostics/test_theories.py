@@ -99,7 +99,7 @@ def test_fresh_states_and_equal_sets_have_no_example_in_common():
 def test_recurring_content_is_in_neither_set_and_of_a_group_one_example():
     rows = np.arange(60, dtype=np.float32).reshape(60, 1)
     again = np.concatenate([rows[40:], rows[:2], rows[58:]])     # two training rows, and two that recur there
-    with pytest.warns(FmdiagWarning, match="2 of 24 held-out rows equal training rows"):
+    with pytest.warns(FmdiagWarning, match="2 of 24 held-out examples equal training examples"):
         fresh = fresh_examples(TrainingSet(rows[:40], held_out_source=TrainingSet(again)), 4, generator=generator())
     shown = {float(x) for rows in fresh.sets.values() for x in rows[:].flatten()} | set(fresh.states.flatten().tolist())
     assert not shown & {58.0, 59.0}

@@ -267,7 +267,7 @@ def test_times_outside_the_schedule_are_masked():
     ({"times": [1.0]}, r"times must be in \[0, 1\)"), ({"n_starts": 1}, "n_starts must be .* of at least 2, got 1"),
     ({"fields": ("models",)}, "field 'models'"), ({"fields": ()}, "uturn needs a field of model"),
     ({"method": "eulr"}, "eulr"), ({"n_steps": 0}, "n_steps must be a whole number of at least 1"),
-    ({"held_out": torch.zeros(9, 3)}, "held-out rows have shape"), ({"feature": "inceptio"}, "inceptio")])
+    ({"held_out": torch.zeros(9, 3)}, "held-out examples have shape"), ({"feature": "inceptio"}, "inceptio")])
 def test_bad_input_is_refused_in_one_line(keywords, words):
     with pytest.raises(FmdiagError, match=words) as error:
         measure(still, gaussian_set(), **keywords)

@@ -89,7 +89,7 @@ def test_keys_follow_content_not_names(digits):
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (("pixle", {}), "unknown feature 'pixle': did you mean 'pixels'"),
-    (("pca", {}), "fitted on the training rows"),
+    (("pca", {}), "fitted on the training examples"),
     (("pca", {"n_components": 65, "training_set": "digits"}), r"n_components must be in \[1, 64\].*got 65"),
     (("pixels", {"size": 4}), "feature pixels takes no size"),
     (("pca", {"weights": "x.pt"}), "feature pca takes no weights"),

@@ -37,7 +37,7 @@ def test_every_metric_has_a_held_out_value_at_equal_n_and_a_difference(name):
 @pytest.mark.parametrize("name", METRICS)
 def test_the_same_rows_as_samples_and_as_held_out_rows_differ_by_zero(name):
     if METRICS[name].NEEDS_TEST:
-        pytest.skip("held-out rows are split there")
+        pytest.skip("held-out examples are split there")
     rows = gaussian(80, 3, 3)
     table = beside_held_out(METRICS[name], rows, gaussian(150, 3, 1), rows, generator=generator())
     to_train = table[(table["source"] == "difference") & ~table["metric"].str.endswith("_test")]

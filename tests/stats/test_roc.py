@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 from fmdiag.errors import FmdiagError
 from fmdiag.stats import auc, delong_difference, delong_interval, newcombe_auc, roc_curve, tpr_at
@@ -33,7 +33,7 @@ def test_curve_counts_both_groups_and_its_area_is_the_auc():
     assert len(threshold) == 1 + len(np.unique(np.r_[positive, negative]))
     np.testing.assert_allclose(tpr, (positive >= threshold[:, None]).mean(1), rtol=1e-12)
     np.testing.assert_allclose(fpr, (negative >= threshold[:, None]).mean(1), rtol=1e-12)
-    assert np.trapezoid(tpr, fpr) == pytest.approx(auc(positive, negative), rel=1e-12)
+    assert integrate.trapezoid(tpr, fpr) == pytest.approx(auc(positive, negative), rel=1e-12)
 
 
 def test_variance_is_delongs_by_its_components():

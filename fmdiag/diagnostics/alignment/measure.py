@@ -167,7 +167,7 @@ def _why_none(group, crossing):
     last = group[group["t"] == group["t"].max()]
     never = f"not reached by t = {last['t'].iloc[0]:g}"
     if not group["data_std"].iloc[0] > 0:
-        return f"{never}: all training rows are equal, so that none can outweigh the others"
+        return f"{never}: all training examples are equal, so that none can outweigh the others"
     # Copies of one row share its weight evenly, whatever the time.
     shared = np.isclose(last["max_weight"] * last["ess"], 1, rtol=1e-3) & (last["ess"] > 1.5)
     if shared.mean() > 0.25:

@@ -103,18 +103,20 @@ def equal_sets(training_set):
 
 def _check(held_out, training_set):
     if held_out is None or held_out is False:
-        raise FmdiagError(f"{training_set.name} has no held-out rows to compare with: name some (--held-out PATH), or "
+        raise FmdiagError(f"{training_set.name} has no held-out examples to compare with: name some (--held-out PATH), "
+                          f"or "
                           "hold out a fraction before training (--held-out 0.1)")
     if held_out.shape != training_set.shape:
-        raise FmdiagError(f"held-out rows have shape {held_out.shape}, those of {training_set.name} "
+        raise FmdiagError(f"held-out examples have shape {held_out.shape}, those of {training_set.name} "
                           f"{training_set.shape}: give rows of one kind, or --size")
 
 
 def _reason(training_set, held_out, n_train, n_held_out, counts):
     grouped = " groups, of which one row each is drawn," if training_set.groups is not None else ""
-    again = (f" ({counts[0]} of {training_set.n_stored} training and {counts[1]} of {held_out.n_stored} held-out rows "
+    again = (f" ({counts[0]} of {training_set.n_stored} training and {counts[1]} of {held_out.n_stored} held-out "
+             f"examples "
              "have content that recurs and says nothing of membership)" if any(counts) else "")
-    advice = "give more with --held-out" if n_train >= LEAST else "no held-out rows can make up for training images"
+    advice = "give more with --held-out" if n_train >= LEAST else "no held-out examples can make up for training images"
     return (f"{training_set.name}: a membership test needs {LEAST} images of each kind, got {n_train} training and "
             f"{n_held_out} held-out{grouped} images{again}: {advice}")
 

@@ -78,5 +78,5 @@ def _attacked(context, parameters, table, attacks, codec, reference):
 
 def _cautions(counts):
     """Return what a reader must know of rows that were left out."""
-    return [f"membership leaves out {counts[0]} training and {counts[1]} held-out rows, whose content recurs"
+    return [f"membership leaves out {counts[0]} training and {counts[1]} held-out examples, whose content recurs"
             ] if any(counts) else []

@@ -167,8 +167,8 @@ def held_out_rows(held_out, free, training_set, n_samples, generator):
     if held_out is None:
         return None
     numbers = free[torch.randperm(len(free), generator=generator)[:n_samples].sort().values.numpy()]
-    rows = check_samples(held_out[numbers], training_set, what="held-out row")
-    check_range(rows, training_set, what="held-out rows")
+    rows = check_samples(held_out[numbers], training_set, what="held-out example")
+    check_range(rows, training_set, what="held-out examples")
     return numbers, rows
 
 

@@ -38,7 +38,7 @@ def check_held_out(training_set, *, required=False):
     n = 0 if held_out is None else len(held_out)
     if n >= FEWEST or (held_out is None and not required):
         return
-    count = "no held-out rows" if n == 0 else f"only {n} held-out row{'s' if n > 1 else ''}"
+    count = "no held-out examples" if n == 0 else f"only {n} held-out example{'s' if n > 1 else ''}"
     raise FmdiagError(f"{training_set.name} has {count}, and the null needs at least {FEWEST} to have an interval (if "
                       f"none of them looks like a copy, {needs()}): name some (--held-out PATH), or hold out a "
                       "fraction before training (--held-out 0.1)")
@@ -48,5 +48,5 @@ def warning(n, n_samples):
     """Return what to say of n held-out rows beside n_samples samples, or None where they are enough."""
     if not 0 < n < min(FEW, n_samples):
         return None
-    return (f"only {n} held-out rows for {n_samples} samples: even if none looks like a copy, the null may be "
+    return (f"only {n} held-out examples for {n_samples} samples: even if none looks like a copy, the null may be "
             f"{proportion_interval(0, n)[2]:.0%} (95 % interval); {needs()}: hold out more (--held-out)")

@@ -107,8 +107,8 @@ def check_null(training_set, held_out, numbers=None, *, features=(None,), device
     most, rng = rows_searched(training_set), np.random.default_rng(seed)
     seen = numbers[np.sort(rng.permutation(len(numbers))[:most])]
     own = np.sort(rng.permutation(training_set.n_stored)[: min(most, max(FEWEST, len(seen)))])
-    rows = check_samples(held_out[seen], training_set, what="held-out row")
-    check_range(rows, training_set, what="held-out rows")
+    rows = check_samples(held_out[seen], training_set, what="held-out example")
+    check_range(rows, training_set, what="held-out examples")
     search = {"device": device, "group": group, "plan": plan}
     ours = [spacings(training_set[own], training_set, own=own, feature=space, **search) for space in features]
     theirs = [spacings(rows, training_set, feature=space, **search) for space in features]
@@ -154,5 +154,6 @@ def _too_many(n_out, n):
     """Return why nothing is judged where more than a fifth of the rows were left out."""
     if n_out <= MOST * n:
         return None
-    return (f"{n_out} of {n} held-out rows ({n_out / n:.0%}) are nearly training rows, beyond the {MOST:.0%} up to "
+    return (f"{n_out} of {n} held-out examples ({n_out / n:.0%}) are nearly training examples, beyond the {MOST:.0%} "
+            f"up to "
             "which the others are trusted: give rows that the model was not trained on (--held-out PATH)")

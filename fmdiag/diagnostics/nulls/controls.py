@@ -37,17 +37,18 @@ def failed(controls):
         return None
     worst = bad.loc[(bad["value"] - 0.5).abs().idxmax()]
     how = _how(worst)
-    return (f"the {worst['n']} held-out rows are not exchangeable with training rows: {how} (AUC {worst['value']:.2f} "
-            f"[{worst['low']:.2f}, {worst['high']:.2f}], and {0.5 - BAND:g} to {0.5 + BAND:g} would do), so that they "
+    return (f"the {worst['n']} held-out examples are not exchangeable with training examples: {how} (AUC "
+            f"{worst['value']:.2f} [{worst['low']:.2f}, {worst['high']:.2f}], and {0.5 - BAND:g} to {0.5 + BAND:g} "
+            f"would do), so that they "
             "are no null of this training set: hold rows of its own source out before training (--held-out 0.1), or "
-            "give --held-out rows prepared as the training rows were")
+            "give --held-out examples prepared as the training examples were")
 
 
 def _how(row):
     if row["control"] == "blind":
         return "a classifier tells them apart without the model"
     way = "farther from" if row["value"] > 0.5 else "nearer to"
-    return f"they lie {way} the training rows than these lie from one another in {row['feature']}"
+    return f"they lie {way} the training examples than these lie from one another in {row['feature']}"
 
 
 def _row(control, feature, interval, band, n, n_training, passed):

@@ -127,10 +127,11 @@ def _sentences(table, n, theirs, ours):
     if len(table):
         counts = table["kind"].value_counts()
         kinds = ", ".join(f"{counts[kind]} {words}" for kind, words in WORDS.items() if kind in counts)
-        return [f"{len(table)} of {n} held-out rows are nearly training rows ({kinds}) and are left out: the null is "
-                f"of the other {n - len(table)}"]
+        return [f"{len(table)} of {n} held-out examples are nearly training examples ({kinds}) and are left out: the "
+                f"null is of the other {n - len(table)}"]
     equal, usual = int((theirs.d1 == 0).sum()), int((ours.d1 == 0).sum())
     if not equal:
         return []
-    return [f"{equal} of {n} held-out rows equal training rows, and {usual} of {len(ours.d1)} training rows another "
+    return [f"{equal} of {n} held-out examples equal training examples, and {usual} of {len(ours.d1)} training "
+            f"examples another "
             "one: such rows recur by themselves, samples among them too, and stay in the null"]

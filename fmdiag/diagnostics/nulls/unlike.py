@@ -31,8 +31,9 @@ def unlike_data(table):
     if not found or None in found:
         return None
     low, bound, name = found[0]
-    return (f"the samples are not data-like: nine of ten lie farther than {low:.3g} from every training row in {name}, "
-            f"and {HELD_OUT:.0%} of the held-out rows have two within {bound:.3g}: check the checkpoint, its time "
+    return (f"the samples are not data-like: nine of ten lie farther than {low:.3g} from every training example in "
+            f"{name}, and {HELD_OUT:.0%} of the held-out examples have two within {bound:.3g}: check the checkpoint, "
+            f"its time "
             "direction and range, and the number of steps")
 
 
@@ -57,8 +58,8 @@ def one_image(samples, table=None):
     what = ""
     if table is not None:
         first = table[table["source"] == "model"].iloc[0]
-        copy = "a copy of" if first["memorized"] else "no copy of any training row, nearest to"
-        what = f", {copy} training row {first['nearest']} (d1/d2 = {first['ratio']:.3g})"
+        copy = "a copy of" if first["memorized"] else "no copy of any training example, nearest to"
+        what = f", {copy} training example {first['nearest']} (d1/d2 = {first['ratio']:.3g})"
     return (f"all {len(samples)} samples are one and the same{what}: one sample gives no rate of copies; give samples "
             "drawn from different noises")
 

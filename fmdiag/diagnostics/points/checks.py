@@ -72,7 +72,7 @@ def check_range(samples, training_set, *, what="samples"):
         words, ends = found
         option = "LOW,HIGH" if ends is None else "{:g},{:g}".format(*ends)
         advice = (f"map the samples to model range first (--sample-range {option} on the command line)"
-                  if what == "samples" else "store them as the training rows are")
+                  if what == "samples" else "store them as the training examples are")
         raise FmdiagError(f"the {what} lie in {words}, the rows of {training_set.name} in [{low:g}, {high:g}]: "
                           + advice)
 

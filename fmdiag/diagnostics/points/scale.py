@@ -90,5 +90,5 @@ def _map(samples, training_set, rows, n):
         return None
     way = (f"give the samples' values of black and white (--sample-range {(black - b) / a:.3g},{(white - b) / a:.3g})"
            if a > 0 else "invert them first")
-    return (f"{len(rows)} of {n} samples are training rows once every value x is mapped to {a:.3g} x {b:+.3g}, so that "
-            f"samples and rows of {training_set.name} are of two scales: {way}")
+    return (f"{len(rows)} of {n} samples are training examples once every value x is mapped to {a:.3g} x {b:+.3g}, so "
+            f"that samples and rows of {training_set.name} are of two scales: {way}")

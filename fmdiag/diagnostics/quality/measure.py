@@ -100,7 +100,7 @@ def measure(samples, training_set, *, held_out=None, features=FEATURES, metrics=
     rng, tables = numpy_generator(generator), []
     n = min(len(samples), most, *([] if held_out is None else [len(free)]))
     if n < FEWEST:
-        raise FmdiagError(f"quality needs at least {FEWEST} samples and held-out rows, got {len(samples)} and "
+        raise FmdiagError(f"quality needs at least {FEWEST} samples and held-out examples, got {len(samples)} and "
                           f"{len(free)}")
     rows = {"train": subset(np.arange(training_set.n), most, rng), "model": subset(np.arange(len(samples)), n, rng)}
     if held_out is not None:
