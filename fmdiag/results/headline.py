@@ -102,32 +102,38 @@ def headline(summary, record):
         quantity (a name), words (the quantity in plain words), value, low, high (None where there is none), n,
         definition. The power is left out first where there are more than ten: the verdict's sentence has it.
     """
-    verdict = record.get("verdict")
+    verdict, stated = record.get("verdict"), _Stated(summary)
     own = {"exclusion": _exclusion, "power": _power}
     found = []
     for number in NUMBERS:
         if number.name in own:
             found.append(own[number.name](number, verdict if isinstance(verdict, dict) else {}))
         elif number.name in SPECIAL:
-            found.append(SPECIAL[number.name](number, summary))
+            found.append(SPECIAL[number.name](number, stated))
         else:
-            found.append(_stated(number, summary))
+            found.append(_stated(number, stated))
     found = [entry for entry in found if entry]
-    found += _others(summary, {name for entry in found for name in entry.pop("from")})
+    found += _others(stated.table, {name for entry in found for name in entry.pop("from")})
     if len(found) > MOST:
         found = [entry for entry in found if entry["quantity"] != "power"]
     return found[:MOST]
 
 
-def _rows(summary, diagnostic, quantity):
-    rows = summary[(summary["diagnostic"] == diagnostic) & (summary["quantity"] == quantity)]
-    return rows[rows["value"].notna()]
+class _Stated:
+    """The rows of a summary that have a value, found by diagnostic and quantity without going through all of them."""
+
+    def __init__(self, summary):
+        self.table = summary[summary["value"].notna()]
+        self.places = self.table.groupby(["diagnostic", "quantity"], sort=False).indices
+
+    def rows(self, diagnostic, quantity):
+        return self.table.iloc[self.places.get((diagnostic, quantity), [])]
 
 
-def _stated(number, summary):
+def _stated(number, stated):
     """Return the entry of a number that stands in the summary; None where it does not."""
     for diagnostic in number.diagnostics:
-        rows = _rows(summary, diagnostic, number.quantity)
+        rows = stated.rows(diagnostic, number.quantity)
         for key, wanted in number.where:
             rows = rows[rows[key] == wanted] if key in rows else rows
         if len(rows):
@@ -171,17 +177,17 @@ def _power(number, verdict):
                                                                      "share": f"{POWER_AT:.0%}"})
 
 
-def _membership(number, summary):
+def _membership(number, stated):
     """Return the AUC of the attack that one half of the examples chose, on the other; else of the best judged score."""
-    rows, words = _rows(summary, "membership", "best_auc"), "training against held-out examples"
+    rows, words = stated.rows("membership", "best_auc"), "training against held-out examples"
     rows = rows[rows["half"] == "report"] if "half" in rows else rows.iloc[:0]
-    chosen = _rows(summary, "membership", "attack_p")
+    chosen = stated.rows("membership", "attack_p")
     rows = rows[rows["attack"] == chosen["attack"].iloc[0]] if len(rows) and len(chosen) else rows.iloc[:0]
     if len(rows):
         row = rows.iloc[0].to_dict()
         return _entry(number, row, f"{words}, AUC of {row['attack']} (chosen on others; 1/2: not told apart)")
-    judged = set(_rows(summary, "membership", "auc_p").get("score", ()))
-    rows = _rows(summary, "membership", "auc_overall")
+    judged = set(stated.rows("membership", "auc_p").get("score", ()))
+    rows = stated.rows("membership", "auc_overall")
     rows = rows[rows["score"].isin(judged)] if judged else rows
     if rows.empty:
         return None
@@ -191,9 +197,9 @@ def _membership(number, summary):
     return _entry(number, row, f"{words}, AUC by {row['score']}{largest}")
 
 
-def _hybrid(number, summary):
+def _hybrid(number, stated):
     """Return the least τ from which on half of the hybrid samples are copies; its interval inverts theirs."""
-    rows = _rows(summary, "hybrid", "memorized")
+    rows = stated.rows("hybrid", "memorized")
     rows = rows.drop_duplicates("tau").sort_values("tau") if len(rows) else rows
     if rows.empty or not (rows["value"] >= HALF).any():
         return None
@@ -210,7 +216,7 @@ SPECIAL = {"membership_auc": _membership, "hybrid_tau": _hybrid}
 def _others(summary, covered):
     """Yield, for diagnostics that have no number of their own here, a few quantities that stand alone."""
     known = {name for number in NUMBERS for name in (number.name, number.quantity)}
-    for name, rows in summary[summary["value"].notna()].groupby("diagnostic", sort=False):
+    for name, rows in summary.groupby("diagnostic", sort=False):
         if name in covered:
             continue
         rows = rows[rows["step"] == rows["step"].max()] if "step" in rows and rows["step"].notna().any() else rows

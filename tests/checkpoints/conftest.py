@@ -9,7 +9,7 @@ def _quick(few_times):
 
 
 @pytest.fixture(autouse=True)
-def working_folder(tmp_path, tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("configuration")))
+def working_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", f"{tmp_path}-configuration")
     monkeypatch.chdir(tmp_path)
     return tmp_path

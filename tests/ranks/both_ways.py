@@ -91,9 +91,10 @@ def exchanged(n, times):
 if __name__ == "__main__":
     dist.init_process_group("gloo")
     ranks = Group(dist.group.WORLD)
-    # With little memory no row is kept, so that each is read from its own share at every use.
+    # With little memory no row is kept, so that each is read from its own share at every use; other sets hold few.
     found = {f"{name}, {memory}": differences(data, memory, ranks)
-             for name, data in training_sets() for memory in (1 << 30, 1 << 17)}
+             for name, data in training_sets() for memory in (1 << 30, 1 << 17)
+             if memory == 1 << 30 or name not in ("one row", "two rows", "plane", "with noise")}
     if ranks.rank == 0:
         print(json.dumps(found))
     # Many rows carry weight at the early times; at the late ones the pair's own row alone.

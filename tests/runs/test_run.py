@@ -15,6 +15,7 @@ from fmdiag import Run
 from fmdiag.devices import closed_form_device
 from fmdiag.diagnostics.error import run as error_run
 from fmdiag.errors import FmdiagError, FmdiagWarning
+from fmdiag.figures import draw, figure_cards
 from fmdiag.runs import composed
 
 ERROR = {"n_pairs": 4, "times": [0.2, 0.7]}
@@ -209,6 +210,7 @@ def test_arrays_are_accepted(digits, network):
 def test_a_report_in_memory_and_on_disk(inputs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(composed, "REPORT", {name: composed.REPORT[name] for name in ("alignment", "error")})
+    monkeypatch.setattr(draw, "figure_cards", lambda: {"error": figure_cards()["error"]})
     page = Run(**inputs).report(**SMALL)
     assert page.folder is None and page.html.startswith("<!") and "iframe" in page._repr_html_()
     assert list(tmp_path.iterdir()) == []
