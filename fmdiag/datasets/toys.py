@@ -3,6 +3,7 @@
 All are deterministic: the same name gives the same rows, so fingerprints can be compared between machines.
 """
 
+import functools
 import math
 import re
 from functools import partial
@@ -38,12 +39,18 @@ def digits(name, reading):
 
 
 def _digits(part):
+    pictures, labels = _all_digits()
+    order = np.sort(np.random.default_rng(0).permutation(len(pictures))[part])
+    return Part(pictures[order], labels[order], divisor=8.0, shift=-1.0)
+
+
+@functools.cache
+def _all_digits():
+    """Return pictures and labels, 130 kB; their text is read once."""
     from sklearn.datasets import load_digits  # a second, which other data sets need not wait
 
     pictures, labels = load_digits(return_X_y=True)
-    order = np.sort(np.random.default_rng(0).permutation(len(pictures))[part])
-    rows = pictures[order].reshape(-1, 1, 8, 8).astype(np.uint8)
-    return Part(rows, labels[order].astype(np.int64), divisor=8.0, shift=-1.0)
+    return pictures.reshape(-1, 1, 8, 8).astype(np.uint8), labels.astype(np.int64)
 
 
 def two_moons(name, reading):

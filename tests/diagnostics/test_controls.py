@@ -4,6 +4,7 @@ Seen: exact copies, copies with noise, mirror images where these count as rows. 
 otherwise, and copies shifted by a pixel, which need a feature space.
 """
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
+@functools.cache
 def load(name):
     return fmdiag.load_dataset(name, **({"n": 2000} if name == "fashion-mnist" else {}))
 
