@@ -139,7 +139,7 @@ def _keep(source, name):
 def _sentences(found, page):
     """Return what a run found: its verdict where it judges, and the page's numbers."""
     told = verdict(found)
-    judged = told["kind"] != "open" or "verdict" in found.run or isinstance(found.run.get("reading"), dict)
+    judged = told["kind"] != "open" or "verdict" in found.run or found.run.get("reading") is not None
     repeated = any(told["text"] in sentence for sentence in told["details"])
     return [*([told["text"]] if judged and not repeated else []), *told["details"], *_numbers(found, page)]
 
