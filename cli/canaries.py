@@ -70,5 +70,5 @@ def _print(manifest, out, as_json):
         place = Path(out).name if hidden() else out
         echo(f"train on it:  fmdiag train --dataset {place} --out reports/canaries\n"
              f"then:         fmdiag audit reports/canaries/checkpoint.pt --canaries {place}")
-    echo(f"wrote {out}/", err=True)
+    echo(f"wrote {Path(out)}/", err=True)
 

@@ -1,5 +1,7 @@
 """`fmdiag watch`: every checkpoint of a folder, those that are there or as they come, as curves along training."""
 
+from pathlib import Path
+
 import click
 
 from .grouped import GroupedCommand, option
@@ -89,7 +91,7 @@ def _print(found, out, as_json, verbose):
             echo(sentence)
     else:
         echo_found(found.verdict.text, numbers, out)
-    echo(f"wrote {out}/", err=True)
+    echo(f"wrote {Path(out)}/", err=True)
 
 
 def _short(table):
