@@ -95,7 +95,7 @@ class _Curve:
 
     def _by_differences(self):
         """In few dimensions: all rows by differences until few are left, then lists."""
-        dense, lists = Differences(self.x0, self.x1, self.store, self.plain.memory), None
+        dense, lists = Differences(self.x0, self.x1, self.store), None
         pairs, few = torch.arange(len(self.rows), device=self.x0.device), False
         # A list of e effective rows holds about e times the cutoff, in nats, of rows.
         room = max(1.0, self.plain.memory / (4 * ENTRY_BYTES * self.cutoff * len(pairs)))

@@ -38,11 +38,9 @@ class Differences:
         Noise and data of the pairs.
     store : RowStore
         This rank's m rows, kept in memory.
-    memory : int
-        Bytes; the rows in float64 are kept for all times where they take an eighth of it.
     """
 
-    def __init__(self, x0, x1, store, memory=0):
+    def __init__(self, x0, x1, store):
         self.center, self.group, self.first = store.center(), store.group, store.first
         self.x0, self.x1, self.kept, self.dim = x0, x1 - self.center, store.kept, store.dim
         self.noise = x0.norm(dim=1)
@@ -55,7 +53,6 @@ class Differences:
         farthest = torch.stack([*farthest, self.x1.square().sum(1).max()]).max().reshape(1)
         self.reach = self.group.max(farthest).item() ** 0.5                # largest ||X - center||
         # Reused: fresh buffers of this size are pages from the system, which cost more than the arithmetic in them.
-        self.made = {} if 8 * (store.dim + 2) * len(self.kept) <= memory / 8 else None
         self.buffers = torch.empty(2, len(x0) * self.block, dtype=torch.float64, device=x0.device)
 
     @staticmethod
@@ -86,15 +83,17 @@ class Differences:
         for start in range(0, m, self.block):
             rows = self._rows(start)
             logs = self._logs(rows, s, scaled)
-            if m - start < logs.shape[1]:
-                logs[:, m - start:] = -FLOOR / LN2   # what fills the last strip
+            logs[:, m - start:] = -FLOOR / LN2   # what fills the last strip
             tops.append(logs.unflatten(1, (-1, STRIP)).amax(2))
             if far:
                 logs.clamp_(min=-FLOOR / LN2)
             # In place where the log-weights are not needed again: less to go through the cache.
             weights = torch.exp2(logs, out=logs if expanded else self._buffer(0, logs.shape))
             square += torch.linalg.vector_norm(weights, dim=1).square()
-            sums += F.linear(weights, rows)   # (b, 4), not (4, b): with its long side in front it uses both cores
+            # (b, 4), not (4, b): a product with its long side in front uses both cores.
+            ones = torch.ones_like(rows[:1])
+            ones[:, m - start:] = 0
+            sums += F.linear(weights, torch.cat([rows, rows.square().sum(0, keepdim=True), ones]))
             if not expanded:
                 log += logs.mul_(weights).sum(1)
         tops = torch.cat(tops or [torch.full((b, 1), -torch.inf, dtype=torch.float64, device=self.x0.device)], 1)
@@ -106,30 +105,21 @@ class Differences:
         return SCALE * (s * self.x1 + self.x0), 0.5 / LN2 * self.x0.square().sum(1, keepdim=True)
 
     def _rows(self, start):
-        """Return a block of rows less the center, their squared norms, and ones: float64, shape (dim + 2, m).
-
-        Whole strips: what fills up the last one is 0 throughout.
-        """
-        if self.made is not None and start in self.made:
-            return self.made[start]
+        """Return a block of rows less the center, float64, shape (dim, m): whole strips, filled up with zeros."""
         rows = self.kept[start : start + self.block].double().sub_(self.center).T
-        rows = torch.cat([rows, rows.square().sum(0, keepdim=True), torch.ones_like(rows[:1])])
-        rows = F.pad(rows, (0, -rows.shape[1] % STRIP)).contiguous()
-        if self.made is not None:
-            self.made[start] = rows
-        return rows
+        return F.pad(rows, (0, -rows.shape[1] % STRIP)).contiguous()
 
     def _logs(self, rows, s, scaled):
         """Return l_i(s) / ln 2 of a block of rows, shape (b, m), valid until the next call."""
-        (points, logs), shape = scaled, (len(scaled[0]), rows.shape[1])
+        rows, (points, logs) = rows * (SCALE * s), scaled
+        shape = (len(points), rows.shape[1])
         difference, out = self._buffer(0, shape), self._buffer(1, shape)
         if s * self.reach <= MULTIPLIED:
-            factor = SCALE * s
-            own = logs - points.square().sum(1, keepdim=True)
-            queries = [2 * factor * points, torch.full_like(logs, -factor**2), own]
-            return torch.mm(torch.cat(queries, 1), rows, out=out)
-        for j, coordinates in enumerate(rows[:-2] * (SCALE * s)):
-            torch.sub(coordinates, points[:, j, None], out=difference)
+            queries = torch.cat([2 * points, -torch.ones_like(logs)], 1)
+            rows = torch.cat([rows, rows.square().sum(0, keepdim=True)])
+            return torch.addmm(logs - points.square().sum(1, keepdim=True), queries, rows, out=out)
+        for j in range(len(rows)):
+            torch.sub(rows[j], points[:, j, None], out=difference)
             logs = torch.addcmul(logs, difference, difference, value=-1, out=out)
         return logs
 
